@@ -1,0 +1,76 @@
+#pragma once
+/// \file
+/// An HTTP/1.1 server: connections, limits, framing. It knows nothing of events or SQL.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/base/error.h"
+
+namespace sluice::api {
+
+struct Request {
+  std::string method;                        ///< Upper case.
+  std::string path;                          ///< Percent-decoded, without query; segments checked.
+  std::map<std::string, std::string> query;  ///< Decoded; a repeated name refuses the request.
+  std::map<std::string, std::string> headers;  ///< Lower-case names.
+  /// The whole body, and behind its end at least 64 readable bytes (body_storage has them).
+  std::string_view body;
+  std::shared_ptr<std::string> body_storage;
+
+  std::string_view Header(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+/// Sends the answer; may be called on any thread, at any later time, exactly once.
+using Respond = std::function<void(Response)>;
+/// Handles a request; must not block: it runs on a connection thread.
+using Handler = std::function<void(std::shared_ptr<const Request>, Respond)>;
+
+struct HttpOptions {
+  std::string address = "127.0.0.1";
+  uint16_t port = 7117;  ///< 0: any free one.
+  int threads = 2;
+  uint64_t body_bytes_max = 16ull << 20;
+  uint32_t header_bytes_max = 32u << 10;
+  int connections_max = 1024;
+  std::chrono::milliseconds header_time_max{10'000};
+  std::chrono::milliseconds body_time_max{60'000};
+  std::chrono::milliseconds idle_time_max{60'000};
+};
+
+/// Serves one handler. Answers itself, as application/problem+json: 400 (bad framing, conflicting
+/// lengths, bad path), 408, 411, 413 (declared or real size), 431, 503 with Retry-After (connections).
+///
+/// Thread-safe.
+class HttpServer {
+ public:
+  /// Binds and serves at once. kUnavailable: the address is taken or not ours.
+  static Result<std::unique_ptr<HttpServer>> Start(const HttpOptions& options, Handler handler);
+  virtual ~HttpServer() = default;
+
+  virtual uint16_t port() const = 0;
+  /// Accepts no more, lets open requests finish for up to `grace`, then closes all.
+  virtual void Stop(std::chrono::milliseconds grace) = 0;
+};
+
+/// Returns an RFC 9457 answer: {"type","title","status","code","detail"}.
+Response Problem(int status, std::string_view code, std::string_view detail);
+
+/// Returns `text` as a JSON string with its quotes.
+std::string JsonQuote(std::string_view text);
+
+}  // namespace sluice::api

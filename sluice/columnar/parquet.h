@@ -1,0 +1,47 @@
+#pragma once
+/// \file
+/// Parquet files: settings chosen once for all tables.
+
+#include <arrow/type_fwd.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/base/error.h"
+#include "sluice/columnar/batch.h"
+
+namespace sluice::columnar {
+
+/// What a Parquet file holds, by column: for table statistics.
+struct ColumnStatistics {
+  int64_t null_count = 0;
+  /// Smallest and largest non-null value as scalars of the column's type; null if there is none, or the
+  /// type has no order of use (binary, boolean, nested).
+  std::shared_ptr<arrow::Scalar> minimum;
+  std::shared_ptr<arrow::Scalar> maximum;
+};
+
+struct ParquetFile {
+  std::string bytes;
+  int64_t rows = 0;
+  std::map<std::string, ColumnStatistics> columns;
+};
+
+struct ParquetOptions {
+  int64_t row_group_rows_max = 1 << 20;
+  /// Columns of random values: no dictionary, no compression, no statistics.
+  std::vector<std::string> random_columns;
+};
+
+/// Writes batches of one schema as one file: zstd level 1, timestamps in microseconds, page index.
+Result<ParquetFile> WriteParquet(const Schema& schema, const std::vector<Batch>& batches,
+                                 const ParquetOptions& options = {});
+
+/// Reads the named columns, all if none is named, of a whole file that lies in memory.
+Result<std::vector<Batch>> ReadParquet(std::string_view bytes,
+                                       const std::vector<std::string>& columns = {});
+
+}  // namespace sluice::columnar

@@ -1,0 +1,78 @@
+#pragma once
+/// \file
+/// The door to DuckDB: run one query over named relations of files and batches.
+
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/base/error.h"
+#include "sluice/columnar/batch.h"
+
+namespace sluice::duck {
+
+/// A relation: the rows of Parquet files, then those of batches in memory.
+struct Relation {
+  struct PartitionedFile {
+    std::string location;  ///< Absolute path.
+  };
+  std::string schema_name;  ///< `bronze`
+  std::string name;         ///< `flights`
+  columnar::Schema schema;  ///< Of the whole relation, in the order that SELECT * shows.
+  /// Folders `column=value` in the path hold these columns (hive style), the files do not.
+  std::vector<std::string> hive_columns;
+  std::vector<std::string> files;
+  std::vector<columnar::Batch> batches;  ///< Their columns may be fewer, or in another order: matched by name, missing ones null.
+};
+
+/// Gives a relation when a query names it; called at most once a name and query, on the query's thread.
+/// Absent: there is none.
+using RelationLookup =
+    std::function<Result<std::optional<Relation>>(const std::string& schema, const std::string& name)>;
+
+/// Takes the result: schema once, then batches. An error ends the query.
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+  virtual Status Begin(const columnar::Schema& schema) = 0;
+  virtual Status Add(const columnar::Batch& batch) = 0;
+};
+
+struct EngineOptions {
+  std::string temporary_folder;
+  uint64_t memory_bytes_max = 1ull << 30;
+  int threads = 2;
+  std::string files_folder;  ///< Only files in here can be read.
+};
+
+struct QueryLimits {
+  int64_t rows_max = 1'000'000;
+  std::chrono::milliseconds time_max{30'000};
+};
+
+/// A DuckDB instance without tables of its own, locked against files, network and settings.
+///
+/// Thread-safe: each query has its own connection.
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> Open(const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  /// Runs one SELECT (or VALUES, WITH, DESCRIBE, SHOW, EXPLAIN, SUMMARIZE). kInvalid: the text is no single such
+  /// statement, or does not bind; with DuckDB's reason. kDenied: it would write or reach outside.
+  /// kUnavailable: over a limit, or stopped.
+  virtual Status Query(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
+                       const QueryLimits& limits = {}, std::stop_token stop = {}) = 0;
+
+  /// DuckDB's version, such as "v1.5.6"; checked at Open() against the headers compiled in.
+  virtual std::string Version() const = 0;
+};
+
+}  // namespace sluice::duck

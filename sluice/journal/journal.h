@@ -1,0 +1,120 @@
+#pragma once
+/// \file
+/// The durable partitioned log of one data directory: group commit, recovery, retention.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/base/error.h"
+#include "sluice/os/clock.h"
+#include "sluice/os/disk.h"
+#include "sluice/os/random.h"
+
+namespace sluice::journal {
+
+/// Position of an event in its partition: dense, from 0, never reused.
+using Offset = int64_t;
+/// Number of a partition; the caller assigns them and keeps their meaning.
+using PartitionId = uint32_t;
+
+enum class FrameKind : uint8_t {
+  kData = 1,    ///< Rows of a partition.
+  kSchema = 2,  ///< A schema by id: journaled before its first use, kept for as long as frames use it.
+};
+
+/// What a caller appends.
+struct NewFrame {
+  FrameKind kind = FrameKind::kData;
+  PartitionId partition = 0;
+  uint64_t schema_id = 0;
+  int64_t rows = 0;  ///< Of kData; 0 otherwise.
+  std::string payload;
+};
+
+/// What a reader gets.
+struct Frame {
+  FrameKind kind = FrameKind::kData;
+  PartitionId partition = 0;
+  uint64_t schema_id = 0;
+  Offset base = 0;  ///< Offset of its first row.
+  int64_t rows = 0;
+  os::Timestamp received{};  ///< Never goes back from group to group.
+  std::string_view payload;  ///< Valid during the callback.
+};
+
+/// The outcome of an append, per frame: the base offset and received time.
+struct Appended {
+  std::vector<Offset> bases;
+  os::Timestamp received{};
+};
+
+struct Options {
+  std::string folder;  ///< Made if need be. One process at a time (a lock file).
+  uint64_t segment_bytes = 64ull << 20;
+  uint64_t frame_bytes_max = 64ull << 20;
+  uint64_t group_bytes_max = 4ull << 20;    ///< A group closes when it has this many bytes.
+  uint64_t queue_bytes_max = 256ull << 20;  ///< Beyond, Append() is refused with kUnavailable.
+  std::chrono::microseconds idle_watermark{10'000};
+  uint64_t free_bytes_min = 64ull << 20;    ///< With less room on the disk Append() is refused.
+};
+
+/// What recovery found; said at start.
+struct Recovery {
+  uint64_t segments = 0;
+  uint64_t groups = 0;
+  uint64_t torn_bytes = 0;  ///< Cut off the tail: never acknowledged.
+  bool clean = false;       ///< The last stop was an orderly one.
+};
+
+/// A durable log. Frames of one Append() lie in one group; a group is kept whole or not at all.
+///
+/// Thread-safe. One thread writes: it takes all that waits, writes and syncs it as one group, then calls
+/// the callbacks, in the order of offsets. When a sync fails the process aborts: what the kernel dropped
+/// cannot be known, and recovery is the normal start.
+class Journal {
+ public:
+  using Callback = std::function<void(Result<Appended>)>;
+
+  /// Opens or makes the journal and recovers it. `least` gives the next offset a partition may use at
+  /// least: max(journal end, every table's txn) + 1 (an emptied journal must not reuse offsets).
+  /// kConflict: another process has it. kCorrupt: acknowledged data is damaged; the message says where
+  /// and what to do. `disk`, `clock`, `random` must outlive the journal.
+  static Result<std::unique_ptr<Journal>> Open(const Options& options, os::Disk& disk,
+                                               const os::Clock& clock, os::Random& random);
+  virtual ~Journal() = default;
+
+  /// Identity of this journal: made when it is, random.
+  virtual const std::string& uuid() const = 0;
+  virtual const Recovery& recovery() const = 0;
+
+  /// Raises the next offset of a partition; never lowers it. Call before the first append to it.
+  virtual void RaiseNextOffset(PartitionId partition, Offset next) = 0;
+  virtual Offset NextOffset(PartitionId partition) const = 0;
+
+  /// Reads all durable frames from the oldest kept on, in order: schemas before the data that uses them.
+  /// Stops at the first error of `visit` and returns it.
+  virtual Status Read(const std::function<Status(const Frame&)>& visit) const = 0;
+
+  /// Queues frames; `done` is called once, on the journal's thread, after the sync of their bytes has
+  /// returned, or with kUnavailable if they were refused (queue or disk full; nothing is written).
+  /// After Stop() it is called with kUnavailable at once.
+  virtual void Append(std::vector<NewFrame> frames, Callback done) = 0;
+
+  /// Allows to forget the partition's frames below `offset` (landed and unread). Whole segments are
+  /// removed once all their frames may go. Schemas still in use are carried over.
+  virtual void Release(PartitionId partition, Offset offset) = 0;
+
+  /// Writes and syncs what is queued, then a clean mark; returns when done. Append() fails from then on.
+  virtual void Stop() = 0;
+
+  virtual uint64_t BytesOnDisk() const = 0;
+};
+
+}  // namespace sluice::journal

@@ -1,0 +1,146 @@
+#pragma once
+/// \file
+/// Delta tables: read the log, append, checkpoint (Delta protocol, https://github.com/delta-io/delta/blob/master/PROTOCOL.md).
+
+#include <arrow/type_fwd.h>
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/base/error.h"
+#include "sluice/columnar/batch.h"
+#include "sluice/columnar/parquet.h"
+#include "sluice/os/clock.h"
+#include "sluice/os/random.h"
+#include "sluice/store/object_store.h"
+
+namespace sluice::lake {
+
+/// Number of a table's commit; the first is 0.
+using Version = int64_t;
+
+/// A data file of a table.
+struct DataFile {
+  std::string path;  ///< As in the log: a URI relative to the table's root, or absolute.
+  std::map<std::string, std::optional<std::string>> partition_values;
+  int64_t size = 0;
+  int64_t modified_ms = 0;
+  std::string stats;  ///< JSON as in the log; empty if there is none.
+  /// Rows by the statistics; absent if those do not say.
+  std::optional<int64_t> rows;
+};
+
+/// Progress of an application, committed with its rows.
+struct Transaction {
+  std::string app_id;
+  int64_t version = 0;
+  std::optional<int64_t> last_updated_ms;
+};
+
+/// The state of a table at one version.
+///
+/// Immutable. Thread-safe.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual Version version() const = 0;
+  virtual const std::string& table_id() const = 0;
+  virtual const columnar::Schema& schema() const = 0;
+  virtual const std::vector<std::string>& partition_columns() const = 0;
+  virtual const std::map<std::string, std::string>& properties() const = 0;
+  virtual const std::vector<DataFile>& files() const = 0;
+  virtual std::optional<int64_t> TransactionVersion(std::string_view app_id) const = 0;
+  virtual const std::map<std::string, Transaction>& transactions() const = 0;
+  /// kUnsupported: naming the first writer feature that Append() cannot honour.
+  virtual Status CheckWritable() const = 0;
+};
+
+struct CreateOptions {
+  std::vector<std::string> partition_columns;
+  std::map<std::string, std::string> properties;
+  std::string description;
+};
+
+/// Rows of one partition, to become one file.
+struct NewFile {
+  std::map<std::string, std::optional<std::string>> partition_values;
+  std::vector<columnar::Batch> batches;  ///< Without the partition columns.
+};
+
+struct AppendOptions {
+  /// Recorded for people in commitInfo.
+  std::string operation = "WRITE";
+  /// All written to the same commit.
+  std::vector<Transaction> transactions;
+  /// Compare-and-swap: the commit is legal only on a snapshot whose version of this application is
+  /// `expected` (absent: none). Needs a Transaction of the same application.
+  struct Expectation {
+    std::string app_id;
+    std::optional<int64_t> expected;
+  };
+  std::optional<Expectation> expect;
+  columnar::ParquetOptions parquet;
+  int attempts_max = 20;
+};
+
+/// A table that other engines may read and write at the same time.
+///
+/// Thread-safe. Holds no lock while it does I/O.
+class DeltaTable {
+ public:
+  /// `root` is the folder of the table inside `store`, "" for the store's own root. `store`, `clock` and
+  /// `random` must outlive the table.
+  DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock, os::Random& random);
+
+  /// Makes the table's first commit. kConflict: there is a table already. Nullability and types of
+  /// `schema` are those of Delta; kUnsupported names a field whose type has no counterpart.
+  Result<std::shared_ptr<const Snapshot>> Create(const columnar::Schema& schema,
+                                                 const CreateOptions& options = {});
+
+  /// Returns the newest state. kNotFound: there is no table. `since`, if given, is brought up to date
+  /// instead of reading everything again.
+  Result<std::shared_ptr<const Snapshot>> Load(
+      const std::shared_ptr<const Snapshot>& since = nullptr) const;
+
+  /// Returns the state at `version`. kNotFound: that version is not, or no longer, there.
+  Result<std::shared_ptr<const Snapshot>> LoadAt(Version version) const;
+
+  /// Writes the files, then adds them in one commit on top of the newest version; when other writers
+  /// get there first, checks what they did and tries again on top.
+  ///
+  /// With an expectation, an own commit whose outcome was unknown is recognised: the returned snapshot
+  /// then already has our transaction version.
+  /// kConflict: the expectation does not hold, or the schema changed; nothing was committed.
+  /// kUnavailable: the store failed; the last try may have landed: Load() and look at the transaction.
+  Result<std::shared_ptr<const Snapshot>> Append(const std::shared_ptr<const Snapshot>& base,
+                                                 std::span<const NewFile> files,
+                                                 const AppendOptions& options = {});
+
+  /// Adds columns at the end, all nullable. kConflict: one exists with another type.
+  Result<std::shared_ptr<const Snapshot>> AddColumns(const std::shared_ptr<const Snapshot>& base,
+                                                     const columnar::Schema& wanted);
+
+  /// Writes a classic checkpoint of the snapshot and points `_last_checkpoint` at it.
+  Status WriteCheckpoint(const Snapshot& snapshot) const;
+
+  /// Where an engine on this machine finds a file of this table.
+  std::string Location(const DataFile& file) const;
+
+  const std::string& root() const { return root_; }
+
+ private:
+  store::ObjectStore& store_;
+  const std::string root_;
+  const os::Clock& clock_;
+  os::Random& random_;
+};
+
+}  // namespace sluice::lake

@@ -1,0 +1,101 @@
+#pragma once
+/// \file
+/// Files, as the rest of Sluice sees them: what is durable after which call is part of the contract.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/base/error.h"
+
+namespace sluice::os {
+
+/// An open file. Reads and writes give their own offset, so threads may share it.
+///
+/// Thread-safe, as far as callers do not write the same bytes. Written bytes may be lost or torn by a
+/// power loss until Sync() has returned.
+class File {
+ public:
+  virtual ~File() = default;
+
+  /// Reads up to `into.size()` bytes at `offset`; returns how many, fewer only at the end of the file.
+  virtual Result<size_t> Read(uint64_t offset, std::span<std::byte> into) = 0;
+  /// Writes all bytes of all `pieces`, one behind the other, at `offset`.
+  /// kUnavailable: the disk is full or failed; some of the bytes may be written.
+  virtual Status Write(uint64_t offset, std::span<const std::span<const std::byte>> pieces) = 0;
+  /// Makes the bytes written so far, and the size needed to read them, survive a power loss.
+  /// After an error the file must not be used further: the kernel may have dropped the bytes.
+  virtual Status Sync() = 0;
+  virtual Result<uint64_t> Size() = 0;
+  /// Sets the size; bytes beyond the old one read as zero.
+  virtual Status Truncate(uint64_t size) = 0;
+  /// Reserves space for the first `size` bytes and makes the file that long, zero-filled.
+  /// kUnavailable: the disk has no room.
+  virtual Status Allocate(uint64_t size) = 0;
+  /// Drops cached pages, so that the next read shows what the disk holds. Best effort.
+  virtual void DropCache() = 0;
+};
+
+enum class OpenMode : uint8_t {
+  kRead,       ///< Must exist.
+  kWrite,      ///< Must exist; read and write.
+  kCreateNew,  ///< Must not exist (else kConflict); read and write.
+};
+
+/// A tree of files. Paths are absolute or relative to the working directory, with '/'.
+///
+/// Thread-safe. A created, renamed or removed name survives a power loss only after SyncDirectory() of
+/// its folder.
+class Disk {
+ public:
+  virtual ~Disk() = default;
+
+  virtual Result<std::unique_ptr<File>> Open(std::string_view path, OpenMode mode) = 0;
+  /// Replaces `to` atomically, if it exists.
+  virtual Status Rename(std::string_view from, std::string_view to) = 0;
+  /// Gives the file a name that must be free. kConflict: `to` exists; nothing has changed.
+  virtual Status RenameNoReplace(std::string_view from, std::string_view to) = 0;
+  /// Removes a file. kNotFound: it does not exist.
+  virtual Status Remove(std::string_view path) = 0;
+  /// Returns the names in a folder, sorted, folders with a final '/'; empty if there is no such folder.
+  virtual Result<std::vector<std::string>> List(std::string_view folder) = 0;
+  /// Makes the folder and its parents, durably; fine if it exists.
+  virtual Status MakeFolders(std::string_view folder) = 0;
+  virtual Status SyncDirectory(std::string_view folder) = 0;
+  virtual Result<bool> Exists(std::string_view path) = 0;
+  /// Bytes that ordinary users may still write on the device of `path`.
+  virtual Result<uint64_t> FreeBytes(std::string_view path) = 0;
+  /// Takes an exclusive lock on the file `path`, made if need be; it lasts as long as the returned object.
+  /// kConflict: another process (or another call) holds it.
+  virtual Result<std::unique_ptr<File>> Lock(std::string_view path) = 0;
+};
+
+/// The machine's files.
+class SystemDisk final : public Disk {
+ public:
+  Result<std::unique_ptr<File>> Open(std::string_view path, OpenMode mode) override;
+  Status Rename(std::string_view from, std::string_view to) override;
+  Status RenameNoReplace(std::string_view from, std::string_view to) override;
+  Status Remove(std::string_view path) override;
+  Result<std::vector<std::string>> List(std::string_view folder) override;
+  Status MakeFolders(std::string_view folder) override;
+  Status SyncDirectory(std::string_view folder) override;
+  Result<bool> Exists(std::string_view path) override;
+  Result<uint64_t> FreeBytes(std::string_view path) override;
+  Result<std::unique_ptr<File>> Lock(std::string_view path) override;
+};
+
+/// Reads a whole file. kInvalid: it is larger than `bytes_max`.
+Result<std::string> ReadFile(Disk& disk, std::string_view path, uint64_t bytes_max);
+
+/// Puts `bytes` under `path` so that after a power loss the old or the new content is there, whole.
+Status ReplaceFile(Disk& disk, std::string_view path, std::string_view bytes);
+
+/// Returns the part before the last '/', "." if there is none.
+std::string_view FolderOf(std::string_view path);
+
+}  // namespace sluice::os

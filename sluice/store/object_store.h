@@ -1,0 +1,47 @@
+#pragma once
+/// \file
+/// Whole objects by path: one interface over local disk, memory, and stores that fail on purpose.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/base/error.h"
+#include "sluice/os/clock.h"
+
+namespace sluice::store {
+
+struct ObjectInfo {
+  std::string path;
+  uint64_t size = 0;
+  os::Timestamp modified{};
+};
+
+/// A flat space of objects. Paths are relative, with '/', and may not contain "..", "." or empty parts.
+///
+/// Thread-safe. When a put has returned, the object is durable and whole; before, nobody sees any of it.
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+
+  /// kNotFound: no such object.
+  virtual Result<std::string> Get(std::string_view path) = 0;
+  virtual Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) = 0;
+  virtual Result<ObjectInfo> Head(std::string_view path) = 0;
+  /// Writes or replaces an object.
+  virtual Status Put(std::string_view path, std::string_view bytes) = 0;
+  /// Writes an object whose path must be free.
+  /// kConflict: it exists; nothing was written. kUnavailable: unknown whether it was written.
+  virtual Status PutIfAbsent(std::string_view path, std::string_view bytes) = 0;
+  /// Returns the objects whose path begins with `prefix` and sorts after `after`, sorted by bytes.
+  virtual Result<std::vector<ObjectInfo>> List(std::string_view prefix,
+                                               std::string_view after = {}) = 0;
+  /// Fine if it does not exist.
+  virtual Status Delete(std::string_view path) = 0;
+  /// Where an engine on this machine finds the object: an absolute file path, or a URI.
+  virtual std::string Location(std::string_view path) const = 0;
+};
+
+}  // namespace sluice::store
