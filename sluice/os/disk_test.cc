@@ -1,0 +1,122 @@
+#include "sluice/os/disk.h"
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace sluice::os {
+namespace {
+
+std::span<const std::byte> Bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+class SystemDiskTest : public testing::Test {
+ protected:
+  SystemDiskTest() {
+    std::string name = testing::TempDir() + "/sluice_disk_XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+  }
+  ~SystemDiskTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string Path(std::string_view name) const { return folder_ + "/" + std::string(name); }
+
+  SystemDisk disk_;
+  std::string folder_;
+};
+
+TEST_F(SystemDiskTest, ReadsBackManyPieces) {
+  auto file = disk_.Open(Path("a"), OpenMode::kCreateNew);
+  ASSERT_TRUE(file.ok());
+  std::vector<std::span<const std::byte>> pieces;
+  std::string expected;
+  for (int i = 0; i < 3000; ++i) {  // More than the kernel takes in one call; some are empty.
+    const std::string_view piece = i % 7 == 0 ? "" : i % 2 == 0 ? "xy" : "z";
+    pieces.push_back(Bytes(piece));
+    expected += piece;
+  }
+  ASSERT_TRUE((*file)->Write(5, pieces).ok());
+  ASSERT_TRUE((*file)->Sync().ok());
+  EXPECT_EQ(*ReadFile(disk_, Path("a"), 10'000), std::string(5, '\0') + expected);
+}
+
+TEST_F(SystemDiskTest, ReadsFewerBytesOnlyAtTheEnd) {
+  ASSERT_TRUE(ReplaceFile(disk_, Path("a"), "hello").ok());
+  auto file = disk_.Open(Path("a"), OpenMode::kRead);
+  ASSERT_TRUE(file.ok());
+  std::string into(10, '-');
+  EXPECT_EQ(*(*file)->Read(3, std::as_writable_bytes(std::span(into))), 2u);
+  EXPECT_EQ(into, "lo--------");
+  EXPECT_EQ(*(*file)->Read(99, std::as_writable_bytes(std::span(into))), 0u);
+}
+
+TEST_F(SystemDiskTest, SaysWhatTheCallerCanDo) {
+  EXPECT_EQ(disk_.Open(Path("a"), OpenMode::kRead).error().ToString(),
+            "cannot open '" + Path("a") + "': No such file or directory (not found)");
+  ASSERT_TRUE(disk_.Open(Path("a"), OpenMode::kCreateNew).ok());
+  EXPECT_EQ(disk_.Open(Path("a"), OpenMode::kCreateNew).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(disk_.Remove(Path("b")).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(disk_.MakeFolders(Path("a")).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(ReadFile(disk_, Path("a"), 0)->size(), 0u);
+}
+
+TEST_F(SystemDiskTest, SetsSizes) {
+  auto file = disk_.Open(Path("a"), OpenMode::kCreateNew);
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->Allocate(1 << 20).ok());
+  EXPECT_EQ(*(*file)->Size(), 1u << 20);
+  ASSERT_TRUE((*file)->Allocate(1000).ok());
+  EXPECT_EQ(*(*file)->Size(), 1u << 20);
+  ASSERT_TRUE((*file)->Truncate(7).ok());
+  EXPECT_EQ(*(*file)->Size(), 7u);
+  (*file)->DropCache();
+  EXPECT_EQ(*ReadFile(disk_, Path("a"), 7), std::string(7, '\0'));
+  EXPECT_EQ(ReadFile(disk_, Path("a"), 6).error().code(), ErrorCode::kInvalid);
+}
+
+TEST_F(SystemDiskTest, RenamesWithAndWithoutReplacing) {
+  ASSERT_TRUE(ReplaceFile(disk_, Path("a"), "1").ok());
+  ASSERT_TRUE(ReplaceFile(disk_, Path("b"), "2").ok());
+  EXPECT_EQ(disk_.RenameNoReplace(Path("a"), Path("b")).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(*ReadFile(disk_, Path("b"), 9), "2");
+  ASSERT_TRUE(disk_.RenameNoReplace(Path("a"), Path("c")).ok());
+  ASSERT_TRUE(disk_.Rename(Path("c"), Path("b")).ok());
+  EXPECT_EQ(*ReadFile(disk_, Path("b"), 9), "1");
+  EXPECT_FALSE(*disk_.Exists(Path("a")));
+  EXPECT_TRUE(*disk_.Exists(Path("b")));
+}
+
+TEST_F(SystemDiskTest, ListsSortedWithFoldersMarked) {
+  EXPECT_TRUE(disk_.List(Path("none"))->empty());
+  ASSERT_TRUE(disk_.MakeFolders(Path("x/y/z/")).ok());
+  ASSERT_TRUE(disk_.MakeFolders(Path("x/y/z")).ok());
+  ASSERT_TRUE(ReplaceFile(disk_, Path("x/b"), "").ok());
+  ASSERT_TRUE(ReplaceFile(disk_, Path("x/a"), "").ok());
+  EXPECT_EQ(*disk_.List(Path("x")), (std::vector<std::string>{"a", "b", "y/"}));
+  EXPECT_GT(*disk_.FreeBytes(folder_), 0u);
+}
+
+TEST_F(SystemDiskTest, ReplacesOverTheRestsOfAFailedTry) {
+  ASSERT_TRUE(ReplaceFile(disk_, Path("a.new"), "rest of an earlier try").ok());
+  ASSERT_TRUE(ReplaceFile(disk_, Path("a"), "new").ok());
+  EXPECT_EQ(*ReadFile(disk_, Path("a"), 99), "new");
+  EXPECT_EQ(*disk_.List(folder_), std::vector<std::string>{"a"});
+}
+
+TEST_F(SystemDiskTest, LocksOnce) {
+  auto lock = disk_.Lock(Path("lock"));
+  ASSERT_TRUE(lock.ok());
+  EXPECT_EQ(disk_.Lock(Path("lock")).error().code(), ErrorCode::kConflict);
+  lock->reset();
+  EXPECT_TRUE(disk_.Lock(Path("lock")).ok());
+}
+
+TEST(FolderOfTest, CutsTheLastName) {
+  EXPECT_EQ(FolderOf("a/b/c"), "a/b");
+  EXPECT_EQ(FolderOf("a"), ".");
+  EXPECT_EQ(FolderOf("/a"), "/");
+}
+
+}  // namespace
+}  // namespace sluice::os
