@@ -33,7 +33,7 @@ struct ParquetFile {
 struct ParquetOptions {
   int64_t row_group_rows_max = 1 << 20;
   /// Columns of random values: no dictionary, no compression, no statistics.
-  std::vector<std::string> random_columns;
+  std::vector<std::string> random_columns = {};
 };
 
 /// Writes batches of one schema as one file: zstd level 1, timestamps in microseconds, page index.

@@ -1,0 +1,149 @@
+#include "sluice/columnar/batch.h"
+
+#include <arrow/api.h>
+#include <arrow/json/from_string.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+namespace sluice::columnar {
+namespace {
+
+std::shared_ptr<arrow::Array> Array(const std::shared_ptr<arrow::DataType>& type,
+                                    const std::string& json) {
+  return arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
+}
+
+Batch MakeBatch(const arrow::FieldVector& fields, const arrow::ArrayVector& columns) {
+  return arrow::RecordBatch::Make(arrow::schema(fields), columns.front()->length(), columns);
+}
+
+Batch Sample() {
+  const auto at = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  return MakeBatch(
+      {arrow::field("n", arrow::int64()), arrow::field("s", arrow::utf8()),
+       arrow::field("at", at), arrow::field("ok", arrow::boolean()),
+       arrow::field("d", arrow::float64()), arrow::field("id", arrow::fixed_size_binary(4))},
+      {Array(arrow::int64(), "[1, null, -3]"), Array(arrow::utf8(), R"(["a", "", null])"),
+       Array(at, "[0, 1, null]"), Array(arrow::boolean(), "[true, false, null]"),
+       Array(arrow::float64(), "[1.5, null, -0.0]"),
+       Array(arrow::fixed_size_binary(4), R"(["abcd", null, "efgh"])")});
+}
+
+TEST(BatchTest, ComesBackFromItsBytes) {
+  const Batch batch = Sample();
+  const auto schema = DeserializeSchema(*SerializeSchema(*batch->schema()));
+  ASSERT_TRUE(schema.ok()) << schema.error().ToString();
+  ASSERT_TRUE((*schema)->Equals(*batch->schema()));
+  std::string bytes = *SerializeBatch(*batch);
+  const auto read = DeserializeBatch(*schema, bytes);
+  ASSERT_TRUE(read.ok()) << read.error().ToString();
+  bytes.assign(bytes.size(), 'x');  // The batch owns its memory.
+  EXPECT_TRUE((*read)->Equals(*batch));
+  // A slice writes its own rows alone.
+  const auto slice = DeserializeBatch(*schema, *SerializeBatch(*batch->Slice(1, 2)));
+  ASSERT_TRUE(slice.ok());
+  EXPECT_TRUE((*slice)->Equals(*batch->Slice(1, 2)));
+}
+
+TEST(BatchTest, RefusesBytesThatAreNotABatchOfTheSchema) {
+  const Batch batch = Sample();
+  const std::string bytes = *SerializeBatch(*batch);
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    const auto read = DeserializeBatch(batch->schema(), std::string_view(bytes).substr(0, size));
+    ASSERT_FALSE(read.ok()) << size;
+    EXPECT_EQ(read.error().code(), ErrorCode::kCorrupt) << read.error().ToString();
+  }
+  EXPECT_EQ(DeserializeBatch(batch->schema(), bytes + "12345678").error().code(),
+            ErrorCode::kCorrupt);
+  EXPECT_EQ(DeserializeBatch(batch->schema(), *SerializeSchema(*batch->schema())).error().code(),
+            ErrorCode::kCorrupt);
+  const auto other = arrow::schema({arrow::field("n", arrow::utf8())});
+  EXPECT_FALSE(DeserializeBatch(other, bytes).ok());
+  EXPECT_EQ(DeserializeSchema("nonsense").error().code(), ErrorCode::kCorrupt);
+}
+
+TEST(BatchTest, SurvivesDamagedBytes) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  const Batch batch = Sample();
+  const std::string bytes = *SerializeBatch(*batch);
+  for (int i = 0; i < 2000; ++i) {
+    std::string damaged = bytes;
+    for (int flips = 0; flips < 3; ++flips) {
+      damaged[random() % damaged.size()] ^= static_cast<char>(1U << (random() % 8));
+    }
+    const auto read = DeserializeBatch(batch->schema(), damaged);
+    EXPECT_TRUE(!read.ok() || (*read)->ValidateFull().ok());
+  }
+}
+
+TEST(BatchTest, RefusesDictionaries) {
+  const auto type = arrow::dictionary(arrow::int32(), arrow::utf8());
+  const Batch batch = MakeBatch({arrow::field("s", type)}, {Array(type, R"(["a", "b"])")});
+  EXPECT_EQ(SerializeBatch(*batch).error().ToString(),
+            "column 's' is dictionary-encoded; decode it first (unsupported)");
+}
+
+TEST(BatchTest, JoinsAndTakes) {
+  const Batch batch = Sample();
+  const auto joined = Concatenate({batch, batch->Slice(2, 1)});
+  ASSERT_TRUE(joined.ok());
+  EXPECT_EQ((*joined)->num_rows(), 4);
+  EXPECT_TRUE((*joined)->Slice(3, 1)->Equals(*batch->Slice(2, 1)));
+  EXPECT_EQ(Concatenate({}).error().code(), ErrorCode::kInvalid);
+  EXPECT_EQ(Concatenate({batch, *batch->RemoveColumn(0)}).error().code(), ErrorCode::kInvalid);
+
+  const std::vector<int64_t> rows = {3, 0, 0};
+  const auto taken = Take(**joined, rows);
+  ASSERT_TRUE(taken.ok()) << taken.error().ToString();
+  EXPECT_TRUE((*taken)->Slice(0, 1)->Equals(*batch->Slice(2, 1)));
+  EXPECT_TRUE((*taken)->Slice(2, 1)->Equals(*batch->Slice(0, 1)));
+  EXPECT_EQ(Take(*batch, std::vector<int64_t>{3}).error().code(), ErrorCode::kInvalid);
+  EXPECT_GT(MemoryBytes(*batch), 0);
+}
+
+// These values are stored beside rows. A change here means that every stored hash is lost.
+TEST(HashRowsTest, IsStableForEver) {
+  const Batch batch = Sample();
+  const auto hashes = HashRows(*batch, {"n", "s", "at", "ok", "d", "id"});
+  ASSERT_TRUE(hashes.ok());
+  EXPECT_EQ(*hashes, (std::vector<uint64_t>{16773420314270549117U, 1817151009912461078U,
+                                            6998795947534999660U}));
+  EXPECT_EQ(*HashRows(*batch, {"n"}),
+            (std::vector<uint64_t>{15123446083176888111U, 13854740644474905297U,
+                                   18052871246912573945U}));
+  EXPECT_EQ(*HashRows(*batch, {"s"}),
+            (std::vector<uint64_t>{17379139904421646469U, 4091131238254969514U,
+                                   13854740644474905297U}));
+  EXPECT_EQ(HashRows(*batch, {"x"}).error().code(), ErrorCode::kNotFound);
+}
+
+TEST(HashRowsTest, DependsOnValuesAlone) {
+  const Batch batch = Sample();
+  const std::vector<std::string> names = {"n", "s", "at", "ok", "d", "id"};
+  const auto whole = *HashRows(*batch, names);
+  for (int64_t row = 0; row < batch->num_rows(); ++row) {
+    EXPECT_EQ((*HashRows(*batch->Slice(row, 1), names))[0], whole[static_cast<size_t>(row)]);
+  }
+  const auto type = arrow::dictionary(arrow::int32(), arrow::utf8());
+  const std::string json = R"(["b", "a", null, "b"])";
+  EXPECT_EQ(*HashRows(*MakeBatch({arrow::field("s", type)}, {Array(type, json)}), {"s"}),
+            *HashRows(*MakeBatch({arrow::field("s", arrow::utf8())}, {Array(arrow::utf8(), json)}),
+                      {"s"}));
+}
+
+TEST(HashRowsTest, TellsNullFromValuesAndColumnsApart) {
+  const Batch batch = MakeBatch(
+      {arrow::field("a", arrow::utf8()), arrow::field("b", arrow::utf8())},
+      {Array(arrow::utf8(), R"(["", null, "x", "", "xy", null])"),
+       Array(arrow::utf8(), R"([null, "", "", "x", "", null])")});
+  auto hashes = *HashRows(*batch, {"a", "b"});
+  std::sort(hashes.begin(), hashes.end());
+  EXPECT_EQ(std::unique(hashes.begin(), hashes.end()), hashes.end());
+}
+
+}  // namespace
+}  // namespace sluice::columnar

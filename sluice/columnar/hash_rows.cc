@@ -1,0 +1,187 @@
+#include <arrow/api.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/batch.h"
+
+namespace sluice::columnar {
+
+namespace {
+
+// These constants, and all below that turns a value into 64 bits, are stored: never change them.
+constexpr uint64_t kSeed = 0x9E3779B97F4A7C15;
+constexpr uint64_t kMultiplier = 0xD6E8FEB86659FD93;
+constexpr uint64_t kNull = 0xA0761D6478BD642F;
+
+// Murmur's finaliser: a bijection, so that unequal integers of one column never collide.
+uint64_t Mix(uint64_t bits) {
+  bits ^= bits >> 33;
+  bits *= 0xFF51AFD7ED558CCD;
+  bits ^= bits >> 33;
+  bits *= 0xC4CEB9FE1A85EC53;
+  return bits ^ (bits >> 33);
+}
+
+void AddValue(uint64_t& hash, uint64_t value) { hash = Mix(hash * kMultiplier + value); }
+void AddNull(uint64_t& hash) { hash = Mix((hash ^ kNull) * kMultiplier); }
+
+uint64_t HashBytes(const uint8_t* bytes, int64_t size) {
+  return XXH3_64bits(bytes, static_cast<size_t>(size));
+}
+
+template <typename T>
+uint64_t Bits(T value) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const double wide = value;
+    if (std::isnan(wide)) return 0x7FF8000000000000;
+    return std::bit_cast<uint64_t>(wide == 0 ? 0.0 : wide);  // Both zeros are equal.
+  } else {
+    return static_cast<uint64_t>(static_cast<int64_t>(value));
+  }
+}
+
+/// Adds `value(row)` of every valid row to `hashes`.
+template <typename Value>
+void AddColumn(const arrow::Array& array, std::vector<uint64_t>& hashes, Value value) {
+  const size_t rows = hashes.size();
+  if (array.null_count() == 0) {
+    for (size_t row = 0; row < rows; ++row) AddValue(hashes[row], value(row));
+    return;
+  }
+  for (size_t row = 0; row < rows; ++row) {
+    if (array.IsNull(static_cast<int64_t>(row))) {
+      AddNull(hashes[row]);
+    } else {
+      AddValue(hashes[row], value(row));
+    }
+  }
+}
+
+template <typename T>
+void AddFixed(const arrow::Array& array, std::vector<uint64_t>& hashes) {
+  const T* values = array.data()->GetValues<T>(1);
+  AddColumn(array, hashes, [values](size_t row) { return Bits(values[row]); });
+}
+
+template <typename Array>
+void AddText(const arrow::Array& array, std::vector<uint64_t>& hashes) {
+  const auto& text = static_cast<const Array&>(array);
+  const auto* offsets = text.raw_value_offsets();
+  const uint8_t* bytes = text.value_data() ? text.value_data()->data() : nullptr;
+  AddColumn(array, hashes, [offsets, bytes](size_t row) {
+    return HashBytes(bytes + offsets[row], offsets[row + 1] - offsets[row]);
+  });
+}
+
+Status AddArray(const arrow::Array& array, std::vector<uint64_t>& hashes);
+
+// Hashes as the plain array would: the dictionary is an encoding, not a value.
+Status AddDictionary(const arrow::DictionaryArray& array, std::vector<uint64_t>& hashes) {
+  std::unique_ptr<arrow::ArrayBuilder> plain;
+  SLUICE_RETURN_IF_ERROR(FromArrow(arrow::MakeBuilder(arrow::default_memory_pool(),
+                                                      array.dictionary()->type(), &plain)));
+  const arrow::ArraySpan values(*array.dictionary()->data());
+  for (int64_t row = 0; row < array.length(); ++row) {
+    SLUICE_RETURN_IF_ERROR(
+        FromArrow(array.IsNull(row)
+                      ? plain->AppendNull()
+                      : plain->AppendArraySlice(values, array.GetValueIndex(row), 1)));
+  }
+  SLUICE_ASSIGN_OR_RETURN(const auto decoded, FromArrow(plain->Finish()));
+  return AddArray(*decoded, hashes);
+}
+
+Status AddArray(const arrow::Array& array, std::vector<uint64_t>& hashes) {
+  switch (array.type_id()) {
+    case arrow::Type::NA:
+      for (uint64_t& hash : hashes) AddNull(hash);
+      return {};
+    case arrow::Type::BOOL: {
+      const auto& flags = static_cast<const arrow::BooleanArray&>(array);
+      AddColumn(array, hashes, [&flags](size_t row) {
+        return static_cast<uint64_t>(flags.Value(static_cast<int64_t>(row)));
+      });
+      return {};
+    }
+    case arrow::Type::INT8:
+      AddFixed<int8_t>(array, hashes);
+      return {};
+    case arrow::Type::INT16:
+      AddFixed<int16_t>(array, hashes);
+      return {};
+    case arrow::Type::INT32:
+    case arrow::Type::DATE32:
+    case arrow::Type::TIME32:
+      AddFixed<int32_t>(array, hashes);
+      return {};
+    case arrow::Type::INT64:
+    case arrow::Type::DATE64:
+    case arrow::Type::TIME64:
+    case arrow::Type::TIMESTAMP:
+    case arrow::Type::DURATION:
+      AddFixed<int64_t>(array, hashes);
+      return {};
+    case arrow::Type::UINT8:
+      AddFixed<uint8_t>(array, hashes);
+      return {};
+    case arrow::Type::UINT16:
+      AddFixed<uint16_t>(array, hashes);
+      return {};
+    case arrow::Type::UINT32:
+      AddFixed<uint32_t>(array, hashes);
+      return {};
+    case arrow::Type::UINT64:
+      AddFixed<uint64_t>(array, hashes);
+      return {};
+    case arrow::Type::FLOAT:
+      AddFixed<float>(array, hashes);
+      return {};
+    case arrow::Type::DOUBLE:
+      AddFixed<double>(array, hashes);
+      return {};
+    case arrow::Type::STRING:
+    case arrow::Type::BINARY:
+      AddText<arrow::BinaryArray>(array, hashes);
+      return {};
+    case arrow::Type::LARGE_STRING:
+    case arrow::Type::LARGE_BINARY:
+      AddText<arrow::LargeBinaryArray>(array, hashes);
+      return {};
+    case arrow::Type::FIXED_SIZE_BINARY:
+    case arrow::Type::DECIMAL128:
+    case arrow::Type::DECIMAL256: {
+      const auto& fixed = static_cast<const arrow::FixedSizeBinaryArray&>(array);
+      const int32_t width = fixed.byte_width();
+      const uint8_t* bytes = fixed.raw_values();
+      AddColumn(array, hashes, [bytes, width](size_t row) {
+        return HashBytes(bytes + static_cast<int64_t>(row) * width, width);
+      });
+      return {};
+    }
+    case arrow::Type::DICTIONARY:
+      return AddDictionary(static_cast<const arrow::DictionaryArray&>(array), hashes);
+    default:
+      return Unsupported("type {} cannot be hashed", array.type()->ToString());
+  }
+}
+
+}  // namespace
+
+Result<std::vector<uint64_t>> HashRows(const arrow::RecordBatch& batch,
+                                       const std::vector<std::string>& columns) {
+  std::vector<uint64_t> hashes(static_cast<size_t>(batch.num_rows()), kSeed);
+  for (const std::string& name : columns) {
+    const auto column = batch.GetColumnByName(name);
+    if (column == nullptr) return NotFound("there is no column '{}' to hash", name);
+    SLUICE_RETURN_IF_ERROR(AddArray(*column, hashes), "column '{}'", name);
+  }
+  return hashes;
+}
+
+}  // namespace sluice::columnar

@@ -1,0 +1,269 @@
+#include "sluice/columnar/parquet.h"
+
+#include <arrow/api.h>
+#include <arrow/io/memory.h>
+#include <arrow/util/compression.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/exception.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+#include <parquet/properties.h>
+#include <parquet/statistics.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/internal/string_output.h"
+
+namespace sluice::columnar {
+
+namespace {
+
+bool IsInt64Sequence(const arrow::DataType& type) {
+  return type.id() == arrow::Type::INT64 || type.id() == arrow::Type::TIMESTAMP;
+}
+
+// Types whose order in Parquet's statistics is the order of their values in every engine.
+bool HasUsefulOrder(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::INT8:
+    case arrow::Type::INT16:
+    case arrow::Type::INT32:
+    case arrow::Type::INT64:
+    case arrow::Type::UINT8:
+    case arrow::Type::UINT16:
+    case arrow::Type::UINT32:
+    case arrow::Type::UINT64:
+    case arrow::Type::FLOAT:
+    case arrow::Type::DOUBLE:
+    case arrow::Type::DATE32:
+    case arrow::Type::TIMESTAMP:
+    case arrow::Type::DECIMAL128:
+    case arrow::Type::STRING:
+    case arrow::Type::LARGE_STRING:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool IsNested(const arrow::DataType& type) { return type.num_fields() > 0; }
+
+std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& schema,
+                                                          const ParquetOptions& options) {
+  parquet::WriterProperties::Builder builder;
+  builder.created_by("sluice")
+      ->version(parquet::ParquetVersion::PARQUET_2_6)
+      ->compression(parquet::Compression::ZSTD)
+      ->compression_level(1)
+      ->max_row_group_length(options.row_group_rows_max)
+      ->data_pagesize(128 * 1024)  // Small pages, so that the page index prunes.
+      ->max_rows_per_page(20'000)
+      ->enable_write_page_index();
+  for (const auto& field : schema.fields()) {
+    const std::string& name = field->name();
+    if (IsInt64Sequence(*field->type())) {
+      // Offsets, sequences and times: differences are a third of the dictionary's bytes and time.
+      builder.disable_dictionary(name)->encoding(name, parquet::Encoding::DELTA_BINARY_PACKED);
+    }
+  }
+  for (const std::string& name : options.random_columns) {
+    builder.disable_dictionary(name)
+        ->compression(name, parquet::Compression::UNCOMPRESSED)
+        ->compression_level(name, arrow::util::kUseDefaultCompressionLevel)
+        ->disable_statistics(name);
+  }
+  return builder.build();
+}
+
+// NaN has a different place in each engine's order, and Parquet leaves it out: no bounds then.
+template <typename Array>
+bool HasNan(const arrow::Array& array) {
+  const auto& values = static_cast<const Array&>(array);
+  for (int64_t row = 0; row < values.length(); ++row) {
+    if (std::isnan(values.Value(row)) && values.IsValid(row)) return true;
+  }
+  return false;
+}
+
+bool HasNan(const arrow::ChunkedArray& column) {
+  return std::ranges::any_of(column.chunks(), [](const auto& chunk) {
+    switch (chunk->type_id()) {
+      case arrow::Type::FLOAT:
+        return HasNan<arrow::FloatArray>(*chunk);
+      case arrow::Type::DOUBLE:
+        return HasNan<arrow::DoubleArray>(*chunk);
+      default:
+        return false;
+    }
+  });
+}
+
+// Whether a < b, of two scalars of one type that HasUsefulOrder().
+bool Less(const arrow::Scalar& a, const arrow::Scalar& b) {
+  const auto less = [&]<typename Scalar>(const Scalar& left) {
+    return left.value < static_cast<const Scalar&>(b).value;
+  };
+  switch (a.type->id()) {
+    case arrow::Type::INT8:
+      return less(static_cast<const arrow::Int8Scalar&>(a));
+    case arrow::Type::INT16:
+      return less(static_cast<const arrow::Int16Scalar&>(a));
+    case arrow::Type::INT32:
+      return less(static_cast<const arrow::Int32Scalar&>(a));
+    case arrow::Type::INT64:
+      return less(static_cast<const arrow::Int64Scalar&>(a));
+    case arrow::Type::UINT8:
+      return less(static_cast<const arrow::UInt8Scalar&>(a));
+    case arrow::Type::UINT16:
+      return less(static_cast<const arrow::UInt16Scalar&>(a));
+    case arrow::Type::UINT32:
+      return less(static_cast<const arrow::UInt32Scalar&>(a));
+    case arrow::Type::UINT64:
+      return less(static_cast<const arrow::UInt64Scalar&>(a));
+    case arrow::Type::FLOAT:
+      return less(static_cast<const arrow::FloatScalar&>(a));
+    case arrow::Type::DOUBLE:
+      return less(static_cast<const arrow::DoubleScalar&>(a));
+    case arrow::Type::DATE32:
+      return less(static_cast<const arrow::Date32Scalar&>(a));
+    case arrow::Type::TIMESTAMP:
+      return less(static_cast<const arrow::TimestampScalar&>(a));
+    case arrow::Type::DECIMAL128:
+      return less(static_cast<const arrow::Decimal128Scalar&>(a));
+    default:
+      return static_cast<const arrow::BaseBinaryScalar&>(a).view() <
+             static_cast<const arrow::BaseBinaryScalar&>(b).view();
+  }
+}
+
+// Widens `bounds` by the statistics of one row group. False: these say nothing.
+bool Widen(ColumnStatistics& bounds, const parquet::Statistics* statistics) {
+  if (statistics == nullptr) return false;
+  if (!statistics->HasMinMax()) {  // All rows null, or the values were too long to keep.
+    return statistics->num_values() == 0;
+  }
+  std::shared_ptr<arrow::Scalar> low;
+  std::shared_ptr<arrow::Scalar> high;
+  if (!parquet::arrow::StatisticsAsScalars(*statistics, &low, &high).ok()) return false;
+  if (bounds.minimum == nullptr || Less(*low, *bounds.minimum)) bounds.minimum = low;
+  if (bounds.maximum == nullptr || Less(*bounds.maximum, *high)) bounds.maximum = high;
+  return true;
+}
+
+// Takes what the writer counted on its way instead of looking at every value once more.
+std::map<std::string, ColumnStatistics> Summarize(const arrow::Table& table,
+                                                  const parquet::FileMetaData& written) {
+  std::map<std::string, ColumnStatistics> result;
+  for (int i = 0; i < table.num_columns(); ++i) {
+    ColumnStatistics& statistics = result[table.field(i)->name()];
+    statistics.null_count = table.column(i)->null_count();
+    const arrow::DataType& type = *table.field(i)->type();
+    if (IsNested(type) || !HasUsefulOrder(type) || HasNan(*table.column(i))) continue;
+    const int leaf = written.schema()->ColumnIndex(table.field(i)->name());
+    if (leaf < 0) continue;
+    for (int group = 0; group < written.num_row_groups(); ++group) {
+      if (!Widen(statistics, written.RowGroup(group)->ColumnChunk(leaf)->statistics().get())) {
+        statistics.minimum = statistics.maximum = nullptr;
+        break;
+      }
+    }
+  }
+  return result;
+}
+
+Result<ParquetFile> Write(const Schema& schema, const std::vector<Batch>& batches,
+                          const ParquetOptions& options) {
+  SLUICE_ASSIGN_OR_RETURN(const auto table,
+                          FromArrow(arrow::Table::FromRecordBatches(schema, batches)));
+  ParquetFile file;
+  file.rows = table->num_rows();
+  const auto output = std::make_shared<internal::StringOutput>(file.bytes);
+  const auto arrow_properties = parquet::ArrowWriterProperties::Builder()
+                                    .coerce_timestamps(arrow::TimeUnit::MICRO)
+                                    ->disallow_truncated_timestamps()
+                                    ->build();
+  SLUICE_ASSIGN_OR_RETURN(
+      const auto writer,
+      FromArrow(parquet::arrow::FileWriter::Open(*schema, arrow::default_memory_pool(), output,
+                                                 MakeProperties(*schema, options),
+                                                 arrow_properties)));
+  SLUICE_RETURN_IF_ERROR(FromArrow(writer->WriteTable(*table, options.row_group_rows_max)));
+  SLUICE_RETURN_IF_ERROR(FromArrow(writer->Close()));
+  file.columns = Summarize(*table, *writer->metadata());
+  return file;
+}
+
+Result<std::vector<int>> LeavesOf(const parquet::SchemaDescriptor& schema,
+                                  const std::vector<std::string>& columns) {
+  std::vector<int> leaves;
+  for (const std::string& name : columns) {
+    const size_t before = leaves.size();
+    for (int leaf = 0; leaf < schema.num_columns(); ++leaf) {
+      if (schema.GetColumnRoot(leaf)->name() == name) leaves.push_back(leaf);
+    }
+    if (leaves.size() == before) return NotFound("the file has no column '{}'", name);
+  }
+  return leaves;
+}
+
+Result<std::vector<Batch>> Read(std::string_view bytes, const std::vector<std::string>& columns) {
+  const auto input = std::make_shared<arrow::io::BufferReader>(
+      arrow::Buffer::FromString(std::string(bytes)));
+  parquet::ArrowReaderProperties properties(/*use_threads=*/false);
+  parquet::arrow::FileReaderBuilder builder;
+  SLUICE_RETURN_IF_ERROR(FromArrow(builder.Open(input)));
+  SLUICE_ASSIGN_OR_RETURN(const auto reader, FromArrow(builder.properties(properties)->Build()));
+  std::vector<int> leaves;
+  const parquet::SchemaDescriptor& schema = *reader->parquet_reader()->metadata()->schema();
+  if (columns.empty()) {
+    for (int leaf = 0; leaf < schema.num_columns(); ++leaf) leaves.push_back(leaf);
+  } else {
+    SLUICE_ASSIGN_OR_RETURN(leaves, LeavesOf(schema, columns));
+  }
+  std::vector<int> groups(static_cast<size_t>(reader->num_row_groups()));
+  for (size_t i = 0; i < groups.size(); ++i) groups[i] = static_cast<int>(i);
+  SLUICE_ASSIGN_OR_RETURN(const auto batches,
+                          FromArrow(reader->GetRecordBatchReader(groups, leaves)));
+  std::vector<Batch> result;
+  while (true) {
+    SLUICE_ASSIGN_OR_RETURN(Batch batch, FromArrow(batches->Next()));
+    if (batch == nullptr) return result;
+    if (!columns.empty()) {
+      std::vector<int> order;
+      for (const auto& name : columns) order.push_back(batch->schema()->GetFieldIndex(name));
+      SLUICE_ASSIGN_OR_RETURN(batch, FromArrow(batch->SelectColumns(order)));
+    }
+    result.push_back(std::move(batch));
+  }
+}
+
+}  // namespace
+
+Result<ParquetFile> WriteParquet(const Schema& schema, const std::vector<Batch>& batches,
+                                 const ParquetOptions& options) {
+  try {
+    return Write(schema, batches, options);
+  } catch (const std::exception& exception) {
+    return Internal("parquet writer: {}", exception.what());
+  }
+}
+
+Result<std::vector<Batch>> ReadParquet(std::string_view bytes,
+                                       const std::vector<std::string>& columns) {
+  try {
+    auto batches = Read(bytes, columns);
+    if (!batches.ok() && batches.error().code() != ErrorCode::kNotFound &&
+        batches.error().code() != ErrorCode::kUnsupported) {
+      return Corrupt("parquet file: {}", batches.error().message());
+    }
+    return batches;
+  } catch (const std::exception& exception) {
+    return Corrupt("parquet file: {}", exception.what());
+  }
+}
+
+}  // namespace sluice::columnar

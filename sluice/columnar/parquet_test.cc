@@ -1,0 +1,127 @@
+#include "sluice/columnar/parquet.h"
+
+#include <arrow/api.h>
+#include <arrow/io/memory.h>
+#include <arrow/json/from_string.h>
+#include <gtest/gtest.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+
+#include <algorithm>
+
+namespace sluice::columnar {
+namespace {
+
+std::shared_ptr<arrow::Array> Array(const std::shared_ptr<arrow::DataType>& type,
+                                    const std::string& json) {
+  return arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
+}
+
+Batch Sample() {
+  const auto at = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  return arrow::RecordBatch::Make(
+      arrow::schema({arrow::field("n", arrow::int64()), arrow::field("s", arrow::utf8()),
+                     arrow::field("at", at), arrow::field("ok", arrow::boolean()),
+                     arrow::field("d", arrow::float64()),
+                     arrow::field("price", arrow::decimal128(10, 2)),
+                     arrow::field("id", arrow::fixed_size_binary(4)),
+                     arrow::field("list", arrow::list(arrow::int32()))}),
+      3,
+      {Array(arrow::int64(), "[5, null, -3]"), Array(arrow::utf8(), R"(["b", "a", null])"),
+       Array(at, "[1, 1700000000000001, null]"), Array(arrow::boolean(), "[true, false, null]"),
+       Array(arrow::float64(), "[1.5, null, 0.25]"),
+       Array(arrow::decimal128(10, 2), R"(["1.50", "-2.25", null])"),
+       Array(arrow::fixed_size_binary(4), R"(["abcd", null, "efgh"])"),
+       Array(arrow::list(arrow::int32()), "[[1, 2], null, []]")});
+}
+
+TEST(ParquetTest, ComesBackFromItsBytes) {
+  const Batch batch = Sample();
+  const auto file = WriteParquet(batch->schema(), {batch, batch}, {.row_group_rows_max = 4});
+  ASSERT_TRUE(file.ok()) << file.error().ToString();
+  EXPECT_EQ(file->rows, 6);
+  const auto read = ReadParquet(file->bytes);
+  ASSERT_TRUE(read.ok()) << read.error().ToString();
+  const auto joined = *Concatenate(*read);
+  EXPECT_TRUE(joined->Slice(3)->Equals(*batch)) << joined->ToString();
+
+  const auto two = ReadParquet(file->bytes, {"list", "n"});
+  ASSERT_TRUE(two.ok()) << two.error().ToString();
+  EXPECT_EQ(two->front()->schema()->field_names(), (std::vector<std::string>{"list", "n"}));
+  EXPECT_EQ(ReadParquet(file->bytes, {"x"}).error().code(), ErrorCode::kNotFound);
+}
+
+TEST(ParquetTest, HasStatistics) {
+  const Batch batch = Sample();
+  const auto file = WriteParquet(batch->schema(), {batch->Slice(2), batch},
+                                 {.row_group_rows_max = 1, .random_columns = {"id"}});
+  ASSERT_TRUE(file.ok()) << file.error().ToString();
+  const auto show = [&](const std::string& name) {
+    const ColumnStatistics& column = file->columns.at(name);
+    return std::to_string(column.null_count) + " " +
+           (column.minimum ? column.minimum->ToString() : "-") + " " +
+           (column.maximum ? column.maximum->ToString() : "-");
+  };
+  EXPECT_EQ(show("n"), "1 -3 5");
+  EXPECT_EQ(show("s"), "2 a b");
+  EXPECT_EQ(show("at"), "2 1970-01-01 00:00:00.000001Z 2023-11-14 22:13:20.000001Z");
+  EXPECT_EQ(show("ok"), "2 - -");
+  EXPECT_EQ(show("d"), "1 0.25 1.5");
+  EXPECT_EQ(show("price"), "2 -2.25 1.50");
+  EXPECT_EQ(show("id"), "1 - -");
+  EXPECT_EQ(file->columns.at("list").minimum, nullptr);
+}
+
+TEST(ParquetTest, GivesNoBoundsThatEnginesWouldReadDifferently) {
+  const auto schema =
+      arrow::schema({arrow::field("d", arrow::float64()), arrow::field("s", arrow::utf8())});
+  arrow::StringBuilder text;
+  ASSERT_TRUE(text.Append(std::string(10'000, 'x')).ok());
+  ASSERT_TRUE(text.Append("a").ok());
+  const auto batch = arrow::RecordBatch::Make(
+      schema, 2, {Array(arrow::float64(), "[NaN, 1]"), text.Finish().ValueOrDie()});
+  const auto file = WriteParquet(schema, {batch});
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(file->columns.at("d").maximum, nullptr);
+  EXPECT_EQ(file->columns.at("s").maximum, nullptr);
+}
+
+TEST(ParquetTest, UsesTheSettingsOfEachColumn) {
+  const Batch batch = Sample();
+  const auto file = WriteParquet(batch->schema(), {batch}, {.random_columns = {"id"}});
+  ASSERT_TRUE(file.ok());
+  const auto reader = parquet::ParquetFileReader::Open(
+      std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(file->bytes)));
+  const auto group = reader->metadata()->RowGroup(0);
+  const auto has = [&](int column, parquet::Encoding::type encoding) {
+    const auto encodings = group->ColumnChunk(column)->encodings();
+    return std::ranges::find(encodings, encoding) != encodings.end();
+  };
+  EXPECT_TRUE(has(0, parquet::Encoding::DELTA_BINARY_PACKED));
+  EXPECT_TRUE(has(1, parquet::Encoding::RLE_DICTIONARY));
+  EXPECT_TRUE(has(2, parquet::Encoding::DELTA_BINARY_PACKED));
+  EXPECT_EQ(group->ColumnChunk(1)->compression(), parquet::Compression::ZSTD);
+  EXPECT_EQ(group->ColumnChunk(6)->compression(), parquet::Compression::UNCOMPRESSED);
+  EXPECT_FALSE(group->ColumnChunk(6)->is_stats_set());
+  EXPECT_TRUE(group->ColumnChunk(0)->GetColumnIndexLocation().has_value());
+}
+
+TEST(ParquetTest, WritesNoRows) {
+  const auto schema = Sample()->schema();
+  const auto file = WriteParquet(schema, {});
+  ASSERT_TRUE(file.ok()) << file.error().ToString();
+  EXPECT_EQ(file->rows, 0);
+  EXPECT_TRUE(ReadParquet(file->bytes).ok());
+}
+
+TEST(ParquetTest, RefusesDamagedFiles) {
+  const Batch batch = Sample();
+  const std::string bytes = WriteParquet(batch->schema(), {batch})->bytes;
+  for (size_t size = 0; size < bytes.size(); size += 7) {
+    EXPECT_EQ(ReadParquet(std::string_view(bytes).substr(0, size)).error().code(),
+              ErrorCode::kCorrupt);
+  }
+}
+
+}  // namespace
+}  // namespace sluice::columnar
