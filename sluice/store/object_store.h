@@ -16,8 +16,11 @@ namespace sluice::store {
 struct ObjectInfo {
   std::string path;
   uint64_t size = 0;
-  os::Timestamp modified{};
+  os::Timestamp modified{};  ///< 1970 where the store does not say.
 };
+
+/// Checks that `path` may name an object: relative, without empty, "." or ".." parts or NUL bytes.
+Status CheckPath(std::string_view path);
 
 /// A flat space of objects. Paths are relative, with '/', and may not contain "..", "." or empty parts.
 ///
@@ -28,6 +31,7 @@ class ObjectStore {
 
   /// kNotFound: no such object.
   virtual Result<std::string> Get(std::string_view path) = 0;
+  /// Returns fewer bytes at the end of the object. kInvalid: `offset` lies behind it.
   virtual Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) = 0;
   virtual Result<ObjectInfo> Head(std::string_view path) = 0;
   /// Writes or replaces an object.

@@ -1,0 +1,86 @@
+#include "sluice/store/faulty_store.h"
+
+namespace sluice::store {
+
+void FaultyStore::Add(Fault fault) {
+  const std::lock_guard lock(mutex_);
+  faults_.push_back(std::move(fault));
+}
+
+void FaultyStore::Observe(std::function<void(StoreCall, std::string_view)> observer) {
+  const std::lock_guard lock(mutex_);
+  observer_ = std::move(observer);
+}
+
+int FaultyStore::failed() const {
+  const std::lock_guard lock(mutex_);
+  return failed_;
+}
+
+std::optional<Fault::When> FaultyStore::NextFault(StoreCall call, std::string_view path) {
+  const std::lock_guard lock(mutex_);
+  for (Fault& fault : faults_) {
+    if (fault.call != call || fault.times == 0) continue;
+    if (path.find(fault.path_part) == std::string_view::npos) continue;
+    if (fault.skip > 0) {
+      --fault.skip;
+      continue;
+    }
+    --fault.times;
+    ++failed_;
+    return fault.when;
+  }
+  return std::nullopt;
+}
+
+template <typename Answer>
+Answer FaultyStore::Pass(StoreCall call, std::string_view path,
+                         const std::function<Answer()>& run) {
+  std::function<void(StoreCall, std::string_view)> observer;
+  {
+    const std::lock_guard lock(mutex_);
+    observer = observer_;
+  }
+  if (observer) observer(call, path);
+  const auto fault = NextFault(call, path);
+  if (fault == Fault::When::kBefore) return Unavailable("the store failed on purpose");
+  Answer answer = run();
+  if (fault == Fault::When::kAfter) return Unavailable("the answer was lost on purpose");
+  return answer;
+}
+
+Result<std::string> FaultyStore::Get(std::string_view path) {
+  return Pass<Result<std::string>>(StoreCall::kGet, path, [&] { return store_.Get(path); });
+}
+
+Result<std::string> FaultyStore::GetRange(std::string_view path, uint64_t offset, uint64_t size) {
+  return Pass<Result<std::string>>(StoreCall::kGetRange, path,
+                                   [&] { return store_.GetRange(path, offset, size); });
+}
+
+Result<ObjectInfo> FaultyStore::Head(std::string_view path) {
+  return Pass<Result<ObjectInfo>>(StoreCall::kHead, path, [&] { return store_.Head(path); });
+}
+
+Status FaultyStore::Put(std::string_view path, std::string_view bytes) {
+  return Pass<Status>(StoreCall::kPut, path, [&] { return store_.Put(path, bytes); });
+}
+
+Status FaultyStore::PutIfAbsent(std::string_view path, std::string_view bytes) {
+  return Pass<Status>(StoreCall::kPutIfAbsent, path,
+                      [&] { return store_.PutIfAbsent(path, bytes); });
+}
+
+Result<std::vector<ObjectInfo>> FaultyStore::List(std::string_view prefix,
+                                                  std::string_view after) {
+  return Pass<Result<std::vector<ObjectInfo>>>(StoreCall::kList, prefix,
+                                               [&] { return store_.List(prefix, after); });
+}
+
+Status FaultyStore::Delete(std::string_view path) {
+  return Pass<Status>(StoreCall::kDelete, path, [&] { return store_.Delete(path); });
+}
+
+std::string FaultyStore::Location(std::string_view path) const { return store_.Location(path); }
+
+}  // namespace sluice::store

@@ -1,0 +1,50 @@
+#pragma once
+/// \file
+/// Objects as files of one folder.
+
+#include <atomic>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/os/disk.h"
+#include "sluice/store/object_store.h"
+
+namespace sluice::store {
+
+/// A store on a local disk: object `a/b` is the file `<root>/a/b`.
+///
+/// A put writes a hidden file `.b.<n>.tmp` beside the target, syncs it, gives it its name and syncs the
+/// folder; such files left by a crash are never listed. Put-if-absent is as atomic as the file system's
+/// rename, so other processes may write to the same folder.
+///
+/// Thread-safe.
+class LocalStore final : public ObjectStore {
+ public:
+  /// `root` is absolute, and is made when first written to. `disk` must outlive the store.
+  LocalStore(os::Disk& disk, std::string root);
+
+  Result<std::string> Get(std::string_view path) override;
+  Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
+  Result<ObjectInfo> Head(std::string_view path) override;
+  Status Put(std::string_view path, std::string_view bytes) override;
+  Status PutIfAbsent(std::string_view path, std::string_view bytes) override;
+  Result<std::vector<ObjectInfo>> List(std::string_view prefix,
+                                       std::string_view after = {}) override;
+  Status Delete(std::string_view path) override;
+  std::string Location(std::string_view path) const override;
+
+ private:
+  enum class IfExists { kReplace, kRefuse };
+
+  Status Write(std::string_view path, std::string_view bytes, IfExists if_exists);
+  Result<std::string> WriteTemporary(std::string_view file, std::string_view bytes);
+  Status ListFolder(const std::string& folder, std::string_view prefix, std::string_view after,
+                    std::vector<ObjectInfo>& found);
+
+  os::Disk& disk_;
+  const std::string root_;
+  std::atomic<uint64_t> next_temporary_{0};
+};
+
+}  // namespace sluice::store

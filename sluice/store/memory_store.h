@@ -1,0 +1,34 @@
+#pragma once
+/// \file
+/// Objects in memory, for tests.
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/store/object_store.h"
+
+namespace sluice::store {
+
+/// Thread-safe.
+class MemoryStore final : public ObjectStore {
+ public:
+  Result<std::string> Get(std::string_view path) override;
+  Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
+  Result<ObjectInfo> Head(std::string_view path) override;
+  Status Put(std::string_view path, std::string_view bytes) override;
+  Status PutIfAbsent(std::string_view path, std::string_view bytes) override;
+  Result<std::vector<ObjectInfo>> List(std::string_view prefix,
+                                       std::string_view after = {}) override;
+  Status Delete(std::string_view path) override;
+  std::string Location(std::string_view path) const override;
+
+ private:
+  std::mutex mutex_;  // Guards what follows.
+  std::map<std::string, std::string, std::less<>> objects_;
+};
+
+}  // namespace sluice::store

@@ -1,0 +1,179 @@
+#include "sluice/store/object_store.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+
+#include "sluice/os/disk.h"
+#include "sluice/store/faulty_store.h"
+#include "sluice/store/local_store.h"
+#include "sluice/store/memory_store.h"
+
+namespace sluice::store {
+namespace {
+
+std::string FreshFolder() {
+  std::string name = testing::TempDir() + "store_XXXXXX";
+  SLUICE_CHECK(::mkdtemp(name.data()) != nullptr);
+  return name;
+}
+
+struct LocalFixture {
+  os::SystemDisk disk;
+  LocalStore store{disk, FreshFolder() + "/made/when/needed"};
+};
+struct MemoryFixture {
+  MemoryStore store;
+};
+struct FaultyFixture {
+  MemoryStore memory;
+  FaultyStore store{memory};
+};
+
+// What every store must do.
+template <typename Fixture>
+class ObjectStoreTest : public testing::Test {
+ protected:
+  std::vector<std::string> Paths(std::string_view prefix, std::string_view after = {}) {
+    std::vector<std::string> paths;
+    const auto found = store().List(prefix, after);
+    EXPECT_TRUE(found.ok()) << found.error().ToString();
+    for (const ObjectInfo& info : *found) paths.push_back(info.path);
+    return paths;
+  }
+  ObjectStore& store() { return fixture_.store; }
+
+ private:
+  Fixture fixture_;
+};
+
+using Fixtures = testing::Types<LocalFixture, MemoryFixture, FaultyFixture>;
+TYPED_TEST_SUITE(ObjectStoreTest, Fixtures);
+
+TYPED_TEST(ObjectStoreTest, GivesBackWhatWasPut) {
+  ObjectStore& store = this->store();
+  const std::string bytes("a\0b\n", 4);
+  ASSERT_TRUE(store.Put("x/y z/é%20.json", bytes).ok());
+  EXPECT_EQ(*store.Get("x/y z/é%20.json"), bytes);
+  EXPECT_EQ(store.Head("x/y z/é%20.json")->size, 4U);
+  EXPECT_EQ(*store.GetRange("x/y z/é%20.json", 1, 2), std::string("\0b", 2));
+  EXPECT_EQ(*store.GetRange("x/y z/é%20.json", 3, 100), "\n");
+  EXPECT_EQ(*store.GetRange("x/y z/é%20.json", 4, 1), "");
+  EXPECT_EQ(store.GetRange("x/y z/é%20.json", 5, 1).error().code(), ErrorCode::kInvalid);
+  ASSERT_TRUE(store.Put("x/y z/é%20.json", "").ok());
+  EXPECT_EQ(*store.Get("x/y z/é%20.json"), "");
+  EXPECT_EQ(store.Head("x/y z/é%20.json")->size, 0U);
+}
+
+TYPED_TEST(ObjectStoreTest, SaysWhatIsNotThere) {
+  ObjectStore& store = this->store();
+  ASSERT_TRUE(store.Put("folder/a", "1").ok());
+  for (const std::string path : {"none", "folder", "folder/b", "folder/a/below"}) {
+    EXPECT_EQ(store.Get(path).error().ToString(), "there is no object '" + path + "' (not found)");
+    EXPECT_EQ(store.GetRange(path, 0, 1).error().code(), ErrorCode::kNotFound) << path;
+    EXPECT_EQ(store.Head(path).error().code(), ErrorCode::kNotFound) << path;
+  }
+}
+
+TYPED_TEST(ObjectStoreTest, PutsIfAbsentOnce) {
+  ObjectStore& store = this->store();
+  ASSERT_TRUE(store.PutIfAbsent("log/1", "ours").ok());
+  EXPECT_EQ(store.PutIfAbsent("log/1", "theirs").error().ToString(), "'log/1' exists (conflict)");
+  EXPECT_EQ(*store.Get("log/1"), "ours");
+  EXPECT_EQ(this->Paths(""), std::vector<std::string>{"log/1"});
+}
+
+TYPED_TEST(ObjectStoreTest, LetsOneOfManyWritersWin) {
+  ObjectStore& store = this->store();
+  for (int round = 0; round < 20; ++round) {
+    const std::string path = "race/" + std::to_string(round);
+    std::atomic<int> winner = -1;
+    std::atomic<int> conflicts = 0;
+    {
+      std::vector<std::jthread> threads;
+      for (int writer = 0; writer < 4; ++writer) {
+        threads.emplace_back([&, writer] {
+          const Status put = store.PutIfAbsent(path, std::to_string(writer));
+          if (put.ok()) {
+            winner = writer;
+          } else if (put.error().code() == ErrorCode::kConflict) {
+            ++conflicts;
+          }
+        });
+      }
+    }
+    EXPECT_EQ(conflicts, 3);
+    EXPECT_EQ(*store.Get(path), std::to_string(winner));
+  }
+}
+
+TYPED_TEST(ObjectStoreTest, ListsInOrderOfBytes) {
+  ObjectStore& store = this->store();
+  const std::vector<std::string> all = {"a", "b-c", "b.json", "b/1", "b/2/x", "b/2/y", "b0", "c"};
+  for (const std::string& path : all) ASSERT_TRUE(store.Put(path, path).ok());
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(this->Paths(""), all);
+  EXPECT_EQ(this->Paths("b"), Names(all.begin() + 1, all.end() - 1));
+  EXPECT_EQ(this->Paths("b/"), (Names{"b/1", "b/2/x", "b/2/y"}));
+  EXPECT_EQ(this->Paths("b/2"), (Names{"b/2/x", "b/2/y"}));
+  EXPECT_EQ(this->Paths("b/", "b/2/x"), (Names{"b/2/y"}));
+  EXPECT_EQ(this->Paths("", "b/2/x"), (Names{"b/2/y", "b0", "c"}));
+  EXPECT_EQ(this->Paths("b/", "b/2"), (Names{"b/2/x", "b/2/y"}));
+  EXPECT_EQ(this->Paths("b/", "c"), Names{});
+  EXPECT_EQ(this->Paths("none/"), Names{});
+  EXPECT_EQ(store.List("b/1")->front().size, 3U);
+}
+
+TYPED_TEST(ObjectStoreTest, Deletes) {
+  ObjectStore& store = this->store();
+  ASSERT_TRUE(store.Put("a/b", "1").ok());
+  EXPECT_TRUE(store.Delete("a/b").ok());
+  EXPECT_TRUE(store.Delete("a/b").ok());
+  EXPECT_EQ(this->Paths(""), std::vector<std::string>{});
+}
+
+TYPED_TEST(ObjectStoreTest, RefusesPathsThatLeaveIt) {
+  ObjectStore& store = this->store();
+  for (const std::string_view path :
+       {"", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", "a/.."}) {
+    EXPECT_EQ(store.Get(path).error().code(), ErrorCode::kInvalid) << path;
+    EXPECT_EQ(store.Head(path).error().code(), ErrorCode::kInvalid) << path;
+    EXPECT_EQ(store.Put(path, "x").error().code(), ErrorCode::kInvalid) << path;
+    EXPECT_EQ(store.PutIfAbsent(path, "x").error().code(), ErrorCode::kInvalid) << path;
+    EXPECT_EQ(store.Delete(path).error().code(), ErrorCode::kInvalid) << path;
+  }
+  EXPECT_EQ(store.Put(std::string_view("a\0b", 3), "x").error().code(), ErrorCode::kInvalid);
+}
+
+TEST(LocalStoreTest, DoesNotShowUnfinishedObjects) {
+  os::SystemDisk disk;
+  const std::string root = FreshFolder();
+  LocalStore store(disk, root);
+  ASSERT_TRUE(disk.Open(root + "/.a.0.tmp", os::OpenMode::kCreateNew).ok());  // Left by a crash.
+  ASSERT_TRUE(store.Put("a", "1").ok());
+  EXPECT_EQ(store.List("")->size(), 1U);
+  EXPECT_EQ(disk.List(root)->size(), 2U);  // Nothing is left of our own.
+  EXPECT_EQ(store.Put(".a.1.tmp", "1").error().code(), ErrorCode::kInvalid);
+  EXPECT_EQ(store.Location("x/y"), root + "/x/y");
+  // A file where a folder is needed is no sign that somebody has written the object.
+  EXPECT_EQ(store.PutIfAbsent("a/b", "1").error().code(), ErrorCode::kInvalid);
+}
+
+TEST(FaultyStoreTest, FailsAsChosen) {
+  MemoryStore memory;
+  FaultyStore store(memory);
+  store.Add({.call = StoreCall::kPutIfAbsent, .path_part = "log", .skip = 1});
+  store.Add({.call = StoreCall::kPutIfAbsent, .when = Fault::When::kAfter, .path_part = "log"});
+  EXPECT_TRUE(store.PutIfAbsent("data/1", "x").ok());
+  EXPECT_EQ(store.PutIfAbsent("log/1", "x").error().code(), ErrorCode::kUnavailable);  // After.
+  EXPECT_TRUE(memory.Head("log/1").ok());
+  EXPECT_EQ(store.PutIfAbsent("log/2", "x").error().code(), ErrorCode::kUnavailable);  // Before.
+  EXPECT_FALSE(memory.Head("log/2").ok());
+  EXPECT_TRUE(store.PutIfAbsent("log/2", "x").ok());
+  EXPECT_EQ(store.failed(), 2);
+}
+
+}  // namespace
+}  // namespace sluice::store
