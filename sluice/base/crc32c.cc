@@ -1,0 +1,87 @@
+#include "sluice/base/crc32c.h"
+
+#include <array>
+#include <bit>
+#include <cstring>
+
+namespace sluice {
+
+namespace {
+
+static_assert(std::endian::native == std::endian::little);
+
+constexpr uint32_t kPolynomial = 0x82f63b78;  // Castagnoli's, reflected.
+
+using Tables = std::array<std::array<uint32_t, 256>, 8>;
+
+// Table k steps a byte over k further bytes, so eight bytes need eight look-ups that do not wait for
+// each other.
+constexpr Tables MakeTables() {
+  Tables tables{};
+  for (uint32_t i = 0; i < 256; ++i) {
+    uint32_t crc = i;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? kPolynomial : 0);
+    tables[0][i] = crc;
+  }
+  for (size_t k = 1; k < tables.size(); ++k) {
+    for (size_t i = 0; i < 256; ++i) {
+      const uint32_t crc = tables[k - 1][i];
+      tables[k][i] = (crc >> 8) ^ tables[0][crc & 0xff];
+    }
+  }
+  return tables;
+}
+
+constexpr Tables kTables = MakeTables();
+
+uint64_t Load8(const std::byte* bytes) {
+  uint64_t value;
+  std::memcpy(&value, bytes, sizeof(value));
+  return value;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) uint32_t Crc32cByInstruction(std::span<const std::byte> bytes,
+                                                               uint32_t so_far) {
+  uint64_t crc = ~so_far;
+  const std::byte* next = bytes.data();
+  size_t left = bytes.size();
+  for (; left >= 8; left -= 8, next += 8) crc = __builtin_ia32_crc32di(crc, Load8(next));
+  auto narrow = static_cast<uint32_t>(crc);
+  for (; left > 0; --left, ++next) {
+    narrow = __builtin_ia32_crc32qi(narrow, static_cast<unsigned char>(*next));
+  }
+  return ~narrow;
+}
+#endif
+
+}  // namespace
+
+namespace internal {
+
+uint32_t Crc32cByTable(std::span<const std::byte> bytes, uint32_t so_far) {
+  uint32_t crc = ~so_far;
+  const std::byte* next = bytes.data();
+  size_t left = bytes.size();
+  for (; left >= 8; left -= 8, next += 8) {
+    const uint64_t word = Load8(next) ^ crc;
+    crc = 0;
+    for (size_t k = 0; k < 8; ++k) crc ^= kTables[7 - k][(word >> (8 * k)) & 0xff];
+  }
+  for (; left > 0; --left, ++next) {
+    crc = (crc >> 8) ^ kTables[0][(crc ^ static_cast<uint32_t>(*next)) & 0xff];
+  }
+  return ~crc;
+}
+
+}  // namespace internal
+
+uint32_t Crc32c(std::span<const std::byte> bytes, uint32_t so_far) {
+#if defined(__x86_64__)
+  static const bool has_instruction = __builtin_cpu_supports("sse4.2") != 0;
+  if (has_instruction) return Crc32cByInstruction(bytes, so_far);
+#endif
+  return internal::Crc32cByTable(bytes, so_far);
+}
+
+}  // namespace sluice
