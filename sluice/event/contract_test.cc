@@ -1,0 +1,260 @@
+#include "sluice/event/contract.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace sluice::event {
+namespace {
+
+constexpr std::string_view kHead = "@0x9a41c6de07b35f18;\nusing Sl = import \"sluice.capnp\";\n";
+
+Result<std::vector<Contract>> Compile(std::string_view body) {
+  return CompileCapnp({{"t.capnp", std::string(kHead) + std::string(body)}}, "t.capnp");
+}
+
+// What CompileCapnp() says of a schema whose body begins at line 3.
+std::string Complaint(std::string_view body) {
+  const auto result = Compile(body);
+  return result.ok() ? "compiles" : result.error().ToString();
+}
+
+constexpr std::string_view kUserEvent = R"(struct UserEvent $Sl.event("shop.user-events") {
+  eventId @0 :Text $Sl.id;  userId @1 :Int64 $Sl.subject;  page @3 :Text;
+  eventType @2 :Type;        timestamp @4 :Text $Sl.eventTime;       source @5 :Source;
+  enum Type { login @0; click @1; purchase @2; logout @3; }
+  enum Source { web @0; mobile @1; }
+}
+)";
+
+TEST(CompileCapnpTest, MakesAContractOfTheSample) {
+  const auto contracts = Compile(kUserEvent);
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  ASSERT_EQ(contracts->size(), 1u);
+  const Contract& contract = contracts->front();
+  EXPECT_EQ(contract.topic, "shop.user-events");
+  EXPECT_EQ(contract.table, "shop_user_events");
+  EXPECT_EQ(contract.source, std::string(kHead) + std::string(kUserEvent));
+  std::vector<std::string> columns;
+  for (const Field& field : contract.fields) columns.push_back(field.column);
+  EXPECT_EQ(columns, (std::vector<std::string>{"event_id", "user_id", "event_type", "page", "timestamp",
+                                               "source"}));
+  EXPECT_EQ(contract.fields[2].type, FieldType::kEnum);
+  EXPECT_EQ(contract.fields[2].enumerants,
+            (std::vector<std::string>{"login", "click", "purchase", "logout"}));
+  EXPECT_EQ(contract.identity.id_field, 0u);
+  EXPECT_EQ(contract.event_time_field, 4u);
+  EXPECT_FALSE(contract.key_field);
+  EXPECT_TRUE(contract.fields[1].subject);
+  EXPECT_EQ(contract.unknown, UnknownFields::kKeep);
+}
+
+TEST(CompileCapnpTest, KnowsAllFlatTypes) {
+  const auto contracts = Compile(R"(struct All $Sl.event("all") {
+    a @0 :Bool; b @1 :Int8; c @2 :Int16; d @3 :Int32; e @4 :Int64; f @5 :UInt8; g @6 :UInt16;
+    h @7 :UInt32; i @8 :UInt64; j @9 :Float32; k @10 :Float64; l @11 :Text; m @12 :Data; n @13 :E;
+  }
+  enum E { x @0; })");
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  ASSERT_EQ(contracts->front().fields.size(), 14u);
+  for (size_t i = 0; i < 14; ++i) {
+    EXPECT_EQ(contracts->front().fields[i].type, static_cast<FieldType>(i));
+    EXPECT_EQ(contracts->front().fields[i].id, i);
+  }
+}
+
+TEST(CompileCapnpTest, LetsTheEventTimeFieldBeNamedEventTime) {
+  const auto contracts = Compile(
+      R"(struct PointerMoved $Sl.event("pointer.moved") $Sl.retain("30d") {
+           clientId @0 :Text; eventTime @1 :Text $Sl.eventTime; xNorm @2 :Float32; })");
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  EXPECT_EQ(contracts->front().fields[1].column, "event_time_sent");
+  EXPECT_EQ(contracts->front().fields[2].column, "x_norm");
+  EXPECT_EQ(contracts->front().retain, "30d");
+}
+
+TEST(CompileCapnpTest, AnswersTheSeedsOwnText) {
+  const SchemaFiles files = {{"seed.capnp", R"(using Metadata = import "cramped.metadata.capnp";
+
+struct Event {
+	userId @0 :Text $; 
+	email @1 :Text $Metadata.hash.sha256;
+	name @2 :text $Metadata.tokenize;
+}
+)"}};
+  const auto result = CompileCapnp(files, "seed.capnp");
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code(), ErrorCode::kInvalid);
+  EXPECT_NE(result.error().message().find(
+                "seed.capnp:5:17: SL1107: an annotation takes its value in parentheses: write "
+                "$Sl.hash(hmacSha256)"),
+            std::string::npos)
+      << result.error().message();
+  EXPECT_NE(result.error().message().find("seed.capnp:4:19: SL1101: "), std::string::npos)
+      << result.error().message();
+}
+
+TEST(CompileCapnpTest, ListsAllErrorsWithTheirPlaces) {
+  EXPECT_EQ(Complaint("struct A $Sl.event(\"a\") {\n  x @0 :Txt;\n  y @1 :Itn64;\n}\n"),
+            "t.capnp:4:9: SL1101: Not defined: Txt\n"
+            "t.capnp:5:9: SL1101: Not defined: Itn64 (invalid)");
+  EXPECT_EQ(Complaint("struct A $Sl.event(\"a\") {\n  eventDate @0 :Text;\n  x @1 :List(Text);\n}\n"),
+            "t.capnp:4:3: SL1103: field 'eventDate' would be column 'event_date', which every table has; "
+            "choose another name\n"
+            "t.capnp:5:3: SL1102: field 'x' is a struct, list, union or pointer, which have no column "
+            "yet; events must be flat (invalid)");
+}
+
+TEST(CompileCapnpTest, RefusesWhatIsNotFlat) {
+  for (const std::string_view body : {
+           "struct A $Sl.event(\"a\") { x @0 :List(Text); }",
+           "struct A $Sl.event(\"a\") { x @0 :B; } struct B { y @0 :Text; }",
+           "struct A $Sl.event(\"a\") { union { x @0 :Text; y @1 :Text; } }",
+           "struct A $Sl.event(\"a\") { g :group { x @0 :Text; y @1 :Text; } }",
+           "struct A $Sl.event(\"a\") { x @0 :AnyPointer; }",
+           "struct A $Sl.event(\"a\") { x @0 :Void; }",
+           "struct A(T) $Sl.event(\"a\") { x @0 :Text; }",
+           "struct A $Sl.event(\"a\") { x @0 :Int32 = 5; }",
+           "struct A $Sl.event(\"a\") { }",
+       }) {
+    const auto result = Compile(body);
+    ASSERT_FALSE(result.ok()) << body;
+    EXPECT_EQ(result.error().code(), ErrorCode::kUnsupported) << body << result.error().message();
+    EXPECT_NE(result.error().message().find(": SL1102: "), std::string::npos) << result.error().message();
+  }
+}
+
+TEST(CompileCapnpTest, RefusesPrivacyActionsThatAreNotBuilt) {
+  EXPECT_EQ(Complaint("struct A $Sl.event(\"a\") {\n  email @0 :Text $Sl.hash(hmacSha256);\n}\n"),
+            "t.capnp:4:3: SL1106: field 'email': hash is not built yet, and its values must not be stored "
+            "in clear; use drop, or leave the field out (unsupported)");
+  const auto tokenized = Compile("struct A $Sl.event(\"a\") { name @0 :Text $Sl.tokenize; }");
+  ASSERT_FALSE(tokenized.ok());
+  EXPECT_EQ(tokenized.error().code(), ErrorCode::kUnsupported);
+}
+
+TEST(CompileCapnpTest, KeepsDropAndPii) {
+  const auto contracts = Compile(
+      "struct A $Sl.event(\"a\") { email @0 :Text $Sl.pii(\"contact\") $Sl.drop; n @1 :Int32; }");
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  const Contract& contract = contracts->front();
+  EXPECT_EQ(contract.fields[0].privacy, Privacy::kDrop);
+  EXPECT_EQ(contract.fields[0].pii, "contact");
+  EXPECT_TRUE(IsSensitive(contract));
+  EXPECT_EQ(contract.unknown, UnknownFields::kError);
+}
+
+TEST(CompileCapnpTest, RefusesAnnotationsThatMeanNothing) {
+  const std::vector<std::pair<std::string_view, std::string_view>> cases = {
+      {"struct A $Sl.event(\"a\") { x @0 :Text $Sl.id; y @1 :Text $Sl.id; }", "has id already"},
+      {"struct A $Sl.event(\"a\") { x @0 :Bool $Sl.eventTime; }", "found Bool"},
+      {"struct A $Sl.event(\"a\") { x @0 :Float64 $Sl.id; }", "Float64 cannot be id or key"},
+      {"struct A $Sl.event(\"a\") { x @0 :Text $Sl.id $Sl.drop; }", "is dropped"},
+      {"struct A $Sl.event(\"a\") { x @0 :Text $Sl.hash(sha256); }", "only beside unkeyed"},
+      {"struct A $Sl.event(\"a\") { x @0 :Text $Sl.drop $Sl.tokenize; }", "exclude each other"},
+      {"struct A $Sl.event(\"a\") $Sl.retain(\"soon\") { x @0 :Text; }", "duration"},
+      {"annotation mask(field) :Void; struct A $Sl.event(\"a\") { x @0 :Text $mask; }",
+       "not of sluice.capnp"},
+      {"struct A $Sl.event(\"a b\") { x @0 :Text; }", "topic's name"},
+      {"struct A $Sl.event(\"a.b\") { x @0 :Text; } struct B $Sl.event(\"a-b\") { x @0 :Text; }",
+       "table 'a_b' already"},
+      {"struct A $Sl.event(\"a\") { userId @0 :Text; userID @1 :Text; }", "both be column 'user_id'"},
+  };
+  for (const auto& [body, expected] : cases) {
+    const std::string complaint = Complaint(body);
+    EXPECT_NE(complaint.find(expected), std::string::npos) << body << "\n" << complaint;
+  }
+}
+
+TEST(CompileCapnpTest, ImportsAmongItsFiles) {
+  const SchemaFiles files = {
+      {"a/x.capnp", "@0x9a41c6de07b35f18; using Sl = import \"../sluice.capnp\"; using E = import "
+                    "\"e.capnp\"; struct A $Sl.event(\"a\") { x @0 :E.Kind; }"},
+      {"a/e.capnp", "@0x9a41c6de07b35f19; enum Kind { one @0; two @1; }"},
+  };
+  const auto contracts = CompileCapnp(files, "a/x.capnp");
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  EXPECT_EQ(contracts->front().fields[0].enumerants, (std::vector<std::string>{"one", "two"}));
+  EXPECT_FALSE(CompileCapnp(files, "b.capnp").ok());
+}
+
+TEST(CompileCapnpTest, SurvivesHostileText) {
+  std::string nested(500'000, '(');
+  std::string dotted = "const x :Text = a";
+  for (int i = 0; i < 100'000; ++i) dotted += ".a";
+  std::string structs;
+  for (int i = 0; i < 20'000; ++i) structs += "struct S { ";
+  const std::vector<std::string> bodies = {
+      nested, dotted, structs, std::string(2 << 20, 'a'), std::string("\0\xff\xfe", 3),
+      "using A = .B; using B = .A; struct S $Sl.event(\"a\") { x @0 :A; }",
+      "const a :Int32 = .b; const b :Int32 = .a; struct S $Sl.event(\"a\") { x @0 :Int32; }",
+      "struct S $Sl.event(.t) { x @0 :Text; } const t :Text = .t;",
+      "struct S $Sl.event(\"a\") { x @0 :Text; y @65535 :Text; }",
+      "struct S $Sl.event(\"a\") { x @0 :S; }", "using X = import \"t.capnp\"; struct S { x @0 :X.S; }",
+      "\"", "\"\\", "struct S $Sl.event(\"a\") { x @0 :Data = embed \"t.capnp\"; }"};
+  for (const std::string& body : bodies) {
+    const auto result = Compile(body);
+    if (result.ok()) {
+      EXPECT_TRUE(result->empty()) << body.substr(0, 80);
+    }
+  }
+}
+
+TEST(ContractJsonTest, RoundTrips) {
+  auto contracts = Compile(R"(struct A $Sl.event("a.b") $Sl.retain("400d") {
+    id @0 :Text $Sl.id; at @1 :Int64 $Sl.eventTime; who @2 :Text $Sl.key $Sl.subject;
+    mail @3 :Text $Sl.pii("contact") $Sl.drop; kind @4 :K; }
+  enum K { one @0; two @1; })");
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  contracts->front().version = 7;
+  contracts->front().identity.by_producer = false;
+  contracts->push_back(SchemalessContract("raw.things"));
+  for (const Contract& contract : *contracts) {
+    const auto back = FromJson(ToJson(contract));
+    ASSERT_TRUE(back.ok()) << back.error().ToString() << ToJson(contract);
+    EXPECT_EQ(*back, contract) << ToJson(contract);
+  }
+}
+
+TEST(ContractJsonTest, RefusesWhatItDidNotWrite) {
+  const std::string good = ToJson(SchemalessContract("raw"));
+  for (size_t cut = 0; cut < good.size(); ++cut) EXPECT_FALSE(FromJson(good.substr(0, cut)).ok());
+  EXPECT_EQ(FromJson("{\"format\":99}").error().code(), ErrorCode::kUnsupported);
+  std::string bad_index = good;
+  bad_index.replace(bad_index.find("\"key\":0"), 7, "\"key\":2");
+  EXPECT_EQ(FromJson(bad_index).error().code(), ErrorCode::kCorrupt);
+}
+
+TEST(NamesTest, BecomeSnakeCase) {
+  EXPECT_EQ(ColumnName("userId"), "user_id");
+  EXPECT_EQ(ColumnName("userID"), "user_id");
+  EXPECT_EQ(ColumnName("HTTPServer"), "http_server");
+  EXPECT_EQ(ColumnName("sha256Sum"), "sha256_sum");
+  EXPECT_EQ(ColumnName("viewportW"), "viewport_w");
+  EXPECT_EQ(TableName("shop.user-events"), "shop_user_events");
+  EXPECT_TRUE(CheckTopicName("shop.user-events_1").ok());
+  for (const std::string& bad : {std::string(), std::string("1a"), std::string("a/b"), std::string("a b"),
+                                 std::string("ä"), std::string(129, 'a')}) {
+    EXPECT_FALSE(CheckTopicName(bad).ok()) << bad;
+  }
+}
+
+TEST(CheckSuccessorTest, LetsFieldsComeButNotChangeOrGo) {
+  const auto contract = [](std::string_view fields) {
+    auto result = Compile(fmt::format("struct A $Sl.event(\"a\") {{ {} }}", fields));
+    SLUICE_CHECK(result.ok());
+    return result->front();
+  };
+  const Contract old = contract("x @0 :Text; y @1 :Int32;");
+  EXPECT_TRUE(CheckSuccessor(old, contract("x @0 :Text; y @1 :Int32; z @2 :Bool;")).ok());
+  EXPECT_EQ(CheckSuccessor(old, contract("x @0 :Text;")).error().ToString(),
+            "field 'y': the new schema has no column 'y'; stored rows need it (conflict)");
+  EXPECT_EQ(CheckSuccessor(old, contract("x @0 :Text; y @1 :Int64;")).error().ToString(),
+            "field 'y': Int32 cannot become Int64 (conflict)");
+  EXPECT_EQ(CheckSuccessor(old, contract("y @0 :Int32; x @1 :Text;")).error().ToString(),
+            "field 'x': its ordinal is @1, expected @0 as before (conflict)");
+}
+
+}  // namespace
+}  // namespace sluice::event

@@ -1,0 +1,43 @@
+#pragma once
+/// \file
+/// The door to the Cap'n Proto compiler: texts in memory in, its schema tree out; its errors end here.
+
+#include <capnp/schema-parser.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/event/contract.h"
+#include "sluice/event/internal/scan.h"
+
+namespace sluice::event::internal {
+
+/// One thing wrong with a schema.
+struct Problem {
+  std::string file;
+  Place place;
+  std::string_view code;  ///< One of schema_codes.
+  std::string message;
+};
+
+/// Puts all problems, by place, into one message: `file:line:column: SLnnnn: what`, one a line.
+Error ToError(ErrorCode code, std::vector<Problem> problems);
+
+/// A compiled file. Its schemas live as long as it does.
+struct CompiledText {
+  std::unique_ptr<capnp::SchemaParser> parser;
+  capnp::ParsedSchema root;
+};
+
+/// kInvalid: with all errors of the file and of those it imports. kNotFound: no such file.
+Result<CompiledText> Compile(const SchemaFiles& files, std::string_view name);
+
+/// The ids that sluice.capnp gives its annotations.
+struct AnnotationIds {
+  uint64_t event, retain, event_time, id, key, subject, pii, unkeyed, hash, tokenize, drop;
+};
+const AnnotationIds& Annotations();
+
+}  // namespace sluice::event::internal
