@@ -1,0 +1,52 @@
+#pragma once
+/// \file
+/// A small blocking HTTP/1.1 client: for the command line, load and tests.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sluice/api/http_server.h"
+#include "sluice/base/error.h"
+
+namespace sluice::api {
+
+struct ClientOptions {
+  std::string host = "127.0.0.1";  ///< A name or an address.
+  uint16_t port = 7117;
+  std::chrono::milliseconds connect_time_max{5'000};
+  std::chrono::milliseconds time_max{60'000};  ///< Of a whole exchange.
+  uint64_t body_bytes_max = 1ull << 30;
+};
+
+/// Talks to one server over one connection, which it keeps open and opens again when needed.
+///
+/// Not thread-safe: one thread at a time.
+class HttpClient {
+ public:
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+
+  explicit HttpClient(ClientOptions options);
+  ~HttpClient();
+
+  /// Sends a request and waits for its answer, whatever its status. `target` is path and query, encoded.
+  /// kUnavailable: no connection, no whole answer in time, or one that is no HTTP; the server may have
+  /// acted on the request all the same. kInvalid: a part of the request cannot be sent.
+  ///
+  /// In the answer `headers` have lower-case names.
+  Result<Response> Send(std::string_view method, std::string_view target, const Fields& headers = {},
+                        std::string_view body = {});
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Returns `text` so that it can stand as a value in a query or as a segment of a path.
+std::string PercentEncode(std::string_view text);
+
+}  // namespace sluice::api

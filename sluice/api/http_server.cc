@@ -1,0 +1,156 @@
+#include "sluice/api/http_server.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "sluice/api/internal/connection.h"
+
+namespace sluice::api {
+
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using internal::Connection;
+using internal::Shared;
+
+// Connections beyond the limit are told so, but only so many at once.
+constexpr size_t kRefusalsMax = 64;
+constexpr std::chrono::milliseconds kAcceptPause{50};
+constexpr std::chrono::milliseconds kAbortTimeMax{2'000};
+
+class Server final : public HttpServer {
+ public:
+  Server(const HttpOptions& options, Handler handler)
+      : shared_(std::make_shared<Shared>()),
+        work_(asio::make_work_guard(shared_->io)),
+        strand_(asio::make_strand(shared_->io)),
+        acceptor_(strand_),
+        pause_(strand_) {
+    shared_->options = options;
+    shared_->handler = std::move(handler);
+  }
+  ~Server() override { Stop(std::chrono::milliseconds(0)); }
+
+  Status Listen() {
+    error_code error;
+    const HttpOptions& options = shared_->options;
+    const auto address = asio::ip::make_address(options.address, error);
+    if (error) return Invalid("'{}' is no IP address", options.address);
+    const asio::ip::tcp::endpoint endpoint(address, options.port);
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (!error) port_ = acceptor_.local_endpoint(error).port();
+    if (error) {
+      return Unavailable("cannot listen on {} port {}: {}", options.address, options.port,
+                         error.message());
+    }
+    return {};
+  }
+
+  void Run() {
+    asio::post(strand_, [this] { Accept(); });
+    for (int i = 0; i < std::max(1, shared_->options.threads); ++i) {
+      threads_.emplace_back([this] {
+        while (!shared_->io.stopped()) {
+          // The last catch of the thread: out of memory, say, ends one connection and not the program.
+          try {
+            shared_->io.run();
+          } catch (...) {
+            continue;
+          }
+        }
+      });
+    }
+  }
+
+  uint16_t port() const override { return port_; }
+
+  void Stop(std::chrono::milliseconds grace) override {
+    const std::lock_guard stop_lock(stop_mutex_);
+    if (std::exchange(stopped_, true)) return;
+    asio::post(strand_, [this] {
+      error_code ignored;
+      acceptor_.close(ignored);
+      pause_.cancel();
+    });
+    std::unique_lock lock(shared_->mutex);
+    shared_->stopping = true;
+    const auto all_closed = [this] { return shared_->open.empty(); };
+    for (const auto& connection : shared_->open) {
+      asio::post(connection->executor(), [connection] { connection->Drain(); });
+    }
+    if (!shared_->changed.wait_for(lock, grace, all_closed)) {
+      for (const auto& connection : shared_->open) {
+        asio::post(connection->executor(), [connection] { connection->Abort(); });
+      }
+      shared_->changed.wait_for(lock, kAbortTimeMax, all_closed);
+    }
+    lock.unlock();
+    work_.reset();
+    shared_->io.stop();
+    threads_.clear();  // Joins.
+    lock.lock();
+    const auto rest = std::exchange(shared_->open, {});
+    lock.unlock();
+  }
+
+ private:
+  void Accept() {
+    acceptor_.async_accept(asio::make_strand(shared_->io),
+                           [this](error_code error, Connection::Socket socket) {
+                             if (!acceptor_.is_open()) return;
+                             if (!error) return OnAccepted(std::move(socket));
+                             // Out of descriptors, most likely: trying at once would only burn time.
+                             pause_.expires_after(kAcceptPause);
+                             pause_.async_wait([this](error_code stopped) {
+                               if (!stopped) Accept();
+                             });
+                           });
+  }
+
+  void OnAccepted(Connection::Socket socket) {
+    const auto connection = std::make_shared<Connection>(std::move(socket), shared_);
+    {
+      const std::lock_guard lock(shared_->mutex);
+      if (shared_->stopping) return;
+      const bool full = shared_->served >= std::max(1, shared_->options.connections_max);
+      const size_t refused = shared_->open.size() - static_cast<size_t>(shared_->served);
+      if (!full || refused < kRefusalsMax) {
+        shared_->open.insert(connection);
+        shared_->served += full ? 0 : 1;
+        asio::post(connection->executor(), [connection, full] {
+          full ? connection->Refuse() : connection->Start();
+        });
+      }
+    }
+    Accept();
+  }
+
+  const std::shared_ptr<Shared> shared_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  asio::strand<asio::io_context::executor_type> strand_;  // Of what follows.
+  asio::ip::tcp::acceptor acceptor_;
+  asio::steady_timer pause_;
+  uint16_t port_ = 0;
+  std::vector<std::jthread> threads_;
+  std::mutex stop_mutex_;
+  bool stopped_ = false;  // Guarded by stop_mutex_.
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpOptions& options, Handler handler) {
+  auto server = std::make_unique<Server>(options, std::move(handler));
+  SLUICE_RETURN_IF_ERROR(server->Listen());
+  server->Run();
+  return std::unique_ptr<HttpServer>(std::move(server));
+}
+
+}  // namespace sluice::api

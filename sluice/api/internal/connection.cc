@@ -1,0 +1,300 @@
+#include "sluice/api/internal/connection.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/write.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+namespace sluice::api::internal {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr size_t kReadBytes = 16u << 10;
+constexpr size_t kBodyStepBytes = 256u << 10;
+constexpr size_t kPaddingBytes = 64;
+constexpr std::chrono::milliseconds kLingerTime{2'000};
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The one answer that a handler owes. If it forgets, the client still gets one.
+class Pending {
+ public:
+  Pending(std::weak_ptr<Shared> shared, std::weak_ptr<Connection> connection)
+      : shared_(std::move(shared)), connection_(std::move(connection)) {}
+  ~Pending() { Send(Problem(500, "internal", "the request was dropped")); }
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+
+  void Send(Response response) {
+    if (sent_.exchange(true)) return;
+    // In this order: the connection is released before what it lives on.
+    const auto shared = shared_.lock();
+    const auto connection = connection_.lock();
+    if (!shared || !connection) return;
+    asio::dispatch(connection->executor(), [connection, response = std::move(response)]() mutable {
+      connection->Answer(std::move(response));
+    });
+  }
+
+ private:
+  std::atomic<bool> sent_{false};
+  const std::weak_ptr<Shared> shared_;
+  const std::weak_ptr<Connection> connection_;
+};
+
+}  // namespace
+
+Connection::Connection(Socket socket, const std::shared_ptr<Shared>& shared)
+    : shared_(*shared),
+      shared_weak_(shared),
+      socket_(std::move(socket)),
+      timer_(socket_.get_executor()) {}
+
+void Connection::Start() {
+  served_ = true;
+  ErrorCode ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  SetDeadline(shared_.options.header_time_max);
+  ReadHead();
+}
+
+void Connection::Refuse() {
+  Response full = Problem(503, "unavailable", "the server has too many connections");
+  full.headers.emplace_back("Retry-After", "1");
+  Write(std::move(full), Then::kClose);
+}
+
+void Connection::Drain() {
+  draining_ = true;
+  if (state_ == State::kHead && !head_started_) Close();
+}
+
+void Connection::Abort() { Close(); }
+
+template <typename OnBytes>
+void Connection::ReadMore(OnBytes on_bytes) {
+  if (begin_ == end_) begin_ = end_ = 0;
+  if (in_.size() - end_ < kReadBytes / 4) {
+    in_.erase(0, begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    in_.resize(std::max(kReadBytes, end_ * 2));
+  }
+  socket_.async_read_some(
+      asio::buffer(in_.data() + end_, in_.size() - end_),
+      [self = shared_from_this(), expected = state_, on_bytes](ErrorCode error, size_t count) {
+        if (self->state_ != expected) return;  // A timeout or a stop came first.
+        if (error) return self->Close();
+        self->end_ += count;
+        on_bytes(*self);
+      });
+}
+
+void Connection::ReadHead() {
+  state_ = State::kHead;
+  while (!head_started_ && buffered().starts_with("\r\n")) begin_ += 2;
+  const std::string_view bytes = buffered();
+  size_t length = 0;
+  if (!bytes.empty() && bytes != "\r") {
+    if (bytes.front() < 'A' || bytes.front() > 'Z') {
+      return Fail({400, "bad_request", "this is no HTTP request"});
+    }
+    if (auto fault = scanner_.Scan(bytes, length)) return Fail(*fault);
+    if (std::max(length, length == 0 ? bytes.size() : 0) > shared_.options.header_bytes_max) {
+      return Fail({431, "header_too_large", "the request line and header fields are too long"});
+    }
+    if (length > 0) return OnHead(length);
+    // The time counts from the first byte, so that sending one now and then wins nothing.
+    if (!std::exchange(head_started_, true)) SetDeadline(shared_.options.header_time_max);
+  } else if (draining_) {
+    return Close();
+  }
+  ReadMore([](Connection& self) { self.ReadHead(); });
+}
+
+void Connection::OnHead(size_t length) {
+  head_started_ = true;
+  request_ = std::make_shared<Request>();
+  framing_ = Framing();
+  const auto fault = ParseRequestHead(buffered().substr(0, length), *request_, framing_);
+  begin_ += length;
+  head_only_ = request_->method == "HEAD";
+  if (fault) return Fail(*fault);
+  const uint64_t body_bytes_max = shared_.options.body_bytes_max;
+  if (framing_.content_length.value_or(0) > body_bytes_max) {
+    return Fail({413, "body_too_large", "the body is larger than the server takes"});
+  }
+  body_ = std::make_shared<std::string>();
+  body_read_ = 0;
+  if (!framing_.chunked && framing_.content_length.value_or(0) == 0) return OnRequest();
+
+  state_ = State::kBody;
+  SetDeadline(shared_.options.body_time_max);
+  if (!framing_.expects_continue || begin_ != end_) return StartBody();
+  asio::async_write(socket_, asio::buffer(kContinue),
+                    [self = shared_from_this()](ErrorCode error, size_t) {
+                      if (self->state_ != State::kBody) return;
+                      if (error) return self->Close();
+                      self->StartBody();
+                    });
+}
+
+void Connection::StartBody() {
+  if (framing_.chunked) {
+    chunks_.emplace(shared_.options.body_bytes_max);
+    return ReadChunks();
+  }
+  // Reserved memory costs nothing until bytes come: a client that only promises a body takes none.
+  const size_t size = static_cast<size_t>(*framing_.content_length);
+  body_->reserve(size + kPaddingBytes);
+  const std::string_view bytes = buffered().substr(0, size);
+  body_->assign(bytes);
+  body_read_ = bytes.size();
+  begin_ += bytes.size();
+  ReadBody();
+}
+
+void Connection::ReadBody() {
+  const size_t size = static_cast<size_t>(*framing_.content_length);
+  if (body_read_ == size) return OnRequest();
+  if (body_->size() == body_read_) body_->resize(std::min(size, body_read_ + kBodyStepBytes));
+  socket_.async_read_some(asio::buffer(body_->data() + body_read_, body_->size() - body_read_),
+                          [self = shared_from_this()](ErrorCode error, size_t count) {
+                            if (self->state_ != State::kBody) return;
+                            if (error) return self->Close();
+                            self->body_read_ += count;
+                            self->ReadBody();
+                          });
+}
+
+void Connection::ReadChunks() {
+  std::string_view bytes = buffered();
+  const size_t before = bytes.size();
+  const auto fault = chunks_->Decode(bytes, *body_);
+  begin_ += before - bytes.size();
+  if (fault) return Fail(*fault);
+  if (chunks_->done()) {
+    body_read_ = body_->size();
+    return OnRequest();
+  }
+  ReadMore([](Connection& self) { self.ReadChunks(); });
+}
+
+void Connection::OnRequest() {
+  state_ = State::kHandling;
+  ClearDeadline();
+  body_->resize(body_read_ + kPaddingBytes);
+  request_->body_storage = std::move(body_);
+  request_->body = std::string_view(*request_->body_storage).substr(0, body_read_);
+  const auto pending = std::make_shared<Pending>(shared_weak_, weak_from_this());
+  // The last catch of a request: whatever a library below throws fails this one alone.
+  try {
+    shared_.handler(std::move(request_),
+                    [pending](Response response) { pending->Send(std::move(response)); });
+  } catch (...) {
+    pending->Send(Problem(500, "internal", "the request failed"));
+  }
+}
+
+void Connection::Answer(Response response) {
+  if (state_ != State::kHandling) return;
+  Write(std::move(response), framing_.close || draining_ ? Then::kClose : Then::kKeepAlive);
+}
+
+void Connection::Fail(const Fault& fault) {
+  Write(Problem(fault.status, fault.code, fault.detail), Then::kClose);
+}
+
+void Connection::Write(Response response, Then then) {
+  state_ = State::kWriting;
+  then_ = then;
+  out_ = std::move(response);
+  out_head_ = FormatHead(out_, std::chrono::floor<std::chrono::seconds>(shared_.clock.Now()), then);
+  if (head_only_ || !MayHaveBody(out_.status)) out_.body.clear();
+  written_ = 0;
+  WriteMore();
+}
+
+void Connection::WriteMore() {
+  // Counts anew at each step: a slow reader may take its time, one that stopped may not.
+  SetDeadline(shared_.options.idle_time_max);
+  const size_t head = std::min(written_, out_head_.size());
+  const size_t body = written_ - head;
+  const std::array buffers = {asio::buffer(out_head_) + head,
+                              asio::buffer(out_.body) + body};
+  socket_.async_write_some(buffers, [self = shared_from_this()](ErrorCode error, size_t count) {
+    if (self->state_ != State::kWriting) return;
+    if (error) return self->Close();
+    self->written_ += count;
+    if (self->written_ < self->out_head_.size() + self->out_.body.size()) return self->WriteMore();
+    self->OnWritten();
+  });
+}
+
+void Connection::OnWritten() {
+  out_ = Response();
+  if (then_ == Then::kClose || draining_) return Linger();
+  scanner_.Reset();
+  head_started_ = false;
+  SetDeadline(shared_.options.idle_time_max);
+  ReadHead();
+}
+
+void Connection::Linger() {
+  // Closing with bytes unread would reset the connection, and the client might never see the answer.
+  if (state_ != State::kLingering) {
+    state_ = State::kLingering;
+    SetDeadline(kLingerTime);
+    ErrorCode ignored;
+    socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    in_.resize(std::max(in_.size(), kReadBytes));
+  }
+  socket_.async_read_some(asio::buffer(in_), [self = shared_from_this()](ErrorCode error, size_t) {
+    if (self->state_ != State::kLingering) return;
+    if (error) return self->Close();
+    self->Linger();
+  });
+}
+
+void Connection::Close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  ErrorCode ignored;
+  socket_.close(ignored);
+  timer_.cancel();
+  const std::lock_guard lock(shared_.mutex);
+  shared_.open.erase(shared_from_this());
+  if (served_) --shared_.served;
+  shared_.changed.notify_all();
+}
+
+void Connection::SetDeadline(std::chrono::milliseconds from_now) {
+  deadline_ = shared_.clock.Steady() + from_now;
+  if (deadline_ < timer_at_) AwaitTimer();
+}
+
+void Connection::AwaitTimer() {
+  timer_at_ = deadline_;
+  timer_.expires_at(std::chrono::steady_clock::time_point(deadline_.time_since_epoch()));
+  timer_.async_wait([self = shared_from_this(), round = ++timer_round_](ErrorCode) {
+    // An older wait that a new one replaced, or nothing to watch.
+    if (round != self->timer_round_ || self->state_ == State::kClosed) return;
+    self->timer_at_ = os::Monotonic::max();
+    if (self->deadline_ == os::Monotonic::max()) return;
+    if (self->deadline_ > self->shared_.clock.Steady()) return self->AwaitTimer();
+    self->OnTimeout();
+  });
+}
+
+void Connection::OnTimeout() {
+  if (state_ == State::kBody || (state_ == State::kHead && head_started_)) {
+    return Fail({408, "request_timeout", "the request took too long to arrive"});
+  }
+  Close();
+}
+
+}  // namespace sluice::api::internal

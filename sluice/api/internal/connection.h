@@ -1,0 +1,130 @@
+#pragma once
+/// \file
+/// One connection of the HTTP server, from accept to close.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+
+#include <array>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_set>
+
+#include "sluice/api/http_server.h"
+#include "sluice/api/internal/http_parse.h"
+#include "sluice/api/internal/message.h"
+#include "sluice/os/clock.h"
+
+namespace sluice::api::internal {
+
+class Connection;
+
+/// What the connections of a server share; outlives all of them.
+struct Shared {
+  HttpOptions options;
+  Handler handler;
+  os::SystemClock clock;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::unordered_set<std::shared_ptr<Connection>> open;  // Guarded by mutex.
+  int served = 0;         // Of these, not refused; guarded by mutex.
+  bool stopping = false;  // Guarded by mutex.
+
+  // Last, so that it goes first: what waits in it refers to the rest.
+  boost::asio::io_context io;
+};
+
+/// Reads a request, hands it to the handler, writes the answer, and again. Requests that arrive together
+/// (pipelined) are handled one after the other.
+///
+/// Not thread-safe but for executor(): everything else runs on that strand.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using Executor = boost::asio::strand<boost::asio::io_context::executor_type>;
+  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
+
+  Connection(Socket socket, const std::shared_ptr<Shared>& shared);
+
+  Executor executor() { return socket_.get_executor(); }
+
+  /// Begins to serve; counted in Shared::served from before until the close.
+  void Start();
+  /// Instead of Start(): says that the server is full, and closes.
+  void Refuse();
+  /// Closes when the request at hand is answered; at once if there is none.
+  void Drain();
+  /// Closes at once.
+  void Abort();
+  /// Answers the request that the handler has; ignored if the connection is gone.
+  void Answer(Response response);
+
+ private:
+  using ErrorCode = boost::system::error_code;
+  enum class State { kHead, kBody, kHandling, kWriting, kLingering, kClosed };
+
+  void ReadHead();
+  void OnHeadBytes(size_t count);
+  void OnHead(size_t length);
+  void StartBody();
+  void ReadBody();
+  void ReadChunks();
+  void OnRequest();
+  void Fail(const Fault& fault);
+  void Write(Response response, Then then);
+  void WriteMore();
+  void OnWritten();
+  void Linger();
+  void Close();
+
+  std::string_view buffered() const { return std::string_view(in_).substr(begin_, end_ - begin_); }
+  /// Makes room behind what is buffered and reads into it; then calls `on_bytes`.
+  template <typename OnBytes>
+  void ReadMore(OnBytes on_bytes);
+
+  /// Sets the time by which the current state must end.
+  void SetDeadline(std::chrono::milliseconds from_now);
+  void ClearDeadline() { deadline_ = os::Monotonic::max(); }
+  void AwaitTimer();
+  void OnTimeout();
+
+  Shared& shared_;
+  std::weak_ptr<Shared> shared_weak_;
+  Socket socket_;
+  State state_ = State::kHead;
+  bool served_ = false;
+  bool draining_ = false;
+
+  // Bytes read and not consumed: [begin_, end_) of in_.
+  std::string in_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+
+  HeadScanner scanner_;
+  bool head_started_ = false;
+  std::shared_ptr<Request> request_;
+  Framing framing_;
+  std::shared_ptr<std::string> body_;
+  size_t body_read_ = 0;
+  std::optional<ChunkDecoder> chunks_;
+  bool head_only_ = false;  // The request was HEAD.
+
+  std::string out_head_;
+  Response out_;
+  size_t written_ = 0;
+  Then then_ = Then::kKeepAlive;
+
+  // The timer is not moved at each change of the deadline: it looks at the deadline when it fires.
+  boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                    boost::asio::wait_traits<std::chrono::steady_clock>, Executor>
+      timer_;
+  os::Monotonic deadline_ = os::Monotonic::max();
+  os::Monotonic timer_at_ = os::Monotonic::max();
+  uint64_t timer_round_ = 0;
+};
+
+}  // namespace sluice::api::internal

@@ -1,0 +1,51 @@
+#pragma once
+/// \file
+/// Characters: what HTTP allows where, and UTF-8.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace sluice::api::internal {
+
+inline bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+inline bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+/// Returns the value of a hexadecimal digit, or -1.
+inline int HexValue(char c) {
+  if (IsDigit(c)) return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+/// Is `c` a `tchar` of RFC 9110, which names and methods are made of?
+bool IsTokenChar(char c);
+
+/// Returns the bytes of the character that `text` starts with, or 0 if it starts with no valid UTF-8.
+/// Needs a text that is not empty.
+size_t Utf8Length(std::string_view text);
+
+bool IsUtf8(std::string_view text);
+
+/// Compares without regard to ASCII case.
+bool EqualsIgnoringCase(std::string_view a, std::string_view b);
+
+/// Calls `visit` with each member of a comma-separated list, trimmed; empty ones are left out.
+template <typename Visit>
+void ForEachMember(std::string_view list, Visit visit) {
+  while (!list.empty()) {
+    const size_t comma = list.find(',');
+    std::string_view member = list.substr(0, comma);
+    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+    while (!member.empty() && (member.front() == ' ' || member.front() == '\t')) {
+      member.remove_prefix(1);
+    }
+    while (!member.empty() && (member.back() == ' ' || member.back() == '\t')) {
+      member.remove_suffix(1);
+    }
+    if (!member.empty()) visit(member);
+  }
+}
+
+}  // namespace sluice::api::internal
