@@ -1,0 +1,159 @@
+#include "sluice/catalog/catalog.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+
+#include "sluice/base/crc32c.h"
+
+namespace sluice::catalog {
+namespace {
+
+// One line a topic, tab-separated, the contract last; the last line has the checksum of all before it.
+constexpr std::string_view kHeader = "sluice catalog 1";
+constexpr std::string_view kFile = "/topics";
+constexpr uint64_t kFileBytesMax = 256ull << 20;
+
+uint32_t Checksum(std::string_view text) {
+  return Crc32c(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+template <typename T>
+bool ParseNumber(std::string_view text, T& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+/// Takes what stands before `mark`, and the mark, off the front of `text`.
+std::string_view Cut(std::string_view& text, char mark) {
+  const size_t at = text.find(mark);
+  const std::string_view part = text.substr(0, at);
+  text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
+  return part;
+}
+
+std::string TablePath(const Topic& topic) {
+  const std::string suffix =
+      topic.incarnation > 1 ? fmt::format("-{}", topic.incarnation) : std::string();
+  return fmt::format("default/{}/{}{}", topic.schema_name, topic.contract->table, suffix);
+}
+
+}  // namespace
+
+bool SameShape(const event::Contract& a, const event::Contract& b) {
+  const auto same_field = [](const event::Field& x, const event::Field& y) {
+    return x.name == y.name && x.column == y.column && x.type == y.type &&
+           x.enumerants == y.enumerants && x.id == y.id;
+  };
+  return a.topic == b.topic && a.schemaless == b.schemaless && a.unknown == b.unknown &&
+         a.event_time_field == b.event_time_field && a.key_field == b.key_field &&
+         a.identity.id_field == b.identity.id_field &&
+         a.identity.by_producer == b.identity.by_producer &&
+         std::equal(a.fields.begin(), a.fields.end(), b.fields.begin(), b.fields.end(), same_field);
+}
+
+Result<std::unique_ptr<Catalog>> Catalog::Open(os::Disk& disk, std::string folder) {
+  SLUICE_RETURN_IF_ERROR(disk.MakeFolders(folder), "catalog '{}'", folder);
+  std::unique_ptr<Catalog> catalog(new Catalog(disk, std::move(folder)));
+  SLUICE_RETURN_IF_ERROR(catalog->Load(), "catalog '{}'", catalog->folder_);
+  return catalog;
+}
+
+Status Catalog::Load() {
+  const std::string path = folder_ + std::string(kFile);
+  SLUICE_ASSIGN_OR_RETURN(const bool exists, disk_.Exists(path));
+  if (!exists) return {};
+  SLUICE_ASSIGN_OR_RETURN(const std::string bytes, os::ReadFile(disk_, path, kFileBytesMax));
+
+  const size_t sum_at = bytes.rfind("\nsum ");
+  uint32_t sum = 0;
+  if (sum_at == std::string::npos || bytes.back() != '\n' ||
+      !ParseNumber(std::string_view(bytes).substr(sum_at + 5, bytes.size() - sum_at - 6), sum) ||
+      sum != Checksum(std::string_view(bytes).substr(0, sum_at + 1))) {
+    return Corrupt("checksum does not match; put the file back from a backup");
+  }
+  std::string_view text = std::string_view(bytes).substr(0, sum_at + 1);
+  if (Cut(text, '\t') != kHeader) {
+    return Unsupported("written by a newer version of this program");
+  }
+  if (!ParseNumber(Cut(text, '\n'), next_partition_)) return Corrupt("bad first line");
+  while (!text.empty()) {
+    std::string_view line = Cut(text, '\n');
+    Topic topic;
+    if (!ParseNumber(Cut(line, '\t'), topic.partition) ||
+        !ParseNumber(Cut(line, '\t'), topic.incarnation)) {
+      return Corrupt("bad line of a topic");
+    }
+    topic.schema_name = Cut(line, '\t');
+    topic.table_path = Cut(line, '\t');
+    SLUICE_ASSIGN_OR_RETURN(event::Contract contract, event::FromJson(line));
+    topic.contract = std::make_shared<const event::Contract>(std::move(contract));
+    topics_.emplace(topic.contract->topic, std::move(topic));
+  }
+  return {};
+}
+
+Status Catalog::Store(const std::map<std::string, Topic, std::less<>>& topics,
+                      uint32_t next_partition) {
+  std::string bytes = fmt::format("{}\t{}\n", kHeader, next_partition);
+  for (const auto& [name, topic] : topics) {
+    const std::string contract = event::ToJson(*topic.contract);
+    SLUICE_CHECK(contract.find('\n') == std::string::npos);
+    bytes += fmt::format("{}\t{}\t{}\t{}\t{}\n", topic.partition, topic.incarnation,
+                         topic.schema_name, topic.table_path, contract);
+  }
+  bytes += fmt::format("sum {}\n", Checksum(bytes));
+  return os::ReplaceFile(disk_, folder_ + std::string(kFile), bytes);
+}
+
+Result<Topic> Catalog::Put(const event::Contract& contract) {
+  const std::lock_guard lock(mutex_);
+  Topic topic;
+  event::Contract next = contract;
+  if (const auto known = topics_.find(contract.topic); known != topics_.end()) {
+    if (SameShape(*known->second.contract, contract)) return known->second;
+    SLUICE_RETURN_IF_ERROR(event::CheckSuccessor(*known->second.contract, contract), "topic '{}'",
+                           contract.topic);
+    topic = known->second;
+    next.version = topic.contract->version + 1;
+    topic.contract = std::make_shared<const event::Contract>(std::move(next));
+  } else {
+    SLUICE_RETURN_IF_ERROR(event::CheckTopicName(contract.topic));
+    next.version = 1;
+    topic.contract = std::make_shared<const event::Contract>(std::move(next));
+    topic.schema_name = contract.topic == kErrorsTopic ? "system" : "bronze";
+    topic.partition = next_partition_;
+    topic.table_path = TablePath(topic);
+    for (const auto& [name, other] : topics_) {
+      if (other.table_path == topic.table_path) {
+        return Conflict("topic '{}' would share table '{}.{}' with topic '{}'; rename one",
+                        contract.topic, topic.schema_name, topic.contract->table, name);
+      }
+    }
+  }
+  auto topics = topics_;
+  topics[contract.topic] = topic;
+  const uint32_t next_partition = std::max(next_partition_, topic.partition + 1);
+  SLUICE_RETURN_IF_ERROR(Store(topics, next_partition), "catalog '{}'", folder_);
+  topics_ = std::move(topics);
+  next_partition_ = next_partition;
+  return topic;
+}
+
+std::optional<Topic> Catalog::Find(std::string_view topic) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::vector<Topic> Catalog::All() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Topic> all;
+  for (const auto& [name, topic] : topics_) all.push_back(topic);
+  return all;
+}
+
+}  // namespace sluice::catalog

@@ -1,0 +1,64 @@
+#pragma once
+/// \file
+/// Names → contracts, partitions and tables: the control state of one data directory.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/base/error.h"
+#include "sluice/event/contract.h"
+#include "sluice/os/disk.h"
+
+namespace sluice::catalog {
+
+/// A topic and its table.
+struct Topic {
+  std::shared_ptr<const event::Contract> contract;
+  uint32_t partition = 0;        ///< In the journal; never given to another topic.
+  uint32_t incarnation = 1;      ///< Raised when a topic is made again after it was deleted.
+  std::string schema_name = "bronze";
+  std::string table_path;        ///< Relative to the store: `default/bronze/flights`.
+};
+
+/// The topic of error rows; always there.
+inline constexpr std::string_view kErrorsTopic = "system.errors";
+
+/// Keeps topics in one file, replaced whole and durably at each change.
+///
+/// Thread-safe.
+class Catalog {
+ public:
+  /// Reads the catalog in `folder`, or begins an empty one. `disk` must outlive the result.
+  /// kCorrupt: the file cannot be read back; it is never replaced then.
+  static Result<std::unique_ptr<Catalog>> Open(os::Disk& disk, std::string folder);
+
+  /// Makes the contract known: a new topic, or the next version of one. The same contract again changes
+  /// nothing. Returns the topic as it is then, durably.
+  /// kConflict: stored data cannot take it, or two topics would share a table.
+  Result<Topic> Put(const event::Contract& contract);
+
+  std::optional<Topic> Find(std::string_view topic) const;
+  std::vector<Topic> All() const;
+
+ private:
+  Catalog(os::Disk& disk, std::string folder) : disk_(disk), folder_(std::move(folder)) {}
+  Status Load();
+  Status Store(const std::map<std::string, Topic, std::less<>>& topics, uint32_t next_partition);
+
+  os::Disk& disk_;
+  const std::string folder_;
+  mutable std::mutex mutex_;  // Guards what follows; held over the write of the file, which is rare.
+  std::map<std::string, Topic, std::less<>> topics_;
+  uint32_t next_partition_ = 1;
+};
+
+/// Compares what decides about decoding and storing, not texts: whether `b` can be taken for `a`.
+bool SameShape(const event::Contract& a, const event::Contract& b);
+
+}  // namespace sluice::catalog

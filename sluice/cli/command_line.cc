@@ -1,0 +1,150 @@
+#include "sluice/cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "sluice/base/trace.h"
+#include "sluice/cli/internal/commands.h"
+#include "sluice/server/version.h"
+
+namespace sluice::cli {
+namespace {
+
+using internal::Global;
+
+/// A command: its words, its help, and what runs it.
+CLI::App* Add(CLI::App& parent, const char* name, const char* help, int& code,
+              std::function<int()> run) {
+  CLI::App* const command = parent.add_subcommand(name, help);
+  command->fallthrough();
+  command->callback([&code, run = std::move(run)] { code = run(); });
+  return command;
+}
+
+int Run(int argc, const char* const* argv) {
+  CLI::App app{"Sluice: events in, lakehouse out.", "sluice"};
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.get_formatter()->column_width(34);
+  Global global;
+  int code = kDone;
+  app.add_option("-C", global.folder, "Project folder")->option_text("DIR");
+  app.add_option("-o", global.output, "Form of the output")
+      ->check(CLI::IsMember({"table", "json", "ndjson", "csv", "arrow"}))
+      ->option_text("FORM");
+  app.add_option("--server", global.address, "Server to talk to, if not the project's")
+      ->option_text("HOST:PORT");
+  app.add_option("--log-format", global.log_format, "Form of the diagnostics")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->option_text("text|json");
+  app.add_flag("-q,--quiet", global.quiet, "Only warnings and errors");
+  app.parse_complete_callback([&global] {
+    trace::Configure(global.quiet ? trace::Level::kWarning : trace::Level::kInfo,
+                     global.log_format == "json" ? trace::Format::kJson : trace::Format::kText);
+  });
+
+  internal::DemoArguments demo;
+  CLI::App* command = Add(app, "demo", "Run a temporary project with a generator of events", code,
+                          [&] { return internal::Demo(global, demo); });
+  command->add_option("--rate", demo.rate, "Events a second")->option_text("N/s");
+  command->add_option("--seconds", demo.seconds, "How long; until interrupted if not given")
+      ->check(CLI::Range(1, 86'400));
+  command->add_option("--keep", demo.keep, "Keep the project in this folder")->option_text("DIR");
+  command->add_option("--port", demo.port, "Port of the server; 0 for any free one");
+
+  std::string init_folder = ".";
+  command = Add(app, "init", "Make a project", code,
+                [&] { return internal::Init(global, init_folder); });
+  command->add_option("dir", init_folder, "Folder of the project");
+
+  Add(app, "serve", "Serve the project until SIGTERM", code,
+      [&] { return internal::Serve(global); });
+  Add(app, "status", "Show topics and their tables", code,
+      [&] { return internal::ShowStatus(global); });
+
+  internal::SqlArguments sql;
+  command = Add(app, "sql", "Run one query (from -c, -f or standard input)", code,
+                [&] { return internal::Sql(global, sql); });
+  command->add_option("-c", sql.command, "The query")->option_text("SQL");
+  command->add_option("-f", sql.file, "File with the query")->option_text("FILE");
+
+  internal::SendArguments send;
+  command = Add(app, "send", "Send events: NDJSON, or one JSON array", code,
+                [&] { return internal::Send(global, send); });
+  command->add_option("file", send.file, "File, or - for standard input")->required();
+  command->add_option("--topic", send.topic, "Topic of bare rows; else rows are envelopes");
+  command->add_option("--wait", send.wait, "What to wait for")
+      ->check(CLI::IsMember({"none", "log", "table"}));
+  command->add_option("--batch", send.batch_rows, "Rows a request")->check(CLI::Range(1, 10'000));
+
+  CLI::App* const schema = app.add_subcommand("schema", "Schemas of topics");
+  schema->require_subcommand(1);
+  schema->fallthrough();
+  std::string schema_file;
+  command = Add(*schema, "add", "Add a schema to the running server", code,
+                [&] { return internal::AddSchema(global, schema_file); });
+  command->add_option("file", schema_file, "Cap'n Proto file")->required();
+  Add(*schema, "list", "List topics with their fields", code,
+      [&] { return internal::ListSchemas(global); });
+
+  CLI::App* const table = app.add_subcommand("table", "Landed tables");
+  table->require_subcommand(1);
+  table->fallthrough();
+  std::string adopted;
+  command = Add(*table, "adopt", "Let landing go on behind what another journal landed", code,
+                [&] { return internal::AdoptTable(global, adopted); });
+  command->add_option("topic", adopted, "Topic of the table")->required();
+
+  CLI::App* const errors = app.add_subcommand("errors", "Events that could not be taken");
+  errors->require_subcommand(1);
+  errors->fallthrough();
+  internal::ErrorsArguments error;
+  const auto add_filters = [&](CLI::App* to) {
+    to->add_option("--topic", error.topic, "Only of this topic");
+    to->add_option("--code", error.code, "Only with this code");
+  };
+  add_filters(Add(*errors, "list", "List open errors", code,
+                  [&] { return internal::ListErrors(global, error); }));
+  command = Add(*errors, "show", "Show one with its payload", code,
+                [&] { return internal::ShowError(global, error); });
+  command->add_option("id", error.id, "Its id")->required();
+  command = Add(*errors, "retry", "Send one again, as it is or corrected", code,
+                [&] { return internal::RetryError(global, error); });
+  command->add_option("id", error.id, "Its id")->required();
+  command->add_option("--edit", error.edited, "File with the corrected event, - for standard input");
+  command = Add(*errors, "replay", "Send all open errors again", code,
+                [&] { return internal::ReplayErrors(global, error); });
+  add_filters(command);
+  command->add_flag("--dry-run", error.dry_run, "Only count them");
+  command = Add(*errors, "drop", "Close one without sending it", code,
+                [&] { return internal::DropError(global, error); });
+  command->add_option("id", error.id, "Its id")->required();
+
+  Add(app, "version", "Print the version", code, [] {
+    std::printf("sluice %.*s\n", static_cast<int>(server::kVersion.size()),
+                server::kVersion.data());
+    return kDone;
+  });
+  app.set_version_flag("--version", "sluice " + std::string(server::kVersion));
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error_found) {
+    return app.exit(error_found) == 0 ? kDone : kUsage;
+  }
+  return code;
+}
+
+}  // namespace
+
+int RunCommandLine(int argc, const char* const* argv) {
+  try {
+    return Run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s (a bug in sluice; please report it)\n", error.what());
+    return kBug;
+  }
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,138 @@
+#include "sluice/cli/internal/client.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
+#include "sluice/os/disk.h"
+#include "sluice/server/config.h"
+
+namespace sluice::cli::internal {
+
+Result<Client> Client::Connect(const Global& global) {
+  api::ClientOptions options;
+  options.time_max = std::chrono::minutes(5);
+  if (!global.address.empty()) {
+    const size_t colon = global.address.rfind(':');
+    const std::string port =
+        colon == std::string::npos ? global.address : global.address.substr(colon + 1);
+    const auto [end, bad] = std::from_chars(port.data(), port.data() + port.size(), options.port);
+    if (bad != std::errc() || end != port.data() + port.size()) {
+      return Invalid("--server '{}': expected HOST:PORT", global.address);
+    }
+    if (colon != std::string::npos && colon > 0) options.host = global.address.substr(0, colon);
+  } else {
+    os::SystemDisk disk;
+    auto config = server::LoadConfig(disk, global.folder);
+    if (config.ok()) {
+      options.host = config->address;
+      options.port = config->port;
+    } else if (config.error().code() != ErrorCode::kNotFound) {
+      return std::move(config).error();
+    }
+  }
+  const std::string address = fmt::format("{}:{}", options.host, options.port);
+  return Client(std::move(options), address);
+}
+
+Result<api::Response> Client::Ask(std::string_view method, std::string_view target,
+                                  const api::HttpClient::Fields& headers, std::string_view body) {
+  auto answer = http_->Send(method, target, headers, body);
+  if (!answer.ok()) {
+    return Unavailable("no answer from {}: {}; is the server running (`sluice serve`)?", address_,
+                       answer.error().message());
+  }
+  if (answer->status < 400) return answer;
+  simdjson::dom::parser parser;
+  simdjson::dom::element problem;
+  std::string_view code;
+  std::string_view detail;
+  if (parser.parse(answer->body).get(problem) == simdjson::SUCCESS) {
+    if (problem["code"].get(code) != simdjson::SUCCESS) code = "";
+    if (problem["detail"].get(detail) != simdjson::SUCCESS) detail = "";
+  }
+  const std::string text =
+      detail.empty() ? fmt::format("the server answered {}", answer->status)
+                     : fmt::format("{}{}{}", code, code.empty() ? "" : ": ", detail);
+  switch (answer->status) {
+    case 401:
+    case 403:
+      return Denied("{}", text);
+    case 404:
+      return NotFound("{}", text);
+    case 409:
+      return Conflict("{}", text);
+    case 429:
+    case 503:
+    case 507:
+      return Unavailable("{}", text);
+    default:
+      return answer->status < 500 ? Invalid("{}", text) : Internal("{}", text);
+  }
+}
+
+Result<std::string> ReadInput(const std::string& path) {
+  if (path == "-") {
+    return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return NotFound("cannot read '{}'", path);
+  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+void PrintTable(std::string_view json) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  simdjson::dom::array columns;
+  simdjson::dom::array rows;
+  if (parser.parse(json.data(), json.size()).get(root) != simdjson::SUCCESS ||
+      root["columns"].get(columns) != simdjson::SUCCESS ||
+      root["rows"].get(rows) != simdjson::SUCCESS) {
+    std::fwrite(json.data(), 1, json.size(), stdout);
+    return;
+  }
+  std::vector<std::vector<std::string>> cells(1);
+  std::vector<size_t> widths;
+  for (const auto column : columns) {
+    std::string_view name;
+    if (column["name"].get(name) != simdjson::SUCCESS) name = "?";
+    cells[0].emplace_back(name);
+    widths.push_back(name.size());
+  }
+  for (const auto row : rows) {
+    simdjson::dom::array values;
+    if (row.get(values) != simdjson::SUCCESS) continue;
+    auto& line = cells.emplace_back();
+    for (const auto value : values) {
+      std::string_view text;
+      line.push_back(value.get(text) == simdjson::SUCCESS ? std::string(text)
+                     : value.is_null()                    ? std::string()
+                                                          : simdjson::minify(value));
+      const size_t at = line.size() - 1;
+      widths[at] = std::max(widths[at], line.back().size());
+    }
+  }
+  for (size_t i = 0; i < cells.size(); ++i) {
+    std::string line;
+    for (size_t j = 0; j < cells[i].size(); ++j) {
+      line += fmt::format("{}{:<{}}", j > 0 ? "  " : "", cells[i][j], widths[j]);
+    }
+    while (line.ends_with(' ')) line.pop_back();
+    std::printf("%s\n", line.c_str());
+    if (i == 0) {
+      line.clear();
+      for (size_t j = 0; j < widths.size(); ++j) {
+        line += (j > 0 ? "  " : "") + std::string(widths[j], '-');
+      }
+      std::printf("%s\n", line.c_str());
+    }
+  }
+}
+
+}  // namespace sluice::cli::internal

@@ -1,0 +1,37 @@
+#pragma once
+/// \file
+/// Commands that talk to a running server.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "sluice/api/http_client.h"
+#include "sluice/base/error.h"
+#include "sluice/cli/internal/commands.h"
+
+namespace sluice::cli::internal {
+
+/// A connection to the server that the flags or the project name.
+class Client {
+ public:
+  static Result<Client> Connect(const Global& global);
+
+  /// Sends, and turns a problem answer into an error with its code and text.
+  Result<api::Response> Ask(std::string_view method, std::string_view target,
+                            const api::HttpClient::Fields& headers = {}, std::string_view body = {});
+
+ private:
+  Client(api::ClientOptions options, std::string address)
+      : http_(std::make_unique<api::HttpClient>(std::move(options))), address_(std::move(address)) {}
+  std::unique_ptr<api::HttpClient> http_;
+  std::string address_;
+};
+
+/// Reads a file, or standard input for "-".
+Result<std::string> ReadInput(const std::string& path);
+
+/// Prints rows of {"columns":[…],"rows":[[…]]} as an aligned table.
+void PrintTable(std::string_view json);
+
+}  // namespace sluice::cli::internal

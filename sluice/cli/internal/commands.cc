@@ -1,0 +1,269 @@
+#include "sluice/cli/internal/commands.h"
+
+#include <simdjson.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <vector>
+
+#include "sluice/base/trace.h"
+#include "sluice/cli/command_line.h"
+#include "sluice/cli/internal/client.h"
+#include "sluice/os/disk.h"
+#include "sluice/server/config.h"
+#include "sluice/server/server.h"
+
+namespace sluice::cli::internal {
+namespace {
+
+constexpr uint64_t kProjectBytesMax = 1 << 20;
+
+void PrintBody(const api::Response& answer) {
+  std::fwrite(answer.body.data(), 1, answer.body.size(), stdout);
+}
+
+int64_t Number(simdjson::dom::element object, std::string_view name) {
+  int64_t number = 0;
+  return object[name].get(number) == simdjson::SUCCESS ? number : 0;
+}
+
+}  // namespace
+
+int Fail(const Error& error) {
+  std::fprintf(stderr, "error: %s\n", error.message().c_str());
+  switch (error.code()) {
+    case ErrorCode::kUnavailable:
+      return kUnreachable;
+    case ErrorCode::kConflict:
+      return kTryAgain;
+    case ErrorCode::kDenied:
+      return kNotAllowed;
+    case ErrorCode::kInternal:
+      return kBug;
+    default:
+      return kFailed;
+  }
+}
+
+int Serve(const Global& global) {
+  CatchSignals();
+  os::SystemDisk disk;
+  auto config = server::LoadConfig(disk, global.folder);
+  if (!config.ok()) {
+    Fail(config.error());
+    return kConfiguration;
+  }
+  if (config->address != "127.0.0.1" && config->address != "localhost" &&
+      config->address != "::1") {
+    Fail(Denied("serve.http is {}, which others can reach: without tokens only loopback addresses "
+                "are served",
+                config->address));
+    return kConfiguration;
+  }
+  auto server = server::Server::Start(*config);
+  if (!server.ok()) {
+    const int code = Fail(server.error());
+    return server.error().code() == ErrorCode::kInvalid ? kConfiguration : code;
+  }
+  while (CaughtSignal() == 0) WaitForSignal(60'000);
+  trace::Info("stopping", {{"signal", CaughtSignal()}});
+  if (const Status stopped = (*server)->Stop(); !stopped.ok()) return Fail(stopped.error());
+  return kDone;
+}
+
+int Init(const Global&, const std::string& folder) {
+  os::SystemDisk disk;
+  const std::string project = folder + "/sluice.yaml";
+  const auto exists = disk.Exists(project);
+  if (!exists.ok()) return Fail(exists.error());
+  if (*exists) return Fail(Conflict("{} exists already", project));
+  Status made = disk.MakeFolders(folder + "/schemas");
+  if (made.ok()) {
+    made = os::ReplaceFile(disk, project,
+                           "version: 1\nproject: sluice\nstorage: {path: data}\n"
+                           "serve: {http: 127.0.0.1:7117}\n");
+  }
+  if (made.ok()) {
+    made = os::ReplaceFile(disk, folder + "/schemas/user_event.capnp",
+                           "@0x9a41c6de07b35f18;\n"
+                           "using Sl = import \"sluice.capnp\";\n"
+                           "struct UserEvent $Sl.event(\"shop.user-events\") {\n"
+                           "  eventId   @0 :Text $Sl.id;\n"
+                           "  userId    @1 :Int64;\n"
+                           "  page      @2 :Text;\n"
+                           "  timestamp @3 :Text $Sl.eventTime;\n"
+                           "}\n");
+  }
+  if (!made.ok()) return Fail(made.error());
+  std::fprintf(stderr,
+               "made %s and %s/schemas/user_event.capnp\nnext: sluice -C %s serve\n",
+               project.c_str(), folder.c_str(), folder.c_str());
+  return kDone;
+}
+
+int Sql(const Global& global, const SqlArguments& arguments) {
+  std::string text = arguments.command;
+  if (text.empty()) {
+    auto input = ReadInput(arguments.file.empty() ? "-" : arguments.file);
+    if (!input.ok()) return Fail(input.error());
+    text = std::move(*input);
+  }
+  auto client = Client::Connect(global);
+  if (!client.ok()) return Fail(client.error());
+  std::string form = global.output;
+  if (form.empty()) form = isatty(STDOUT_FILENO) == 1 ? "table" : "csv";
+  std::string accept = "application/json";
+  if (form == "ndjson") accept = "application/x-ndjson";
+  if (form == "csv") accept = "text/csv";
+  if (form == "arrow") accept = "application/vnd.apache.arrow.stream";
+  auto answer = client->Ask("POST", "/v1/sql",
+                            {{"content-type", "text/plain"}, {"accept", accept}}, text);
+  if (!answer.ok()) return Fail(answer.error());
+  if (form == "table") {
+    PrintTable(answer->body);
+  } else {
+    PrintBody(*answer);
+  }
+  return kDone;
+}
+
+int Send(const Global& global, const SendArguments& arguments) {
+  auto input = ReadInput(arguments.file);
+  if (!input.ok()) return Fail(input.error());
+  auto client = Client::Connect(global);
+  if (!client.ok()) return Fail(client.error());
+  const std::string target =
+      (arguments.topic.empty() ? std::string("/v1/events")
+                               : "/v1/events/" + api::PercentEncode(arguments.topic)) +
+      "?wait=" + arguments.wait;
+  const size_t begin = input->find_first_not_of(" \t\r\n");
+  const bool array = begin != std::string::npos && (*input)[begin] == '[';
+
+  int64_t accepted = 0;
+  int64_t duplicate = 0;
+  int64_t error = 0;
+  int64_t before = 0;  // Rows of earlier requests.
+  size_t at = 0;
+  while (at < input->size()) {
+    size_t end = input->size();
+    if (!array) {
+      end = at;
+      for (int64_t rows = 0; rows < arguments.batch_rows && end < input->size(); ++rows) {
+        const size_t line = input->find('\n', end);
+        end = line == std::string::npos ? input->size() : line + 1;
+      }
+    }
+    const std::string_view body = std::string_view(*input).substr(at, end - at);
+    at = end;
+    auto answer = client->Ask(
+        "POST", target,
+        {{"content-type", array ? "application/json" : "application/x-ndjson"}}, body);
+    if (!answer.ok()) {
+      const int code = Fail(answer.error());
+      return answer.error().code() == ErrorCode::kInvalid ? kRejected : code;
+    }
+    simdjson::dom::parser parser;
+    simdjson::dom::element receipt;
+    if (parser.parse(answer->body).get(receipt) != simdjson::SUCCESS) {
+      return Fail(Internal("the answer is no JSON"));
+    }
+    accepted += Number(receipt, "accepted");
+    duplicate += Number(receipt, "duplicate");
+    error += Number(receipt, "error");
+    simdjson::dom::array errors;
+    if (receipt["errors"].get(errors) == simdjson::SUCCESS) {
+      for (const auto problem : errors) {
+        std::string_view code;
+        std::string_view path;
+        std::string_view message;
+        if (problem["code"].get(code) != simdjson::SUCCESS) code = "?";
+        if (problem["path"].get(path) != simdjson::SUCCESS) path = "";
+        if (problem["message"].get(message) != simdjson::SUCCESS) message = "";
+        std::fprintf(stderr, "row %lld: %.*s %.*s: %.*s\n",
+                     static_cast<long long>(before + Number(problem, "row") + 1),
+                     static_cast<int>(code.size()), code.data(), static_cast<int>(path.size()),
+                     path.data(), static_cast<int>(message.size()), message.data());
+      }
+    }
+    before += Number(receipt, "received");
+  }
+  std::printf("%lld accepted, %lld duplicate, %lld to the errors table\n",
+              static_cast<long long>(accepted), static_cast<long long>(duplicate),
+              static_cast<long long>(error));
+  return error > 0 ? kRejected : kDone;
+}
+
+namespace {
+
+int Print(const Global& global, std::string_view method, const std::string& target,
+          std::string_view body = {}) {
+  auto client = Client::Connect(global);
+  if (!client.ok()) return Fail(client.error());
+  auto answer = client->Ask(method, target, {}, body);
+  if (!answer.ok()) return Fail(answer.error());
+  if (global.output == "table" || (global.output.empty() && isatty(STDOUT_FILENO) == 1)) {
+    PrintTable(answer->body);
+  } else {
+    PrintBody(*answer);
+  }
+  return kDone;
+}
+
+std::string Filter(const ErrorsArguments& arguments) {
+  std::string query;
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (value.empty()) return;
+    query += fmt::format("{}{}={}", query.empty() ? "?" : "&", name, api::PercentEncode(value));
+  };
+  add("topic", arguments.topic);
+  add("code", arguments.code);
+  add("dry_run", arguments.dry_run ? "true" : "");
+  return query;
+}
+
+}  // namespace
+
+int ShowStatus(const Global& global) { return Print(global, "GET", "/v1/admin/tables"); }
+
+int ListSchemas(const Global& global) { return Print(global, "GET", "/v1/admin/schemas"); }
+
+int AddSchema(const Global& global, const std::string& file) {
+  auto text = ReadInput(file);
+  if (!text.ok()) return Fail(text.error());
+  if (text->size() > kProjectBytesMax) return Fail(Invalid("'{}' is larger than 1 MiB", file));
+  const std::string name = file == "-" ? "schema.capnp" : file.substr(file.rfind('/') + 1);
+  return Print(global, "POST", "/v1/admin/schemas?name=" + api::PercentEncode(name), *text);
+}
+
+int AdoptTable(const Global& global, const std::string& topic) {
+  return Print(global, "POST", "/v1/admin/tables/" + api::PercentEncode(topic) + "/adopt");
+}
+
+int ListErrors(const Global& global, const ErrorsArguments& arguments) {
+  return Print(global, "GET", "/v1/admin/errors" + Filter(arguments));
+}
+
+int ShowError(const Global& global, const ErrorsArguments& arguments) {
+  return Print(global, "GET", "/v1/admin/errors/" + api::PercentEncode(arguments.id));
+}
+
+int RetryError(const Global& global, const ErrorsArguments& arguments) {
+  std::string edited;
+  if (!arguments.edited.empty()) {
+    auto text = ReadInput(arguments.edited);
+    if (!text.ok()) return Fail(text.error());
+    edited = std::move(*text);
+  }
+  return Print(global, "POST", "/v1/admin/errors/" + api::PercentEncode(arguments.id) + "/retry",
+               edited);
+}
+
+int ReplayErrors(const Global& global, const ErrorsArguments& arguments) {
+  return Print(global, "POST", "/v1/admin/errors/replay" + Filter(arguments));
+}
+
+int DropError(const Global& global, const ErrorsArguments& arguments) {
+  return Print(global, "POST", "/v1/admin/errors/" + api::PercentEncode(arguments.id) + "/drop");
+}
+
+}  // namespace sluice::cli::internal

@@ -1,0 +1,73 @@
+#pragma once
+/// \file
+/// The commands behind the command line; each returns its exit code.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "sluice/base/error.h"
+
+namespace sluice::cli::internal {
+
+/// Flags that stand before or after every command.
+struct Global {
+  std::string folder = ".";   ///< -C
+  std::string output;         ///< -o
+  std::string address;        ///< --server HOST:PORT; else the project's, else 127.0.0.1:7117.
+  std::string log_format = "text";
+  bool quiet = false;
+};
+
+struct DemoArguments {
+  std::string rate = "200/s";
+  int64_t seconds = 0;   ///< 0: until interrupted.
+  std::string keep;      ///< Folder to keep; a temporary one else.
+  uint16_t port = 7117;
+};
+int Demo(const Global& global, const DemoArguments& arguments);
+
+struct SqlArguments {
+  std::string command;
+  std::string file;
+};
+int Sql(const Global& global, const SqlArguments& arguments);
+
+struct SendArguments {
+  std::string file;
+  std::string topic;
+  std::string wait = "log";
+  int64_t batch_rows = 1000;
+};
+int Send(const Global& global, const SendArguments& arguments);
+
+int Serve(const Global& global);
+int Init(const Global& global, const std::string& folder);
+int ShowStatus(const Global& global);
+int AddSchema(const Global& global, const std::string& file);
+int ListSchemas(const Global& global);
+int AdoptTable(const Global& global, const std::string& topic);
+
+struct ErrorsArguments {
+  std::string id;
+  std::string topic;
+  std::string code;
+  std::string edited;  ///< File with the corrected event; "-": standard input.
+  bool dry_run = false;
+};
+int ListErrors(const Global& global, const ErrorsArguments& arguments);
+int ShowError(const Global& global, const ErrorsArguments& arguments);
+int RetryError(const Global& global, const ErrorsArguments& arguments);
+int ReplayErrors(const Global& global, const ErrorsArguments& arguments);
+int DropError(const Global& global, const ErrorsArguments& arguments);
+
+/// Prints "error: ..." and returns the exit code of the error.
+int Fail(const Error& error);
+
+/// Set by SIGINT and SIGTERM once CatchSignals() was called; 0 until then.
+int CaughtSignal();
+void CatchSignals();
+/// Blocks until a signal is caught or the time is over.
+void WaitForSignal(int64_t milliseconds);
+
+}  // namespace sluice::cli::internal

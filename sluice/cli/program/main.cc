@@ -1,0 +1,13 @@
+#include <cstdio>
+
+#include <unistd.h>
+
+#include "sluice/cli/command_line.h"
+
+int main(int argc, char** argv) {
+  const int code = sluice::cli::RunCommandLine(argc, argv);
+  // Everything has been stopped in order by now. Destructors of globals inside the linked libraries are
+  // not worth their risk: some free what others still use (docs/adr/0002-linking.md).
+  std::fflush(nullptr);
+  _exit(code);
+}

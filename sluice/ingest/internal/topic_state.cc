@@ -1,0 +1,157 @@
+#include "sluice/ingest/internal/topic_state.h"
+
+#include <arrow/api.h>
+
+#include <cstring>
+
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/land/table_schema.h"
+
+namespace sluice::ingest::internal {
+namespace {
+
+using columnar::Batch;
+using columnar::FromArrow;
+
+void AppendBytes(std::string& out, const auto& value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+/// Appends a type-independent form of a value, so that the identity survives a widened column.
+void AppendValue(std::string& out, const arrow::Array& column, int64_t row) {
+  switch (column.type_id()) {
+    case arrow::Type::STRING:
+      out += static_cast<const arrow::StringArray&>(column).GetView(row);
+      return;
+    case arrow::Type::BINARY:
+      out += static_cast<const arrow::BinaryArray&>(column).GetView(row);
+      return;
+    case arrow::Type::INT64:
+      AppendBytes(out, static_cast<const arrow::Int64Array&>(column).Value(row));
+      return;
+    case arrow::Type::INT32:
+      AppendBytes(out, int64_t{static_cast<const arrow::Int32Array&>(column).Value(row)});
+      return;
+    case arrow::Type::INT16:
+      AppendBytes(out, int64_t{static_cast<const arrow::Int16Array&>(column).Value(row)});
+      return;
+    case arrow::Type::INT8:
+      AppendBytes(out, int64_t{static_cast<const arrow::Int8Array&>(column).Value(row)});
+      return;
+    default: {
+      const auto scalar = column.GetScalar(row);
+      if (scalar.ok()) out += scalar.ValueUnsafe()->ToString();
+    }
+  }
+}
+
+}  // namespace
+
+TopicState MakeTopicState(const catalog::Topic& topic, std::shared_ptr<TopicState::Seen> seen) {
+  TopicState state;
+  state.topic = topic;
+  state.frame_schema = land::FrameColumns(*topic.contract);
+  auto bytes = columnar::SerializeSchema(*state.frame_schema);
+  SLUICE_CHECK(bytes.ok());
+  state.frame_schema_bytes = std::move(*bytes);
+  state.schema_id =
+      privacy::KeyedHash({}, topic.contract->topic + '\0' + state.frame_schema_bytes).low;
+  for (const event::Field& field : topic.contract->fields) {
+    if (state.frame_schema->GetFieldIndex(field.column) >= 0) {
+      state.content_columns.push_back(field.column);
+    }
+  }
+  state.content_columns.emplace_back("_extra");
+  state.seen = std::move(seen);
+  return state;
+}
+
+Result<std::vector<privacy::Hash128>> IdentifyRows(const TopicState& topic, const Batch& rows,
+                                                   const privacy::Keys& keys,
+                                                   const std::string& tenant,
+                                                   const std::string& fallback) {
+  const event::Contract& contract = topic.contract();
+  const auto column = [&](const std::string& name) { return rows->GetColumnByName(name); };
+  const auto field_ids = contract.identity.id_field
+                             ? column(contract.fields[*contract.identity.id_field].column)
+                             : nullptr;
+  const auto event_ids = column("_event_id");
+  const auto producers = std::static_pointer_cast<arrow::StringArray>(column("_producer"));
+  const auto epochs = std::static_pointer_cast<arrow::Int64Array>(column("_epoch"));
+  const auto sequences = std::static_pointer_cast<arrow::Int64Array>(column("_sequence"));
+  if (!event_ids || !producers || !epochs || !sequences) {
+    return Internal("decoded rows lack envelope columns");
+  }
+
+  std::vector<privacy::Hash128> ids(static_cast<size_t>(rows->num_rows()));
+  const std::string scope = tenant + '\0' + contract.topic + '\0';
+  std::string bytes;
+  for (int64_t row = 0; row < rows->num_rows(); ++row) {
+    bytes.assign(scope);
+    if (field_ids != nullptr && field_ids->IsValid(row)) {
+      bytes += 'f';
+      AppendValue(bytes, *field_ids, row);
+    } else if (event_ids->IsValid(row)) {
+      bytes += 'e';
+      AppendValue(bytes, *event_ids, row);
+    } else if (contract.identity.by_producer && producers->IsValid(row) &&
+               sequences->IsValid(row)) {
+      bytes += 'p';
+      AppendBytes(bytes, epochs->IsValid(row) ? epochs->Value(row) : int64_t{0});
+      AppendBytes(bytes, sequences->Value(row));
+      bytes += producers->GetView(row);
+    } else if (!fallback.empty()) {
+      bytes += 'x';
+      bytes += fallback;
+    } else {
+      continue;
+    }
+    ids[static_cast<size_t>(row)] = privacy::KeyedHash(keys.identity(), bytes);
+  }
+  return ids;
+}
+
+Result<Batch> ToFrameRows(const TopicState& topic, const Batch& rows,
+                          const std::vector<privacy::Hash128>& ids) {
+  arrow::ArrayVector columns;
+  for (const auto& field : topic.frame_schema->fields()) {
+    if (field->name() != "_id") {
+      auto column = rows->GetColumnByName(field->name());
+      if (column == nullptr) return Internal("decoded rows lack column '{}'", field->name());
+      columns.push_back(std::move(column));
+      continue;
+    }
+    arrow::FixedSizeBinaryBuilder builder(field->type());
+    SLUICE_RETURN_IF_ERROR(FromArrow(builder.Reserve(rows->num_rows())));
+    for (const privacy::Hash128& id : ids) {
+      if (id == privacy::Hash128{}) {
+        builder.UnsafeAppendNull();
+      } else {
+        builder.UnsafeAppend(reinterpret_cast<const uint8_t*>(&id));
+      }
+    }
+    SLUICE_ASSIGN_OR_RETURN(auto column, FromArrow(builder.Finish()));
+    columns.push_back(std::move(column));
+  }
+  return arrow::RecordBatch::Make(topic.frame_schema, rows->num_rows(), std::move(columns));
+}
+
+std::vector<privacy::Hash128> StoredIds(const Batch& rows) {
+  static_assert(sizeof(privacy::Hash128) == 16);
+  std::vector<privacy::Hash128> ids(static_cast<size_t>(rows->num_rows()));
+  const auto column = rows->GetColumnByName("_id");
+  if (column == nullptr) return ids;
+  for (int64_t row = 0; row < rows->num_rows(); ++row) {
+    if (column->IsNull(row)) continue;
+    auto& id = ids[static_cast<size_t>(row)];
+    if (column->type_id() == arrow::Type::FIXED_SIZE_BINARY) {
+      std::memcpy(&id, static_cast<const arrow::FixedSizeBinaryArray&>(*column).GetValue(row), 16);
+    } else if (column->type_id() == arrow::Type::BINARY) {
+      const auto view = static_cast<const arrow::BinaryArray&>(*column).GetView(row);
+      if (view.size() == 16) std::memcpy(&id, view.data(), 16);
+    }
+  }
+  return ids;
+}
+
+}  // namespace sluice::ingest::internal

@@ -1,0 +1,89 @@
+#pragma once
+/// \file
+/// One table of the lander: its snapshot, its tail, and landing what lies between.
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/catalog/catalog.h"
+#include "sluice/columnar/batch.h"
+#include "sluice/journal/journal.h"
+#include "sluice/lake/delta_table.h"
+#include "sluice/land/lander.h"
+
+namespace sluice::land::internal {
+
+/// Thread-safe. Holds no lock while it does I/O on the store, but for the refresh of View().
+class TableLander {
+ public:
+  TableLander(const LandOptions& options, store::ObjectStore& store, const os::Clock& clock,
+              os::Random& random, std::string app_id, catalog::Topic topic);
+
+  /// Makes or loads the table; returns the first offset it does not have.
+  Result<journal::Offset> Open();
+  /// Adds the columns of the topic's next contract.
+  Status Evolve(const catalog::Topic& topic);
+
+  void SetFirstKept(journal::Offset first);
+  void Add(journal::Offset base, os::Timestamp received, const columnar::Batch& rows);
+  Result<ReadView> View();
+  Status Adopt();
+
+  std::vector<std::string> FilesSince(os::Timestamp since) const;
+
+  /// Lands what waits, in one commit. Returns the first offset not landed then. Called by one thread.
+  Result<journal::Offset> Land();
+
+  /// Whether Land() is due: by bytes, or because the oldest row has waited for options.every.
+  bool Due(os::Monotonic now) const;
+  bool HasRows() const;
+  TableStatus Describe() const;
+  uint32_t partition() const { return partition_; }
+
+ private:
+  struct Pending {
+    journal::Offset base;
+    os::Timestamp received;
+    columnar::Batch rows;
+  };
+  struct Chunk {
+    journal::Offset base;
+    columnar::Batch rows;  ///< In the table's columns.
+  };
+
+  /// Turns pending frames into chunks of useful size. The mutex must be held.
+  Status Coalesce();
+  /// Drops chunks that the snapshot has. The mutex must be held.
+  void DropLanded();
+  Status CheckOwnership(const lake::Snapshot& snapshot);
+  void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot);
+
+  const LandOptions& options_;
+  store::ObjectStore& store_;
+  const os::Clock& clock_;
+  const std::string app_id_;
+  const uint32_t partition_;
+
+  mutable std::mutex mutex_;  // Guards what follows.
+  catalog::Topic topic_;
+  lake::DeltaTable table_;
+  columnar::Schema schema_;
+  std::shared_ptr<const lake::Snapshot> snapshot_;
+  std::shared_ptr<const std::vector<std::string>> locations_;
+  int64_t landed_rows_ = 0;
+  os::Monotonic refreshed_{};
+  journal::Offset landed_ = -1;
+  journal::Offset end_ = 0;
+  std::vector<Pending> pending_;
+  int64_t pending_rows_ = 0;
+  std::deque<Chunk> chunks_;
+  int64_t bytes_ = 0;  ///< Of pending frames and chunks.
+  std::optional<os::Monotonic> oldest_;
+  std::string stopped_;
+};
+
+}  // namespace sluice::land::internal

@@ -1,0 +1,190 @@
+#include "sluice/land/lander.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sluice/base/trace.h"
+#include "sluice/land/internal/table_lander.h"
+
+namespace sluice::land {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{50};
+
+}  // namespace
+
+Lander::Lander(const LandOptions& options, store::ObjectStore& store, const os::Clock& clock,
+               os::Random& random, Metrics& metrics, std::string journal_uuid)
+    : options_(options),
+      store_(store),
+      clock_(clock),
+      random_(random),
+      metrics_(metrics),
+      journal_uuid_(std::move(journal_uuid)) {}
+
+Lander::~Lander() = default;
+
+Result<journal::Offset> Lander::Open(const catalog::Topic& topic) {
+  if (const auto known = Find(topic.partition)) {
+    SLUICE_RETURN_IF_ERROR(known->Evolve(topic));
+    return known->Describe().end;
+  }
+  auto table = std::make_shared<internal::TableLander>(
+      options_, store_, clock_, random_,
+      fmt::format("sluice/{}/{}-{}", journal_uuid_, topic.partition, topic.incarnation), topic);
+  SLUICE_ASSIGN_OR_RETURN(const journal::Offset next, table->Open(), "table '{}'",
+                          topic.table_path);
+  const std::lock_guard lock(mutex_);
+  tables_.emplace(topic.partition, std::move(table));
+  return next;
+}
+
+void Lander::SetFirstKept(uint32_t partition, journal::Offset first) {
+  if (const auto table = Find(partition)) table->SetFirstKept(first);
+}
+
+void Lander::Add(uint32_t partition, journal::Offset base, os::Timestamp received,
+                 const columnar::Batch& rows) {
+  const auto table = Find(partition);
+  SLUICE_CHECK(table != nullptr);
+  table->Add(base, received, rows);
+}
+
+Result<ReadView> Lander::View(std::string_view schema, std::string_view table) {
+  const std::string wanted = fmt::format("{}.{}", schema, table);
+  for (const auto& candidate : All()) {
+    if (candidate->Describe().table == wanted) return candidate->View();
+  }
+  return NotFound("there is no table {}", wanted);
+}
+
+Result<std::vector<std::string>> Lander::FilesSince(uint32_t partition,
+                                                    os::Timestamp since) const {
+  const auto table = Find(partition);
+  if (table == nullptr) return NotFound("there is no partition {}", partition);
+  return table->FilesSince(since);
+}
+
+void Lander::WaitLanded(uint32_t partition, journal::Offset offset, os::Monotonic deadline,
+                        std::function<void(bool)> done) {
+  const std::lock_guard lock(mutex_);
+  waiters_.push_back({partition, offset, deadline, std::move(done)});
+}
+
+Status Lander::Adopt(std::string_view topic) {
+  for (const auto& table : All()) {
+    if (table->Describe().topic == topic) return table->Adopt();
+  }
+  return NotFound("there is no topic '{}'", topic);
+}
+
+Status Lander::Land(internal::TableLander& table) {
+  const os::Monotonic start = clock_.Steady();
+  const journal::Offset before = table.Describe().landed;
+  auto next = table.Land();
+  if (!next.ok()) {
+    metrics_.GetCounter("sluice_land_failures_total").Add();
+    return next.status();
+  }
+  if (*next > before + 1) {
+    metrics_.GetHistogram("sluice_land_seconds")
+        .Observe(std::chrono::duration<double>(clock_.Steady() - start).count());
+    if (landed_) landed_(table.partition(), *next);
+  }
+  return {};
+}
+
+Status Lander::LandAll() {
+  Status first;
+  for (const auto& table : All()) {
+    while (table->HasRows()) {
+      const Status landed = Land(*table);
+      if (landed.ok()) continue;
+      if (first.ok()) first = landed;
+      break;
+    }
+  }
+  return first;
+}
+
+void Lander::Start(std::function<void(uint32_t, journal::Offset)> landed) {
+  landed_ = std::move(landed);
+  thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+}
+
+void Lander::Run(std::stop_token stop) {
+  std::map<uint32_t, os::Monotonic> retry_at;  // A table whose store fails must not spin.
+  while (!stop.stop_requested()) {
+    for (const auto& table : All()) {
+      const os::Monotonic now = clock_.Steady();
+      bool waited_for = false;
+      {
+        const std::lock_guard lock(mutex_);
+        waited_for = std::any_of(waiters_.begin(), waiters_.end(), [&](const Waiter& waiter) {
+          return waiter.partition == table->partition();
+        });
+      }
+      if (!(table->Due(now) || (waited_for && table->HasRows()))) continue;
+      if (const auto retry = retry_at.find(table->partition());
+          retry != retry_at.end() && now < retry->second) {
+        continue;
+      }
+      if (const Status landed = Land(*table); !landed.ok()) {
+        trace::Error("landing failed", {{"reason", landed.error().ToString()}});
+        retry_at[table->partition()] = now + std::chrono::seconds(1);
+      }
+    }
+    std::vector<std::pair<std::function<void(bool)>, bool>> ready;
+    std::unique_lock lock(mutex_);
+    std::erase_if(waiters_, [&](Waiter& waiter) {
+      const auto table = tables_.find(waiter.partition);
+      const bool landed =
+          table != tables_.end() && table->second->Describe().landed >= waiter.offset;
+      if (!landed && clock_.Steady() < waiter.deadline) return false;
+      ready.emplace_back(std::move(waiter.done), landed);
+      return true;
+    });
+    lock.unlock();
+    for (const auto& [done, landed] : ready) done(landed);
+    lock.lock();
+    wake_.wait_for(lock, stop, kTick, [] { return false; });
+  }
+}
+
+Status Lander::Stop() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+  const Status landed = LandAll();
+  std::vector<Waiter> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    waiters.swap(waiters_);
+  }
+  for (const Waiter& waiter : waiters) {
+    const auto table = Find(waiter.partition);
+    waiter.done(table != nullptr && table->Describe().landed >= waiter.offset);
+  }
+  return landed;
+}
+
+std::vector<TableStatus> Lander::Tables() const {
+  std::vector<TableStatus> all;
+  for (const auto& table : All()) all.push_back(table->Describe());
+  return all;
+}
+
+std::shared_ptr<internal::TableLander> Lander::Find(uint32_t partition) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = tables_.find(partition);
+  return found == tables_.end() ? nullptr : found->second;
+}
+
+std::vector<std::shared_ptr<internal::TableLander>> Lander::All() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<internal::TableLander>> all;
+  for (const auto& [partition, table] : tables_) all.push_back(table);
+  return all;
+}
+
+}  // namespace sluice::land

@@ -1,0 +1,134 @@
+#pragma once
+/// \file
+/// Journal → tables: keeps the rows not yet landed for readers, and lands them exactly once.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "sluice/base/error.h"
+#include "sluice/base/metrics.h"
+#include "sluice/catalog/catalog.h"
+#include "sluice/columnar/batch.h"
+#include "sluice/journal/journal.h"
+#include "sluice/lake/delta_table.h"
+#include "sluice/os/clock.h"
+#include "sluice/os/random.h"
+#include "sluice/store/object_store.h"
+
+namespace sluice::land {
+
+namespace internal {
+class TableLander;
+}
+
+struct LandOptions {
+  std::chrono::milliseconds every{300'000};
+  int64_t bytes_max = 128ll << 20;  ///< A table lands at once when this much waits.
+  int dates_max = 512;              ///< Event dates in one commit; the rest waits for the next.
+  std::string tenant = "default";
+};
+
+/// One consistent state of a table: landed files and the rows behind them.
+struct ReadView {
+  columnar::Schema schema;
+  std::vector<std::string> files;  ///< Locations, hive style by event_date.
+  std::vector<columnar::Batch> tail;
+  int64_t tail_rows = 0;
+};
+
+struct TableStatus {
+  std::string topic;
+  std::string table;         ///< `bronze.flights`
+  uint32_t partition = 0;
+  journal::Offset landed = -1;   ///< Last offset in the table; -1: none.
+  journal::Offset end = 0;       ///< Next offset; pending = end - landed - 1.
+  int64_t files = 0;
+  int64_t version = -1;
+  int64_t landed_rows = 0;       ///< By the table's statistics, foreign rows included.
+  std::string stopped;           ///< Why landing stopped; empty while it works.
+};
+
+/// Lands all tables of one journal.
+///
+/// Thread-safe. One thread lands; Add() is called by the journal's thread only.
+class Lander {
+ public:
+  /// All references must outlive the lander.
+  Lander(const LandOptions& options, store::ObjectStore& store, const os::Clock& clock,
+         os::Random& random, Metrics& metrics, std::string journal_uuid);
+  ~Lander();
+
+  /// Opens the topic's table, made if it does not exist, or brings it to the contract's next version.
+  /// Returns the first offset that the table does not have.
+  Result<journal::Offset> Open(const catalog::Topic& topic);
+
+  /// Tells where the journal's kept frames begin for a partition, once, before the first Add(). Offsets
+  /// between the table's end and `first` are lost: landing stops with a report.
+  void SetFirstKept(uint32_t partition, journal::Offset first);
+
+  /// Takes durable rows, in the order of their offsets; from then on readers see them. Offsets that the
+  /// table has are skipped.
+  void Add(uint32_t partition, journal::Offset base, os::Timestamp received,
+           const columnar::Batch& rows);
+
+  /// kNotFound: no such table.
+  Result<ReadView> View(std::string_view schema, std::string_view table);
+
+  /// Paths in the store of the partition's files made since then: what dedupe is rebuilt from.
+  Result<std::vector<std::string>> FilesSince(uint32_t partition, os::Timestamp since) const;
+
+  /// Calls `done` when the offset has landed (true) or the deadline has passed (false).
+  void WaitLanded(uint32_t partition, journal::Offset offset, os::Monotonic deadline,
+                  std::function<void(bool)> done);
+
+  /// Takes over a table that another journal filled: landing goes on behind its last offset.
+  Status Adopt(std::string_view topic);
+
+  /// Lands everything there is now. The first error, after all tables were tried.
+  Status LandAll();
+
+  /// Starts the thread; `landed` is called after each commit with the first offset not landed.
+  void Start(std::function<void(uint32_t partition, journal::Offset next)> landed);
+  /// Stops the thread, then lands what is left.
+  Status Stop();
+
+  std::vector<TableStatus> Tables() const;
+
+ private:
+  void Run(std::stop_token stop);
+  std::shared_ptr<internal::TableLander> Find(uint32_t partition) const;
+  std::vector<std::shared_ptr<internal::TableLander>> All() const;
+  Status Land(internal::TableLander& table);
+
+  const LandOptions options_;
+  store::ObjectStore& store_;
+  const os::Clock& clock_;
+  os::Random& random_;
+  Metrics& metrics_;
+  const std::string journal_uuid_;
+
+  mutable std::mutex mutex_;  // Guards tables_ and waiters_.
+  std::map<uint32_t, std::shared_ptr<internal::TableLander>> tables_;
+  struct Waiter {
+    uint32_t partition;
+    journal::Offset offset;
+    os::Monotonic deadline;
+    std::function<void(bool)> done;
+  };
+  std::vector<Waiter> waiters_;
+  std::condition_variable_any wake_;
+  std::function<void(uint32_t, journal::Offset)> landed_;
+  std::jthread thread_;
+};
+
+}  // namespace sluice::land

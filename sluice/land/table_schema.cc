@@ -1,0 +1,195 @@
+#include "sluice/land/table_schema.h"
+
+#include <arrow/api.h>
+#include <fmt/chrono.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <unordered_map>
+
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/decode/json_decoder.h"
+
+namespace sluice::land {
+namespace {
+
+using columnar::Batch;
+using columnar::FromArrow;
+using columnar::Schema;
+
+constexpr int64_t kDayMicros = 86'400'000'000;
+
+const std::shared_ptr<arrow::DataType>& UtcMicros() {
+  static const auto type = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  return type;
+}
+
+int32_t DayOf(int64_t micros) {
+  return static_cast<int32_t>(std::chrono::floor<std::chrono::days>(
+                                  std::chrono::microseconds(micros))
+                                  .count());
+}
+
+Result<std::shared_ptr<arrow::Array>> Repeat(const arrow::Scalar& value, int64_t rows) {
+  return FromArrow(arrow::MakeArrayFromScalar(value, rows));
+}
+
+Result<std::shared_ptr<arrow::Array>> OffsetsFrom(journal::Offset base, int64_t rows) {
+  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> buffer,
+                          FromArrow(arrow::AllocateBuffer(rows * 8)));
+  auto* const values = reinterpret_cast<int64_t*>(buffer->mutable_data());
+  for (int64_t i = 0; i < rows; ++i) values[i] = base + i;
+  return std::shared_ptr<arrow::Array>(
+      std::make_shared<arrow::Int64Array>(rows, std::move(buffer)));
+}
+
+Result<std::shared_ptr<arrow::Array>> DatesOf(const arrow::TimestampArray& times) {
+  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> buffer,
+                          FromArrow(arrow::AllocateBuffer(times.length() * 4)));
+  auto* const values = reinterpret_cast<int32_t*>(buffer->mutable_data());
+  for (int64_t i = 0; i < times.length(); ++i) values[i] = DayOf(times.Value(i));
+  return std::shared_ptr<arrow::Array>(
+      std::make_shared<arrow::Date32Array>(times.length(), std::move(buffer)));
+}
+
+}  // namespace
+
+Schema FrameColumns(const event::Contract& contract) {
+  arrow::FieldVector fields;
+  for (const auto& field : decode::FrameSchema(contract)->fields()) {
+    if (field->name() != "_epoch" && field->name() != "_event_id") fields.push_back(field);
+  }
+  return arrow::schema(std::move(fields));
+}
+
+Schema TableSchema(const event::Contract& contract) {
+  arrow::FieldVector fields;
+  for (const auto& field : FrameColumns(contract)->fields()) {
+    if (field->name() == "_id") {
+      fields.push_back(arrow::field(std::string(kDateColumn), arrow::date32()));
+      fields.push_back(arrow::field("_id", arrow::binary()));
+      fields.push_back(arrow::field("_partition", arrow::int32()));
+      fields.push_back(arrow::field("_offset", arrow::int64()));
+      fields.push_back(arrow::field("_received_at", UtcMicros()));
+      continue;
+    }
+    if (field->name() == "_extra") fields.push_back(arrow::field("_tenant", arrow::utf8()));
+    fields.push_back(field);
+  }
+  return arrow::schema(std::move(fields));
+}
+
+Result<Batch> ToTableRows(const Schema& schema, const Batch& rows, uint32_t partition,
+                          journal::Offset base, os::Timestamp received,
+                          const std::string& tenant) {
+  const int64_t count = rows->num_rows();
+  arrow::ArrayVector columns;
+  for (const auto& field : schema->fields()) {
+    const std::string& name = field->name();
+    std::shared_ptr<arrow::Array> column;
+    if (name == "_partition") {
+      SLUICE_ASSIGN_OR_RETURN(column,
+                              Repeat(arrow::Int32Scalar(static_cast<int32_t>(partition)), count));
+    } else if (name == "_offset") {
+      SLUICE_ASSIGN_OR_RETURN(column, OffsetsFrom(base, count));
+    } else if (name == "_received_at") {
+      SLUICE_ASSIGN_OR_RETURN(
+          column, Repeat(arrow::TimestampScalar(received.time_since_epoch().count(), UtcMicros()),
+                         count));
+    } else if (name == "_tenant") {
+      SLUICE_ASSIGN_OR_RETURN(column, Repeat(arrow::StringScalar(tenant), count));
+    } else if (name == kDateColumn) {
+      const auto times = rows->GetColumnByName("event_time");
+      if (times == nullptr) return Corrupt("a frame has no column event_time");
+      SLUICE_ASSIGN_OR_RETURN(column, DatesOf(static_cast<const arrow::TimestampArray&>(*times)));
+    } else if (auto found = rows->GetColumnByName(name); found == nullptr) {
+      SLUICE_ASSIGN_OR_RETURN(column, FromArrow(arrow::MakeArrayOfNull(field->type(), count)));
+    } else if (found->type()->Equals(*field->type())) {
+      column = std::move(found);
+    } else if (name == "_id" && found->type_id() == arrow::Type::FIXED_SIZE_BINARY) {
+      const auto& ids = static_cast<const arrow::FixedSizeBinaryArray&>(*found);
+      arrow::BinaryBuilder builder;
+      SLUICE_RETURN_IF_ERROR(FromArrow(builder.Reserve(count)));
+      SLUICE_RETURN_IF_ERROR(FromArrow(builder.ReserveData(count * ids.byte_width())));
+      for (int64_t i = 0; i < count; ++i) {
+        if (ids.IsNull(i)) {
+          builder.UnsafeAppendNull();
+        } else {
+          builder.UnsafeAppend(ids.GetValue(i), ids.byte_width());
+        }
+      }
+      SLUICE_ASSIGN_OR_RETURN(column, FromArrow(builder.Finish()));
+    } else {
+      return Corrupt("column '{}' of a frame is {}, expected {}", name, found->type()->ToString(),
+                     field->type()->ToString());
+    }
+    columns.push_back(std::move(column));
+  }
+  return arrow::RecordBatch::Make(schema, count, std::move(columns));
+}
+
+namespace {
+
+const arrow::Date32Array& Dates(const Batch& rows) {
+  return static_cast<const arrow::Date32Array&>(
+      *rows->GetColumnByName(std::string(kDateColumn)));
+}
+
+}  // namespace
+
+Result<std::vector<DatedRows>> SplitByDate(const std::vector<Batch>& rows) {
+  std::map<int32_t, std::vector<Batch>> parts;
+  for (const Batch& batch : rows) {
+    const auto& dates = Dates(batch);
+    std::map<int32_t, std::vector<int64_t>> picked;
+    std::vector<int64_t>* last = nullptr;
+    int32_t last_date = 0;
+    for (int64_t i = 0; i < dates.length(); ++i) {
+      const int32_t date = dates.Value(i);
+      if (last == nullptr || date != last_date) {
+        last = &picked[date];
+        last_date = date;
+      }
+      last->push_back(i);
+    }
+    const int column = batch->schema()->GetFieldIndex(std::string(kDateColumn));
+    SLUICE_ASSIGN_OR_RETURN(const Batch bare, FromArrow(batch->RemoveColumn(column)));
+    for (const auto& [date, indices] : picked) {
+      if (picked.size() == 1) {
+        parts[date].push_back(bare);
+        continue;
+      }
+      SLUICE_ASSIGN_OR_RETURN(Batch part, columnar::Take(*bare, indices));
+      parts[date].push_back(std::move(part));
+    }
+  }
+  std::vector<DatedRows> split;
+  for (const auto& [date, batches] : parts) {
+    SLUICE_ASSIGN_OR_RETURN(Batch joined, columnar::Concatenate(batches));
+    split.push_back({date, std::move(joined)});
+  }
+  return split;
+}
+
+Result<int64_t> RowsWithinDates(const std::vector<Batch>& rows, int dates_max) {
+  std::set<int32_t> seen;
+  int64_t count = 0;
+  for (const Batch& batch : rows) {
+    const auto& dates = Dates(batch);
+    for (int64_t i = 0; i < dates.length(); ++i, ++count) {
+      if (i > 0 && dates.Value(i) == dates.Value(i - 1)) continue;
+      seen.insert(dates.Value(i));
+      if (seen.size() > static_cast<size_t>(dates_max)) return count;
+    }
+  }
+  return count;
+}
+
+std::string DateText(int32_t days) {
+  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+}
+
+}  // namespace sluice::land

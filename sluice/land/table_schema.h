@@ -1,0 +1,48 @@
+#pragma once
+/// \file
+/// The columns of a landed table, and how rows of the journal become rows of the table.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sluice/base/error.h"
+#include "sluice/columnar/batch.h"
+#include "sluice/event/contract.h"
+#include "sluice/journal/journal.h"
+#include "sluice/os/clock.h"
+
+namespace sluice::land {
+
+/// Name of the partition column: the UTC date of event_time.
+inline constexpr std::string_view kDateColumn = "event_date";
+
+/// Fields of the contract, then event_time, event_date and the columns that every table has.
+columnar::Schema TableSchema(const event::Contract& contract);
+
+/// The columns that a journal frame of the contract has: what the decoder makes, without what only
+/// served to make the identity.
+columnar::Schema FrameColumns(const event::Contract& contract);
+
+/// Adds `_partition _offset _received_at _tenant event_date` to rows of the journal and gives them
+/// the columns of `schema`, by name; those that the rows do not have are null.
+Result<columnar::Batch> ToTableRows(const columnar::Schema& schema, const columnar::Batch& rows,
+                                    uint32_t partition, journal::Offset base,
+                                    os::Timestamp received, const std::string& tenant);
+
+/// The rows of one event date.
+struct DatedRows {
+  int32_t date = 0;  ///< Days since 1970.
+  columnar::Batch rows;
+};
+
+/// Splits table rows by event_date, keeping their order, without that column.
+Result<std::vector<DatedRows>> SplitByDate(const std::vector<columnar::Batch>& rows);
+
+/// How many leading rows hold at most `dates_max` dates.
+Result<int64_t> RowsWithinDates(const std::vector<columnar::Batch>& rows, int dates_max);
+
+/// `2001-07-01`
+std::string DateText(int32_t days);
+
+}  // namespace sluice::land

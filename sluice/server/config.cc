@@ -1,0 +1,249 @@
+#include "sluice/server/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+#include <functional>
+#include <vector>
+
+namespace sluice::server {
+namespace {
+
+constexpr uint64_t kFileBytesMax = 1 << 20;
+
+std::string Join(const std::string& folder, const std::string& path) {
+  if (path.starts_with('/') || folder.empty() || folder == ".") return path;
+  return folder + "/" + path;
+}
+
+struct Unit {
+  std::string_view name;
+  double factor;
+};
+
+Result<double> ParseWithUnit(std::string_view text, std::initializer_list<Unit> units,
+                             std::string_view example) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view rest(end, static_cast<size_t>(text.data() + text.size() - end));
+  if (error == std::errc() && number >= 0) {
+    for (const Unit& unit : units) {
+      if (rest == unit.name && number * unit.factor < 9e15) return number * unit.factor;
+    }
+  }
+  return Invalid("expected a value such as {}", example);
+}
+
+/// Walks a mapping: known keys go to their readers, all mistakes are collected.
+class Reader {
+ public:
+  explicit Reader(std::string_view file) : file_(file) {}
+
+  using Keys = std::vector<std::pair<std::string_view, std::function<void(const YAML::Node&)>>>;
+
+  void Map(const YAML::Node& node, std::string_view what, const Keys& keys) {
+    if (!node.IsMap()) return Mistake(node, fmt::format("{} must be a mapping", what));
+    for (const auto& entry : node) {
+      const std::string key = entry.first.Scalar();
+      bool known = false;
+      for (const auto& [name, read] : keys) {
+        if (name != key) continue;
+        known = true;
+        read(entry.second);
+      }
+      if (known) continue;
+      std::string names;
+      for (const auto& [name, read] : keys) names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+      Mistake(entry.first, fmt::format("unknown key \"{}\" in {}; known are {}", key, what, names));
+    }
+  }
+
+  std::function<void(const YAML::Node&)> Text(std::string& into) {
+    return [this, &into](const YAML::Node& node) {
+      if (node.IsScalar()) {
+        into = node.Scalar();
+      } else {
+        Mistake(node, "expected a text");
+      }
+    };
+  }
+
+  template <typename T, typename Parse>
+  std::function<void(const YAML::Node&)> Parsed(T& into, Parse parse) {
+    return [this, &into, parse](const YAML::Node& node) {
+      const std::string text = node.IsScalar() ? node.Scalar() : std::string();
+      auto value = parse(text);
+      if (value.ok()) {
+        into = static_cast<T>(*value);
+      } else {
+        Mistake(node, value.error().message());
+      }
+    };
+  }
+  template <typename Rep, typename Period>
+  std::function<void(const YAML::Node&)> Duration(std::chrono::duration<Rep, Period>& into) {
+    return [this, &into](const YAML::Node& node) {
+      auto value = ParseDuration(node.IsScalar() ? node.Scalar() : std::string());
+      if (value.ok()) {
+        into = std::chrono::duration_cast<std::chrono::duration<Rep, Period>>(*value);
+      } else {
+        Mistake(node, value.error().message());
+      }
+    };
+  }
+
+  void Mistake(const YAML::Node& node, std::string_view message) {
+    const YAML::Mark mark = node.Mark();
+    if (!mistakes_.empty()) mistakes_ += '\n';
+    mistakes_ += fmt::format("{}:{}:{}: {}", file_, mark.line + 1, mark.column + 1, message);
+  }
+
+  const std::string& mistakes() const { return mistakes_; }
+
+ private:
+  const std::string_view file_;
+  std::string mistakes_;
+};
+
+void ReadAddress(Reader& reader, const YAML::Node& node, Config& config) {
+  const std::string text = node.IsScalar() ? node.Scalar() : std::string();
+  const size_t colon = text.rfind(':');
+  const std::string port = colon == std::string::npos ? text : text.substr(colon + 1);
+  uint16_t number = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (port.empty() || error != std::errc() || end != port.data() + port.size()) {
+    return reader.Mistake(node, "expected ADDRESS:PORT, such as 127.0.0.1:7117");
+  }
+  if (colon != std::string::npos && colon > 0) config.address = text.substr(0, colon);
+  config.port = number;
+}
+
+void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
+  reader.Map(node, "a topic",
+             {{"schema",
+               [&](const YAML::Node& value) {
+                 topic.schemaless = value.IsScalar() && value.Scalar() == "none";
+                 if (!topic.schemaless) reader.Mistake(value, "the only value is none");
+               }},
+              {"unknown", [&](const YAML::Node& value) {
+                 const std::string text = value.IsScalar() ? value.Scalar() : "";
+                 if (text == "keep") {
+                   topic.unknown = event::UnknownFields::kKeep;
+                 } else if (text == "error") {
+                   topic.unknown = event::UnknownFields::kError;
+                 } else if (text == "ignore") {
+                   topic.unknown = event::UnknownFields::kIgnore;
+                 } else {
+                   reader.Mistake(value, "expected keep, error or ignore");
+                 }
+               }}});
+}
+
+Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
+  std::string version = "1";
+  std::string format = "delta";
+  reader.Map(
+      root, "the project file",
+      {{"version", reader.Text(version)},
+       {"project", reader.Text(config.project)},
+       {"storage",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "storage",
+                     {{"path", reader.Text(config.data)},
+                      {"keys", reader.Text(config.keys)},
+                      {"format", reader.Text(format)},
+                      {"free_min", reader.Parsed(config.free_bytes_min, ParseSize)},
+                      {"segment", reader.Parsed(config.segment_bytes, ParseSize)}});
+        }},
+       {"serve",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "serve", {{"http", [&](const YAML::Node& value) {
+                                        ReadAddress(reader, value, config);
+                                      }}});
+        }},
+       {"land",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "land",
+                     {{"every", reader.Duration(config.land_every)},
+                      {"bytes", reader.Parsed(config.land_bytes_max, ParseSize)}});
+        }},
+       {"limits",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "limits",
+                     {{"body", reader.Parsed(config.body_bytes_max, ParseSize)},
+                      {"rows", reader.Parsed(config.rows_max, ParseSize)},
+                      {"row", reader.Parsed(config.row_bytes_max, ParseSize)},
+                      {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)}});
+        }},
+       {"dedup",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "dedup",
+                     {{"horizon", reader.Duration(config.dedupe_horizon)},
+                      {"ids_max", reader.Parsed(config.dedupe_ids_max, ParseSize)}});
+        }},
+       {"topics", [&](const YAML::Node& node) {
+          if (!node.IsMap()) return reader.Mistake(node, "topics must be a mapping");
+          for (const auto& entry : node) {
+            ReadTopic(reader, entry.second, config.topics[entry.first.Scalar()]);
+          }
+        }}});
+  if (version != "1") reader.Mistake(root["version"], "this program reads version 1");
+  if (format != "delta") reader.Mistake(root["storage"]["format"], "the only format is delta");
+  return {};
+}
+
+}  // namespace
+
+std::string Config::DataPath() const { return Join(folder, data); }
+std::string Config::KeysPath() const { return Join(folder, keys); }
+
+Result<std::chrono::microseconds> ParseDuration(std::string_view text) {
+  SLUICE_ASSIGN_OR_RETURN(
+      const double micros,
+      ParseWithUnit(text, {{"ms", 1e3}, {"s", 1e6}, {"m", 6e7}, {"h", 3.6e9}, {"d", 8.64e10}},
+                    "90s, 5m or 24h"));
+  return std::chrono::microseconds(static_cast<int64_t>(micros));
+}
+
+Result<uint64_t> ParseSize(std::string_view text) {
+  SLUICE_ASSIGN_OR_RETURN(const double bytes,
+                          ParseWithUnit(text,
+                                        {{"", 1},
+                                         {"kB", 1e3},
+                                         {"MB", 1e6},
+                                         {"GB", 1e9},
+                                         {"KiB", 1024},
+                                         {"MiB", 1 << 20},
+                                         {"GiB", 1 << 30}},
+                                        "16MiB or 10000"));
+  return static_cast<uint64_t>(bytes);
+}
+
+Result<Config> ParseConfig(std::string_view text, std::string_view file) {
+  Config config;
+  Reader reader(file);
+  try {
+    const YAML::Node root = YAML::Load(std::string(text));
+    if (!root.IsNull()) SLUICE_RETURN_IF_ERROR(ReadProject(root, reader, config));
+  } catch (const YAML::Exception& error) {
+    return Invalid("{}:{}:{}: {}", file, error.mark.line + 1, error.mark.column + 1, error.msg);
+  }
+  if (!reader.mistakes().empty()) return Error(ErrorCode::kInvalid, reader.mistakes());
+  return config;
+}
+
+Result<Config> LoadConfig(os::Disk& disk, const std::string& folder) {
+  const std::string path = Join(folder, "sluice.yaml");
+  auto text = os::ReadFile(disk, path, kFileBytesMax);
+  if (!text.ok()) {
+    if (text.error().code() == ErrorCode::kNotFound) {
+      return NotFound("there is no {}; `sluice init` makes a project", path);
+    }
+    return std::move(text).error();
+  }
+  SLUICE_ASSIGN_OR_RETURN(Config config, ParseConfig(*text, path));
+  config.folder = folder;
+  return config;
+}
+
+}  // namespace sluice::server

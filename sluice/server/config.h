@@ -1,0 +1,60 @@
+#pragma once
+/// \file
+/// The project file `sluice.yaml`: what may stand in it and what holds where it is silent.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sluice/base/error.h"
+#include "sluice/event/contract.h"
+#include "sluice/os/disk.h"
+
+namespace sluice::server {
+
+/// What differs for one topic.
+struct TopicConfig {
+  bool schemaless = false;  ///< `schema: none`
+  std::optional<event::UnknownFields> unknown;
+};
+
+/// All settings of one server. Times and sizes with units in the file: `90s`, `16MiB`.
+struct Config {
+  std::string project = "sluice";
+  std::string folder = ".";          ///< Where the project file is.
+  std::string data = "data";         ///< storage.path, relative to folder.
+  std::string keys = "keys";         ///< storage.keys: the key file's folder, outside data.
+  std::string address = "127.0.0.1"; ///< serve.http
+  uint16_t port = 7117;
+  std::chrono::milliseconds land_every{300'000};
+  int64_t land_bytes_max = 128ll << 20;
+  uint64_t body_bytes_max = 16ull << 20;
+  int64_t rows_max = 10'000;
+  int64_t row_bytes_max = 1 << 20;
+  uint64_t query_memory_max = 1ull << 30;
+  std::chrono::microseconds dedupe_horizon = std::chrono::hours(24);
+  uint64_t dedupe_ids_max = 20'000'000;
+  uint64_t free_bytes_min = 64ull << 20;
+  uint64_t segment_bytes = 64ull << 20;
+  std::map<std::string, TopicConfig> topics;
+
+  std::string DataPath() const;
+  std::string KeysPath() const;
+};
+
+/// Reads `folder`/sluice.yaml. kNotFound: there is none. kInvalid: with file, line, column of each
+/// mistake; unknown keys are mistakes.
+Result<Config> LoadConfig(os::Disk& disk, const std::string& folder);
+
+/// Reads the text of a project file; `file` is for messages.
+Result<Config> ParseConfig(std::string_view text, std::string_view file);
+
+/// `90s`, `5m`, `24h`, `250ms` or a bare 0.
+Result<std::chrono::microseconds> ParseDuration(std::string_view text);
+/// `16MiB`, `1GB`, `512`.
+Result<uint64_t> ParseSize(std::string_view text);
+
+}  // namespace sluice::server

@@ -1,0 +1,35 @@
+#include "sluice/server/config.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::server {
+namespace {
+
+TEST(ConfigTest, ReadsWhatIsSaidAndKeepsDefaultsElsewhere) {
+  const auto config = ParseConfig(
+      "version: 1\nproject: shop\nserve: {http: 127.0.0.1:8080}\nland: {every: 10s}\n"
+      "limits: {body: 1MiB}\ntopics:\n  raw.bytes: {schema: none}\n  a.b: {unknown: error}\n",
+      "sluice.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().ToString();
+  EXPECT_EQ(config->project, "shop");
+  EXPECT_EQ(config->port, 8080);
+  EXPECT_EQ(config->land_every, std::chrono::seconds(10));
+  EXPECT_EQ(config->body_bytes_max, 1u << 20);
+  EXPECT_EQ(config->rows_max, 10'000);
+  EXPECT_TRUE(config->topics.at("raw.bytes").schemaless);
+  EXPECT_EQ(config->topics.at("a.b").unknown, event::UnknownFields::kError);
+}
+
+TEST(ConfigTest, NamesEveryMistakeWithItsPlace) {
+  const auto config = ParseConfig("projct: shop\nland:\n  every: soon\n", "sluice.yaml");
+  ASSERT_FALSE(config.ok());
+  EXPECT_EQ(config.error().message(),
+            "sluice.yaml:1:1: unknown key \"projct\" in the project file; known are version, project, "
+            "storage, serve, land, limits, dedup, topics\n"
+            "sluice.yaml:3:10: expected a value such as 90s, 5m or 24h");
+  EXPECT_FALSE(ParseConfig("a: [1,", "sluice.yaml").ok());
+  EXPECT_TRUE(ParseConfig("", "sluice.yaml").ok());
+}
+
+}  // namespace
+}  // namespace sluice::server

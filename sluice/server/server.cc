@@ -1,0 +1,243 @@
+#include "sluice/server/server.h"
+
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "sluice/api/http_server.h"
+#include "sluice/base/trace.h"
+#include "sluice/base/worker_pool.h"
+#include "sluice/catalog/catalog.h"
+#include "sluice/duck/engine.h"
+#include "sluice/ingest/ingest.h"
+#include "sluice/os/clock.h"
+#include "sluice/os/disk.h"
+#include "sluice/os/random.h"
+#include "sluice/privacy/keys.h"
+#include "sluice/server/routes.h"
+#include "sluice/store/local_store.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr std::chrono::milliseconds kStopGrace{10'000};
+constexpr int kWorkers = 4;
+constexpr size_t kWorkersQueueMax = 256;
+constexpr uint64_t kSchemaBytesMax = 1 << 20;
+
+std::string Absolute(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
+/// All parts, in the order of their start; members are destroyed in the opposite order.
+class RunningServer final : public Server {
+ public:
+  explicit RunningServer(const Config& config) : config_(config) {}
+  ~RunningServer() override {
+    if (const Status stopped = Stop(); !stopped.ok()) {
+      trace::Error("stop failed", {{"reason", stopped.error().ToString()}});
+    }
+  }
+
+  Status Start();
+  uint16_t port() const override { return http_->port(); }
+  const journal::Recovery& recovery() const override { return journal_->recovery(); }
+  std::vector<land::TableStatus> Tables() const override { return lander_->Tables(); }
+  Metrics& metrics() override { return metrics_; }
+  sql::Database& database() override { return *database_; }
+  Status Stop() override;
+
+ private:
+  Status OpenKeys();
+  Status LoadSchemas();
+  event::Contract Configure(event::Contract contract) const;
+  Status KeepSchema(const std::string& name, const std::string& text);
+  Status StartHttp();
+  bool DiskFull();
+
+  const Config config_;
+  os::SystemClock clock_;
+  os::SystemRandom random_;
+  os::SystemDisk disk_;
+  Metrics metrics_;
+  std::optional<privacy::Keys> keys_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<store::LocalStore> store_;
+  std::unique_ptr<journal::Journal> journal_;
+  std::unique_ptr<land::Lander> lander_;
+  std::unique_ptr<ingest::Ingest> ingest_;
+  std::unique_ptr<duck::Engine> engine_;
+  std::unique_ptr<sql::Database> database_;
+  std::unique_ptr<WorkerPool> workers_;
+  std::unique_ptr<Routes> routes_;
+  std::unique_ptr<api::HttpServer> http_;
+  std::atomic<bool> draining_{false};
+  std::atomic<int64_t> disk_checked_{0};
+  std::atomic<bool> disk_full_{false};
+  bool stopped_ = false;
+};
+
+Status RunningServer::OpenKeys() {
+  bool made = false;
+  const std::string path = config_.KeysPath() + "/sluice.keys";
+  auto keys = privacy::Keys::LoadOrMake(disk_, path, random_, &made);
+  if (!keys.ok()) return keys.status();
+  keys_ = std::move(*keys);
+  if (made) {
+    trace::Warning("new keys made; keep a copy of them apart from the data: without them sealed "
+                   "values cannot be read and events cannot be recognised again",
+                   {{"file", path}});
+  }
+  return {};
+}
+
+Status RunningServer::Start() {
+  SLUICE_RETURN_IF_ERROR(OpenKeys());
+  const std::string data = config_.DataPath();
+  journal::Options journal_options;
+  journal_options.folder = data + "/journal";
+  journal_options.segment_bytes = config_.segment_bytes;
+  journal_options.free_bytes_min = config_.free_bytes_min;
+  SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(data), "data folder");
+  SLUICE_ASSIGN_OR_RETURN(journal_, journal::Journal::Open(journal_options, disk_, clock_, random_),
+                          "open journal");
+  SLUICE_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::Open(disk_, data + "/control"));
+  const std::string tables = Absolute(data + "/tables");
+  SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(tables), "tables folder");
+  store_ = std::make_unique<store::LocalStore>(disk_, tables);
+
+  land::LandOptions land_options;
+  land_options.every = config_.land_every;
+  land_options.bytes_max = config_.land_bytes_max;
+  lander_ = std::make_unique<land::Lander>(land_options, *store_, clock_, random_, metrics_,
+                                           journal_->uuid());
+  ingest::IngestOptions ingest_options;
+  ingest_options.limits.rows_max = config_.rows_max;
+  ingest_options.limits.row_bytes_max = config_.row_bytes_max;
+  ingest_options.dedupe = {.horizon = config_.dedupe_horizon,
+                           .ids_max = static_cast<size_t>(config_.dedupe_ids_max)};
+  ingest_ = std::make_unique<ingest::Ingest>(ingest_options, *journal_, *lander_, *catalog_,
+                                             *store_, *keys_, clock_, random_, metrics_);
+  SLUICE_RETURN_IF_ERROR(ingest_->Recover());
+  SLUICE_RETURN_IF_ERROR(LoadSchemas());
+  lander_->Start([this](uint32_t partition, journal::Offset next) {
+    journal_->Release(partition, next);
+  });
+
+  duck::EngineOptions engine_options;
+  engine_options.files_folder = tables;
+  engine_options.temporary_folder = Absolute(data + "/temporary");
+  engine_options.memory_bytes_max = config_.query_memory_max;
+  SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(engine_options.temporary_folder));
+  SLUICE_ASSIGN_OR_RETURN(engine_, duck::Engine::Open(engine_options), "open the query engine");
+  database_ = std::make_unique<sql::Database>(*engine_, *lander_, clock_, metrics_);
+  metrics_.AddGauge("sluice_journal_bytes", "",
+                    [this] { return static_cast<double>(journal_->BytesOnDisk()); });
+  metrics_.AddGauge("sluice_pending_events", "", [this] {
+    double pending = 0;
+    for (const auto& table : lander_->Tables()) {
+      pending += static_cast<double>(table.end - table.landed - 1);
+    }
+    return pending;
+  });
+  return StartHttp();
+}
+
+Status RunningServer::StartHttp() {
+  Routes::Hooks hooks;
+  hooks.ready = [this]() -> Status {
+    if (draining_) return Unavailable("the server is stopping");
+    return {};
+  };
+  hooks.disk_full = [this] { return DiskFull(); };
+  hooks.configure = [this](event::Contract contract) { return Configure(std::move(contract)); };
+  hooks.keep_schema = [this](const std::string& name, const std::string& text) {
+    return KeepSchema(name, text);
+  };
+  workers_ = std::make_unique<WorkerPool>(kWorkers, kWorkersQueueMax);
+  routes_ = std::make_unique<Routes>(*ingest_, *lander_, *database_, metrics_, *workers_, hooks);
+  api::HttpOptions http;
+  http.address = config_.address;
+  http.port = config_.port;
+  http.body_bytes_max = config_.body_bytes_max;
+  SLUICE_ASSIGN_OR_RETURN(
+      http_, api::HttpServer::Start(http, [this](auto request, auto respond) {
+        routes_->Handle(std::move(request), std::move(respond));
+      }));
+  trace::Info("serving", {{"address", config_.address}, {"port", http_->port()}});
+  return {};
+}
+
+bool RunningServer::DiskFull() {
+  // Asked for every body, looked up once a second.
+  const int64_t now = clock_.Steady().time_since_epoch().count();
+  int64_t checked = disk_checked_.load();
+  if ((checked == 0 || now - checked > 1'000'000) && disk_checked_.compare_exchange_strong(checked, now)) {
+    const auto free = disk_.FreeBytes(config_.DataPath());
+    disk_full_ = free.ok() && *free < config_.free_bytes_min;
+  }
+  return disk_full_;
+}
+
+event::Contract RunningServer::Configure(event::Contract contract) const {
+  if (const auto found = config_.topics.find(contract.topic); found != config_.topics.end()) {
+    if (found->second.unknown) contract.unknown = *found->second.unknown;
+  }
+  return contract;
+}
+
+Status RunningServer::KeepSchema(const std::string& name, const std::string& text) {
+  const std::string folder = config_.folder + "/schemas";
+  SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(folder));
+  return os::ReplaceFile(disk_, folder + "/" + name, text);
+}
+
+Status RunningServer::LoadSchemas() {
+  const std::string folder = config_.folder + "/schemas";
+  SLUICE_ASSIGN_OR_RETURN(const auto names, disk_.List(folder), "schemas");
+  event::SchemaFiles files;
+  for (const std::string& name : names) {
+    if (!name.ends_with(".capnp")) continue;
+    SLUICE_ASSIGN_OR_RETURN(files[name], os::ReadFile(disk_, folder + "/" + name, kSchemaBytesMax));
+  }
+  std::string mistakes;
+  for (const auto& [name, text] : files) {
+    if (name == "sluice.capnp") continue;
+    auto contracts = event::CompileCapnp(files, name);
+    if (!contracts.ok()) {
+      mistakes += (mistakes.empty() ? "" : "\n") + contracts.error().message();
+      continue;
+    }
+    for (const event::Contract& contract : *contracts) {
+      SLUICE_RETURN_IF_ERROR(ingest_->Register(Configure(contract)).status(), "schemas/{}", name);
+    }
+  }
+  if (!mistakes.empty()) return Error(ErrorCode::kInvalid, mistakes);
+  for (const auto& [topic, topic_config] : config_.topics) {
+    if (!topic_config.schemaless) continue;
+    SLUICE_RETURN_IF_ERROR(ingest_->Register(event::SchemalessContract(topic)).status(),
+                           "topic '{}'", topic);
+  }
+  return {};
+}
+
+Status RunningServer::Stop() {
+  if (std::exchange(stopped_, true)) return {};
+  draining_ = true;
+  if (http_) http_->Stop(kStopGrace);
+  workers_.reset();
+  Status landed;
+  if (lander_) landed = lander_->Stop();
+  if (journal_) journal_->Stop();
+  return landed;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::Start(const Config& config) {
+  auto server = std::make_unique<RunningServer>(config);
+  SLUICE_RETURN_IF_ERROR(server->Start());
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace sluice::server
