@@ -1,0 +1,271 @@
+#include "sluice/journal/internal/embedded_journal.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "sluice/base/crc32c.h"
+#include "sluice/journal/internal/segment_reader.h"
+
+namespace sluice::journal::internal {
+
+EmbeddedJournal::EmbeddedJournal(const Options& options, std::unique_ptr<Storage> storage,
+                                 std::unique_ptr<os::File> lock, Recovered recovered,
+                                 const os::Clock& clock, os::Random& random)
+    : options_(options),
+      storage_(std::move(storage)),
+      lock_(std::move(lock)),
+      clock_(clock),
+      uuid_(recovered.state.uuid),
+      found_(recovered.found),
+      state_(std::move(recovered.state)),
+      writer_(options_, *storage_, random, mutex_, state_),
+      thread_([this] { Run(); }) {}
+
+EmbeddedJournal::~EmbeddedJournal() { Stop(); }
+
+void EmbeddedJournal::RaiseNextOffset(PartitionId partition, Offset next) {
+  const std::lock_guard lock(mutex_);
+  PartitionEntry& entry = state_.partitions[partition];
+  entry.next = std::max(entry.next, next);
+}
+
+Offset EmbeddedJournal::NextOffset(PartitionId partition) const {
+  const std::lock_guard lock(mutex_);
+  const auto entry = state_.partitions.find(partition);
+  return entry == state_.partitions.end() ? 0 : entry->second.next;
+}
+
+Status EmbeddedJournal::Check(const std::vector<NewFrame>& frames) const {
+  for (const NewFrame& frame : frames) {
+    if (frame.payload.size() > options_.frame_bytes_max) {
+      return Invalid("frame of {} bytes, at most {} are allowed", frame.payload.size(),
+                     options_.frame_bytes_max);
+    }
+    const bool rows_fit = frame.kind == FrameKind::kData ? frame.rows > 0 : frame.rows == 0;
+    if (!rows_fit) return Invalid("frame of {} rows", frame.rows);
+  }
+  return {};
+}
+
+void EmbeddedJournal::Append(std::vector<NewFrame> frames, Callback done) {
+  if (Status checked = Check(frames); !checked.ok()) return done(std::move(checked).error());
+  Pending pending{.frames = std::move(frames), .payload_crcs = {}, .done = std::move(done)};
+  pending.payload_crcs.reserve(pending.frames.size());
+  for (const NewFrame& frame : pending.frames) {
+    pending.payload_crcs.push_back(Crc32c(std::as_bytes(std::span(frame.payload))));
+    pending.bytes += sizeof(FrameHeader) + RoundUp(frame.payload.size(), 8);
+  }
+  std::string_view refused;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || dead_) {
+      refused = "the journal is stopped";
+    } else if (queue_bytes_ + pending.bytes > options_.queue_bytes_max) {
+      refused = "the journal's queue is full; send again later";
+    } else {
+      queue_bytes_ += pending.bytes;
+      queue_.push_back(std::move(pending));
+    }
+  }
+  if (!refused.empty()) return pending.done(Unavailable("{}", refused));
+  wake_.notify_one();
+}
+
+void EmbeddedJournal::Release(PartitionId partition, Offset offset) {
+  {
+    const std::lock_guard lock(mutex_);
+    PartitionEntry& entry = state_.partitions[partition];
+    // What is not written yet cannot have been landed.
+    entry.released = std::max(entry.released, std::min(offset, entry.next));
+    retain_due_ = true;
+  }
+  wake_.notify_one();
+}
+
+void EmbeddedJournal::Stop() {
+  std::call_once(stopped_, [this] {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  });
+}
+
+uint64_t EmbeddedJournal::BytesOnDisk() const {
+  const std::lock_guard lock(mutex_);
+  uint64_t bytes = state_.prepared_bytes;
+  for (const Segment& segment : state_.segments) bytes += segment.file_bytes;
+  return bytes;
+}
+
+void EmbeddedJournal::Run() {
+  // Longer waits overflow the clock.
+  const auto idle = std::min<std::chrono::microseconds>(options_.idle_watermark,
+                                                        std::chrono::hours(24));
+  while (!storage_->broken()) {
+    std::vector<Pending> batch;
+    bool retain = false;
+    bool idle_over = false;
+    {
+      std::unique_lock lock(mutex_);
+      const auto ready = [this] { return !queue_.empty() || stopping_ || retain_due_; };
+      if (watermark_due_) {
+        idle_over = !wake_.wait_for(lock, idle, ready);
+      } else {
+        wake_.wait(lock, ready);
+      }
+      batch = TakeBatch();
+      if (batch.empty() && stopping_ && !retain_due_) break;
+      retain = std::exchange(retain_due_, false);
+    }
+    if (idle_over) {
+      // Should it fail, the next group does its work.
+      (void)writer_.Write({}, state_.received_us);
+      watermark_due_ = false;
+    }
+    if (!batch.empty()) Commit(std::move(batch));
+    if (!storage_->broken()) writer_.PrepareAhead();
+    // A failure leaves more than need be; the next release tries again.
+    if (retain && !storage_->broken() && writer_.Retain().ok()) watermark_due_ = true;
+  }
+  if (!storage_->broken()) writer_.Close();
+  const std::lock_guard lock(mutex_);
+  dead_ = true;
+}
+
+std::vector<EmbeddedJournal::Pending> EmbeddedJournal::TakeBatch() {
+  std::vector<Pending> batch;
+  uint64_t bytes = 0;
+  while (!queue_.empty()) {
+    if (!batch.empty() && bytes + queue_.front().bytes > options_.group_bytes_max) break;
+    bytes += queue_.front().bytes;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+Status EmbeddedJournal::CheckFreeSpace() const {
+  SLUICE_ASSIGN_OR_RETURN(const uint64_t free, storage_->disk().FreeBytes(storage_->folder()));
+  if (free >= options_.free_bytes_min) return {};
+  return Unavailable("the disk of the journal has {} bytes left, less than {}; make room", free,
+                     options_.free_bytes_min);
+}
+
+void EmbeddedJournal::Commit(std::vector<Pending> batch) {
+  frames_.clear();
+  std::vector<Appended> appended(batch.size());
+  int64_t received_us = clock_.Now().time_since_epoch().count();
+  Status outcome;
+  uint64_t bytes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    received_us = std::max(received_us, state_.received_us);
+    std::map<PartitionId, Offset> next;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      bytes += batch[i].bytes;
+      for (size_t j = 0; j < batch[i].frames.size(); ++j) {
+        const NewFrame& frame = batch[i].frames[j];
+        Offset& base =
+            next.try_emplace(frame.partition, state_.partitions[frame.partition].next).first->second;
+        appended[i].bases.push_back(base);
+        frames_.push_back({.kind = static_cast<uint8_t>(frame.kind),
+                           .partition = frame.partition,
+                           .schema_id = frame.schema_id,
+                           .base = base,
+                           .rows = frame.rows,
+                           .payload = frame.payload,
+                           .payload_crc = batch[i].payload_crcs[j]});
+        if (base > std::numeric_limits<Offset>::max() - frame.rows) {
+          outcome = Invalid("partition {} has no offsets left", frame.partition);
+        } else {
+          base += frame.rows;
+        }
+      }
+    }
+  }
+  if (outcome.ok()) outcome = CheckFreeSpace();
+  if (outcome.ok() && !frames_.empty()) {
+    outcome = writer_.Write(frames_, received_us);
+    if (outcome.ok()) watermark_due_ = true;
+  }
+  if (storage_->broken()) return;  // Unknown: neither yes nor no would be true.
+  {
+    const std::lock_guard lock(mutex_);
+    queue_bytes_ -= bytes;
+  }
+  const os::Timestamp received{std::chrono::microseconds(received_us)};
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (outcome.ok()) {
+      appended[i].received = received;
+      batch[i].done(std::move(appended[i]));
+    } else {
+      batch[i].done(outcome.error());
+    }
+    batch[i] = {};  // Its memory goes before the next callback may ask for more.
+  }
+}
+
+bool EmbeddedJournal::IsListed(uint64_t segment) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(
+      state_.segments, [&](const Segment& listed) { return listed.entry.key.id == segment; });
+}
+
+Status EmbeddedJournal::Read(const std::function<Status(const Frame&)>& visit) const {
+  std::vector<Segment> segments;
+  std::map<SchemaKey, Schema> schemas;
+  {
+    const std::lock_guard lock(mutex_);
+    segments = state_.segments;
+    schemas = state_.schemas;
+  }
+  for (const auto& [key, schema] : schemas) {
+    SLUICE_RETURN_IF_ERROR(visit({.kind = FrameKind::kSchema,
+                                  .partition = key.first,
+                                  .schema_id = key.second,
+                                  .base = schema.base,
+                                  .rows = 0,
+                                  .received = os::Timestamp(
+                                      std::chrono::microseconds(schema.received_us)),
+                                  .payload = *schema.payload}));
+  }
+  for (const Segment& segment : segments) SLUICE_RETURN_IF_ERROR(ReadSegment(segment, visit));
+  return {};
+}
+
+Status EmbeddedJournal::ReadSegment(const Segment& segment,
+                                    const std::function<Status(const Frame&)>& visit) const {
+  const SegmentKey& key = segment.entry.key;
+  const std::string path = storage_->SegmentPath(key.id);
+  const auto file = storage_->disk().Open(path, os::OpenMode::kRead);
+  if (!file.ok()) {
+    // Released and removed since the list was taken.
+    if (file.error().code() == ErrorCode::kNotFound && !IsListed(key.id)) return {};
+    return file.status();
+  }
+  SegmentReader reader(**file, key, segment.durable_end);
+  Cursor cursor = segment.entry.first;
+  while (cursor.position < segment.durable_end) {
+    SLUICE_ASSIGN_OR_RETURN(const auto group, reader.Next(cursor), "segment '{}' at byte {}", path,
+                            cursor.position);
+    for (const FrameView& frame : group) {
+      const FrameHeader& header = frame.header;
+      if (header.kind != static_cast<uint8_t>(FrameKind::kData)) continue;
+      SLUICE_RETURN_IF_ERROR(visit({.kind = FrameKind::kData,
+                                    .partition = header.partition,
+                                    .schema_id = header.schema_id,
+                                    .base = header.base,
+                                    .rows = header.rows,
+                                    .received = os::Timestamp(
+                                        std::chrono::microseconds(header.received_us)),
+                                    .payload = frame.payload}));
+    }
+  }
+  return {};
+}
+
+}  // namespace sluice::journal::internal

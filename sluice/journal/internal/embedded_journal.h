@@ -1,0 +1,83 @@
+#pragma once
+/// \file
+/// The journal in this process: a queue, one thread that commits groups, and readers beside it.
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "sluice/journal/internal/recovery.h"
+#include "sluice/journal/internal/state.h"
+#include "sluice/journal/internal/storage.h"
+#include "sluice/journal/internal/writer.h"
+#include "sluice/journal/journal.h"
+
+namespace sluice::journal::internal {
+
+/// Thread-safe, as Journal says.
+class EmbeddedJournal final : public Journal {
+ public:
+  /// `lock` is held for as long as the journal lives.
+  EmbeddedJournal(const Options& options, std::unique_ptr<Storage> storage,
+                  std::unique_ptr<os::File> lock, Recovered recovered, const os::Clock& clock,
+                  os::Random& random);
+  ~EmbeddedJournal() override;
+
+  const std::string& uuid() const override { return uuid_; }
+  const Recovery& recovery() const override { return found_; }
+  void RaiseNextOffset(PartitionId partition, Offset next) override;
+  Offset NextOffset(PartitionId partition) const override;
+  Status Read(const std::function<Status(const Frame&)>& visit) const override;
+  void Append(std::vector<NewFrame> frames, Callback done) override;
+  void Release(PartitionId partition, Offset offset) override;
+  void Stop() override;
+  uint64_t BytesOnDisk() const override;
+
+ private:
+  struct Pending {
+    std::vector<NewFrame> frames;
+    std::vector<uint32_t> payload_crcs;
+    uint64_t bytes = 0;
+    Callback done;
+  };
+
+  Status Check(const std::vector<NewFrame>& frames) const;
+  void Run();
+  // Takes what makes up the next group off the queue. Needs the mutex.
+  std::vector<Pending> TakeBatch();
+  void Commit(std::vector<Pending> batch);
+  Status CheckFreeSpace() const;
+  Status ReadSegment(const Segment& segment,
+                     const std::function<Status(const Frame&)>& visit) const;
+  bool IsListed(uint64_t segment) const;
+
+  const Options options_;
+  const std::unique_ptr<Storage> storage_;
+  const std::unique_ptr<os::File> lock_;
+  const os::Clock& clock_;
+  const std::string uuid_;
+  const Recovery found_;
+
+  mutable std::mutex mutex_;  // Guards what follows, up to the next blank line.
+  std::condition_variable wake_;
+  State state_;
+  std::deque<Pending> queue_;
+  uint64_t queue_bytes_ = 0;
+  bool stopping_ = false;
+  bool dead_ = false;  // A sync failed, and the handler returned.
+  bool retain_due_ = false;
+
+  Writer writer_;                     // Of the thread, as what follows.
+  bool watermark_due_ = false;        // The last group is not proven acknowledged by a later one.
+  std::vector<FrameToWrite> frames_;  // Kept for its memory.
+
+  std::once_flag stopped_;
+  std::jthread thread_;  // Last: it uses all of the above.
+};
+
+}  // namespace sluice::journal::internal

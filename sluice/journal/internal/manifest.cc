@@ -1,0 +1,155 @@
+#include "sluice/journal/internal/manifest.h"
+
+#include <charconv>
+#include <iterator>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "sluice/base/crc32c.h"
+
+namespace sluice::journal::internal {
+
+namespace {
+
+constexpr std::string_view kTitle = "sluice journal ";
+constexpr std::string_view kChecksum = "checksum ";
+
+/// Takes words off the front of a line.
+class Words {
+ public:
+  explicit Words(std::string_view line) : rest_(line) {}
+
+  std::string_view Text() {
+    const size_t size = std::min(rest_.find(' '), rest_.size());
+    const std::string_view word = rest_.substr(0, size);
+    rest_.remove_prefix(std::min(size + 1, rest_.size()));
+    return word;
+  }
+
+  template <typename T>
+  Words& Number(T& value, int radix = 10) {
+    const std::string_view word = Text();
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value, radix);
+    ok_ = ok_ && error == std::errc() && end == word.data() + word.size();
+    return *this;
+  }
+
+  std::string_view Rest() { return std::exchange(rest_, {}); }
+  /// Whether all numbers were numbers and nothing is left.
+  bool Done() const { return ok_ && rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+bool DecodeLine(std::string_view line, Manifest& manifest) {
+  Words words(line);
+  const std::string_view key = words.Text();
+  if (key == "uuid") {
+    manifest.uuid = words.Text();
+    return words.Done() && manifest.uuid.size() == 36;
+  }
+  if (key == "epoch") return words.Number(manifest.epoch).Done();
+  if (key == "clean") {
+    uint32_t clean = 0;
+    const bool ok = words.Number(clean).Done();
+    manifest.clean = clean == 1;
+    return ok && clean <= 1;
+  }
+  if (key == "segment_next") return words.Number(manifest.segment_next).Done();
+  if (key == "next") {
+    return words.Number(manifest.next.sequence).Number(manifest.next.chain, 16).Done();
+  }
+  if (key == "received") return words.Number(manifest.received_us).Done();
+  if (key == "segment") {
+    SegmentEntry& entry = manifest.segments.emplace_back();
+    return words.Number(entry.key.id)
+        .Number(entry.key.epoch)
+        .Number(entry.key.tag, 16)
+        .Number(entry.first.sequence)
+        .Number(entry.first.chain, 16)
+        .Number(entry.end)
+        .Done();
+  }
+  if (key == "partition") {
+    PartitionId id = 0;
+    PartitionEntry entry;
+    const bool ok = words.Number(id).Number(entry.released).Number(entry.next).Done();
+    return ok && manifest.partitions.emplace(id, entry).second;
+  }
+  if (key == "recovery") {
+    manifest.recoveries.emplace_back(words.Rest());
+    return true;
+  }
+  return false;
+}
+
+Status CheckConsistent(const Manifest& manifest) {
+  if (manifest.uuid.empty()) return Corrupt("no uuid");
+  for (size_t i = 0; i < manifest.segments.size(); ++i) {
+    const SegmentEntry& entry = manifest.segments[i];
+    const bool last = i + 1 == manifest.segments.size();
+    const bool ascending = last || entry.key.id < manifest.segments[i + 1].key.id;
+    if (!ascending || entry.key.id >= manifest.segment_next || (!last && !entry.sealed()) ||
+        entry.end % kBlockBytes != 0 || entry.end == kBlockBytes || entry.first.sequence == 0) {
+      return Corrupt("segment {} does not fit the list", entry.key.id);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string Encode(const Manifest& manifest) {
+  std::string text;
+  const auto out = std::back_inserter(text);
+  fmt::format_to(out, "{}1\nuuid {}\nepoch {}\nclean {}\nsegment_next {}\nnext {} {:08x}\nreceived {}\n",
+                 kTitle, manifest.uuid, manifest.epoch, manifest.clean ? 1 : 0,
+                 manifest.segment_next, manifest.next.sequence, manifest.next.chain,
+                 manifest.received_us);
+  for (const SegmentEntry& entry : manifest.segments) {
+    fmt::format_to(out, "segment {} {} {:016x} {} {:08x} {}\n", entry.key.id, entry.key.epoch,
+                   entry.key.tag, entry.first.sequence, entry.first.chain, entry.end);
+  }
+  for (const auto& [id, entry] : manifest.partitions) {
+    fmt::format_to(out, "partition {} {} {}\n", id, entry.released, entry.next);
+  }
+  for (const std::string& line : manifest.recoveries) fmt::format_to(out, "recovery {}\n", line);
+  fmt::format_to(out, "{}{:08x}\n", kChecksum, Crc32c(std::as_bytes(std::span(text))));
+  return text;
+}
+
+Result<Manifest> DecodeManifest(std::string_view text) {
+  if (!text.starts_with(kTitle)) return Corrupt("not the manifest of a journal");
+  const size_t end = text.rfind(kChecksum);
+  if (end == std::string_view::npos || text.back() != '\n') return Corrupt("no checksum");
+  uint32_t expected = 0;
+  std::string_view last = text.substr(end + kChecksum.size());
+  last.remove_suffix(1);
+  if (!Words(last).Number(expected, 16).Done()) return Corrupt("checksum is damaged");
+  text = text.substr(0, end);
+  if (const uint32_t crc = Crc32c(std::as_bytes(std::span(text))); crc != expected) {
+    return Corrupt("checksum is {:08x}, expected {:08x}", crc, expected);
+  }
+  Manifest manifest;
+  bool first = true;
+  while (!text.empty()) {
+    const size_t size = text.find('\n');
+    if (size == std::string_view::npos) return Corrupt("last line is cut off");
+    const std::string_view line = text.substr(0, size);
+    text.remove_prefix(size + 1);
+    if (first) {
+      const std::string_view version = line.substr(kTitle.size());
+      if (version != "1") return Unsupported("version is {}, this program knows 1", version);
+      first = false;
+    } else if (!DecodeLine(line, manifest)) {
+      return Corrupt("line '{}' makes no sense", line);
+    }
+  }
+  SLUICE_RETURN_IF_ERROR(CheckConsistent(manifest));
+  return manifest;
+}
+
+}  // namespace sluice::journal::internal

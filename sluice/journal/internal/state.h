@@ -1,0 +1,61 @@
+#pragma once
+/// \file
+/// What an open journal knows about itself.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sluice/journal/internal/manifest.h"
+
+namespace sluice::journal::internal {
+
+/// A segment that holds groups.
+struct Segment {
+  SegmentEntry entry;
+  uint64_t durable_end = kBlockBytes;
+  uint64_t file_bytes = 0;
+  std::map<PartitionId, Offset> ends = {};  ///< Behind the last row of each partition in it.
+};
+
+/// A schema, and where its newest copy is.
+struct Schema {
+  std::shared_ptr<const std::string> payload;
+  Offset base = 0;
+  int64_t received_us = 0;
+  uint64_t segment = 0;
+};
+using SchemaKey = std::pair<PartitionId, uint64_t>;
+
+/// All of it is durable. The last segment takes the next group, unless it is sealed.
+///
+/// Not thread-safe: a mutex of the journal guards it; only the journal's thread changes what it writes.
+struct State {
+  std::string uuid;
+  uint64_t epoch = 0;
+  uint64_t segment_next = 1;
+  Cursor next;  ///< Of the next group; its position is that in the last segment.
+  int64_t received_us = 0;
+  std::vector<Segment> segments;
+  uint64_t prepared_bytes = 0;  ///< Of the file that will be the next segment.
+  std::map<PartitionId, PartitionEntry> partitions;
+  std::map<SchemaKey, Schema> schemas;
+  std::vector<std::string> recoveries;
+
+  Manifest ToManifest() const {
+    Manifest manifest{.uuid = uuid,
+                      .epoch = epoch,
+                      .segment_next = segment_next,
+                      .next = next,
+                      .received_us = received_us,
+                      .partitions = partitions,
+                      .recoveries = recoveries};
+    for (const Segment& segment : segments) manifest.segments.push_back(segment.entry);
+    return manifest;
+  }
+};
+
+}  // namespace sluice::journal::internal

@@ -1,0 +1,110 @@
+#include "sluice/journal/internal/storage.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace sluice::journal::internal {
+
+namespace {
+
+constexpr uint64_t kManifestBytesMax = 64 << 20;
+constexpr std::string_view kManifestName = "/manifest";
+constexpr std::string_view kNewManifestName = "/manifest.new";
+
+Status Write(os::File& file, uint64_t offset, std::string_view text) {
+  const std::span<const std::byte> piece = std::as_bytes(std::span(text));
+  return file.Write(offset, {&piece, 1});
+}
+
+}  // namespace
+
+std::string SegmentName(uint64_t id) { return fmt::format("{:020}", id); }
+
+std::optional<uint64_t> SegmentOfName(std::string_view name) {
+  if (name.size() != 20) return std::nullopt;
+  uint64_t id = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return id;
+}
+
+Storage::Storage(os::Disk& disk, std::string folder,
+                 std::function<void(const Error&)> on_sync_failure)
+    : disk_(disk), folder_(std::move(folder)), on_sync_failure_(std::move(on_sync_failure)) {}
+
+void Storage::Break(const Error& error) {
+  if (!broken_.exchange(true)) on_sync_failure_(error);
+}
+
+Status Storage::Sync(os::File& file) {
+  Status synced = file.Sync();
+  if (!synced.ok()) Break(synced.error());
+  return synced;
+}
+
+Status Storage::SyncFolder() {
+  Status synced = disk_.SyncDirectory(folder_);
+  if (!synced.ok()) Break(synced.error());
+  return synced;
+}
+
+Result<std::optional<Manifest>> Storage::LoadManifest() {
+  const std::string path = folder_ + std::string(kManifestName);
+  auto text = os::ReadFile(disk_, path, kManifestBytesMax);
+  if (!text.ok() && text.error().code() == ErrorCode::kNotFound) {
+    SLUICE_ASSIGN_OR_RETURN(const auto ids, ListSegments());
+    if (ids.empty()) return std::optional<Manifest>();
+    return Corrupt("'{}' is missing, but there are {} segments; restore it from a copy", path,
+                   ids.size());
+  }
+  SLUICE_RETURN_IF_ERROR(text.status());
+  SLUICE_ASSIGN_OR_RETURN(Manifest manifest, DecodeManifest(*text), "'{}'", path);
+  return std::optional<Manifest>(std::move(manifest));
+}
+
+Status Storage::StoreManifest(const Manifest& manifest) {
+  const std::string path = folder_ + std::string(kManifestName);
+  const std::string temporary = folder_ + std::string(kNewManifestName);
+  const Status removed = disk_.Remove(temporary);  // Of a try that was cut short.
+  if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
+  SLUICE_ASSIGN_OR_RETURN(const auto file, disk_.Open(temporary, os::OpenMode::kCreateNew));
+  SLUICE_RETURN_IF_ERROR(Write(*file, 0, Encode(manifest)));
+  SLUICE_RETURN_IF_ERROR(Sync(*file));
+  SLUICE_RETURN_IF_ERROR(disk_.Rename(temporary, path));
+  return SyncFolder();
+}
+
+Result<std::unique_ptr<os::File>> Storage::CreateSegment(const SegmentKey& key,
+                                                         std::string_view uuid, uint64_t bytes) {
+  const std::string path = SegmentPath(key.id);
+  SLUICE_ASSIGN_OR_RETURN(auto file, disk_.Open(path, os::OpenMode::kCreateNew));
+  Status made = file->Allocate(bytes);
+  if (made.ok()) made = Write(*file, 0, EncodeSegmentHeader(key, uuid));
+  if (made.ok()) made = Sync(*file);
+  if (made.ok()) made = SyncFolder();
+  if (made.ok()) return file;
+  // Without its space a full disk would stay full; should this fail too, the next start removes it.
+  if (!broken()) (void)disk_.Remove(path);
+  return std::move(made).error();
+}
+
+Result<std::vector<uint64_t>> Storage::ListSegments() {
+  SLUICE_ASSIGN_OR_RETURN(const auto names, disk_.List(folder_));
+  std::vector<uint64_t> ids;
+  for (const std::string& name : names) {
+    if (const auto id = SegmentOfName(name)) ids.push_back(*id);
+  }
+  return ids;
+}
+
+Status Storage::RemoveSegments(const std::vector<uint64_t>& ids) {
+  if (ids.empty()) return {};
+  for (const uint64_t id : ids) {
+    const Status removed = disk_.Remove(SegmentPath(id));
+    if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
+  }
+  return SyncFolder();
+}
+
+}  // namespace sluice::journal::internal

@@ -1,0 +1,62 @@
+#pragma once
+/// \file
+/// The folder of a journal: its names, and the order of syncs that makes a change durable.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/base/error.h"
+#include "sluice/journal/internal/manifest.h"
+#include "sluice/os/disk.h"
+
+namespace sluice::journal::internal {
+
+/// Returns the name of a segment: 20 digits.
+std::string SegmentName(uint64_t id);
+/// Returns the number in the name of a segment; nothing for other names.
+std::optional<uint64_t> SegmentOfName(std::string_view name);
+
+/// Thread-safe. Once a sync has failed, `broken()` stays true, and nothing more may be acknowledged.
+class Storage {
+ public:
+  /// `on_sync_failure` is called with the first failure of a sync; it need not return.
+  Storage(os::Disk& disk, std::string folder, std::function<void(const Error&)> on_sync_failure);
+
+  os::Disk& disk() const { return disk_; }
+  const std::string& folder() const { return folder_; }
+  std::string SegmentPath(uint64_t id) const { return folder_ + "/" + SegmentName(id); }
+
+  Status Sync(os::File& file);
+  Status SyncFolder();
+  bool broken() const { return broken_; }
+  /// Says that what is on the disk can no longer be known.
+  void Break(const Error& error);
+
+  /// Nothing: there is none, and there are no segments either.
+  Result<std::optional<Manifest>> LoadManifest();
+  /// Replaces the manifest durably. When it fails and broken() is false, the old one is in place.
+  Status StoreManifest(const Manifest& manifest);
+
+  /// Makes a segment of `bytes` zeros behind its header, durably.
+  /// kUnavailable: the disk is full or failed; nothing is left of it.
+  Result<std::unique_ptr<os::File>> CreateSegment(const SegmentKey& key, std::string_view uuid,
+                                                  uint64_t bytes);
+  /// Returns the numbers of all segment files, listed in the manifest or not.
+  Result<std::vector<uint64_t>> ListSegments();
+  /// Removes segment files, durably; fine if they do not exist.
+  Status RemoveSegments(const std::vector<uint64_t>& ids);
+
+ private:
+  os::Disk& disk_;
+  const std::string folder_;
+  const std::function<void(const Error&)> on_sync_failure_;
+  std::atomic<bool> broken_ = false;
+};
+
+}  // namespace sluice::journal::internal

@@ -1,0 +1,454 @@
+#include "sluice/journal/journal.h"
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <future>
+#include <limits>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "sluice/os/simulated_disk.h"
+
+namespace sluice::journal {
+namespace {
+
+using std::chrono::hours;
+
+NewFrame Data(PartitionId partition, int64_t rows, std::string payload, uint64_t schema = 1) {
+  return {.kind = FrameKind::kData,
+          .partition = partition,
+          .schema_id = schema,
+          .rows = rows,
+          .payload = std::move(payload)};
+}
+
+NewFrame Schema(uint64_t id, std::string payload) {
+  return {.kind = FrameKind::kSchema, .schema_id = id, .payload = std::move(payload)};
+}
+
+/// Appends and waits for the outcome.
+Result<Appended> Append(Journal& journal, std::vector<NewFrame> frames) {
+  std::promise<Result<Appended>> outcome;
+  journal.Append(std::move(frames),
+                 [&](Result<Appended> result) { outcome.set_value(std::move(result)); });
+  return outcome.get_future().get();
+}
+
+/// Returns "partition@base+rows=payload" per frame of data, "schema id=payload" per schema.
+std::vector<std::string> Read(const Journal& journal) {
+  std::vector<std::string> lines;
+  const Status read = journal.Read([&](const Frame& frame) -> Status {
+    if (frame.kind == FrameKind::kSchema) {
+      lines.push_back(fmt::format("schema {}={}", frame.schema_id, frame.payload));
+    } else {
+      lines.push_back(fmt::format("{}@{}+{}={}", frame.partition, frame.base, frame.rows,
+                                  frame.payload.substr(0, 20)));
+    }
+    return {};
+  });
+  if (!read.ok()) lines.push_back(read.error().ToString());
+  return lines;
+}
+
+using Lines = std::vector<std::string>;
+
+class JournalTest : public testing::Test {
+ protected:
+  JournalTest() {
+    options_.folder = "journal";
+    options_.segment_bytes = 64 << 10;
+    options_.free_bytes_min = 0;
+    options_.idle_watermark = hours(24);
+  }
+
+  std::unique_ptr<Journal> Open() {
+    auto journal = Journal::Open(options_, disk_, clock_, random_);
+    EXPECT_TRUE(journal.ok()) << journal.error().ToString();
+    return journal.ok() ? std::move(*journal) : nullptr;
+  }
+  std::string OpenError() {
+    const auto journal = Journal::Open(options_, disk_, clock_, random_);
+    return journal.ok() ? "opened" : journal.error().ToString();
+  }
+  /// Stops the journal as kill -9 would: nothing more reaches the disk.
+  void Kill(std::unique_ptr<Journal>& journal) {
+    disk_.CutPowerAfter(0);
+    journal.reset();
+    disk_.Restart();
+  }
+  std::vector<std::string> Segments() {
+    std::vector<std::string> names = *disk_.List("journal");
+    std::erase_if(names, [](const std::string& name) { return name.size() != 20; });
+    return names;
+  }
+
+  os::SimulatedDisk disk_;
+  os::SimulatedClock clock_{os::Timestamp(hours(1))};
+  os::SimulatedRandom random_{1};
+  Options options_;
+};
+
+TEST_F(JournalTest, GivesDenseOffsetsPerPartitionAndReadsBack) {
+  auto journal = Open();
+  EXPECT_TRUE(Read(*journal).empty());
+  const auto first = Append(*journal, {Schema(1, "s"), Data(1, 3, "a"), Data(2, 1, "b"), Data(1, 2, "c")});
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(first->bases, (std::vector<Offset>{0, 0, 0, 3}));
+  EXPECT_EQ(first->received, os::Timestamp(hours(1)));
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "d")})->bases, std::vector<Offset>{5});
+  EXPECT_EQ(journal->NextOffset(1), 6);
+  EXPECT_EQ(journal->NextOffset(2), 1);
+  EXPECT_EQ(journal->NextOffset(3), 0);
+
+  const Lines expected = {"schema 1=s", "1@0+3=a", "2@0+1=b", "1@3+2=c", "1@5+1=d"};
+  EXPECT_EQ(Read(*journal), expected);
+  const std::string uuid = journal->uuid();
+  journal.reset();
+  journal = Open();
+  EXPECT_EQ(Read(*journal), expected);
+  EXPECT_EQ(journal->uuid(), uuid);
+  EXPECT_TRUE(journal->recovery().clean);
+  EXPECT_EQ(journal->recovery().groups, 2u);
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "e")})->bases, std::vector<Offset>{6});
+}
+
+TEST_F(JournalTest, KeepsWhatWasAcknowledgedWhenKilled) {
+  auto journal = Open();
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
+  Kill(journal);
+  journal = Open();
+  EXPECT_EQ(Read(*journal), Lines{"1@0+1=a"});
+  EXPECT_FALSE(journal->recovery().clean);
+  EXPECT_EQ(journal->recovery().torn_bytes, 0u);
+}
+
+TEST_F(JournalTest, ReadsFramesOfEverySize) {
+  auto journal = Open();
+  std::vector<NewFrame> frames;
+  for (const size_t size : {0, 1, 7, 8, 4096 - 240, 8192, 8193, 70'000, 2'000'000}) {
+    frames.push_back(Data(1, 1, std::string(size, 'x')));
+  }
+  ASSERT_TRUE(Append(*journal, frames).ok());  // More than a segment.
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "y")}).ok());
+  const auto sizes = [](const Journal& opened) {
+    std::vector<size_t> read;
+    EXPECT_TRUE(opened.Read([&](const Frame& frame) -> Status {
+      read.push_back(frame.payload.size());
+      return {};
+    }).ok());
+    return read;
+  };
+  const std::vector<size_t> expected = {0, 1, 7, 8, 4096 - 240, 8192, 8193, 70'000, 2'000'000, 1};
+  EXPECT_EQ(sizes(*journal), expected);
+  Kill(journal);
+  EXPECT_EQ(sizes(*Open()), expected);
+}
+
+TEST_F(JournalTest, RefusesFramesThatMakeNoSense) {
+  options_.frame_bytes_max = 100;
+  auto journal = Open();
+  EXPECT_EQ(Append(*journal, {Data(1, 0, "")}).error().ToString(), "frame of 0 rows (invalid)");
+  EXPECT_EQ(Append(*journal, {Data(1, 1, std::string(101, 'x'))}).error().code(),
+            ErrorCode::kInvalid);
+  EXPECT_TRUE(Append(*journal, {}).ok());
+  journal->RaiseNextOffset(1, std::numeric_limits<Offset>::max() - 1);
+  EXPECT_FALSE(Append(*journal, {Data(1, 2, "")}).ok());
+  EXPECT_TRUE(Append(*journal, {Data(1, 1, "")}).ok());
+}
+
+TEST_F(JournalTest, RefusesBeyondItsQueueAndAfterStop) {
+  options_.queue_bytes_max = 10'000;
+  auto journal = Open();
+  EXPECT_EQ(Append(*journal, {Data(1, 1, std::string(10'000, 'x'))}).error().ToString(),
+            "the journal's queue is full; send again later (unavailable)");
+  EXPECT_TRUE(Append(*journal, {Data(1, 1, std::string(5'000, 'x'))}).ok());
+  EXPECT_TRUE(Append(*journal, {Data(1, 1, std::string(9'000, 'x'))}).ok());
+  journal->Stop();
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "")}).error().ToString(),
+            "the journal is stopped (unavailable)");
+  EXPECT_EQ(Read(*journal).size(), 2u);
+}
+
+TEST_F(JournalTest, IsOpenOnce) {
+  auto journal = Open();
+  EXPECT_EQ(OpenError(), "journal: 'journal/lock' is locked by another process (conflict)");
+  journal.reset();
+  EXPECT_EQ(OpenError(), "opened");
+}
+
+TEST_F(JournalTest, ReceivedTimeNeverGoesBack) {
+  auto journal = Open();
+  clock_.SetWall(os::Timestamp(hours(100)));
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "")}).ok());
+  clock_.SetWall(os::Timestamp(hours(50)));
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "")})->received, os::Timestamp(hours(100)));
+  Kill(journal);
+  journal = Open();
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "")})->received, os::Timestamp(hours(100)));
+}
+
+TEST_F(JournalTest, RaisesOffsetsAndNeverLowersThem) {
+  auto journal = Open();
+  journal->RaiseNextOffset(1, 100);
+  journal->RaiseNextOffset(1, 50);
+  EXPECT_EQ(Append(*journal, {Data(1, 5, "a")})->bases, std::vector<Offset>{100});
+  Kill(journal);
+  journal = Open();
+  EXPECT_EQ(journal->NextOffset(1), 105);
+}
+
+TEST_F(JournalTest, StopsReadingAtTheFirstErrorOfTheVisitor) {
+  auto journal = Open();
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "a"), Data(1, 1, "b")}).ok());
+  int visits = 0;
+  const Status read = journal->Read([&](const Frame&) -> Status {
+    ++visits;
+    return Invalid("enough");
+  });
+  EXPECT_EQ(read.error().ToString(), "enough (invalid)");
+  EXPECT_EQ(visits, 1);
+}
+
+TEST_F(JournalTest, CommitsWhatWaitsAsOneGroupInOrder) {
+  auto journal = Open();
+  std::vector<Offset> order;
+  std::promise<void> done;
+  // Appends from a callback wait until it returns, so they make one group.
+  journal->Append({Data(1, 1, "first")}, [&](Result<Appended>) {
+    for (int i = 0; i < 10; ++i) {
+      journal->Append({Data(1, 1, "x")}, [&](Result<Appended> appended) {
+        order.push_back(appended->bases[0]);
+        if (order.size() == 10) done.set_value();
+      });
+    }
+  });
+  done.get_future().wait();
+  EXPECT_EQ(order, (std::vector<Offset>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
+  Kill(journal);
+  EXPECT_EQ(Open()->recovery().groups, 2u);
+}
+
+TEST_F(JournalTest, RemovesReleasedSegmentsAndKeepsSchemasAndOffsets) {
+  auto journal = Open();
+  ASSERT_TRUE(Append(*journal, {Schema(7, "seven")}).ok());
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(Append(*journal, {Data(1, 1, std::string(8000, 'x'), 7), Data(2, 1, "", 7)}).ok());
+  }
+  ASSERT_TRUE(Append(*journal, {}).ok());  // The next segment is made by now.
+  const uint64_t before = journal->BytesOnDisk();
+  EXPECT_GT(Segments().size(), 4u);
+  journal->Release(1, 40);
+  ASSERT_TRUE(Append(*journal, {}).ok());  // Partition 2 still needs all.
+  EXPECT_EQ(journal->BytesOnDisk(), before);
+  journal->Release(2, 1000);
+  journal->Stop();
+  EXPECT_LT(journal->BytesOnDisk(), before / 3);
+  EXPECT_EQ(Segments().size(), 1u);
+  EXPECT_EQ(Read(*journal)[0], "schema 7=seven");
+
+  for (int i = 0; i < 3; ++i) {
+    journal.reset();
+    journal = Open();
+    EXPECT_EQ(Read(*journal)[0], "schema 7=seven");
+    EXPECT_EQ(journal->NextOffset(1), 40);
+    EXPECT_EQ(journal->NextOffset(2), 40);
+    journal->Release(1, 40);
+    journal->Release(2, 40);
+  }
+}
+
+TEST_F(JournalTest, CutsATornTailOff) {
+  auto journal = Open();
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "b")}).ok());
+  Kill(journal);
+  ASSERT_TRUE(disk_.Damage("journal/00000000000000000001", 2 * 4096 + 130, 1).ok());
+  journal = Open();
+  EXPECT_EQ(Read(*journal), Lines{"1@0+1=a"});
+  EXPECT_GT(journal->recovery().torn_bytes, 200u);
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "c")})->bases, std::vector<Offset>{1});
+  Kill(journal);
+  journal = Open();
+  EXPECT_EQ(journal->recovery().torn_bytes, 0u);
+  EXPECT_EQ(Read(*journal), (Lines{"1@0+1=a", "1@1+1=c"}));
+  EXPECT_NE(os::ReadFile(disk_, "journal/manifest", 9999)->find("recovery epoch 2 at"),
+            std::string::npos);
+}
+
+TEST_F(JournalTest, HaltsWhenAcknowledgedBytesAreDamaged) {
+  auto journal = Open();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Append(*journal, {Data(1, 1, "abc")}).ok());
+  Kill(journal);
+  const std::string path = "journal/00000000000000000001";
+  for (uint64_t at = 4096; at < 4096 + 243; at += 7) {  // Header, payload and trailer of the first.
+    ASSERT_TRUE(disk_.Damage(path, at, 0x40).ok());
+    if (at < 4096 + 123 || at >= 4096 + 128) {  // Padding carries nothing.
+      const std::string error = OpenError();
+      EXPECT_TRUE(error.starts_with("journal 'journal': segment '" + path + "' at byte 4096, group 1: "))
+          << error;
+      EXPECT_TRUE(error.ends_with("(corrupt)")) << error;
+    }
+    ASSERT_TRUE(disk_.Damage(path, at, 0x40).ok());
+  }
+  EXPECT_EQ(Read(*Open()).size(), 3u);  // The refused starts have changed nothing.
+}
+
+TEST_F(JournalTest, AnIdleJournalProvesItsLastGroup) {
+  options_.idle_watermark = std::chrono::microseconds(0);
+  auto journal = Open();
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "abc")}).ok());
+  const uint64_t calls = disk_.calls();
+  while (disk_.calls() < calls + 2) std::this_thread::yield();  // Write and sync of the proof.
+  Kill(journal);
+  ASSERT_TRUE(disk_.Damage("journal/00000000000000000001", 4096 + 121, 1).ok());
+  EXPECT_NE(OpenError().find("says that it had been acknowledged"), std::string::npos);
+}
+
+TEST_F(JournalTest, HaltsWhenASealedSegmentIsDamagedCutOrGone) {
+  auto journal = Open();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Append(*journal, {Data(1, 1, std::string(8000, 'x'))}).ok());
+  ASSERT_EQ(journal->recovery().segments, 0u);
+  Kill(journal);
+  const std::string path = "journal/00000000000000000001";
+  ASSERT_TRUE(disk_.Damage(path, 5 * 4096, 1).ok());
+  EXPECT_NE(OpenError().find("(corrupt)"), std::string::npos);
+  ASSERT_TRUE(disk_.Damage(path, 5 * 4096, 1).ok());
+  ASSERT_TRUE(disk_.Damage(path, 20, 1).ok());
+  EXPECT_NE(OpenError().find("header is damaged (corrupt)"), std::string::npos);
+  ASSERT_TRUE(disk_.Damage(path, 20, 1).ok());
+
+  ASSERT_TRUE(disk_.Rename(path, "journal/hidden").ok());
+  EXPECT_NE(OpenError().find("is missing; restore"), std::string::npos);
+  ASSERT_TRUE(disk_.Rename("journal/00000000000000000002", path).ok());  // Another one in its place.
+  EXPECT_NE(OpenError().find("header is of segment 2"), std::string::npos);
+  ASSERT_TRUE(disk_.Rename(path, "journal/00000000000000000002").ok());
+  ASSERT_TRUE(disk_.Rename("journal/hidden", path).ok());
+
+  auto file = std::move(*disk_.Open(path, os::OpenMode::kWrite));
+  const uint64_t size = *file->Size();
+  ASSERT_TRUE(file->Truncate(size - 4096).ok());
+  EXPECT_NE(OpenError().find("(corrupt)"), std::string::npos);
+}
+
+TEST_F(JournalTest, ReadFindsDamageThatCameLater) {
+  auto journal = Open();
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "b")}).ok());
+  ASSERT_TRUE(disk_.Damage("journal/00000000000000000001", 8192 + 120, 2).ok());
+  const Lines lines = Read(*journal);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0], "1@0+1=a");
+  EXPECT_TRUE(lines[1].starts_with("segment 'journal/00000000000000000001' at byte 8192: checksum"))
+      << lines[1];
+}
+
+TEST_F(JournalTest, HaltsWithoutItsManifest) {
+  auto journal = Open();
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
+  journal.reset();
+  ASSERT_TRUE(disk_.Damage("journal/manifest", 30, 1).ok());
+  EXPECT_NE(OpenError().find("'journal/manifest': checksum is"), std::string::npos);
+  ASSERT_TRUE(disk_.Remove("journal/manifest").ok());
+  EXPECT_NE(OpenError().find("is missing, but there are 1 segments"), std::string::npos);
+  EXPECT_EQ(Segments().size(), 1u);
+}
+
+TEST_F(JournalTest, RefusesWhenTheDiskIsFullAndGoesOnWhenThereIsRoom) {
+  disk_.SetCapacity(300'000);
+  auto journal = Open();
+  int kept = 0;
+  Result<Appended> last = Append(*journal, {Data(1, 1, "a")});
+  for (; last.ok(); ++kept) last = Append(*journal, {Data(1, 1, std::string(8000, 'x'))});
+  EXPECT_EQ(last.error().code(), ErrorCode::kUnavailable);
+  EXPECT_GT(kept, 15);
+  EXPECT_FALSE(Append(*journal, {Data(1, 1, std::string(70'000, 'x'))}).ok());
+  EXPECT_EQ(Read(*journal).size(), static_cast<size_t>(kept));
+
+  journal->Release(1, kept);  // Makes room by itself.
+  EXPECT_TRUE(Append(*journal, {}).ok());
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "b")})->bases, std::vector<Offset>{kept});
+  disk_.SetCapacity(1'000'000);
+  EXPECT_EQ(Append(*journal, {Data(1, 1, std::string(70'000, 'x'))})->bases,
+            std::vector<Offset>{kept + 1});
+  Kill(journal);
+  EXPECT_EQ(Open()->NextOffset(1), kept + 2);
+}
+
+TEST_F(JournalTest, RefusesBelowItsFreeSpace) {
+  options_.free_bytes_min = 100'000;
+  disk_.SetCapacity(50'000);
+  auto journal = Open();
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "a")}).error().code(), ErrorCode::kUnavailable);
+  disk_.SetCapacity(500'000);
+  EXPECT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
+}
+
+TEST_F(JournalTest, NeverShowsARefusedAppend) {
+  for (uint64_t skip = 0; skip < 30; ++skip) {
+    auto journal = Open();
+    disk_.Fail(os::DiskCall::kWrite, skip % 6);
+    for (int i = 0; i < 6; ++i) {
+      const std::string payload = i % 2 == 0 ? "x" : std::string(9000, 'x');
+      const auto appended = Append(*journal, {Data(1, 1, payload), Data(2, 1, "refused")});
+      if (appended.ok()) continue;
+      EXPECT_EQ(appended.error().code(), ErrorCode::kUnavailable);
+      if (skip % 2 == 0) break;
+    }
+    const size_t frames = Read(*journal).size();
+    Kill(journal);
+    ASSERT_EQ(Read(*Open()).size(), frames) << skip;
+  }
+}
+
+TEST_F(JournalTest, DiesWhenASyncFails) {
+  std::string failure;
+  options_.on_sync_failure = [&](const Error& error) { failure = error.ToString(); };
+  auto journal = Open();
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
+  disk_.Fail(os::DiskCall::kSync);
+  bool called = false;
+  journal->Append({Data(1, 1, "b")}, [&](Result<Appended>) { called = true; });
+  journal.reset();
+  EXPECT_FALSE(called);
+  EXPECT_EQ(failure, "cannot sync: injected fault (unavailable)");
+  disk_.Restart();
+  EXPECT_EQ(Read(*Open()), Lines{"1@0+1=a"});  // What the cache still shows is not believed.
+}
+
+TEST_F(JournalTest, AbortsWhenASyncFails) {
+  const auto die = [this] {
+    auto journal = Open();
+    disk_.Fail(os::DiskCall::kSync);
+    (void)Append(*journal, {Data(1, 1, "b")});
+  };
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(die(), "journal 'journal': .*cannot sync.*start it again");
+}
+
+TEST(JournalOnSystemDiskTest, KeepsWhatItIsGiven) {
+  std::string folder = testing::TempDir() + "/sluice_journal_XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  os::SystemDisk disk;
+  os::SystemClock clock;
+  os::SystemRandom random;
+  Options options{.folder = folder + "/a/journal", .segment_bytes = 1 << 20};
+  options.free_bytes_min = 0;
+  for (int boot = 0; boot < 3; ++boot) {
+    auto journal = Journal::Open(options, disk, clock, random);
+    ASSERT_TRUE(journal.ok()) << journal.error().ToString();
+    EXPECT_EQ((*journal)->NextOffset(1), boot * 100);
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(Append(**journal, {Data(1, 1, std::string(30'000, 'x'))}).ok());
+    }
+    EXPECT_EQ(Read(**journal).size(), static_cast<size_t>(boot + 1) * 100);
+  }
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace sluice::journal
