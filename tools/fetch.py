@@ -36,7 +36,7 @@ def entries(group):
             current = line[2:].strip()
         elif line.strip() and current == group:
             source, name, version, file, digest = line.split()
-            yield {"source": source, "name": name, "version": version, "file": file, "sha256": digest}
+            yield {"group": group, "source": source, "name": name, "version": version, "file": file, "sha256": digest}
 
 
 def index_url():
@@ -73,7 +73,7 @@ def fetch_pypi(entry, target, index):
 def npm_command(deps):
     if shutil.which("npm"):
         return ["npm"]
-    node = deps / "unpacked" / NODE
+    node = deps / "unpacked" / "node" / NODE
     cli = next(node.rglob("npm-cli.js"), None)
     program = next(node.rglob("bin/node"), None)
     if not cli or not program:
@@ -97,7 +97,10 @@ def digest_of(path):
 
 
 def unpack(entry, archive, deps):
-    folder = deps / "unpacked" / entry["name"].split("/")[-1].lstrip("@")
+    folder = deps / "unpacked"
+    if entry["group"] != "library":
+        folder = folder / entry["group"]
+    folder = folder / entry["name"].split("/")[-1].lstrip("@")
     stamp = folder / ".sha256"
     if stamp.exists() and stamp.read_text() == entry["sha256"]:
         return

@@ -8,9 +8,9 @@ namespace sluice::internal {
 }  // namespace sluice::internal
 
 /// Aborts when `condition` is false.
-#define SLUICE_CHECK(condition)                                              \
-  do {                                                                       \
-    if (!(condition)) [[unlikely]] {                                         \
-      ::sluice::internal::CheckFailed(__FILE__, __LINE__, #condition);       \
-    }                                                                        \
+#define SLUICE_CHECK(condition)                                        \
+  do {                                                                 \
+    if (!(condition)) [[unlikely]] {                                   \
+      ::sluice::internal::CheckFailed(__FILE__, __LINE__, #condition); \
+    }                                                                  \
   } while (false)

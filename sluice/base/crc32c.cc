@@ -14,8 +14,8 @@ constexpr uint32_t kPolynomial = 0x82f63b78;  // Castagnoli's, reflected.
 
 using Tables = std::array<std::array<uint32_t, 256>, 8>;
 
-// Table k steps a byte over k further bytes, so eight bytes need eight look-ups that do not wait for
-// each other.
+// Table k steps a byte over k further bytes, so eight bytes need eight look-ups that do not wait
+// for each other.
 constexpr Tables MakeTables() {
   Tables tables{};
   for (uint32_t i = 0; i < 256; ++i) {

@@ -123,8 +123,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}                 // NOLINT
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}             // NOLINT
   Result(Status status) : state_(std::in_place_index<1>, std::move(status).error()) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }
@@ -171,22 +171,22 @@ Error Contextualise(Error error, fmt::format_string<Args...> format, Args&&... a
 #define SLUICE_CONCAT_(a, b) a##b
 #define SLUICE_CONCAT(a, b) SLUICE_CONCAT_(a, b)
 
-/// Returns the error of `expr`, if it has one. What follows is a format string and its arguments: the
-/// context to put in front of the message.
-#define SLUICE_RETURN_IF_ERROR(expr, ...)                                                         \
-  do {                                                                                            \
-    if (auto sluice_status_ = (expr); !sluice_status_.ok()) {                                     \
-      return ::sluice::internal::Contextualise(                                                   \
-          std::move(sluice_status_).error() __VA_OPT__(, ) __VA_ARGS__);                          \
-    }                                                                                             \
+/// Returns the error of `expr`, if it has one. What follows is a format string and its arguments:
+/// the context to put in front of the message.
+#define SLUICE_RETURN_IF_ERROR(expr, ...)                                \
+  do {                                                                   \
+    if (auto sluice_status_ = (expr); !sluice_status_.ok()) {            \
+      return ::sluice::internal::Contextualise(                          \
+          std::move(sluice_status_).error() __VA_OPT__(, ) __VA_ARGS__); \
+    }                                                                    \
   } while (false)
 
-#define SLUICE_ASSIGN_OR_RETURN_(temporary, target, expr, ...)                                    \
-  auto temporary = (expr);                                                                        \
-  if (!temporary.ok()) {                                                                          \
-    return ::sluice::internal::Contextualise(                                                     \
-        std::move(temporary).error() __VA_OPT__(, ) __VA_ARGS__);                                 \
-  }                                                                                               \
+#define SLUICE_ASSIGN_OR_RETURN_(temporary, target, expr, ...)                           \
+  auto temporary = (expr);                                                               \
+  if (!temporary.ok()) {                                                                 \
+    return ::sluice::internal::Contextualise(std::move(temporary).error() __VA_OPT__(, ) \
+                                                 __VA_ARGS__);                           \
+  }                                                                                      \
   target = std::move(*temporary)
 
 /// Assigns the value of the Result `expr` to `target`, or returns its error with the context given.

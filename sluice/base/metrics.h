@@ -41,8 +41,8 @@ class Histogram {
 /// All metrics of a process. Thread-safe; what it returns lives as long as it does.
 class Metrics {
  public:
-  /// `labels` as in the text format, such as `topic="flights",outcome="accepted"`; at most 10,000 series
-  /// a name, beyond which one series with no labels takes the rest.
+  /// `labels` as in the text format, such as `topic="flights",outcome="accepted"`; at most 10,000
+  /// series a name, beyond which one series with no labels takes the rest.
   Counter& GetCounter(std::string_view name, std::string_view labels = {});
   Histogram& GetHistogram(std::string_view name, std::string_view labels = {});
   /// Asks `value` at each Render().

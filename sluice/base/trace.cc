@@ -38,8 +38,7 @@ void Configure(Level least, Format format) {
 
 void Write(Level level, std::string_view event, std::initializer_list<Field> fields) {
   if (level < least_level.load(std::memory_order_relaxed)) return;
-  const auto now =
-      std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   const std::string time = fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", now);
   std::string line;
   if (line_format.load(std::memory_order_relaxed) == Format::kJson) {

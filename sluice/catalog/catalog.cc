@@ -11,7 +11,8 @@
 namespace sluice::catalog {
 namespace {
 
-// One line a topic, tab-separated, the contract last; the last line has the checksum of all before it.
+// One line a topic, tab-separated, the contract last; the last line has the checksum of all before
+// it.
 constexpr std::string_view kHeader = "sluice catalog 1";
 constexpr std::string_view kFile = "/topics";
 constexpr uint64_t kFileBytesMax = 256ull << 20;

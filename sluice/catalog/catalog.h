@@ -20,10 +20,10 @@ namespace sluice::catalog {
 /// A topic and its table.
 struct Topic {
   std::shared_ptr<const event::Contract> contract;
-  uint32_t partition = 0;        ///< In the journal; never given to another topic.
-  uint32_t incarnation = 1;      ///< Raised when a topic is made again after it was deleted.
+  uint32_t partition = 0;    ///< In the journal; never given to another topic.
+  uint32_t incarnation = 1;  ///< Raised when a topic is made again after it was deleted.
   std::string schema_name = "bronze";
-  std::string table_path;        ///< Relative to the store: `default/bronze/flights`.
+  std::string table_path;  ///< Relative to the store: `default/bronze/flights`.
 };
 
 /// The topic of error rows; always there.
@@ -38,9 +38,9 @@ class Catalog {
   /// kCorrupt: the file cannot be read back; it is never replaced then.
   static Result<std::unique_ptr<Catalog>> Open(os::Disk& disk, std::string folder);
 
-  /// Makes the contract known: a new topic, or the next version of one. The same contract again changes
-  /// nothing. Returns the topic as it is then, durably.
-  /// kConflict: stored data cannot take it, or two topics would share a table.
+  /// Makes the contract known: a new topic, or the next version of one. The same contract again
+  /// changes nothing. Returns the topic as it is then, durably. kConflict: stored data cannot take
+  /// it, or two topics would share a table.
   Result<Topic> Put(const event::Contract& contract);
 
   std::optional<Topic> Find(std::string_view topic) const;
@@ -53,7 +53,8 @@ class Catalog {
 
   os::Disk& disk_;
   const std::string folder_;
-  mutable std::mutex mutex_;  // Guards what follows; held over the write of the file, which is rare.
+  mutable std::mutex
+      mutex_;  // Guards what follows; held over the write of the file, which is rare.
   std::map<std::string, Topic, std::less<>> topics_;
   uint32_t next_partition_ = 1;
 };

@@ -54,8 +54,8 @@ int Run(int argc, const char* const* argv) {
   command->add_option("--port", demo.port, "Port of the server; 0 for any free one");
 
   std::string init_folder = ".";
-  command = Add(app, "init", "Make a project", code,
-                [&] { return internal::Init(global, init_folder); });
+  command =
+      Add(app, "init", "Make a project", code, [&] { return internal::Init(global, init_folder); });
   command->add_option("dir", init_folder, "Folder of the project");
 
   Add(app, "serve", "Serve the project until SIGTERM", code,
@@ -112,7 +112,8 @@ int Run(int argc, const char* const* argv) {
   command = Add(*errors, "retry", "Send one again, as it is or corrected", code,
                 [&] { return internal::RetryError(global, error); });
   command->add_option("id", error.id, "Its id")->required();
-  command->add_option("--edit", error.edited, "File with the corrected event, - for standard input");
+  command->add_option("--edit", error.edited,
+                      "File with the corrected event, - for standard input");
   command = Add(*errors, "replay", "Send all open errors again", code,
                 [&] { return internal::ReplayErrors(global, error); });
   add_filters(command);

@@ -7,9 +7,9 @@ namespace sluice::cli {
 /// Exit codes (sysexits where one fits).
 enum Exit : int {
   kDone = 0,
-  kFailed = 1,        ///< Finished, and something in it failed.
+  kFailed = 1,  ///< Finished, and something in it failed.
   kUsage = 2,
-  kRejected = 65,     ///< `send`: rows went to the errors table, or the body was refused.
+  kRejected = 65,  ///< `send`: rows went to the errors table, or the body was refused.
   kUnreachable = 69,
   kBug = 70,
   kTryAgain = 75,

@@ -29,7 +29,8 @@ struct Relation {
   /// Folders `column=value` in the path hold these columns (hive style), the files do not.
   std::vector<std::string> hive_columns;
   std::vector<std::string> files;
-  std::vector<columnar::Batch> batches;  ///< Their columns may be fewer, or in another order: matched by name, missing ones null.
+  /// Their columns may be fewer, or in another order: they are matched by name, missing ones are null.
+  std::vector<columnar::Batch> batches;
 };
 
 /// Gives a relation when a query names it; called at most once a name and query, on the query's thread.

@@ -26,8 +26,8 @@ Dedupe::Entry* Dedupe::Generation::Find(const privacy::Hash128& id) {
 }
 
 void Dedupe::Generation::Grow() {
-  std::vector<Entry> old = std::exchange(
-      slots, std::vector<Entry>(std::max(kSlotsMin, slots.size() * 2)));
+  std::vector<Entry> old =
+      std::exchange(slots, std::vector<Entry>(std::max(kSlotsMin, slots.size() * 2)));
   used = 0;
   for (const Entry& entry : old) {
     if (entry.state != kFree && entry.state != kForgotten) *Insert(entry.id) = entry;
@@ -57,8 +57,8 @@ Dedupe::Generation& Dedupe::Current(os::Timestamp now) {
     generations_.push_back({.begin = now, .last = now, .slots = {}, .used = 0});
   }
   // Received time never goes back, so the oldest slice ends first.
-  while (generations_.size() > 1 && (now - generations_.front().last > options_.horizon ||
-                                     size() > options_.ids_max)) {
+  while (generations_.size() > 1 &&
+         (now - generations_.front().last > options_.horizon || size() > options_.ids_max)) {
     generations_.pop_front();
   }
   Generation& current = generations_.back();

@@ -24,8 +24,8 @@ struct DedupeOptions {
 
 /// Membership of identities, not order: an identity is a duplicate if it was seen, and only then.
 ///
-/// An identity is *in flight* from Claim() until Settle() of its claim; who meets it meanwhile waits for
-/// that outcome. Not thread-safe: the topic's mutex guards it.
+/// An identity is *in flight* from Claim() until Settle() of its claim; who meets it meanwhile
+/// waits for that outcome. Not thread-safe: the topic's mutex guards it.
 class Dedupe {
  public:
   using ClaimId = uint32_t;
@@ -45,8 +45,8 @@ class Dedupe {
   /// Begins a claim: the identities of one request.
   ClaimId Begin() { return ++last_claim_; }
   Answer Claim(ClaimId claim, const privacy::Hash128& id, uint64_t content, os::Timestamp now);
-  /// Ends a claim: its identities are durable, or forgotten. Returns who waited, to be told outside of
-  /// the mutex.
+  /// Ends a claim: its identities are durable, or forgotten. Returns who waited, to be told outside
+  /// of the mutex.
   std::vector<std::function<void(bool)>> Settle(ClaimId claim, bool durable);
   /// Has `done` called with the outcome of a claim not yet settled.
   void Await(ClaimId claim, std::function<void(bool)> done);

@@ -65,8 +65,7 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
   journal_.RaiseNextOffset(topic.partition, next);
   const auto known = Find(topic.contract->topic);
   auto seen = known ? known->seen : std::make_shared<TopicState::Seen>(options_.dedupe);
-  auto state =
-      std::make_shared<TopicState>(internal::MakeTopicState(topic, std::move(seen)));
+  auto state = std::make_shared<TopicState>(internal::MakeTopicState(topic, std::move(seen)));
   const std::unique_lock lock(mutex_);
   topics_[topic.contract->topic] = state;
   return state;
@@ -85,8 +84,7 @@ Status Ingest::Recover() {
   std::set<uint32_t> begun;
   const Status read = journal_.Read([&](const journal::Frame& frame) -> Status {
     if (frame.kind == journal::FrameKind::kSchema) {
-      SLUICE_ASSIGN_OR_RETURN(schemas[frame.schema_id],
-                              columnar::DeserializeSchema(frame.payload));
+      SLUICE_ASSIGN_OR_RETURN(schemas[frame.schema_id], columnar::DeserializeSchema(frame.payload));
       return {};
     }
     const auto state = by_partition.find(frame.partition);
@@ -128,8 +126,7 @@ Status Ingest::RestoreFromLake(TopicState& state) {
   std::vector<std::string> columns = state.content_columns;
   columns.emplace_back("_id");
   columns.emplace_back("_received_at");
-  SLUICE_ASSIGN_OR_RETURN(const auto files,
-                          lander_.FilesSince(state.topic.partition, since));
+  SLUICE_ASSIGN_OR_RETURN(const auto files, lander_.FilesSince(state.topic.partition, since));
   for (const std::string& path : files) {
     SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(path));
     SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns));
@@ -229,7 +226,8 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
   for (decode::TopicRows& rows : decoded.topics) {
     const auto state = Find(rows.contract->topic);
     SLUICE_CHECK(state != nullptr);
-    // A new version may have come between decoding and now: the rows keep the one they were made with.
+    // A new version may have come between decoding and now: the rows keep the one they were made
+    // with.
     auto topic = state;
     if (state->topic.contract != rows.contract) {
       catalog::Topic older = state->topic;
@@ -272,13 +270,12 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
             ++receipt.duplicate;
             break;
           case Dedupe::Verdict::kOtherContent:
-            decoded.errors.push_back(
-                {.row = rows.rows[i],
-                 .topic = rows.contract->topic,
-                 .code = std::string(kOtherContent),
-                 .path = {},
-                 .message = "the same identity came before with other content",
-                 .payload = rows.payloads[i]});
+            decoded.errors.push_back({.row = rows.rows[i],
+                                      .topic = rows.contract->topic,
+                                      .code = std::string(kOtherContent),
+                                      .path = {},
+                                      .message = "the same identity came before with other content",
+                                      .payload = rows.payloads[i]});
             break;
         }
       }
@@ -354,13 +351,12 @@ class ErrorRows {
         column = found->second;
       } else if (field->name() == "event_time") {
         SLUICE_ASSIGN_OR_RETURN(
-            column, FromArrow(arrow::MakeArrayFromScalar(
-                        arrow::TimestampScalar(now.time_since_epoch().count(), field->type()),
-                        rows)));
+            column,
+            FromArrow(arrow::MakeArrayFromScalar(
+                arrow::TimestampScalar(now.time_since_epoch().count(), field->type()), rows)));
       } else if (field->name() == "_schema_version") {
-        SLUICE_ASSIGN_OR_RETURN(column,
-                                FromArrow(arrow::MakeArrayFromScalar(
-                                    arrow::Int32Scalar(topic_.contract().version), rows)));
+        SLUICE_ASSIGN_OR_RETURN(column, FromArrow(arrow::MakeArrayFromScalar(
+                                            arrow::Int32Scalar(topic_.contract().version), rows)));
       } else {
         SLUICE_ASSIGN_OR_RETURN(column, FromArrow(arrow::MakeArrayOfNull(field->type(), rows)));
       }
@@ -391,9 +387,8 @@ Status Ingest::DraftErrors(const Submission& submission,
       receipt.errors.push_back({error.row, error.code, error.path, error.message});
     }
     metrics_.GetCounter("sluice_error_events_total", fmt::format("code=\"{}\"", error.code)).Add();
-    SLUICE_ASSIGN_OR_RETURN(
-        const std::string sealed,
-        privacy::Seal(keys_.sealing(), error.payload, kSealContext, random_));
+    SLUICE_ASSIGN_OR_RETURN(const std::string sealed,
+                            privacy::Seal(keys_.sealing(), error.payload, kSealContext, random_));
     SLUICE_RETURN_IF_ERROR(
         rows.Add("open", std::nullopt, error, ShapeName(submission.shape), sealed));
   }
@@ -434,8 +429,8 @@ void Ingest::Commit(std::shared_ptr<internal::Draft> draft) {
 }
 
 void Ingest::Settle(const std::shared_ptr<internal::Draft>& draft, bool durable) {
-  // Who met our identities in flight learns the outcome of our own rows at once: waiting here for what
-  // we ourselves met would let two requests wait for each other.
+  // Who met our identities in flight learns the outcome of our own rows at once: waiting here for
+  // what we ourselves met would let two requests wait for each other.
   std::vector<std::function<void(bool)>> waiters;
   for (auto* const list : {&draft->parts, &draft->claims}) {
     for (const internal::Draft::Part& part : *list) {
@@ -458,8 +453,7 @@ void Ingest::Arrive(const std::shared_ptr<internal::Draft>& draft, bool ok) {
     const Receipt& receipt = draft->receipt;
     const auto count = [&](std::string_view outcome, int64_t rows) {
       if (rows > 0) {
-        metrics_
-            .GetCounter("sluice_ingest_events_total", fmt::format("outcome=\"{}\"", outcome))
+        metrics_.GetCounter("sluice_ingest_events_total", fmt::format("outcome=\"{}\"", outcome))
             .Add(rows);
       }
     };
@@ -472,8 +466,7 @@ void Ingest::Arrive(const std::shared_ptr<internal::Draft>& draft, bool ok) {
   }
   if (!draft->done) return;
   if (!durable) {
-    return draft->done(
-        Unavailable("the rows could not be made durable; send the same body again"));
+    return draft->done(Unavailable("the rows could not be made durable; send the same body again"));
   }
   if (draft->wait != WaitLevel::kTable || draft->receipt.offsets.empty()) {
     draft->receipt.landed = draft->wait == WaitLevel::kTable;

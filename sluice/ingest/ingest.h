@@ -100,11 +100,12 @@ class Ingest {
   Result<catalog::Topic> Register(const event::Contract& contract);
 
   /// Takes one body; calls `done` once, on this thread or the journal's or the lander's.
-  /// kInvalid: refused whole, nothing is kept. kUnavailable: outcome of none or some rows unknown; send
-  /// again. kNotFound: Shape::kContent names no topic that can take it, even as errors.
+  /// kInvalid: refused whole, nothing is kept. kUnavailable: outcome of none or some rows unknown;
+  /// send again. kNotFound: Shape::kContent names no topic that can take it, even as errors.
   void Submit(const Submission& submission, std::function<void(Result<Receipt>)> done);
 
-  /// Records what became of open errors (`fixed`, `dropped`), by their offsets; blocks until durable.
+  /// Records what became of open errors (`fixed`, `dropped`), by their offsets; blocks until
+  /// durable.
   Status ResolveErrors(const std::vector<journal::Offset>& offsets, std::string_view state);
   /// Opens the sealed payload of an error row.
   Result<std::string> OpenPayload(std::string_view sealed) const;
@@ -138,10 +139,10 @@ class Ingest {
   os::Random& random_;
   Metrics& metrics_;
 
-  std::mutex register_mutex_;           // One change of topics at a time.
-  mutable std::shared_mutex mutex_;     // Guards topics_.
+  std::mutex register_mutex_;        // One change of topics at a time.
+  mutable std::shared_mutex mutex_;  // Guards topics_.
   std::unordered_map<std::string, std::shared_ptr<internal::TopicState>> topics_;
-  std::mutex decoders_mutex_;           // Guards decoders_.
+  std::mutex decoders_mutex_;  // Guards decoders_.
   std::vector<std::unique_ptr<decode::JsonDecoder>> decoders_;
 };
 

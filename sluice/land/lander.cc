@@ -59,8 +59,7 @@ Result<ReadView> Lander::View(std::string_view schema, std::string_view table) {
   return NotFound("there is no table {}", wanted);
 }
 
-Result<std::vector<std::string>> Lander::FilesSince(uint32_t partition,
-                                                    os::Timestamp since) const {
+Result<std::vector<std::string>> Lander::FilesSince(uint32_t partition, os::Timestamp since) const {
   const auto table = Find(partition);
   if (table == nullptr) return NotFound("there is no partition {}", partition);
   return table->FilesSince(since);

@@ -48,14 +48,14 @@ struct ReadView {
 
 struct TableStatus {
   std::string topic;
-  std::string table;         ///< `bronze.flights`
+  std::string table;  ///< `bronze.flights`
   uint32_t partition = 0;
-  journal::Offset landed = -1;   ///< Last offset in the table; -1: none.
-  journal::Offset end = 0;       ///< Next offset; pending = end - landed - 1.
+  journal::Offset landed = -1;  ///< Last offset in the table; -1: none.
+  journal::Offset end = 0;      ///< Next offset; pending = end - landed - 1.
   int64_t files = 0;
   int64_t version = -1;
-  int64_t landed_rows = 0;       ///< By the table's statistics, foreign rows included.
-  std::string stopped;           ///< Why landing stopped; empty while it works.
+  int64_t landed_rows = 0;  ///< By the table's statistics, foreign rows included.
+  std::string stopped;      ///< Why landing stopped; empty while it works.
 };
 
 /// Lands all tables of one journal.
@@ -68,16 +68,16 @@ class Lander {
          os::Random& random, Metrics& metrics, std::string journal_uuid);
   ~Lander();
 
-  /// Opens the topic's table, made if it does not exist, or brings it to the contract's next version.
-  /// Returns the first offset that the table does not have.
+  /// Opens the topic's table, made if it does not exist, or brings it to the contract's next
+  /// version. Returns the first offset that the table does not have.
   Result<journal::Offset> Open(const catalog::Topic& topic);
 
-  /// Tells where the journal's kept frames begin for a partition, once, before the first Add(). Offsets
-  /// between the table's end and `first` are lost: landing stops with a report.
+  /// Tells where the journal's kept frames begin for a partition, once, before the first Add().
+  /// Offsets between the table's end and `first` are lost: landing stops with a report.
   void SetFirstKept(uint32_t partition, journal::Offset first);
 
-  /// Takes durable rows, in the order of their offsets; from then on readers see them. Offsets that the
-  /// table has are skipped.
+  /// Takes durable rows, in the order of their offsets; from then on readers see them. Offsets that
+  /// the table has are skipped.
   void Add(uint32_t partition, journal::Offset base, os::Timestamp received,
            const columnar::Batch& rows);
 

@@ -26,9 +26,8 @@ const std::shared_ptr<arrow::DataType>& UtcMicros() {
 }
 
 int32_t DayOf(int64_t micros) {
-  return static_cast<int32_t>(std::chrono::floor<std::chrono::days>(
-                                  std::chrono::microseconds(micros))
-                                  .count());
+  return static_cast<int32_t>(
+      std::chrono::floor<std::chrono::days>(std::chrono::microseconds(micros)).count());
 }
 
 Result<std::shared_ptr<arrow::Array>> Repeat(const arrow::Scalar& value, int64_t rows) {
@@ -81,8 +80,7 @@ Schema TableSchema(const event::Contract& contract) {
 }
 
 Result<Batch> ToTableRows(const Schema& schema, const Batch& rows, uint32_t partition,
-                          journal::Offset base, os::Timestamp received,
-                          const std::string& tenant) {
+                          journal::Offset base, os::Timestamp received, const std::string& tenant) {
   const int64_t count = rows->num_rows();
   arrow::ArrayVector columns;
   for (const auto& field : schema->fields()) {
@@ -95,8 +93,8 @@ Result<Batch> ToTableRows(const Schema& schema, const Batch& rows, uint32_t part
       SLUICE_ASSIGN_OR_RETURN(column, OffsetsFrom(base, count));
     } else if (name == "_received_at") {
       SLUICE_ASSIGN_OR_RETURN(
-          column, Repeat(arrow::TimestampScalar(received.time_since_epoch().count(), UtcMicros()),
-                         count));
+          column,
+          Repeat(arrow::TimestampScalar(received.time_since_epoch().count(), UtcMicros()), count));
     } else if (name == "_tenant") {
       SLUICE_ASSIGN_OR_RETURN(column, Repeat(arrow::StringScalar(tenant), count));
     } else if (name == kDateColumn) {
@@ -132,8 +130,7 @@ Result<Batch> ToTableRows(const Schema& schema, const Batch& rows, uint32_t part
 namespace {
 
 const arrow::Date32Array& Dates(const Batch& rows) {
-  return static_cast<const arrow::Date32Array&>(
-      *rows->GetColumnByName(std::string(kDateColumn)));
+  return static_cast<const arrow::Date32Array&>(*rows->GetColumnByName(std::string(kDateColumn)));
 }
 
 }  // namespace

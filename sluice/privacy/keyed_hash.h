@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// A keyed 128-bit hash for identities (SipHash-2-4 with 128-bit output, Aumasson and Bernstein 2012).
+/// A keyed 128-bit hash for identities (SipHash-2-4 with 128-bit output, Aumasson and Bernstein
+/// 2012).
 
 #include <array>
 #include <compare>

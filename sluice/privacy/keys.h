@@ -18,8 +18,8 @@ namespace sluice::privacy {
 /// Immutable once loaded. Thread-safe.
 class Keys {
  public:
-  /// Reads the key file, or makes it with new keys if it does not exist. `made` (may be null) tells which.
-  /// kInvalid: the file is there but not one of ours; it is never replaced.
+  /// Reads the key file, or makes it with new keys if it does not exist. `made` (may be null) tells
+  /// which. kInvalid: the file is there but not one of ours; it is never replaced.
   static Result<Keys> LoadOrMake(os::Disk& disk, const std::string& path, os::Random& random,
                                  bool* made = nullptr);
 

@@ -12,8 +12,8 @@
 
 namespace sluice::privacy {
 
-/// Returns version (1 byte), nonce (12), ciphertext, tag (16). `context` is bound, not stored: opening
-/// needs the same.
+/// Returns version (1 byte), nonce (12), ciphertext, tag (16). `context` is bound, not stored:
+/// opening needs the same.
 Result<std::string> Seal(const std::array<std::byte, 32>& key, std::string_view plain,
                          std::string_view context, os::Random& random);
 

@@ -53,7 +53,8 @@ class Reader {
       }
       if (known) continue;
       std::string names;
-      for (const auto& [name, read] : keys) names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+      for (const auto& [name, read] : keys)
+        names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
       Mistake(entry.first, fmt::format("unknown key \"{}\" in {}; known are {}", key, what, names));
     }
   }
@@ -142,51 +143,50 @@ void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
 Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
   std::string version = "1";
   std::string format = "delta";
-  reader.Map(
-      root, "the project file",
-      {{"version", reader.Text(version)},
-       {"project", reader.Text(config.project)},
-       {"storage",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "storage",
-                     {{"path", reader.Text(config.data)},
-                      {"keys", reader.Text(config.keys)},
-                      {"format", reader.Text(format)},
-                      {"free_min", reader.Parsed(config.free_bytes_min, ParseSize)},
-                      {"segment", reader.Parsed(config.segment_bytes, ParseSize)}});
-        }},
-       {"serve",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "serve", {{"http", [&](const YAML::Node& value) {
-                                        ReadAddress(reader, value, config);
-                                      }}});
-        }},
-       {"land",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "land",
-                     {{"every", reader.Duration(config.land_every)},
-                      {"bytes", reader.Parsed(config.land_bytes_max, ParseSize)}});
-        }},
-       {"limits",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "limits",
-                     {{"body", reader.Parsed(config.body_bytes_max, ParseSize)},
-                      {"rows", reader.Parsed(config.rows_max, ParseSize)},
-                      {"row", reader.Parsed(config.row_bytes_max, ParseSize)},
-                      {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)}});
-        }},
-       {"dedup",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "dedup",
-                     {{"horizon", reader.Duration(config.dedupe_horizon)},
-                      {"ids_max", reader.Parsed(config.dedupe_ids_max, ParseSize)}});
-        }},
-       {"topics", [&](const YAML::Node& node) {
-          if (!node.IsMap()) return reader.Mistake(node, "topics must be a mapping");
-          for (const auto& entry : node) {
-            ReadTopic(reader, entry.second, config.topics[entry.first.Scalar()]);
-          }
-        }}});
+  reader.Map(root, "the project file",
+             {{"version", reader.Text(version)},
+              {"project", reader.Text(config.project)},
+              {"storage",
+               [&](const YAML::Node& node) {
+                 reader.Map(node, "storage",
+                            {{"path", reader.Text(config.data)},
+                             {"keys", reader.Text(config.keys)},
+                             {"format", reader.Text(format)},
+                             {"free_min", reader.Parsed(config.free_bytes_min, ParseSize)},
+                             {"segment", reader.Parsed(config.segment_bytes, ParseSize)}});
+               }},
+              {"serve",
+               [&](const YAML::Node& node) {
+                 reader.Map(node, "serve", {{"http", [&](const YAML::Node& value) {
+                                               ReadAddress(reader, value, config);
+                                             }}});
+               }},
+              {"land",
+               [&](const YAML::Node& node) {
+                 reader.Map(node, "land",
+                            {{"every", reader.Duration(config.land_every)},
+                             {"bytes", reader.Parsed(config.land_bytes_max, ParseSize)}});
+               }},
+              {"limits",
+               [&](const YAML::Node& node) {
+                 reader.Map(node, "limits",
+                            {{"body", reader.Parsed(config.body_bytes_max, ParseSize)},
+                             {"rows", reader.Parsed(config.rows_max, ParseSize)},
+                             {"row", reader.Parsed(config.row_bytes_max, ParseSize)},
+                             {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)}});
+               }},
+              {"dedup",
+               [&](const YAML::Node& node) {
+                 reader.Map(node, "dedup",
+                            {{"horizon", reader.Duration(config.dedupe_horizon)},
+                             {"ids_max", reader.Parsed(config.dedupe_ids_max, ParseSize)}});
+               }},
+              {"topics", [&](const YAML::Node& node) {
+                 if (!node.IsMap()) return reader.Mistake(node, "topics must be a mapping");
+                 for (const auto& entry : node) {
+                   ReadTopic(reader, entry.second, config.topics[entry.first.Scalar()]);
+                 }
+               }}});
   if (version != "1") reader.Mistake(root["version"], "this program reads version 1");
   if (format != "delta") reader.Mistake(root["storage"]["format"], "the only format is delta");
   return {};
@@ -206,16 +206,15 @@ Result<std::chrono::microseconds> ParseDuration(std::string_view text) {
 }
 
 Result<uint64_t> ParseSize(std::string_view text) {
-  SLUICE_ASSIGN_OR_RETURN(const double bytes,
-                          ParseWithUnit(text,
-                                        {{"", 1},
-                                         {"kB", 1e3},
-                                         {"MB", 1e6},
-                                         {"GB", 1e9},
-                                         {"KiB", 1024},
-                                         {"MiB", 1 << 20},
-                                         {"GiB", 1 << 30}},
-                                        "16MiB or 10000"));
+  SLUICE_ASSIGN_OR_RETURN(const double bytes, ParseWithUnit(text,
+                                                            {{"", 1},
+                                                             {"kB", 1e3},
+                                                             {"MB", 1e6},
+                                                             {"GB", 1e9},
+                                                             {"KiB", 1024},
+                                                             {"MiB", 1 << 20},
+                                                             {"GiB", 1 << 30}},
+                                                            "16MiB or 10000"));
   return static_cast<uint64_t>(bytes);
 }
 

@@ -24,10 +24,10 @@ struct TopicConfig {
 /// All settings of one server. Times and sizes with units in the file: `90s`, `16MiB`.
 struct Config {
   std::string project = "sluice";
-  std::string folder = ".";          ///< Where the project file is.
-  std::string data = "data";         ///< storage.path, relative to folder.
-  std::string keys = "keys";         ///< storage.keys: the key file's folder, outside data.
-  std::string address = "127.0.0.1"; ///< serve.http
+  std::string folder = ".";           ///< Where the project file is.
+  std::string data = "data";          ///< storage.path, relative to folder.
+  std::string keys = "keys";          ///< storage.keys: the key file's folder, outside data.
+  std::string address = "127.0.0.1";  ///< serve.http
   uint16_t port = 7117;
   std::chrono::milliseconds land_every{300'000};
   int64_t land_bytes_max = 128ll << 20;

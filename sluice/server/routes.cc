@@ -26,9 +26,9 @@ void AppendText(std::string& out, std::string_view name, std::string_view text) 
 }
 
 std::string ReceiptJson(const ingest::Receipt& receipt) {
-  std::string out = fmt::format(
-      "{{\"received\":{},\"accepted\":{},\"duplicate\":{},\"error\":{}", receipt.received,
-      receipt.accepted, receipt.duplicate, receipt.error);
+  std::string out =
+      fmt::format("{{\"received\":{},\"accepted\":{},\"duplicate\":{},\"error\":{}",
+                  receipt.received, receipt.accepted, receipt.duplicate, receipt.error);
   if (receipt.without_identity > 0) {
     out += fmt::format(",\"without_identity\":{}", receipt.without_identity);
   }
@@ -149,11 +149,13 @@ void Routes::Handle(std::shared_ptr<const Request> request, Respond respond) {
   } else if (path == "/readyz") {
     if (!only("GET")) return;
     const Status ready = hooks_.ready();
-    if (ready.ok()) return respond({.content_type = "text/plain", .headers = {}, .body = "ready\n"});
+    if (ready.ok())
+      return respond({.content_type = "text/plain", .headers = {}, .body = "ready\n"});
     respond(Problem(503, "SL5032", ready.error().message()));
   } else if (path == "/metrics") {
     if (!only("GET")) return;
-    respond({.content_type = "text/plain; version=0.0.4", .headers = {}, .body = metrics_.Render()});
+    respond(
+        {.content_type = "text/plain; version=0.0.4", .headers = {}, .body = metrics_.Render()});
   } else if (path == "/v1/version") {
     if (!only("GET")) return;
     respond({.headers = {}, .body = fmt::format("{{\"version\":\"{}\"}}\n", kVersion)});
@@ -183,9 +185,8 @@ void Routes::Handle(std::shared_ptr<const Request> request, Respond respond) {
     const size_t slash = rest.find('/');
     const std::string verb = slash == std::string::npos ? "show" : rest.substr(slash + 1);
     if (!only(verb == "show" ? "GET" : "POST")) return;
-    on_worker([this, request, id = rest.substr(0, slash), verb] {
-      return OneError(*request, id, verb);
-    });
+    on_worker(
+        [this, request, id = rest.substr(0, slash), verb] { return OneError(*request, id, verb); });
   } else {
     respond(Problem(404, "SL4041", fmt::format("there is nothing at this address")));
   }
@@ -199,8 +200,8 @@ void Routes::Events(const std::shared_ptr<const Request>& request, std::string t
       type == "application/jsonl") {
     submission.framing = decode::Framing::kNdjson;
   } else if (type != "application/json" && !type.empty()) {
-    return respond(Problem(415, "SL4150",
-                           "send application/json (an object or an array) or application/x-ndjson"));
+    return respond(Problem(
+        415, "SL4150", "send application/json (an object or an array) or application/x-ndjson"));
   }
   if (const std::string_view encoding = request->Header("content-encoding");
       !encoding.empty() && encoding != "identity") {
@@ -362,8 +363,10 @@ Response Routes::Tables() const {
 }
 
 Response Routes::Errors(const Request& request) {
-  std::string query = "select _offset as id, _received_at as received_at, topic, code, path, "
-                      "message, row_number, shape from (" + std::string(kOpenErrors) + ")";
+  std::string query =
+      "select _offset as id, _received_at as received_at, topic, code, path, "
+      "message, row_number, shape from (" +
+      std::string(kOpenErrors) + ")";
   std::string where;
   for (const char* const name : {"topic", "code"}) {
     if (const std::string value = Parameter(request, name); !value.empty()) {
@@ -378,10 +381,10 @@ Response Routes::Errors(const Request& request) {
 
 Result<std::vector<Routes::OpenError>> Routes::FindOpen(const std::string& condition,
                                                         int64_t limit) {
-  const std::string query =
-      fmt::format("select _offset, topic, code, shape, payload from ({}) where {} "
-                  "order by _offset limit {}",
-                  kOpenErrors, condition, limit);
+  const std::string query = fmt::format(
+      "select _offset, topic, code, shape, payload from ({}) where {} "
+      "order by _offset limit {}",
+      kOpenErrors, condition, limit);
   SLUICE_ASSIGN_OR_RETURN(const sql::QueryResult result,
                           database_.Query(query, sql::Format::kNdjson));
   std::vector<OpenError> errors;
@@ -412,14 +415,12 @@ Result<ingest::Receipt> Routes::Resend(const OpenError& error, const std::string
   ingest::Submission submission;
   submission.body = std::string_view(padded).substr(0, payload.size());
   submission.framing = decode::Framing::kJson;
-  submission.shape =
-      error.shape == "content" ? decode::Shape::kContent : decode::Shape::kEnvelope;
+  submission.shape = error.shape == "content" ? decode::Shape::kContent : decode::Shape::kEnvelope;
   submission.topic = error.topic;
   submission.fallback_identity = fmt::format("error {}", error.offset);
   std::promise<Result<ingest::Receipt>> promise;
-  ingest_.Submit(submission, [&](Result<ingest::Receipt> receipt) {
-    promise.set_value(std::move(receipt));
-  });
+  ingest_.Submit(submission,
+                 [&](Result<ingest::Receipt> receipt) { promise.set_value(std::move(receipt)); });
   SLUICE_ASSIGN_OR_RETURN(ingest::Receipt receipt, promise.get_future().get());
   // A row that failed again has an error row of its own now; the old one is closed by it.
   SLUICE_RETURN_IF_ERROR(ingest_.ResolveErrors({error.offset}, "fixed"));
@@ -442,8 +443,7 @@ Response Routes::OneError(const Request& request, const std::string& id, const s
     return {.headers = {}, .body = "{\"dropped\":1}\n"};
   }
   if (verb == "retry") {
-    auto receipt =
-        Resend(error, request.body.empty() ? error.payload : std::string(request.body));
+    auto receipt = Resend(error, request.body.empty() ? error.payload : std::string(request.body));
     if (!receipt.ok()) return ErrorResponse(receipt.error());
     return {.headers = {}, .body = ReceiptJson(*receipt)};
   }

@@ -84,9 +84,10 @@ Status RunningServer::OpenKeys() {
   if (!keys.ok()) return keys.status();
   keys_ = std::move(*keys);
   if (made) {
-    trace::Warning("new keys made; keep a copy of them apart from the data: without them sealed "
-                   "values cannot be read and events cannot be recognised again",
-                   {{"file", path}});
+    trace::Warning(
+        "new keys made; keep a copy of them apart from the data: without them sealed "
+        "values cannot be read and events cannot be recognised again",
+        {{"file", path}});
   }
   return {};
 }
@@ -120,9 +121,8 @@ Status RunningServer::Start() {
                                              *store_, *keys_, clock_, random_, metrics_);
   SLUICE_RETURN_IF_ERROR(ingest_->Recover());
   SLUICE_RETURN_IF_ERROR(LoadSchemas());
-  lander_->Start([this](uint32_t partition, journal::Offset next) {
-    journal_->Release(partition, next);
-  });
+  lander_->Start(
+      [this](uint32_t partition, journal::Offset next) { journal_->Release(partition, next); });
 
   duck::EngineOptions engine_options;
   engine_options.files_folder = tables;
@@ -160,10 +160,9 @@ Status RunningServer::StartHttp() {
   http.address = config_.address;
   http.port = config_.port;
   http.body_bytes_max = config_.body_bytes_max;
-  SLUICE_ASSIGN_OR_RETURN(
-      http_, api::HttpServer::Start(http, [this](auto request, auto respond) {
-        routes_->Handle(std::move(request), std::move(respond));
-      }));
+  SLUICE_ASSIGN_OR_RETURN(http_, api::HttpServer::Start(http, [this](auto request, auto respond) {
+                            routes_->Handle(std::move(request), std::move(respond));
+                          }));
   trace::Info("serving", {{"address", config_.address}, {"port", http_->port()}});
   return {};
 }
@@ -172,7 +171,8 @@ bool RunningServer::DiskFull() {
   // Asked for every body, looked up once a second.
   const int64_t now = clock_.Steady().time_since_epoch().count();
   int64_t checked = disk_checked_.load();
-  if ((checked == 0 || now - checked > 1'000'000) && disk_checked_.compare_exchange_strong(checked, now)) {
+  if ((checked == 0 || now - checked > 1'000'000) &&
+      disk_checked_.compare_exchange_strong(checked, now)) {
     const auto free = disk_.FreeBytes(config_.DataPath());
     disk_full_ = free.ok() && *free < config_.free_bytes_min;
   }

@@ -22,8 +22,8 @@ namespace sluice::server {
 /// Thread-safe. Stops on destruction, as by Stop().
 class Server {
  public:
-  /// Opens data, recovers, begins to serve. Every schema of `schemas/` in the project's folder has its
-  /// topic then.
+  /// Opens data, recovers, begins to serve. Every schema of `schemas/` in the project's folder has
+  /// its topic then.
   static Result<std::unique_ptr<Server>> Start(const Config& config);
   virtual ~Server() = default;
 

@@ -57,9 +57,9 @@ Result<api::Response> Client::Ask(std::string_view method, std::string_view targ
     if (problem["code"].get(code) != simdjson::SUCCESS) code = "";
     if (problem["detail"].get(detail) != simdjson::SUCCESS) detail = "";
   }
-  const std::string text =
-      detail.empty() ? fmt::format("the server answered {}", answer->status)
-                     : fmt::format("{}{}{}", code, code.empty() ? "" : ": ", detail);
+  const std::string text = detail.empty()
+                               ? fmt::format("the server answered {}", answer->status)
+                               : fmt::format("{}{}{}", code, code.empty() ? "" : ": ", detail);
   switch (answer->status) {
     case 401:
     case 403:

@@ -19,11 +19,13 @@ class Client {
 
   /// Sends, and turns a problem answer into an error with its code and text.
   Result<api::Response> Ask(std::string_view method, std::string_view target,
-                            const api::HttpClient::Fields& headers = {}, std::string_view body = {});
+                            const api::HttpClient::Fields& headers = {},
+                            std::string_view body = {});
 
  private:
   Client(api::ClientOptions options, std::string address)
-      : http_(std::make_unique<api::HttpClient>(std::move(options))), address_(std::move(address)) {}
+      : http_(std::make_unique<api::HttpClient>(std::move(options))),
+        address_(std::move(address)) {}
   std::unique_ptr<api::HttpClient> http_;
   std::string address_;
 };

@@ -55,9 +55,10 @@ int Serve(const Global& global) {
   }
   if (config->address != "127.0.0.1" && config->address != "localhost" &&
       config->address != "::1") {
-    Fail(Denied("serve.http is {}, which others can reach: without tokens only loopback addresses "
-                "are served",
-                config->address));
+    Fail(
+        Denied("serve.http is {}, which others can reach: without tokens only loopback addresses "
+               "are served",
+               config->address));
     return kConfiguration;
   }
   auto server = server::Server::Start(*config);
@@ -95,8 +96,7 @@ int Init(const Global&, const std::string& folder) {
                            "}\n");
   }
   if (!made.ok()) return Fail(made.error());
-  std::fprintf(stderr,
-               "made %s and %s/schemas/user_event.capnp\nnext: sluice -C %s serve\n",
+  std::fprintf(stderr, "made %s and %s/schemas/user_event.capnp\nnext: sluice -C %s serve\n",
                project.c_str(), folder.c_str(), folder.c_str());
   return kDone;
 }
@@ -116,8 +116,8 @@ int Sql(const Global& global, const SqlArguments& arguments) {
   if (form == "ndjson") accept = "application/x-ndjson";
   if (form == "csv") accept = "text/csv";
   if (form == "arrow") accept = "application/vnd.apache.arrow.stream";
-  auto answer = client->Ask("POST", "/v1/sql",
-                            {{"content-type", "text/plain"}, {"accept", accept}}, text);
+  auto answer =
+      client->Ask("POST", "/v1/sql", {{"content-type", "text/plain"}, {"accept", accept}}, text);
   if (!answer.ok()) return Fail(answer.error());
   if (form == "table") {
     PrintTable(answer->body);
@@ -155,9 +155,9 @@ int Send(const Global& global, const SendArguments& arguments) {
     }
     const std::string_view body = std::string_view(*input).substr(at, end - at);
     at = end;
-    auto answer = client->Ask(
-        "POST", target,
-        {{"content-type", array ? "application/json" : "application/x-ndjson"}}, body);
+    auto answer =
+        client->Ask("POST", target,
+                    {{"content-type", array ? "application/json" : "application/x-ndjson"}}, body);
     if (!answer.ok()) {
       const int code = Fail(answer.error());
       return answer.error().code() == ErrorCode::kInvalid ? kRejected : code;

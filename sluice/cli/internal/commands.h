@@ -12,17 +12,17 @@ namespace sluice::cli::internal {
 
 /// Flags that stand before or after every command.
 struct Global {
-  std::string folder = ".";   ///< -C
-  std::string output;         ///< -o
-  std::string address;        ///< --server HOST:PORT; else the project's, else 127.0.0.1:7117.
+  std::string folder = ".";  ///< -C
+  std::string output;        ///< -o
+  std::string address;       ///< --server HOST:PORT; else the project's, else 127.0.0.1:7117.
   std::string log_format = "text";
   bool quiet = false;
 };
 
 struct DemoArguments {
   std::string rate = "200/s";
-  int64_t seconds = 0;   ///< 0: until interrupted.
-  std::string keep;      ///< Folder to keep; a temporary one else.
+  int64_t seconds = 0;  ///< 0: until interrupted.
+  std::string keep;     ///< Folder to keep; a temporary one else.
   uint16_t port = 7117;
 };
 int Demo(const Global& global, const DemoArguments& arguments);

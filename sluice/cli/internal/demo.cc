@@ -81,7 +81,8 @@ class Generator {
           R"({{"event":"shop.user-events","content":{{"eventId":"bad-{}","userId":"seven"}}}})",
           number);
     } else if (number % 3 == 0) {
-      static constexpr std::string_view kTypes[] = {"login", "click", "click", "purchase", "logout"};
+      static constexpr std::string_view kTypes[] = {"login", "click", "click", "purchase",
+                                                    "logout"};
       event = fmt::format(
           R"({{"event":"shop.user-events","content":{{"eventId":"{:016x}","userId":{},"eventType":"{}",)"
           R"("page":"/p/{}","timestamp":"{}"}}}})",
@@ -138,9 +139,8 @@ Status AddReceipt(const api::Response& answer, Totals& totals) {
 
 /// Reads the single number that a query answers.
 Result<double> AskNumber(api::HttpClient& client, std::string_view sql) {
-  SLUICE_ASSIGN_OR_RETURN(
-      const api::Response answer,
-      client.Send("POST", "/v1/sql", {{"content-type", "text/plain"}}, sql));
+  SLUICE_ASSIGN_OR_RETURN(const api::Response answer,
+                          client.Send("POST", "/v1/sql", {{"content-type", "text/plain"}}, sql));
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   double number = 0;
@@ -292,12 +292,13 @@ int Demo(const Global& global, const DemoArguments& arguments) {
     os::SystemDisk disk;
     SLUICE_ASSIGN_OR_RETURN(const server::Config config, server::LoadConfig(disk, folder));
     SLUICE_ASSIGN_OR_RETURN(const auto server, server::Server::Start(config));
-    std::fprintf(stderr,
-                 "project %s\nHTTP    http://127.0.0.1:%u\nSQL     sluice --server 127.0.0.1:%u sql "
-                 "-c 'select * from bronze.shop_user_events limit 5'\n%s\n",
-                 folder.c_str(), server->port(), server->port(),
-                 arguments.keep.empty() ? "Ctrl-C stops and removes everything"
-                                        : "Ctrl-C stops; the project stays");
+    std::fprintf(
+        stderr,
+        "project %s\nHTTP    http://127.0.0.1:%u\nSQL     sluice --server 127.0.0.1:%u sql "
+        "-c 'select * from bronze.shop_user_events limit 5'\n%s\n",
+        folder.c_str(), server->port(), server->port(),
+        arguments.keep.empty() ? "Ctrl-C stops and removes everything"
+                               : "Ctrl-C stops; the project stays");
     SLUICE_ASSIGN_OR_RETURN(const int code, Generate(*server, *rate, arguments.seconds));
     SLUICE_RETURN_IF_ERROR(server->Stop());
     return code;

@@ -6,8 +6,8 @@
 
 int main(int argc, char** argv) {
   const int code = sluice::cli::RunCommandLine(argc, argv);
-  // Everything has been stopped in order by now. Destructors of globals inside the linked libraries are
-  // not worth their risk: some free what others still use (docs/adr/0002-linking.md).
+  // Everything has been stopped in order by now. Destructors of globals inside the linked libraries
+  // are not worth their risk: some free what others still use (docs/adr/0002-linking.md).
   std::fflush(nullptr);
   _exit(code);
 }

@@ -44,13 +44,14 @@ struct Draft {
   };
   Receipt receipt;
   std::vector<journal::NewFrame> frames;
-  std::vector<Part> parts;     ///< One a frame, in the same order.
-  std::vector<Part> claims;    ///< Claims without a frame (every row a duplicate).
+  std::vector<Part> parts;   ///< One a frame, in the same order.
+  std::vector<Part> claims;  ///< Claims without a frame (every row a duplicate).
   WaitLevel wait = WaitLevel::kLog;
   std::function<void(Result<Receipt>)> done;
   os::Monotonic start{};
 
-  std::atomic<int> outstanding{1};  ///< Outcomes still awaited: our own, and those of claims we met.
+  std::atomic<int> outstanding{
+      1};  ///< Outcomes still awaited: our own, and those of claims we met.
   std::atomic<bool> failed{false};
 };
 

@@ -12,7 +12,8 @@ namespace {
 
 using columnar::Batch;
 
-// Tiny batches cost a query far more than their rows: 30,000 of one row took 99 ms, 10 large ones 10 ms.
+// Tiny batches cost a query far more than their rows: 30,000 of one row took 99 ms, 10 large ones
+// 10 ms.
 constexpr int64_t kCoalesceRows = 16 << 10;
 constexpr int64_t kChunkRowsMin = 2 << 10;
 constexpr std::chrono::milliseconds kRefreshEvery{500};
@@ -69,7 +70,8 @@ Status TableLander::CheckOwnership(const lake::Snapshot& snapshot) {
     if (app.starts_with(kAppPrefix) && app.find('#') == std::string::npos && app != app_id_ &&
         transaction.version > snapshot.TransactionVersion(app_id_).value_or(-1)) {
       return Conflict(
-          "the table was filled by another journal ('{}', up to offset {}); if that journal is gone "
+          "the table was filled by another journal ('{}', up to offset {}); if that journal is "
+          "gone "
           "for good, let this one go on behind it with `sluice table adopt {}`",
           app, transaction.version, topic_.contract->topic);
     }
@@ -92,7 +94,8 @@ Status TableLander::Adopt() {
 }
 
 Status TableLander::Evolve(const catalog::Topic& topic) {
-  // Rows of the old contract that wait are landed with the new columns null: they are matched by name.
+  // Rows of the old contract that wait are landed with the new columns null: they are matched by
+  // name.
   const std::lock_guard lock(mutex_);
   SLUICE_RETURN_IF_ERROR(Coalesce());
   const columnar::Schema schema = TableSchema(*topic.contract);
@@ -296,9 +299,8 @@ Result<journal::Offset> TableLander::Land() {
   }
   lake::AppendOptions append;
   append.operation = "LAND";
-  const int64_t now_ms = std::chrono::floor<std::chrono::milliseconds>(clock_.Now())
-                             .time_since_epoch()
-                             .count();
+  const int64_t now_ms =
+      std::chrono::floor<std::chrono::milliseconds>(clock_.Now()).time_since_epoch().count();
   append.transactions = {{.app_id = app_id_, .version = last, .last_updated_ms = now_ms}};
   std::optional<int64_t> expected;
   if (first > 0) expected = first - 1;
@@ -323,8 +325,8 @@ Result<journal::Offset> TableLander::Land() {
   }
   if (lake::CheckpointDue(*snapshot)) {
     if (const Status written = table_.WriteCheckpoint(*snapshot); !written.ok()) {
-      trace::Warning("no checkpoint", {{"table", topic_.table_path},
-                                       {"reason", written.error().ToString()}});
+      trace::Warning("no checkpoint",
+                     {{"table", topic_.table_path}, {"reason", written.error().ToString()}});
     }
   }
   trace::Info("table landed", {{"table", topic_.table_path},

@@ -35,7 +35,8 @@ class TableLander {
 
   std::vector<std::string> FilesSince(os::Timestamp since) const;
 
-  /// Lands what waits, in one commit. Returns the first offset not landed then. Called by one thread.
+  /// Lands what waits, in one commit. Returns the first offset not landed then. Called by one
+  /// thread.
   Result<journal::Offset> Land();
 
   /// Whether Land() is due: by bytes, or because the oldest row has waited for options.every.

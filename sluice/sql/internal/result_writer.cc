@@ -41,12 +41,13 @@ std::string TimeText(int64_t value, const arrow::TimestampType& type) {
   } else {
     micros = value * MicrosPer(type.unit());
   }
-  const int64_t days = std::chrono::floor<std::chrono::days>(std::chrono::microseconds(micros)).count();
+  const int64_t days =
+      std::chrono::floor<std::chrono::days>(std::chrono::microseconds(micros)).count();
   int64_t rest = micros - days * 86'400'000'000;
   const int64_t fraction = rest % 1'000'000;
   rest /= 1'000'000;
-  std::string text = fmt::format("{}T{:02}:{:02}:{:02}", DateText(days), rest / 3600,
-                                 rest / 60 % 60, rest % 60);
+  std::string text =
+      fmt::format("{}T{:02}:{:02}:{:02}", DateText(days), rest / 3600, rest / 60 % 60, rest % 60);
   if (fraction != 0) text += fmt::format(".{:06}", fraction);
   if (!type.timezone().empty()) text += 'Z';
   return text;
@@ -264,9 +265,7 @@ class CsvWriter : public ResultWriter {
     return {};
   }
 
-  Result<QueryResult> Finish() override {
-    return QueryResult{"text/csv", std::move(out_), rows_};
-  }
+  Result<QueryResult> Finish() override { return QueryResult{"text/csv", std::move(out_), rows_}; }
 
  private:
   /// Quotes what needs it; an empty text is quoted so that it differs from null.
