@@ -106,6 +106,7 @@ inline constexpr std::string_view kNotObject = "SL3002";       ///< The row is n
 inline constexpr std::string_view kRowTooLarge = "SL3003";
 inline constexpr std::string_view kTooDeep = "SL3004";
 inline constexpr std::string_view kRepeatedKey = "SL3005";
+inline constexpr std::string_view kTooManyRows = "SL3006";     ///< Of a body; it is refused as a whole.
 inline constexpr std::string_view kNoTopic = "SL3010";         ///< The envelope names no topic.
 inline constexpr std::string_view kUnknownTopic = "SL3011";    ///< No schema for the topic.
 inline constexpr std::string_view kWrongType = "SL3012";

@@ -1,0 +1,188 @@
+#include "sluice/decode/internal/row_decoder.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace sluice::decode::internal {
+
+namespace {
+
+constexpr size_t kCachedContractsMax = 64;
+constexpr size_t kCachedBytesMax = 64 << 20;
+
+}  // namespace
+
+std::string ShownName(std::string_view prefix, std::string_view name) {
+  constexpr size_t kShownMax = 64;
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$';
+  };
+  if (name.empty() || name.size() > kShownMax || !std::all_of(name.begin(), name.end(), plain) ||
+      (name[0] >= '0' && name[0] <= '9')) {
+    return "";
+  }
+  return std::string(prefix).append(name);
+}
+
+bool Iterate(simdjson::ondemand::parser& parser, std::string_view text,
+             simdjson::ondemand::document& document) {
+  if (text.size() > parser.capacity() &&
+      parser.allocate(std::bit_ceil(std::max<size_t>(text.size(), 4096)))) {
+    return false;
+  }
+  const simdjson::padded_string_view padded(text, text.size() + simdjson::SIMDJSON_PADDING);
+  return !parser.iterate(padded).get(document);
+}
+
+void RowDecoder::Begin(const BodyContext& context) {
+  context_ = context;
+  size_t bytes = 0;
+  for (const auto& [contract, columns] : columns_) {
+    columns->Clear();
+    bytes += columns->MemoryBytes();
+  }
+  if (columns_.size() > kCachedContractsMax || bytes > kCachedBytesMax) columns_.clear();
+  topics_.clear();
+  order_.clear();
+  last_topic_ = nullptr;
+}
+
+bool RowDecoder::Fail(std::string_view code, std::string_view path, std::string message) {
+  failure_ = {code, std::string(path), std::move(message)};
+  return false;
+}
+
+bool RowDecoder::Suspect() { return Fail(codes::kSyntax, "", "not valid JSON"); }
+
+std::string RowDecoder::topic() const {
+  const std::string_view name =
+      context_.shape == Shape::kContent ? context_.topic : std::string_view(envelope_.topic);
+  return event::CheckTopicName(name).ok() ? std::string(name) : "";
+}
+
+RowDecoder::Topic& RowDecoder::FindTopic(std::string_view name) {
+  if (last_topic_ != nullptr && last_name_ == name) return *last_topic_;
+  last_name_ = name;
+  const auto [found, added] = topics_.try_emplace(last_name_);
+  last_topic_ = &found->second;
+  if (!added) return *last_topic_;
+  std::shared_ptr<const event::Contract> contract;
+  if (event::CheckTopicName(name).ok()) contract = (*context_.contracts)(name);
+  if (contract == nullptr) return *last_topic_;
+  auto& columns = columns_[contract.get()];
+  if (columns == nullptr) columns = std::make_unique<TopicColumns>(std::move(contract));
+  last_topic_->columns = columns.get();
+  return *last_topic_;
+}
+
+bool RowDecoder::UseTopic(std::string_view name, std::string_view path) {
+  topic_ = &FindTopic(name);
+  rows_ = topic_->columns;
+  if (rows_ == nullptr) return Fail(codes::kUnknownTopic, path, "no schema for this topic");
+  row_ = rows_->rows();
+  return true;
+}
+
+bool RowDecoder::DecodeText(std::string_view text) {
+  Object object;
+  if (!Iterate(parser_, text, document_)) {
+    rows_ = nullptr;
+    envelope_ = {};
+    return Suspect();
+  }
+  if (document_.get_object().get(object)) {
+    rows_ = nullptr;
+    envelope_ = {};
+    return Fail(codes::kNotObject, "", "expected an object");
+  }
+  if (!DecodeObject(object)) return false;
+  return document_.at_end() || Suspect();
+}
+
+bool RowDecoder::DecodeObject(Object& object) {
+  rows_ = nullptr;
+  has_event_time_ = false;
+  content_depth_ = context_.shape == Shape::kEnvelope ? 2 : 1;
+  extra_.clear();
+  unknown_names_.clear();
+  if (context_.shape == Shape::kEnvelope) return DecodeEnvelope(object);
+  if (!UseTopic(context_.topic, "")) return false;
+  const bool decoded = rows_->contract().schemaless ? DecodeSchemaless(object) : DecodeContent(object);
+  return decoded && FinishContent();
+}
+
+void RowDecoder::FinishRow(int64_t row, std::string_view payload) {
+  if (topic_->rows.empty()) order_.push_back(topic_);
+  topic_->rows.push_back(row);
+  topic_->payloads.push_back(payload);
+  rows_->FinishRow();
+}
+
+void RowDecoder::DiscardRow() {
+  if (rows_ != nullptr) rows_->DiscardRow();
+}
+
+Result<std::vector<TopicRows>> RowDecoder::Finish() {
+  std::vector<TopicRows> out;
+  out.reserve(order_.size());
+  for (Topic* topic : order_) {
+    SLUICE_ASSIGN_OR_RETURN(auto batch, topic->columns->MakeBatch(maker_));
+    out.push_back({topic->columns->shared_contract(), std::move(batch), std::move(topic->rows),
+                   std::move(topic->payloads)});
+  }
+  return out;
+}
+
+// ---- What both shapes need of single members.
+
+bool RowDecoder::ReadName(Member& member, const NameTable& names, size_t expected, Name& name) {
+  name.written = name.text = member.escaped_key();
+  name.index = names.Find(name.text, expected);
+  if (name.index != NameTable::kNone || name.text.find('\\') == std::string_view::npos) return true;
+  // The parser has checked no escape yet; an escaped name is also another way to write a known one.
+  if (member.unescaped_key().get(name.text)) return Suspect();
+  name.index = names.Find(name.text, expected);
+  return true;
+}
+
+bool RowDecoder::ReadJson(Value& value, int depth, std::string_view& out) {
+  if (value.raw_json().get(out)) return Suspect();
+  out = TrimEnd(out);
+  const Verdict verdict = syntax_.CheckValue(out.data(), out.data() + out.size());
+  if (!verdict.ok() || verdict.at != out.data() + out.size()) return Suspect();
+  if (depth + verdict.depth > context_.depth_max) {
+    return Fail(codes::kTooDeep, "", fmt::format("deeper than {} levels", context_.depth_max));
+  }
+  return true;
+}
+
+bool RowDecoder::NoteUnknownName(std::string_view prefix, std::string_view name) {
+  constexpr size_t kLookedThrough = 16;
+  if (unknown_names_.size() < kLookedThrough &&
+      std::find(unknown_names_.begin(), unknown_names_.end(), name) != unknown_names_.end()) {
+    return Fail(codes::kRepeatedKey, ShownName(prefix, name), "the name stands twice in its object");
+  }
+  unknown_names_.push_back(name);
+  return true;
+}
+
+bool RowDecoder::CheckUnknownNames(std::string_view prefix) {
+  if (unknown_names_.size() > 1) {
+    std::sort(unknown_names_.begin(), unknown_names_.end());
+    const auto twice = std::adjacent_find(unknown_names_.begin(), unknown_names_.end());
+    if (twice != unknown_names_.end()) {
+      return Fail(codes::kRepeatedKey, ShownName(prefix, *twice), "the name stands twice in its object");
+    }
+  }
+  unknown_names_.clear();
+  return true;
+}
+
+bool RowDecoder::CheckTime(int64_t time, std::string_view path) {
+  constexpr int64_t kDay = 86'400'000'000;
+  if (time >= 0 && time <= context_.received + kDay) return true;
+  return Fail(codes::kFarTime, path, "the event time is before 1970, or more than a day ahead");
+}
+
+}  // namespace sluice::decode::internal
