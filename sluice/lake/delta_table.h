@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Delta tables: read the log, append, checkpoint (Delta protocol, https://github.com/delta-io/delta/blob/master/PROTOCOL.md).
+/// Delta tables: read the log, append, checkpoint
+/// (protocol: https://github.com/delta-io/delta/blob/master/PROTOCOL.md).
 
 #include <arrow/type_fwd.h>
 
@@ -42,7 +43,7 @@ struct DataFile {
 struct Transaction {
   std::string app_id;
   int64_t version = 0;
-  std::optional<int64_t> last_updated_ms;
+  std::optional<int64_t> last_updated_ms = {};
 };
 
 /// The state of a table at one version.
@@ -64,32 +65,37 @@ class Snapshot {
 };
 
 struct CreateOptions {
-  std::vector<std::string> partition_columns;
-  std::map<std::string, std::string> properties;
-  std::string description;
+  std::vector<std::string> partition_columns = {};
+  std::map<std::string, std::string> properties = {};
+  std::string description = {};
 };
 
 /// Rows of one partition, to become one file.
 struct NewFile {
-  std::map<std::string, std::optional<std::string>> partition_values;
-  std::vector<columnar::Batch> batches;  ///< Without the partition columns.
+  std::map<std::string, std::optional<std::string>> partition_values = {};
+  std::vector<columnar::Batch> batches = {};  ///< Partition columns in them are not written.
 };
 
 struct AppendOptions {
   /// Recorded for people in commitInfo.
   std::string operation = "WRITE";
   /// All written to the same commit.
-  std::vector<Transaction> transactions;
+  std::vector<Transaction> transactions = {};
   /// Compare-and-swap: the commit is legal only on a snapshot whose version of this application is
   /// `expected` (absent: none). Needs a Transaction of the same application.
   struct Expectation {
     std::string app_id;
     std::optional<int64_t> expected;
   };
-  std::optional<Expectation> expect;
-  columnar::ParquetOptions parquet;
+  std::optional<Expectation> expect = {};
+  /// Random columns get no statistics in the log either.
+  columnar::ParquetOptions parquet = {};
   int attempts_max = 20;
 };
+
+/// Whether the table's `delta.checkpointInterval` (10 if it has none) asks for a checkpoint now. Knows
+/// of checkpoints that were loaded from, or written with a snapshot that this one derives from.
+bool CheckpointDue(const Snapshot& snapshot);
 
 /// A table that other engines may read and write at the same time.
 ///
@@ -134,6 +140,9 @@ class DeltaTable {
   /// Where an engine on this machine finds a file of this table.
   std::string Location(const DataFile& file) const;
 
+  /// The file's path in the store; empty if the log names it by an absolute address.
+  std::string StorePath(const DataFile& file) const;
+
   const std::string& root() const { return root_; }
 
  private:
@@ -142,5 +151,9 @@ class DeltaTable {
   const os::Clock& clock_;
   os::Random& random_;
 };
+
+/// Whether the table's own interval (`delta.checkpointInterval`, 10 if unset) asks for a checkpoint at this
+/// version.
+bool CheckpointDue(const Snapshot& snapshot);
 
 }  // namespace sluice::lake

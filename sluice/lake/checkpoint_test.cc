@@ -1,0 +1,192 @@
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include "sluice/lake/delta_table.h"
+#include "sluice/lake/internal/table_state.h"
+#include "sluice/store/faulty_store.h"
+#include "sluice/store/memory_store.h"
+
+namespace sluice::lake {
+namespace {
+
+using store::StoreCall;
+
+class CheckpointTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(table_.Create(arrow::schema({arrow::field("n", arrow::int64()),
+                                             arrow::field("day", arrow::date32())}),
+                              {.partition_columns = {"day"},
+                               .properties = {{"delta.checkpointInterval", "3"}},
+                               .description = "events"})
+                    .ok());
+  }
+  std::shared_ptr<const Snapshot> Commit(Version version, std::string_view lines) {
+    EXPECT_TRUE(
+        memory_.PutIfAbsent(fmt::format("t/_delta_log/{:020}.json", version), lines).ok());
+    const auto loaded = table_.Load();
+    EXPECT_TRUE(loaded.ok()) << loaded.error().ToString();
+    return *loaded;
+  }
+  static std::string Add(std::string_view path) {
+    return fmt::format(
+        "{{\"add\":{{\"path\":\"{}\",\"partitionValues\":{{\"day\":\"2024-01-02\"}},\"size\":9,"
+        "\"modificationTime\":5,\"dataChange\":true,\"stats\":\"{{\\\"numRecords\\\":3}}\","
+        "\"tags\":{{\"a\":\"b\"}}}}}}\n",
+        path);
+  }
+  static std::string Remove(std::string_view path, int64_t at_ms) {
+    return fmt::format(
+        "{{\"remove\":{{\"path\":\"{}\",\"deletionTimestamp\":{},\"dataChange\":true,"
+        "\"extendedFileMetadata\":true,\"partitionValues\":{{\"day\":null}},\"size\":9}}}}\n",
+        path, at_ms);
+  }
+  static const internal::TableState& State(const std::shared_ptr<const Snapshot>& snapshot) {
+    return dynamic_cast<const internal::TableState&>(*snapshot);
+  }
+  void DeleteCommits(Version up_to) {
+    for (Version v = 0; v <= up_to; ++v) {
+      ASSERT_TRUE(memory_.Delete(fmt::format("t/_delta_log/{:020}.json", v)).ok());
+    }
+  }
+
+  static constexpr int64_t kNowMs = 1'700'000'000'000;
+  store::MemoryStore memory_;
+  store::FaultyStore store_{memory_};
+  os::SimulatedClock clock_{os::Timestamp(std::chrono::milliseconds(kNowMs))};
+  os::SimulatedRandom random_{1};
+  DeltaTable table_{store_, "t", clock_, random_};
+};
+
+TEST_F(CheckpointTest, HoldsTheWholeState) {
+  Commit(1, Add("day=2024-01-02/a%20b") + Add("c") +
+                "{\"txn\":{\"appId\":\"app\",\"version\":7,\"lastUpdated\":8}}\n"
+                "{\"txn\":{\"appId\":\"app2\",\"version\":-7}}\n"
+                "{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{}\",\"removed\":false}}");
+  const auto before = Commit(2, Remove("c", kNowMs) + Remove("old", 1));
+  ASSERT_TRUE(table_.WriteCheckpoint(*before).ok());
+  DeleteCommits(2);
+  const auto loaded = table_.Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
+  const internal::TableState& after = State(*loaded);
+  EXPECT_EQ(after.version(), 2);
+  EXPECT_EQ(after.metadata(), State(before).metadata());
+  EXPECT_EQ(after.protocol(), State(before).protocol());
+  EXPECT_EQ(after.TransactionVersion("app"), 7);
+  EXPECT_EQ(after.transactions().at("app").last_updated_ms, 8);
+  EXPECT_EQ(after.TransactionVersion("app2"), -7);
+  EXPECT_EQ(after.domains().at("d").configuration, "{}");
+  ASSERT_EQ(after.files().size(), 1U);
+  EXPECT_EQ(after.files()[0].path, "day=2024-01-02/a%20b");
+  EXPECT_EQ(after.files()[0].partition_values.at("day"), "2024-01-02");
+  EXPECT_EQ(after.files()[0].size, 9);
+  EXPECT_EQ(after.files()[0].modified_ms, 5);
+  EXPECT_EQ(after.files()[0].rows, 3);
+  EXPECT_EQ(after.tags().at("day=2024-01-02/a%20b").at("a"), "b");
+  // The tombstone of last millennium has expired.
+  ASSERT_EQ(after.tombstones().size(), 1U);
+  EXPECT_EQ(after.tombstones()[0].path, "c");
+  EXPECT_EQ(after.tombstones()[0].size, 9);
+  EXPECT_EQ(after.tombstones()[0].extended, true);
+
+  // Commits on top of it, and a remove of what lies in it.
+  const auto next = Commit(3, Remove("day=2024-01-02/a%20b", kNowMs) + Add("e"));
+  ASSERT_EQ(next->files().size(), 1U);
+  EXPECT_EQ(next->files()[0].path, "e");
+}
+
+TEST_F(CheckpointTest, IsDueByTheTablesInterval) {
+  auto snapshot = *table_.Load();
+  EXPECT_FALSE(CheckpointDue(*snapshot));
+  Commit(1, Add("a"));
+  snapshot = Commit(2, Add("b"));
+  EXPECT_TRUE(CheckpointDue(*snapshot));  // Three commits.
+  ASSERT_TRUE(table_.WriteCheckpoint(*snapshot).ok());
+  EXPECT_FALSE(CheckpointDue(*snapshot));
+  Commit(3, Add("c"));
+  snapshot = *table_.Load(snapshot);
+  EXPECT_FALSE(CheckpointDue(*snapshot));
+  Commit(4, Add("d"));
+  Commit(5, Add("e"));
+  const auto theirs = *table_.Load();
+  snapshot = *table_.Load(snapshot);
+  EXPECT_TRUE(CheckpointDue(*snapshot));
+  // Another program writes it: ours hears of it with the next commit.
+  ASSERT_TRUE(table_.WriteCheckpoint(*theirs).ok());
+  Commit(6, Add("f"));
+  snapshot = *table_.Load(snapshot);
+  EXPECT_FALSE(CheckpointDue(*table_.Load().value()));
+}
+
+TEST_F(CheckpointTest, IsReadWhateverTheHintSays) {
+  const auto one = Commit(1, Add("a"));
+  ASSERT_TRUE(table_.WriteCheckpoint(*one).ok());
+  const auto two = Commit(2, Add("b"));
+  ASSERT_TRUE(table_.WriteCheckpoint(*two).ok());
+  Commit(3, Add("c"));
+  for (const std::string_view hint :
+       {R"({"version":1})", R"({"version":2})", R"({"version":9})", R"({"version":-4})", "damaged",
+        "", R"({"version":"2"})"}) {
+    ASSERT_TRUE(memory_.Put("t/_delta_log/_last_checkpoint", hint).ok());
+    const auto loaded = table_.Load();
+    ASSERT_TRUE(loaded.ok()) << hint << loaded.error().ToString();
+    EXPECT_EQ((*loaded)->version(), 3) << hint;
+    EXPECT_EQ((*loaded)->files().size(), 3U) << hint;
+    EXPECT_EQ((*table_.LoadAt(1))->files().size(), 1U) << hint;
+    EXPECT_EQ((*table_.LoadAt(0))->files().size(), 0U) << hint;
+  }
+}
+
+TEST_F(CheckpointTest, IsNotNeededWhenDamaged) {
+  const auto one = Commit(1, Add("a"));
+  ASSERT_TRUE(table_.WriteCheckpoint(*one).ok());
+  const auto two = Commit(2, Add("b"));
+  ASSERT_TRUE(table_.WriteCheckpoint(*two).ok());
+  const std::string path = "t/_delta_log/00000000000000000002.checkpoint.parquet";
+  const std::string whole = *memory_.Get(path);
+  ASSERT_TRUE(memory_.Put(path, whole.substr(0, whole.size() / 2)).ok());
+  EXPECT_EQ((*table_.Load())->files().size(), 2U);  // The older one, or the commits.
+  DeleteCommits(2);
+  EXPECT_EQ(table_.Load().error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(CheckpointTest, SparesReadingWhatLiesBeforeIt) {
+  Commit(1, Add("a"));
+  const auto two = Commit(2, Add("b"));
+  ASSERT_TRUE(table_.WriteCheckpoint(*two).ok());
+  Commit(3, Add("c"));
+  std::vector<std::string> read;
+  store_.Observe([&](StoreCall call, std::string_view path) {
+    if (call == StoreCall::kGet) read.emplace_back(path.substr(path.rfind('/') + 1));
+  });
+  ASSERT_TRUE(table_.Load().ok());
+  EXPECT_EQ(read, (std::vector<std::string>{"_last_checkpoint", "00000000000000000003.json",
+                                            "00000000000000000002.checkpoint.parquet"}));
+}
+
+TEST_F(CheckpointTest, OfTheSecondKindIsReadWithItsSidecars) {
+  const auto one = Commit(1, Add("a") + Add("b"));
+  ASSERT_TRUE(table_.WriteCheckpoint(*one).ok());
+  // A V2 checkpoint in JSON; our classic one serves as a sidecar: its other actions are the same.
+  const std::string classic = "t/_delta_log/00000000000000000001.checkpoint.parquet";
+  ASSERT_TRUE(memory_.Put("t/_delta_log/_sidecars/s1.parquet", *memory_.Get(classic)).ok());
+  ASSERT_TRUE(memory_.Delete(classic).ok());
+  const std::string first = *memory_.Get("t/_delta_log/00000000000000000000.json");
+  ASSERT_TRUE(memory_
+                  .Put("t/_delta_log/00000000000000000001.checkpoint."
+                       "80a083e8-7026-4e79-81be-64bd76c43a11.json",
+                       "{\"checkpointMetadata\":{\"version\":1}}\n"
+                       "{\"sidecar\":{\"path\":\"s1.parquet\",\"sizeInBytes\":1,"
+                       "\"modificationTime\":1}}\n" +
+                           first.substr(first.find("{\"protocol\"")))
+                  .ok());
+  DeleteCommits(1);
+  Commit(2, Remove("a", kNowMs));
+  const auto loaded = table_.Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
+  ASSERT_EQ((*loaded)->files().size(), 1U);
+  EXPECT_EQ((*loaded)->files()[0].path, "b");
+}
+
+}  // namespace
+}  // namespace sluice::lake

@@ -1,0 +1,390 @@
+#include "sluice/lake/delta_table.h"
+
+#include <arrow/api.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include "sluice/lake/internal/data_file.h"
+#include "sluice/lake/internal/path_encoding.h"
+#include "sluice/lake/internal/schema_json.h"
+#include "sluice/lake/internal/table_features.h"
+#include "sluice/lake/internal/table_log.h"
+
+namespace sluice::lake {
+
+namespace {
+
+using internal::StatePtr;
+using internal::TableLog;
+using internal::TableState;
+
+// Every snapshot comes from this module.
+StatePtr AsState(const std::shared_ptr<const Snapshot>& snapshot) {
+  auto state = std::dynamic_pointer_cast<const TableState>(snapshot);
+  SLUICE_CHECK(state != nullptr);
+  return state;
+}
+
+int64_t NowMs(const os::Clock& clock) {
+  return std::chrono::floor<std::chrono::milliseconds>(clock.Now()).time_since_epoch().count();
+}
+
+std::string JsonList(const std::vector<std::string>& names) {
+  std::string list = "[";
+  for (const std::string& name : names) {
+    if (list.size() > 1) list += ',';
+    list += fmt::format("\"{}\"", name);
+  }
+  return list + "]";
+}
+
+Status CheckColumnNames(const arrow::Schema& schema) {
+  std::set<std::string> names;
+  for (const auto& field : schema.fields()) {
+    const std::string& name = field->name();
+    // Spark refuses these in Parquet files, unless the table maps its columns.
+    if (name.empty() || name.find_first_of(" ,;{}()\n\t=") != std::string::npos) {
+      return Invalid("'{}' cannot name a column: it is empty or has one of ' ,;{{}}()=' or a break",
+                     name);
+    }
+    if (!names.insert(internal::LowerCase(name)).second) {
+      return Invalid("two columns are named '{}', without regard to case", name);
+    }
+  }
+  return {};
+}
+
+Status CheckPartitionColumns(const arrow::Schema& schema,
+                             const std::vector<std::string>& partition_columns) {
+  std::set<std::string> names;
+  for (const std::string& name : partition_columns) {
+    const auto field = schema.GetFieldByName(name);
+    if (field == nullptr) return Invalid("there is no column '{}' to partition by", name);
+    if (field->type()->num_fields() > 0) {
+      return Invalid("column '{}' is nested: tables cannot be partitioned by it", name);
+    }
+    if (!names.insert(name).second) return Invalid("'{}' partitions the table twice", name);
+  }
+  if (static_cast<int>(names.size()) == schema.num_fields()) {
+    return Invalid("a table needs a column that does not partition it");
+  }
+  return {};
+}
+
+bool HasTimestampNtz(const arrow::Schema& schema) {
+  return std::ranges::any_of(schema.fields(), [](const auto& field) {
+    return internal::HasTimestampNtz(*field->type());
+  });
+}
+
+internal::Protocol NewProtocol(const arrow::Schema& schema) {
+  if (!HasTimestampNtz(schema)) return {.reader = 1, .writer = 2};
+  return {.reader = 3,
+          .writer = 7,
+          .reader_features = std::vector<std::string>{"timestampNtz"},
+          .writer_features = std::vector<std::string>{"timestampNtz", "appendOnly", "invariants"}};
+}
+
+// What an expectation means on a snapshot.
+enum class Standing : uint8_t { kFree, kDone, kBroken };
+
+Standing Judge(const Snapshot& snapshot, const AppendOptions& options) {
+  if (!options.expect) return Standing::kFree;
+  const auto ours =
+      std::ranges::find(options.transactions, options.expect->app_id, &Transaction::app_id);
+  const auto found = snapshot.TransactionVersion(options.expect->app_id);
+  if (found == options.expect->expected) return Standing::kFree;
+  if (found && *found >= ours->version) return Standing::kDone;
+  return Standing::kBroken;
+}
+
+Error BrokenExpectation(const Snapshot& snapshot, const AppendOptions::Expectation& expect) {
+  const auto text = [](std::optional<int64_t> version) {
+    return version ? std::to_string(*version) : "none";
+  };
+  return Conflict("application '{}' is at {}, expected {}", expect.app_id,
+                  text(snapshot.TransactionVersion(expect.app_id)), text(expect.expected));
+}
+
+Status CheckOptions(const AppendOptions& options) {
+  std::set<std::string> app_ids;
+  for (const Transaction& transaction : options.transactions) {
+    if (!app_ids.insert(transaction.app_id).second) {
+      return Invalid("application '{}' has two transactions in one commit", transaction.app_id);
+    }
+  }
+  if (options.expect && !app_ids.contains(options.expect->app_id)) {
+    return Invalid("the expectation of application '{}' needs a transaction of it",
+                   options.expect->app_id);
+  }
+  return {};
+}
+
+// Whether files written for `base` are right on top of what other writers made of it.
+Status CheckStillFits(const TableState& base, const TableState& now,
+                      const AppendOptions& options) {
+  SLUICE_RETURN_IF_ERROR(now.CheckWritable());
+  if (now.table_id() != base.table_id()) {
+    return Conflict("the table was replaced by another one while we wrote");
+  }
+  if (now.partition_columns() != base.partition_columns()) {
+    return Conflict("the partition columns were changed by another writer");
+  }
+  for (const auto& field : now.schema()->fields()) {
+    const auto before = base.schema()->GetFieldByName(field->name());
+    if (before == nullptr ? !field->nullable() : !before->Equals(*field)) {
+      return Conflict("column '{}' was changed by another writer", field->name());
+    }
+  }
+  for (const auto& field : base.schema()->fields()) {
+    if (now.schema()->GetFieldByName(field->name()) == nullptr) {
+      return Conflict("column '{}' was dropped by another writer", field->name());
+    }
+  }
+  for (const Transaction& transaction : options.transactions) {
+    if (now.TransactionVersion(transaction.app_id) !=
+        base.TransactionVersion(transaction.app_id)) {
+      return Conflict("application '{}' was moved by another writer", transaction.app_id);
+    }
+  }
+  return {};
+}
+
+int64_t CheckpointInterval(const Snapshot& snapshot) {
+  const std::string text(
+      internal::Property(snapshot.properties(), "delta.checkpointInterval", "10"));
+  const long long interval = std::strtoll(text.c_str(), nullptr, 10);
+  return interval > 0 ? interval : 10;
+}
+
+}  // namespace
+
+bool CheckpointDue(const Snapshot& snapshot) {
+  const auto* state = dynamic_cast<const TableState*>(&snapshot);
+  if (state == nullptr || !snapshot.CheckWritable().ok()) return false;
+  return snapshot.version() - state->checkpointed() >= CheckpointInterval(snapshot);
+}
+
+DeltaTable::DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock,
+                       os::Random& random)
+    : store_(store), root_(std::move(root)), clock_(clock), random_(random) {}
+
+Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schema& schema,
+                                                           const CreateOptions& options) {
+  SLUICE_ASSIGN_OR_RETURN(const columnar::Schema table_schema, internal::TableSchema(*schema));
+  SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema));
+  SLUICE_RETURN_IF_ERROR(CheckPartitionColumns(*table_schema, options.partition_columns));
+  SLUICE_RETURN_IF_ERROR(internal::CheckNewProperties(options.properties));
+
+  const int64_t now_ms = NowMs(clock_);
+  internal::Metadata metadata{.id = random_.Uuid(),
+                              .schema = internal::SchemaToJson(*table_schema),
+                              .partition_columns = options.partition_columns,
+                              .configuration = options.properties,
+                              .created_ms = now_ms};
+  if (!options.description.empty()) metadata.description = options.description;
+  const std::string id = random_.Uuid();
+  std::string bytes;
+  internal::AppendCommitInfo(
+      bytes, {.id = id,
+              .at_ms = now_ms,
+              .operation = "CREATE TABLE",
+              .parameters = {{"partitionBy", JsonList(options.partition_columns)}},
+              .blind_append = true});
+  internal::AppendProtocol(bytes, NewProtocol(*table_schema));
+  internal::AppendMetadata(bytes, metadata);
+  SLUICE_ASSIGN_OR_RETURN(auto state, TableLog(store_, root_).Create(id, bytes), "table '{}'",
+                          root_);
+  return std::shared_ptr<const Snapshot>(std::move(state));
+}
+
+Result<std::shared_ptr<const Snapshot>> DeltaTable::Load(
+    const std::shared_ptr<const Snapshot>& since) const {
+  const TableLog log(store_, root_);
+  SLUICE_ASSIGN_OR_RETURN(
+      auto state, since == nullptr ? log.Load(std::nullopt) : log.Advance(AsState(since)),
+      "table '{}'", root_);
+  return std::shared_ptr<const Snapshot>(std::move(state));
+}
+
+Result<std::shared_ptr<const Snapshot>> DeltaTable::LoadAt(Version version) const {
+  SLUICE_ASSIGN_OR_RETURN(auto state, TableLog(store_, root_).Load(version), "table '{}'", root_);
+  return std::shared_ptr<const Snapshot>(std::move(state));
+}
+
+Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
+    const std::shared_ptr<const Snapshot>& base, std::span<const NewFile> files,
+    const AppendOptions& options) {
+  SLUICE_RETURN_IF_ERROR(CheckOptions(options));
+  const TableLog log(store_, root_);
+  std::shared_ptr<const Snapshot> start = base;
+  if (start == nullptr) {
+    SLUICE_ASSIGN_OR_RETURN(start, Load());
+  }
+  StatePtr state = AsState(start);
+  if (Judge(*state, options) != Standing::kFree) {
+    // The caller's snapshot may be old.
+    SLUICE_ASSIGN_OR_RETURN(state, log.Advance(state), "table '{}'", root_);
+    const Standing standing = Judge(*state, options);
+    if (standing == Standing::kDone) return std::shared_ptr<const Snapshot>(state);
+    if (standing == Standing::kBroken) {
+      return BrokenExpectation(*state, *options.expect).Wrap(fmt::format("table '{}'", root_));
+    }
+  }
+  SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", root_);
+
+  const int64_t now_ms = NowMs(clock_);
+  std::vector<DataFile> entries;
+  std::vector<std::string> written;
+  // Best effort: a file that the log never names costs space alone.
+  const auto discard = [&] {
+    for (const std::string& path : written) static_cast<void>(store_.Delete(path).ok());
+  };
+  int64_t rows = 0;
+  int64_t bytes = 0;
+  for (const NewFile& file : files) {
+    const bool empty = std::ranges::all_of(
+        file.batches, [](const columnar::Batch& batch) { return batch->num_rows() == 0; });
+    if (empty) continue;
+    auto encoded =
+        internal::EncodeFile(*state, file, options.parquet, random_.Uuid(), now_ms);
+    if (encoded.ok()) {
+      const std::string path =
+          root_.empty() ? encoded->store_path : root_ + "/" + encoded->store_path;
+      written.push_back(path);
+      if (const Status put = store_.Put(path, encoded->bytes); !put.ok()) encoded = put.error();
+    }
+    if (!encoded.ok()) {
+      discard();
+      return std::move(encoded).error().Wrap(fmt::format("table '{}'", root_));
+    }
+    rows += encoded->entry.rows.value_or(0);
+    bytes += encoded->entry.size;
+    entries.push_back(std::move(encoded->entry));
+  }
+  if (entries.empty() && options.transactions.empty()) {
+    return std::shared_ptr<const Snapshot>(state);
+  }
+
+  internal::Proposal proposal{.id = random_.Uuid(), .make = {}};
+  proposal.attempts_max = options.attempts_max;
+  proposal.done = [&](const TableState& now) { return Judge(now, options) == Standing::kDone; };
+  proposal.make = [&](const TableState& now) -> Result<std::string> {
+    if (Judge(now, options) != Standing::kFree) return BrokenExpectation(now, *options.expect);
+    SLUICE_RETURN_IF_ERROR(CheckStillFits(*state, now, options));
+    std::string lines;
+    internal::AppendCommitInfo(
+        lines, {.id = proposal.id,
+                .at_ms = now_ms,
+                .operation = options.operation,
+                .parameters = {{"mode", "Append"},
+                               {"partitionBy", JsonList(now.partition_columns())}},
+                .metrics = {{"numFiles", std::to_string(entries.size())},
+                            {"numOutputRows", std::to_string(rows)},
+                            {"numOutputBytes", std::to_string(bytes)}},
+                .blind_append = true,
+                .read_version = now.version()});
+    for (const Transaction& transaction : options.transactions) {
+      internal::AppendTransaction(lines, transaction);
+    }
+    for (const DataFile& entry : entries) internal::AppendAdd(lines, entry);
+    return lines;
+  };
+  auto committed = log.Commit(state, proposal);
+  if (!committed.ok()) {
+    // Only where other writers decided is it sure that no try of ours lands late: then the log would
+    // name these files.
+    const ErrorCode code = committed.error().code();
+    if (code == ErrorCode::kConflict || code == ErrorCode::kUnsupported) discard();
+    return std::move(committed).error().Wrap(fmt::format("table '{}'", root_));
+  }
+  if (!committed->ours) discard();
+  return std::shared_ptr<const Snapshot>(std::move(committed->state));
+}
+
+Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
+    const std::shared_ptr<const Snapshot>& base, const columnar::Schema& wanted) {
+  SLUICE_ASSIGN_OR_RETURN(const columnar::Schema table_schema, internal::TableSchema(*wanted));
+  SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema));
+  const auto missing = [&](const TableState& now) -> Result<arrow::FieldVector> {
+    std::map<std::string, std::shared_ptr<arrow::Field>> columns;
+    for (const auto& field : now.schema()->fields()) {
+      columns.emplace(internal::LowerCase(field->name()), field);
+    }
+    arrow::FieldVector added;
+    for (const auto& field : table_schema->fields()) {
+      const auto found = columns.find(internal::LowerCase(field->name()));
+      if (found == columns.end()) {
+        added.push_back(field->WithNullable(true));
+      } else if (found->second->name() != field->name() ||
+                 !found->second->type()->Equals(*field->type())) {
+        return Conflict("column '{}' is {}, wanted '{}' as {}", found->second->name(),
+                        found->second->type()->ToString(), field->name(),
+                        field->type()->ToString());
+      }
+    }
+    return added;
+  };
+
+  StatePtr state = AsState(base);
+  SLUICE_ASSIGN_OR_RETURN(const arrow::FieldVector first, missing(*state), "table '{}'", root_);
+  if (first.empty()) return base;
+  internal::Proposal proposal{.id = random_.Uuid(), .make = {}};
+  proposal.done = [&](const TableState& now) {
+    const auto added = missing(now);
+    return added.ok() && added->empty();
+  };
+  proposal.make = [&](const TableState& now) -> Result<std::string> {
+    SLUICE_RETURN_IF_ERROR(now.CheckWritable());
+    SLUICE_ASSIGN_OR_RETURN(const arrow::FieldVector added, missing(now));
+    internal::Metadata metadata = now.metadata();
+    SLUICE_ASSIGN_OR_RETURN(metadata.schema, internal::AppendFields(metadata.schema, added));
+    std::vector<std::string> names;
+    for (const auto& field : added) names.push_back(field->name());
+    std::string lines;
+    internal::AppendCommitInfo(lines, {.id = proposal.id,
+                                       .at_ms = NowMs(clock_),
+                                       .operation = "ADD COLUMNS",
+                                       .parameters = {{"columns", JsonList(names)}},
+                                       .read_version = now.version()});
+    const bool needs_feature = std::ranges::any_of(added, [](const auto& field) {
+      return internal::HasTimestampNtz(*field->type());
+    });
+    if (needs_feature && !HasTimestampNtz(*now.schema())) {
+      return Unsupported("a timestamp without a zone cannot be added: the table's protocol would "
+                         "have to change");
+    }
+    internal::AppendMetadata(lines, metadata);
+    return lines;
+  };
+  SLUICE_ASSIGN_OR_RETURN(auto committed, TableLog(store_, root_).Commit(state, proposal),
+                          "table '{}'", root_);
+  return std::shared_ptr<const Snapshot>(std::move(committed.state));
+}
+
+Status DeltaTable::WriteCheckpoint(const Snapshot& snapshot) const {
+  const auto* state = dynamic_cast<const TableState*>(&snapshot);
+  SLUICE_CHECK(state != nullptr);
+  SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", root_);
+  SLUICE_RETURN_IF_ERROR(TableLog(store_, root_).WriteCheckpoint(*state, NowMs(clock_)),
+                         "checkpoint {} of table '{}'", snapshot.version(), root_);
+  return {};
+}
+
+std::string DeltaTable::Location(const DataFile& file) const {
+  if (!internal::IsAbsolute(file.path)) return store_.Location(StorePath(file));
+  if (file.path.starts_with('/') || file.path.starts_with("file:")) {
+    return internal::CanonicalPath(file.path);
+  }
+  return file.path;
+}
+
+std::string DeltaTable::StorePath(const DataFile& file) const {
+  if (internal::IsAbsolute(file.path)) return {};
+  const std::string path = internal::UriDecode(file.path);
+  return root_.empty() ? path : root_ + "/" + path;
+}
+
+}  // namespace sluice::lake

@@ -1,0 +1,116 @@
+#pragma once
+/// \file
+/// The actions of the Delta log, as values.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/lake/delta_table.h"
+
+namespace sluice::lake::internal {
+
+using PartitionValues = std::map<std::string, std::optional<std::string>>;
+
+struct Protocol {
+  int32_t reader = 1;
+  int32_t writer = 2;
+  std::optional<std::vector<std::string>> reader_features = {};
+  std::optional<std::vector<std::string>> writer_features = {};
+
+  bool operator==(const Protocol&) const = default;
+};
+
+struct Metadata {
+  std::string id;
+  std::optional<std::string> name = {};
+  std::optional<std::string> description = {};
+  std::string provider = "parquet";
+  std::map<std::string, std::string> format_options = {};
+  std::string schema;  ///< JSON, byte for byte as its writer made it.
+  std::vector<std::string> partition_columns = {};
+  std::map<std::string, std::string> configuration = {};
+  std::optional<int64_t> created_ms = {};
+
+  bool operator==(const Metadata&) const = default;
+};
+
+/// Which rows of a file are deleted. Kept for tombstones; files that have one are not read yet.
+struct DeletionVector {
+  std::string storage;
+  std::string data;
+  std::optional<int32_t> offset = {};
+  int32_t size = 0;
+  int64_t cardinality = 0;
+
+  /// Makes a file and its rows one thing: the same path with another vector is another logical file.
+  std::string Id() const;
+};
+
+struct Add {
+  DataFile file;
+  std::optional<DeletionVector> vector = {};
+  std::map<std::string, std::optional<std::string>> tags = {};  ///< Kept for checkpoints. Rare.
+};
+
+struct Remove {
+  std::string path;
+  int64_t deletion_ms = 0;
+  bool data_change = true;
+  std::optional<bool> extended = {};
+  std::optional<PartitionValues> partition_values = {};
+  std::optional<int64_t> size = {};
+  std::optional<DeletionVector> vector = {};
+};
+
+struct Domain {
+  std::string name;
+  std::string configuration;
+  bool removed = false;
+};
+
+/// All that one commit, or one JSON checkpoint, says. Unknown actions are left out.
+struct Actions {
+  std::optional<Protocol> protocol = {};
+  std::optional<Metadata> metadata = {};
+  std::vector<Add> adds = {};
+  std::vector<Remove> removes = {};
+  std::vector<Transaction> transactions = {};
+  std::vector<Domain> domains = {};
+  std::vector<std::string> sidecars = {};  ///< Names of files in `_sidecars`; checkpoints only.
+  std::string commit_id = {};              ///< commitInfo.txnId
+};
+
+/// Returns the key by which newer references replace older ones.
+std::string FileKey(std::string_view path, const std::optional<DeletionVector>& vector);
+
+/// Returns numRecords of a statistics text.
+std::optional<int64_t> RowsOf(std::string_view stats);
+
+/// Checks what was read of an add, and fills in what follows from it.
+Status Complete(Add& add);
+
+/// Reads newline-delimited JSON. kCorrupt: a line is no action, with its number.
+Result<Actions> ParseActions(std::string_view text);
+
+/// What commitInfo tells people, and us: the id tells our own commit from another's.
+struct CommitInfo {
+  std::string id;
+  int64_t at_ms = 0;
+  std::string operation;
+  std::map<std::string, std::string> parameters = {};
+  std::map<std::string, std::string> metrics = {};
+  bool blind_append = false;
+  Version read_version = -1;
+};
+
+/// Each appends one line.
+void AppendCommitInfo(std::string& out, const CommitInfo& info);
+void AppendProtocol(std::string& out, const Protocol& protocol);
+void AppendMetadata(std::string& out, const Metadata& metadata);
+void AppendTransaction(std::string& out, const Transaction& transaction);
+void AppendAdd(std::string& out, const DataFile& file);
+
+}  // namespace sluice::lake::internal

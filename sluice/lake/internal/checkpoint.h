@@ -1,0 +1,28 @@
+#pragma once
+/// \file
+/// Parquet checkpoints: reading every kind, writing the classic one.
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "sluice/base/error.h"
+#include "sluice/lake/internal/actions.h"
+#include "sluice/lake/internal/table_state.h"
+
+namespace sluice::lake::internal {
+
+/// Reads a checkpoint, or a sidecar, piece by piece. `sink` gets tens of thousands of rows at a time.
+/// kCorrupt: the bytes are no checkpoint.
+Status ReadCheckpoint(std::string_view bytes, const std::function<void(Actions)>& sink);
+
+struct CheckpointBytes {
+  std::string bytes;
+  int64_t actions = 0;
+};
+
+/// Writes the state as one file. Tombstones and transactions that have expired at `now_ms` by the table's
+/// properties are left out.
+Result<CheckpointBytes> WriteCheckpoint(const TableState& state, int64_t now_ms);
+
+}  // namespace sluice::lake::internal

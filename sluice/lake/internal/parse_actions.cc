@@ -1,0 +1,300 @@
+#include <simdjson.h>
+
+#include "sluice/lake/internal/actions.h"
+#include "sluice/lake/internal/path_encoding.h"
+
+namespace sluice::lake::internal {
+
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::object;
+
+// Getters leave the target alone when the member is missing or null, and tell when it has another type.
+
+bool Find(object from, std::string_view key, element& found) {
+  return from[key].get(found) == simdjson::SUCCESS && !found.is_null();
+}
+
+Status WrongType(std::string_view key) { return Corrupt("member '{}' has the wrong type", key); }
+
+Status Get(object from, std::string_view key, std::string& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  std::string_view text;
+  if (found.get(text) != simdjson::SUCCESS) return WrongType(key);
+  to = text;
+  return {};
+}
+
+Status Get(object from, std::string_view key, std::optional<std::string>& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  to.emplace();
+  return Get(from, key, *to);
+}
+
+Status Get(object from, std::string_view key, int64_t& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  // Some writers put whole numbers as 1.0, or, long ago, as text.
+  double real = 0;
+  std::string_view text;
+  if (found.get(to) == simdjson::SUCCESS) return {};
+  if (found.get(real) == simdjson::SUCCESS && real >= -9e18 && real <= 9e18) {
+    to = static_cast<int64_t>(real);
+    return {};
+  }
+  if (found.get(text) == simdjson::SUCCESS && !text.empty() && text.size() < 20) {
+    char* end = nullptr;
+    const std::string digits(text);
+    to = std::strtoll(digits.c_str(), &end, 10);
+    if (end == digits.c_str() + digits.size()) return {};
+  }
+  return WrongType(key);
+}
+
+Status Get(object from, std::string_view key, std::optional<int64_t>& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  to.emplace();
+  return Get(from, key, *to);
+}
+
+Status Get(object from, std::string_view key, int32_t& to) {
+  int64_t wide = to;
+  SLUICE_RETURN_IF_ERROR(Get(from, key, wide));
+  if (wide < INT32_MIN || wide > INT32_MAX) return Corrupt("member '{}' is out of range", key);
+  to = static_cast<int32_t>(wide);
+  return {};
+}
+
+Status Get(object from, std::string_view key, std::optional<int32_t>& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  to.emplace();
+  return Get(from, key, *to);
+}
+
+Status Get(object from, std::string_view key, bool& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  return found.get(to) == simdjson::SUCCESS ? Status() : WrongType(key);
+}
+
+Status Get(object from, std::string_view key, std::optional<bool>& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  to.emplace();
+  return Get(from, key, *to);
+}
+
+Status Get(object from, std::string_view key, std::vector<std::string>& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  simdjson::dom::array items;
+  if (found.get(items) != simdjson::SUCCESS) return WrongType(key);
+  for (const element item : items) {
+    std::string_view text;
+    if (item.get(text) != simdjson::SUCCESS) return WrongType(key);
+    to.emplace_back(text);
+  }
+  return {};
+}
+
+Status Get(object from, std::string_view key, std::optional<std::vector<std::string>>& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  to.emplace();
+  return Get(from, key, *to);
+}
+
+// Values that are no text are kept as their JSON: liberal writers exist.
+Status Get(object from, std::string_view key, PartitionValues& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  object members;
+  if (found.get(members) != simdjson::SUCCESS) return WrongType(key);
+  for (const auto& [name, value] : members) {
+    std::string_view text;
+    if (value.is_null()) {
+      to.emplace(name, std::nullopt);
+    } else if (value.get(text) == simdjson::SUCCESS) {
+      to.emplace(name, text);
+    } else {
+      to.emplace(name, simdjson::minify(value));
+    }
+  }
+  return {};
+}
+
+Status Get(object from, std::string_view key, std::optional<PartitionValues>& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  to.emplace();
+  return Get(from, key, *to);
+}
+
+Status Get(object from, std::string_view key, std::map<std::string, std::string>& to) {
+  PartitionValues values;
+  SLUICE_RETURN_IF_ERROR(Get(from, key, values));
+  for (auto& [name, value] : values) {
+    if (value) to.emplace(name, std::move(*value));
+  }
+  return {};
+}
+
+Status GetVector(object from, std::optional<DeletionVector>& to) {
+  element found;
+  if (!Find(from, "deletionVector", found)) return {};
+  object members;
+  if (found.get(members) != simdjson::SUCCESS) return WrongType("deletionVector");
+  DeletionVector vector;
+  SLUICE_RETURN_IF_ERROR(Get(members, "storageType", vector.storage));
+  SLUICE_RETURN_IF_ERROR(Get(members, "pathOrInlineDv", vector.data));
+  SLUICE_RETURN_IF_ERROR(Get(members, "offset", vector.offset));
+  SLUICE_RETURN_IF_ERROR(Get(members, "sizeInBytes", vector.size));
+  SLUICE_RETURN_IF_ERROR(Get(members, "cardinality", vector.cardinality));
+  // A struct of nothing but nulls means that there is none.
+  if (!vector.storage.empty()) to = std::move(vector);
+  return {};
+}
+
+Status ParseAdd(object from, Add& add) {
+  SLUICE_RETURN_IF_ERROR(Get(from, "path", add.file.path));
+  SLUICE_RETURN_IF_ERROR(Get(from, "partitionValues", add.file.partition_values));
+  SLUICE_RETURN_IF_ERROR(Get(from, "size", add.file.size));
+  SLUICE_RETURN_IF_ERROR(Get(from, "modificationTime", add.file.modified_ms));
+  SLUICE_RETURN_IF_ERROR(Get(from, "stats", add.file.stats));
+  SLUICE_RETURN_IF_ERROR(GetVector(from, add.vector));
+  SLUICE_RETURN_IF_ERROR(Get(from, "tags", add.tags));
+  return Complete(add);
+}
+
+Status ParseRemove(object from, Remove& remove) {
+  SLUICE_RETURN_IF_ERROR(Get(from, "path", remove.path));
+  SLUICE_RETURN_IF_ERROR(Get(from, "deletionTimestamp", remove.deletion_ms));
+  SLUICE_RETURN_IF_ERROR(Get(from, "dataChange", remove.data_change));
+  SLUICE_RETURN_IF_ERROR(Get(from, "extendedFileMetadata", remove.extended));
+  SLUICE_RETURN_IF_ERROR(Get(from, "partitionValues", remove.partition_values));
+  SLUICE_RETURN_IF_ERROR(Get(from, "size", remove.size));
+  SLUICE_RETURN_IF_ERROR(GetVector(from, remove.vector));
+  if (remove.path.empty()) return Corrupt("a remove without a path");
+  return {};
+}
+
+Status ParseMetadata(object from, Metadata& metadata) {
+  SLUICE_RETURN_IF_ERROR(Get(from, "id", metadata.id));
+  SLUICE_RETURN_IF_ERROR(Get(from, "name", metadata.name));
+  SLUICE_RETURN_IF_ERROR(Get(from, "description", metadata.description));
+  SLUICE_RETURN_IF_ERROR(Get(from, "schemaString", metadata.schema));
+  SLUICE_RETURN_IF_ERROR(Get(from, "partitionColumns", metadata.partition_columns));
+  SLUICE_RETURN_IF_ERROR(Get(from, "configuration", metadata.configuration));
+  SLUICE_RETURN_IF_ERROR(Get(from, "createdTime", metadata.created_ms));
+  element format;
+  if (object members; Find(from, "format", format) && format.get(members) == simdjson::SUCCESS) {
+    SLUICE_RETURN_IF_ERROR(Get(members, "provider", metadata.provider));
+    SLUICE_RETURN_IF_ERROR(Get(members, "options", metadata.format_options));
+  }
+  return {};
+}
+
+Status ParseProtocol(object from, Protocol& protocol) {
+  SLUICE_RETURN_IF_ERROR(Get(from, "minReaderVersion", protocol.reader));
+  SLUICE_RETURN_IF_ERROR(Get(from, "minWriterVersion", protocol.writer));
+  SLUICE_RETURN_IF_ERROR(Get(from, "readerFeatures", protocol.reader_features));
+  return Get(from, "writerFeatures", protocol.writer_features);
+}
+
+Status ParseTransaction(object from, Transaction& transaction) {
+  SLUICE_RETURN_IF_ERROR(Get(from, "appId", transaction.app_id));
+  SLUICE_RETURN_IF_ERROR(Get(from, "version", transaction.version));
+  return Get(from, "lastUpdated", transaction.last_updated_ms);
+}
+
+Status ParseDomain(object from, Domain& domain) {
+  SLUICE_RETURN_IF_ERROR(Get(from, "domain", domain.name));
+  SLUICE_RETURN_IF_ERROR(Get(from, "configuration", domain.configuration));
+  return Get(from, "removed", domain.removed);
+}
+
+Status ParseAction(std::string_view name, object body, Actions& actions) {
+  if (name == "add") return ParseAdd(body, actions.adds.emplace_back());
+  if (name == "remove") return ParseRemove(body, actions.removes.emplace_back());
+  if (name == "metaData") return ParseMetadata(body, actions.metadata.emplace());
+  if (name == "protocol") return ParseProtocol(body, actions.protocol.emplace());
+  if (name == "txn") return ParseTransaction(body, actions.transactions.emplace_back());
+  if (name == "domainMetadata") return ParseDomain(body, actions.domains.emplace_back());
+  if (name == "sidecar") return Get(body, "path", actions.sidecars.emplace_back());
+  if (name == "commitInfo") return Get(body, "txnId", actions.commit_id);
+  return {};  // cdc, checkpointMetadata, and kinds that are not invented yet.
+}
+
+}  // namespace
+
+Result<Actions> ParseActions(std::string_view text) {
+  Actions actions;
+  simdjson::dom::parser parser;
+  int line_number = 0;
+  while (!text.empty()) {
+    ++line_number;
+    const size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    object action;
+    if (const auto error = parser.parse(line.data(), line.size()).get(action);
+        error != simdjson::SUCCESS) {
+      return Corrupt("line {}: {}", line_number, simdjson::error_message(error));
+    }
+    for (const auto& [name, value] : action) {
+      object body;
+      if (value.is_null()) continue;
+      if (value.get(body) != simdjson::SUCCESS) continue;
+      SLUICE_RETURN_IF_ERROR(ParseAction(name, body, actions), "line {}: {}", line_number, name);
+    }
+  }
+  return actions;
+}
+
+Status Complete(Add& add) {
+  if (add.file.path.empty()) return Corrupt("an add without a path");
+  SLUICE_RETURN_IF_ERROR(CheckRelativePath(add.file.path));
+  for (auto& [name, value] : add.file.partition_values) {
+    if (value && value->empty()) value.reset();  // Means null, whatever the column's type.
+  }
+  add.file.rows = RowsOf(add.file.stats);
+  return {};
+}
+
+std::string DeletionVector::Id() const {
+  return offset ? fmt::format("{}{}@{}", storage, data, *offset) : storage + data;
+}
+
+std::string FileKey(std::string_view path, const std::optional<DeletionVector>& vector) {
+  std::string key = CanonicalPath(path);
+  if (vector) key.append("\n").append(vector->Id());
+  return key;
+}
+
+std::optional<int64_t> RowsOf(std::string_view stats) {
+  if (stats.empty()) return std::nullopt;
+  // Nearly all writers begin with the count; parsing the rest would be most of the time of a load.
+  constexpr std::string_view kBegin = "{\"numRecords\":";
+  if (stats.starts_with(kBegin)) {
+    int64_t rows = 0;
+    size_t i = kBegin.size();
+    for (; i < stats.size() && stats[i] >= '0' && stats[i] <= '9' && i < kBegin.size() + 18; ++i) {
+      rows = rows * 10 + (stats[i] - '0');
+    }
+    if (i > kBegin.size() && i < stats.size() && (stats[i] == ',' || stats[i] == '}')) return rows;
+  }
+  simdjson::dom::parser parser;
+  int64_t rows = 0;
+  if (parser.parse(stats.data(), stats.size())["numRecords"].get(rows) != simdjson::SUCCESS) {
+    return std::nullopt;
+  }
+  return rows;
+}
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,111 @@
+#include "sluice/lake/internal/path_encoding.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "sluice/store/object_store.h"
+
+namespace sluice::lake::internal {
+
+namespace {
+
+constexpr std::string_view kDigits = "0123456789ABCDEF";
+
+void AppendEscape(std::string& out, char c) {
+  const auto byte = static_cast<uint8_t>(c);
+  out += '%';
+  out += kDigits[byte >> 4];
+  out += kDigits[byte & 15];
+}
+
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool NeedsHiveEscape(char c) {
+  const auto byte = static_cast<uint8_t>(c);
+  constexpr std::string_view kSpecial = "\"#%'*/:=?\\{[]^";
+  return byte < 0x20 || byte == 0x7F || kSpecial.find(c) != std::string_view::npos;
+}
+
+bool StaysInUri(char c) {
+  const bool alphanumeric =
+      (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  constexpr std::string_view kPlain = "-_.~/=!$&'()*+,;@";
+  return alphanumeric || kPlain.find(c) != std::string_view::npos;
+}
+
+}  // namespace
+
+std::string HiveEscape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (NeedsHiveEscape(c)) {
+      AppendEscape(out, c);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string UriEncode(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    if (StaysInUri(c)) {
+      out += c;
+    } else {
+      AppendEscape(out, c);
+    }
+  }
+  return out;
+}
+
+std::string UriDecode(std::string_view uri) {
+  std::string out;
+  out.reserve(uri.size());
+  for (size_t i = 0; i < uri.size(); ++i) {
+    if (uri[i] == '%' && i + 2 < uri.size() && HexValue(uri[i + 1]) >= 0 &&
+        HexValue(uri[i + 2]) >= 0) {
+      out += static_cast<char>(HexValue(uri[i + 1]) * 16 + HexValue(uri[i + 2]));
+      i += 2;
+    } else {
+      out += uri[i];
+    }
+  }
+  return out;
+}
+
+bool IsAbsolute(std::string_view path) {
+  if (path.starts_with('/')) return true;
+  // A scheme; a folder such as `at=10:30` is none, for it has '=' or '/' before the ':'.
+  const size_t colon = path.find(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  if (std::isalpha(static_cast<uint8_t>(path[0])) == 0) return false;
+  return std::ranges::all_of(path.substr(0, colon), [](char c) {
+    return std::isalnum(static_cast<uint8_t>(c)) != 0 || c == '+' || c == '-' || c == '.';
+  });
+}
+
+std::string CanonicalPath(std::string_view path) {
+  std::string decoded =
+      path.find('%') == std::string_view::npos ? std::string(path) : UriDecode(path);
+  if (!decoded.starts_with("file:/")) return decoded;
+  size_t begin = std::string_view("file:").size();
+  if (decoded.compare(begin, 3, "///") == 0) begin += 2;
+  return decoded.substr(begin);
+}
+
+Status CheckRelativePath(std::string_view path) {
+  if (IsAbsolute(path)) return {};
+  const std::string decoded = UriDecode(path);
+  if (const Status status = store::CheckPath(decoded); !status.ok()) {
+    return Corrupt("the log names a file outside of the table: {}", status.error().message());
+  }
+  return {};
+}
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,376 @@
+#include "sluice/lake/internal/schema_json.h"
+
+#include <arrow/api.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "sluice/base/json.h"
+
+namespace sluice::lake::internal {
+
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::object;
+using Type = std::shared_ptr<arrow::DataType>;
+
+constexpr int kDepthMax = 100;
+
+Result<Type> ParseType(element json, int depth, std::set<std::string>& features);
+
+Type MapOf(Type key, Type value, bool nullable) {
+  return std::make_shared<arrow::MapType>(
+      arrow::field("key", std::move(key), /*nullable=*/false),
+      arrow::field("value", std::move(value), nullable));
+}
+
+Result<Type> ParseDecimal(std::string_view name) {
+  int precision = 10;
+  int scale = 0;
+  if (name != "decimal") {
+    const char* const end = name.data() + name.size();
+    const char* at = name.data() + std::string_view("decimal(").size();
+    const auto skip = [&](char c) {
+      while (at < end && *at == ' ') ++at;
+      if (at >= end || *at != c) return false;
+      for (++at; at < end && *at == ' ';) ++at;
+      return true;
+    };
+    auto number = std::from_chars(at, end, precision);
+    at = number.ptr;
+    if (number.ec != std::errc() || !skip(',')) return Corrupt("'{}' is no type", name);
+    number = std::from_chars(at, end, scale);
+    at = number.ptr;
+    if (number.ec != std::errc() || !skip(')')) return Corrupt("'{}' is no type", name);
+  }
+  if (precision < 1 || precision > 38 || scale < 0 || scale > precision) {
+    return Corrupt("'{}' is no type", name);
+  }
+  return arrow::decimal128(precision, scale);
+}
+
+Result<Type> ParsePrimitive(std::string_view name) {
+  static const std::map<std::string_view, Type> kTypes = {
+      {"byte", arrow::int8()},
+      {"short", arrow::int16()},
+      {"integer", arrow::int32()},
+      {"long", arrow::int64()},
+      {"float", arrow::float32()},
+      {"double", arrow::float64()},
+      {"string", arrow::utf8()},
+      {"binary", arrow::binary()},
+      {"boolean", arrow::boolean()},
+      {"date", arrow::date32()},
+      {"timestamp", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")},
+      {"timestamp_ntz", arrow::timestamp(arrow::TimeUnit::MICRO)},
+      {"timestampWithoutTimezone", arrow::timestamp(arrow::TimeUnit::MICRO)},
+      {"void", arrow::null()},
+      {"null", arrow::null()},
+  };
+  if (const auto found = kTypes.find(name); found != kTypes.end()) return found->second;
+  if (name == "decimal" || name.starts_with("decimal(")) return ParseDecimal(name);
+  return Unsupported("type '{}' is not known", name);
+}
+
+Result<bool> Flag(object from, std::string_view key) {
+  bool flag = true;
+  const auto error = from[key].get(flag);
+  if (error == simdjson::NO_SUCH_FIELD) return true;
+  if (error != simdjson::SUCCESS) return Corrupt("'{}' is no boolean", key);
+  return flag;
+}
+
+void NoteAnnotations(object field, std::set<std::string>& features) {
+  object metadata;
+  if (field["metadata"].get(metadata) != simdjson::SUCCESS) return;
+  for (const auto& [key, value] : metadata) {
+    if (key == "delta.invariants") features.insert("invariants");
+    if (key == "delta.generationExpression") features.insert("generatedColumns");
+    if (key.starts_with("delta.identity.")) features.insert("identityColumns");
+    if (key == "CURRENT_DEFAULT") features.insert("allowColumnDefaults");
+    if (key == "delta.typeChanges") features.insert("typeWidening");
+  }
+}
+
+Result<std::shared_ptr<arrow::Field>> ParseField(object json, int depth,
+                                                 std::set<std::string>& features) {
+  std::string_view name;
+  element type_json;
+  if (json["name"].get(name) != simdjson::SUCCESS ||
+      json["type"].get(type_json) != simdjson::SUCCESS) {
+    return Corrupt("a field of the schema has no name or no type");
+  }
+  NoteAnnotations(json, features);
+  SLUICE_ASSIGN_OR_RETURN(Type type, ParseType(type_json, depth, features), "column '{}'", name);
+  SLUICE_ASSIGN_OR_RETURN(const bool nullable, Flag(json, "nullable"), "column '{}'", name);
+  return arrow::field(std::string(name), std::move(type), nullable);
+}
+
+Result<arrow::FieldVector> ParseFields(object json, int depth, std::set<std::string>& features) {
+  simdjson::dom::array items;
+  if (json["fields"].get(items) != simdjson::SUCCESS) return Corrupt("a struct has no fields");
+  arrow::FieldVector fields;
+  for (const element item : items) {
+    object member;
+    if (item.get(member) != simdjson::SUCCESS) return Corrupt("a field is no object");
+    SLUICE_ASSIGN_OR_RETURN(auto field, ParseField(member, depth, features));
+    fields.push_back(std::move(field));
+  }
+  return fields;
+}
+
+Result<Type> ParseType(element json, int depth, std::set<std::string>& features) {
+  if (depth > kDepthMax) return Unsupported("the schema is nested deeper than {}", kDepthMax);
+  if (std::string_view name; json.get(name) == simdjson::SUCCESS) return ParsePrimitive(name);
+  object members;
+  std::string_view kind;
+  if (json.get(members) != simdjson::SUCCESS || members["type"].get(kind) != simdjson::SUCCESS) {
+    return Corrupt("a type is neither a name nor an object with one");
+  }
+  const auto parse_member = [&](std::string_view key) -> Result<Type> {
+    element member;
+    if (members[key].get(member) != simdjson::SUCCESS) return Corrupt("no '{}'", key);
+    return ParseType(member, depth + 1, features);
+  };
+  if (kind == "struct") {
+    SLUICE_ASSIGN_OR_RETURN(auto fields, ParseFields(members, depth + 1, features));
+    return arrow::struct_(std::move(fields));
+  }
+  if (kind == "array") {
+    SLUICE_ASSIGN_OR_RETURN(Type item, parse_member("elementType"));
+    SLUICE_ASSIGN_OR_RETURN(const bool nullable, Flag(members, "containsNull"));
+    return arrow::list(arrow::field("element", std::move(item), nullable));
+  }
+  if (kind == "map") {
+    SLUICE_ASSIGN_OR_RETURN(Type key, parse_member("keyType"));
+    SLUICE_ASSIGN_OR_RETURN(Type value, parse_member("valueType"));
+    SLUICE_ASSIGN_OR_RETURN(const bool nullable, Flag(members, "valueContainsNull"));
+    return MapOf(std::move(key), std::move(value), nullable);
+  }
+  return Unsupported("type '{}' is not known", kind);
+}
+
+void AppendType(std::string& out, const arrow::DataType& type);
+
+void AppendField(std::string& out, const arrow::Field& field) {
+  out += R"({"name":)";
+  AppendJsonString(out, field.name());
+  out += R"(,"type":)";
+  AppendType(out, *field.type());
+  out += field.nullable() ? R"(,"nullable":true,"metadata":{}})"
+                          : R"(,"nullable":false,"metadata":{}})";
+}
+
+void AppendStruct(std::string& out, const arrow::FieldVector& fields) {
+  out += R"({"type":"struct","fields":[)";
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (i > 0) out += ',';
+    AppendField(out, *fields[i]);
+  }
+  out += "]}";
+}
+
+std::string PrimitiveName(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::INT8:
+      return "byte";
+    case arrow::Type::INT16:
+      return "short";
+    case arrow::Type::INT32:
+      return "integer";
+    case arrow::Type::INT64:
+      return "long";
+    case arrow::Type::FLOAT:
+      return "float";
+    case arrow::Type::DOUBLE:
+      return "double";
+    case arrow::Type::STRING:
+      return "string";
+    case arrow::Type::BINARY:
+      return "binary";
+    case arrow::Type::BOOL:
+      return "boolean";
+    case arrow::Type::DATE32:
+      return "date";
+    case arrow::Type::TIMESTAMP:
+      return static_cast<const arrow::TimestampType&>(type).timezone().empty() ? "timestamp_ntz"
+                                                                               : "timestamp";
+    case arrow::Type::DECIMAL128: {
+      const auto& decimal = static_cast<const arrow::Decimal128Type&>(type);
+      return fmt::format("decimal({},{})", decimal.precision(), decimal.scale());
+    }
+    default:
+      return "void";
+  }
+}
+
+void AppendType(std::string& out, const arrow::DataType& type) {
+  const auto flag = [](bool value) { return value ? "true" : "false"; };
+  switch (type.id()) {
+    case arrow::Type::STRUCT:
+      AppendStruct(out, type.fields());
+      return;
+    case arrow::Type::LIST:
+      out += R"({"type":"array","elementType":)";
+      AppendType(out, *type.field(0)->type());
+      out += fmt::format(R"(,"containsNull":{}}})", flag(type.field(0)->nullable()));
+      return;
+    case arrow::Type::MAP: {
+      const auto& map = static_cast<const arrow::MapType&>(type);
+      out += R"({"type":"map","keyType":)";
+      AppendType(out, *map.key_type());
+      out += R"(,"valueType":)";
+      AppendType(out, *map.item_type());
+      out += fmt::format(R"(,"valueContainsNull":{}}})", flag(map.item_field()->nullable()));
+      return;
+    }
+    default:
+      AppendJsonString(out, PrimitiveName(type));
+  }
+}
+
+Result<arrow::FieldVector> TableFields(const arrow::FieldVector& fields) {
+  arrow::FieldVector result;
+  for (const auto& field : fields) {
+    SLUICE_ASSIGN_OR_RETURN(Type type, TableType(*field->type()), "column '{}'", field->name());
+    result.push_back(arrow::field(field->name(), std::move(type), field->nullable()));
+  }
+  return result;
+}
+
+}  // namespace
+
+Result<ParsedSchema> ParseSchema(std::string_view json) {
+  simdjson::dom::parser parser;
+  object members;
+  if (const auto error = parser.parse(json.data(), json.size()).get(members);
+      error != simdjson::SUCCESS) {
+    return Corrupt("the schema is not JSON: {}", simdjson::error_message(error));
+  }
+  ParsedSchema parsed;
+  SLUICE_ASSIGN_OR_RETURN(auto fields, ParseFields(members, 0, parsed.features), "schema");
+  parsed.schema = arrow::schema(std::move(fields));
+  return parsed;
+}
+
+Result<std::shared_ptr<arrow::DataType>> TableType(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::UINT8:
+      return arrow::int16();
+    case arrow::Type::UINT16:
+      return arrow::int32();
+    case arrow::Type::UINT32:
+      return arrow::int64();
+    case arrow::Type::UINT64:
+      return arrow::decimal128(20, 0);
+    case arrow::Type::BOOL:
+      return arrow::boolean();
+    case arrow::Type::INT8:
+      return arrow::int8();
+    case arrow::Type::INT16:
+      return arrow::int16();
+    case arrow::Type::INT32:
+      return arrow::int32();
+    case arrow::Type::INT64:
+      return arrow::int64();
+    case arrow::Type::FLOAT:
+      return arrow::float32();
+    case arrow::Type::DOUBLE:
+      return arrow::float64();
+    case arrow::Type::DATE32:
+      return arrow::date32();
+    case arrow::Type::STRING:
+    case arrow::Type::LARGE_STRING:
+    case arrow::Type::STRING_VIEW:
+      return arrow::utf8();
+    case arrow::Type::BINARY:
+    case arrow::Type::LARGE_BINARY:
+    case arrow::Type::BINARY_VIEW:
+    case arrow::Type::FIXED_SIZE_BINARY:
+      return arrow::binary();
+    case arrow::Type::TIMESTAMP:
+      return static_cast<const arrow::TimestampType&>(type).timezone().empty()
+                 ? arrow::timestamp(arrow::TimeUnit::MICRO)
+                 : arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+    case arrow::Type::DECIMAL128: {
+      const auto& decimal = static_cast<const arrow::Decimal128Type&>(type);
+      if (decimal.scale() < 0 || decimal.scale() > decimal.precision()) break;
+      return arrow::decimal128(decimal.precision(), decimal.scale());
+    }
+    case arrow::Type::DICTIONARY:
+      return TableType(*static_cast<const arrow::DictionaryType&>(type).value_type());
+    case arrow::Type::STRUCT: {
+      SLUICE_ASSIGN_OR_RETURN(auto fields, TableFields(type.fields()));
+      return arrow::struct_(std::move(fields));
+    }
+    case arrow::Type::LIST:
+    case arrow::Type::LARGE_LIST: {
+      SLUICE_ASSIGN_OR_RETURN(Type item, TableType(*type.field(0)->type()));
+      return arrow::list(arrow::field("element", std::move(item), type.field(0)->nullable()));
+    }
+    case arrow::Type::MAP: {
+      const auto& map = static_cast<const arrow::MapType&>(type);
+      SLUICE_ASSIGN_OR_RETURN(Type key, TableType(*map.key_type()));
+      SLUICE_ASSIGN_OR_RETURN(Type value, TableType(*map.item_type()));
+      return MapOf(std::move(key), std::move(value), map.item_field()->nullable());
+    }
+    default:
+      break;
+  }
+  return Unsupported("type {} has no counterpart in Delta tables", type.ToString());
+}
+
+Result<columnar::Schema> TableSchema(const arrow::Schema& schema) {
+  SLUICE_ASSIGN_OR_RETURN(auto fields, TableFields(schema.fields()));
+  return arrow::schema(std::move(fields));
+}
+
+std::string SchemaToJson(const arrow::Schema& schema) {
+  std::string out;
+  AppendStruct(out, schema.fields());
+  return out;
+}
+
+Result<std::string> AppendFields(std::string_view json,
+                                 const std::vector<std::shared_ptr<arrow::Field>>& added) {
+  simdjson::ondemand::parser parser;
+  const simdjson::padded_string padded(json);
+  simdjson::ondemand::document document;
+  std::string_view fields;
+  if (parser.iterate(padded).get(document) != simdjson::SUCCESS ||
+      document["fields"].raw_json().get(fields) != simdjson::SUCCESS) {
+    return Corrupt("the schema is not JSON with fields");
+  }
+  const auto begin = static_cast<size_t>(fields.data() - padded.data());
+  const size_t end = begin + fields.rfind(']');
+  const bool empty =
+      json.substr(begin + 1, end - begin - 1).find_first_not_of(" \t\r\n") == std::string::npos;
+  std::string out(json.substr(0, end));
+  for (size_t i = 0; i < added.size(); ++i) {
+    if (i > 0 || !empty) out += ',';
+    AppendField(out, *added[i]);
+  }
+  out.append(json.substr(end));
+  return out;
+}
+
+bool HasTimestampNtz(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::TIMESTAMP) {
+    return static_cast<const arrow::TimestampType&>(type).timezone().empty();
+  }
+  return std::ranges::any_of(type.fields(),
+                             [](const auto& field) { return HasTimestampNtz(*field->type()); });
+}
+
+std::string LowerCase(std::string_view name) {
+  std::string lower(name);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+}  // namespace sluice::lake::internal

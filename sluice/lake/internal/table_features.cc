@@ -1,0 +1,152 @@
+#include "sluice/lake/internal/table_features.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "sluice/lake/internal/schema_json.h"
+
+namespace sluice::lake::internal {
+
+namespace {
+
+// Features that change nothing for a reader of whole files, or that the snapshot copes with: files with
+// a deletion vector and tables that map columns are refused where they show up.
+constexpr std::array<std::string_view, 8> kReadable = {
+    "deletionVectors", "columnMapping", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck",
+    // Of writers only, but some tables list them for readers too.
+    "appendOnly", "invariants", "domainMetadata"};
+
+// Features that ask nothing of a blind append as long as no property or annotation switches them on.
+constexpr std::array<std::string_view, 15> kAppendable = {
+    "appendOnly",       "invariants",      "checkConstraints", "changeDataFeed",
+    "generatedColumns", "columnMapping",   "identityColumns",  "deletionVectors",
+    "timestampNtz",     "v2Checkpoint",    "domainMetadata",   "vacuumProtocolCheck",
+    "allowColumnDefaults", "checkpointProtection", "inCommitTimestamp"};
+
+template <typename List>
+bool Contains(const List& list, std::string_view name) {
+  return std::ranges::find(list, name) != list.end();
+}
+
+bool IsTrue(std::string_view text) { return LowerCase(text) == "true"; }
+
+Status CheckColumnMapping(const Metadata& metadata) {
+  const std::string mode =
+      LowerCase(Property(metadata.configuration, "delta.columnMapping.mode", "none"));
+  if (mode == "none") return {};
+  return Unsupported("the table uses columnMapping (mode '{}'), which is not supported yet", mode);
+}
+
+}  // namespace
+
+std::string_view Property(const std::map<std::string, std::string>& properties,
+                          const std::string& name, std::string_view otherwise) {
+  const auto found = properties.find(name);
+  return found == properties.end() ? otherwise : std::string_view(found->second);
+}
+
+Status CheckReadable(const Protocol& protocol, const Metadata& metadata) {
+  if (protocol.reader < 1 || protocol.reader > 3) {
+    return Unsupported("the table needs reader version {}, at most 3 is supported",
+                       protocol.reader);
+  }
+  if (protocol.reader == 3 && protocol.reader_features) {
+    for (const std::string& feature : *protocol.reader_features) {
+      if (!Contains(kReadable, feature)) {
+        return Unsupported("the table needs the reader feature '{}', which is not supported",
+                           feature);
+      }
+    }
+  }
+  if (metadata.provider != "parquet") {
+    return Unsupported("the table's files are '{}', not Parquet", metadata.provider);
+  }
+  return CheckColumnMapping(metadata);
+}
+
+Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
+                       const std::set<std::string>& field_features) {
+  if (protocol.writer > 7) {
+    return Unsupported("the table needs writer version {}, at most 7 is supported",
+                       protocol.writer);
+  }
+  if (protocol.writer == 7 && protocol.writer_features) {
+    for (const std::string& feature : *protocol.writer_features) {
+      if (!Contains(kAppendable, feature)) {
+        return Unsupported("the table needs the writer feature '{}', which is not supported",
+                           feature);
+      }
+    }
+  }
+  if (!field_features.empty()) {
+    return Unsupported("the table uses the writer feature '{}', which is not supported",
+                       *field_features.begin());
+  }
+  for (const auto& [name, value] : metadata.configuration) {
+    if (name.starts_with("delta.constraints.")) {
+      return Unsupported("the table uses the writer feature 'checkConstraints' ({}), which is not "
+                         "supported",
+                         name);
+    }
+    if (name == "delta.enableInCommitTimestamps" && IsTrue(value)) {
+      return Unsupported("the table uses the writer feature 'inCommitTimestamp', which is not "
+                         "supported");
+    }
+    if (name == "delta.enableRowTracking" && IsTrue(value)) {
+      return Unsupported("the table uses the writer feature 'rowTracking', which is not supported");
+    }
+  }
+  return CheckColumnMapping(metadata);
+}
+
+Status CheckNewProperties(const std::map<std::string, std::string>& properties) {
+  constexpr std::array<std::string_view, 13> kPlain = {
+      "delta.appendOnly",
+      "delta.checkpointInterval",
+      "delta.checkpoint.writeStatsAsJson",
+      "delta.checkpoint.writeStatsAsStruct",
+      "delta.dataSkippingNumIndexedCols",
+      "delta.dataSkippingStatsColumns",
+      "delta.dataSkippingStringPrefixLength",
+      "delta.deletedFileRetentionDuration",
+      "delta.logRetentionDuration",
+      "delta.setTransactionRetentionDuration",
+      "delta.targetFileSize",
+      "delta.isolationLevel",
+      "delta.enableExpiredLogCleanup"};
+  for (const auto& [name, value] : properties) {
+    if (name.starts_with("delta.") && !Contains(kPlain, name)) {
+      return Unsupported("property '{}' is not supported for new tables", name);
+    }
+  }
+  return {};
+}
+
+std::optional<int64_t> ParseInterval(std::string_view text) {
+  const std::string lower = LowerCase(text);
+  std::string_view rest = lower;
+  const auto skip_spaces = [&] { rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size())); };
+  skip_spaces();
+  if (rest.starts_with("interval")) rest.remove_prefix(8);
+  skip_spaces();
+  int64_t count = 0;
+  const auto number = std::from_chars(rest.data(), rest.data() + rest.size(), count);
+  if (number.ec != std::errc() || count < 0 || count > 1'000'000'000) return std::nullopt;
+  rest.remove_prefix(static_cast<size_t>(number.ptr - rest.data()));
+  skip_spaces();
+  while (!rest.empty() && rest.back() == ' ') rest.remove_suffix(1);
+  if (rest.ends_with('s')) rest.remove_suffix(1);
+  const std::array<std::pair<std::string_view, int64_t>, 6> units = {{{"millisecond", 1},
+                                                                      {"second", 1000},
+                                                                      {"minute", 60'000},
+                                                                      {"hour", 3'600'000},
+                                                                      {"day", 86'400'000},
+                                                                      {"week", 604'800'000}}};
+  for (const auto& [name, milliseconds] : units) {
+    if (rest == name) return count * milliseconds;
+  }
+  return std::nullopt;
+}
+
+}  // namespace sluice::lake::internal

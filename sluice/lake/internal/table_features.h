@@ -1,0 +1,31 @@
+#pragma once
+/// \file
+/// Which tables we may read, and which we may append to.
+
+#include <set>
+#include <string>
+
+#include "sluice/base/error.h"
+#include "sluice/lake/internal/actions.h"
+
+namespace sluice::lake::internal {
+
+/// kUnsupported: naming the first feature or version that a reader must know and we do not.
+Status CheckReadable(const Protocol& protocol, const Metadata& metadata);
+
+/// kUnsupported: naming the first feature that an appending writer must honour and we cannot.
+/// `field_features` are those that annotations of the schema switch on.
+Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
+                       const std::set<std::string>& field_features);
+
+/// kUnsupported: naming the first property that asks a new table for a feature that we do not have.
+Status CheckNewProperties(const std::map<std::string, std::string>& properties);
+
+/// Parses `interval 7 days` to milliseconds; nothing if it is no such text.
+std::optional<int64_t> ParseInterval(std::string_view text);
+
+/// Returns the text of a property, or `otherwise`.
+std::string_view Property(const std::map<std::string, std::string>& properties,
+                          const std::string& name, std::string_view otherwise);
+
+}  // namespace sluice::lake::internal

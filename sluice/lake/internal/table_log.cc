@@ -1,0 +1,244 @@
+#include "sluice/lake/internal/table_log.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "sluice/lake/internal/checkpoint.h"
+#include "sluice/lake/internal/path_encoding.h"
+
+namespace sluice::lake::internal {
+
+namespace {
+
+constexpr std::string_view kHintName = "_last_checkpoint";
+// Another program may clean the log up between our listing and our reading.
+constexpr int kLoadAttempts = 3;
+
+}  // namespace
+
+TableLog::TableLog(store::ObjectStore& store, std::string_view root)
+    : store_(store),
+      folder_(root.empty() ? "_delta_log/" : fmt::format("{}/_delta_log/", root)) {}
+
+std::string TableLog::Path(std::string_view name) const { return folder_ + std::string(name); }
+
+Result<LogListing> TableLog::List(std::string_view after) const {
+  // All versions begin with a zero; so `_sidecars` and other folders are not walked.
+  SLUICE_ASSIGN_OR_RETURN(const auto objects,
+                          store_.List(Path("0"), after.empty() ? "" : Path(after)));
+  std::vector<std::string> names;
+  names.reserve(objects.size());
+  for (const auto& object : objects) names.push_back(object.path.substr(folder_.size()));
+  return ClassifyLog(names);
+}
+
+std::optional<Version> TableLog::ReadHint() const {
+  const auto text = store_.Get(Path(kHintName));
+  if (!text.ok()) return std::nullopt;  // A hint: whatever is wrong with it, the listing decides.
+  simdjson::dom::parser parser;
+  Version version = -1;
+  if (parser.parse(text->data(), text->size())["version"].get(version) != simdjson::SUCCESS) {
+    return std::nullopt;
+  }
+  return version < 0 ? std::nullopt : std::optional(version);
+}
+
+Result<StatePtr> TableLog::Load(std::optional<Version> target) const {
+  Result<StatePtr> state = NotFound("there is no table");
+  for (int attempt = 0; attempt < kLoadAttempts; ++attempt) {
+    const auto hint = ReadHint();
+    if (hint && (!target || *hint <= *target)) {
+      SLUICE_ASSIGN_OR_RETURN(const LogListing recent, List(VersionName(*hint)));
+      if (!recent.checkpoints.empty()) {
+        state = Build(recent, target);
+        if (state.ok() || state.error().code() == ErrorCode::kUnsupported) return state;
+      }
+    }
+    SLUICE_ASSIGN_OR_RETURN(const LogListing all, List(""));
+    if (all.commits.empty() && all.checkpoints.empty()) return NotFound("there is no table");
+    state = Build(all, target);
+    if (state.ok() || state.error().code() != ErrorCode::kNotFound) return state;
+  }
+  return state;
+}
+
+Result<StatePtr> TableLog::Build(const LogListing& listing, std::optional<Version> target) const {
+  Version newest = -1;
+  if (!listing.commits.empty()) newest = listing.commits.rbegin()->first;
+  if (!listing.checkpoints.empty()) newest = std::max(newest, listing.checkpoints.front().version);
+  const Version version = target.value_or(newest);
+  if (version < 0 || version > newest) {
+    return NotFound("version {} does not exist; the newest is {}", version, newest);
+  }
+  std::optional<Error> first_error;
+  for (const CheckpointFiles& checkpoint : listing.checkpoints) {
+    if (checkpoint.version > version) continue;
+    auto state = BuildFrom(listing, &checkpoint, version);
+    if (state.ok() || state.error().code() == ErrorCode::kUnsupported ||
+        state.error().code() == ErrorCode::kUnavailable) {
+      return state;
+    }
+    // Damaged, or its log has a gap: an older one, or the commits alone, may still do.
+    if (!first_error) first_error = std::move(state).error();
+  }
+  auto state = BuildFrom(listing, nullptr, version);
+  if (!state.ok() && first_error) return *first_error;
+  return state;
+}
+
+Result<StatePtr> TableLog::BuildFrom(const LogListing& listing, const CheckpointFiles* checkpoint,
+                                     Version version) const {
+  const Version base = checkpoint == nullptr ? -1 : checkpoint->version;
+  for (Version v = base + 1; v <= version; ++v) {
+    if (listing.commits.contains(v)) continue;
+    if (checkpoint == nullptr && listing.commits.upper_bound(v) != listing.commits.end() &&
+        v == 0) {
+      return NotFound("version {} is no longer there: the log begins at {} without a checkpoint",
+                      version, listing.commits.begin()->first);
+    }
+    return Corrupt("the log has a gap: version {} of {} is missing", v, version);
+  }
+  Replay replay;
+  for (Version v = version; v > base; --v) {
+    SLUICE_ASSIGN_OR_RETURN(Actions actions, ReadCommit(v));
+    replay.AddCommit(std::move(actions));
+  }
+  if (checkpoint != nullptr) {
+    SLUICE_RETURN_IF_ERROR(ReadCheckpointFiles(*checkpoint, replay));
+  }
+  return replay.Finish(version, base);
+}
+
+Status TableLog::ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& replay) const {
+  std::vector<std::string> sidecars;
+  const auto sink = [&](Actions actions) {
+    std::ranges::move(actions.sidecars, std::back_inserter(sidecars));
+    replay.AddCheckpoint(std::move(actions));
+  };
+  for (const std::string& name : checkpoint.names) {
+    SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(Path(name)));
+    if (checkpoint.kind == CheckpointFiles::Kind::kV2Json) {
+      SLUICE_ASSIGN_OR_RETURN(Actions actions, ParseActions(bytes), "{}", name);
+      sink(std::move(actions));
+    } else {
+      SLUICE_RETURN_IF_ERROR(ReadCheckpoint(bytes, sink), "{}", name);
+    }
+  }
+  // Whatever its name says, a checkpoint with sidecars has its files there.
+  const std::vector<std::string> found = std::move(sidecars);
+  sidecars.clear();
+  for (const std::string& sidecar : found) {
+    SLUICE_RETURN_IF_ERROR(CheckRelativePath(sidecar));
+    const std::string name = "_sidecars/" + UriDecode(sidecar);
+    SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(Path(name)));
+    SLUICE_RETURN_IF_ERROR(ReadCheckpoint(bytes, sink), "{}", name);
+  }
+  return {};
+}
+
+Result<Actions> TableLog::ReadCommit(Version version) const {
+  const std::string name = CommitName(version);
+  SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(Path(name)));
+  SLUICE_ASSIGN_OR_RETURN(Actions actions, ParseActions(bytes), "{}", name);
+  return actions;
+}
+
+Result<StatePtr> TableLog::Advance(const StatePtr& since) const {
+  SLUICE_ASSIGN_OR_RETURN(const LogListing listing, List(CommitName(since->version())));
+  if (!listing.checkpoints.empty()) {
+    // Written by others; it spares us one.
+    since->NoteCheckpoint(listing.checkpoints.front().version);
+  }
+  if (listing.commits.empty()) return since;
+  const Version newest = listing.commits.rbegin()->first;
+  for (Version v = since->version() + 1; v <= newest; ++v) {
+    // Those that follow have been cleaned up: only a checkpoint knows them.
+    if (!listing.commits.contains(v)) return Load(std::nullopt);
+  }
+  Replay replay;
+  for (Version v = newest; v > since->version(); --v) {
+    auto actions = ReadCommit(v);
+    if (!actions.ok() && actions.error().code() == ErrorCode::kNotFound) return Load(std::nullopt);
+    if (!actions.ok()) return std::move(actions).error();
+    replay.AddCommit(std::move(*actions));
+  }
+  replay.AddOlder(*since);
+  return replay.Finish(newest, -1);
+}
+
+Result<StatePtr> TableLog::After(const StatePtr& state, Actions actions) const {
+  Replay replay;
+  replay.AddCommit(std::move(actions));
+  replay.AddOlder(*state);
+  return replay.Finish(state->version() + 1, -1);
+}
+
+Result<Committed> TableLog::Commit(StatePtr state, const Proposal& proposal) const {
+  for (int attempt = 0; attempt < proposal.attempts_max; ++attempt) {
+    SLUICE_ASSIGN_OR_RETURN(const std::string bytes, proposal.make(*state));
+    const Version version = state->version() + 1;
+    const Status put = store_.PutIfAbsent(Path(CommitName(version)), bytes);
+    if (put.ok()) {
+      SLUICE_ASSIGN_OR_RETURN(Actions ours, ParseActions(bytes));
+      SLUICE_ASSIGN_OR_RETURN(StatePtr next, After(state, std::move(ours)));
+      return Committed{.state = std::move(next)};
+    }
+    if (put.error().code() != ErrorCode::kConflict &&
+        put.error().code() != ErrorCode::kUnavailable) {
+      return Error(put.error()).Wrap(fmt::format("commit {}", version));
+    }
+
+    // Also a lost race may be our own commit: a store's client that tried again after a lost answer
+    // meets what its first try has written. So look who has won before anything else.
+    auto winner = ReadCommit(version);
+    if (!winner.ok() && winner.error().code() == ErrorCode::kNotFound) continue;  // Not written.
+    if (!winner.ok()) {
+      return Unavailable("commit {} may have landed: {}; it cannot be read back: {}", version,
+                         put.error().message(), winner.error().message());
+    }
+    if (winner->commit_id == proposal.id) {
+      SLUICE_ASSIGN_OR_RETURN(StatePtr next, After(state, std::move(*winner)));
+      return Committed{.state = std::move(next)};
+    }
+    SLUICE_ASSIGN_OR_RETURN(state, Advance(state), "after losing the race for version {}", version);
+    if (state->version() < version) {
+      return Unavailable("version {} exists but is not listed", version);
+    }
+    if (proposal.done && proposal.done(*state)) return Committed{.state = state, .ours = false};
+  }
+  return Unavailable("all {} tries to commit failed or lost their race", proposal.attempts_max);
+}
+
+Result<StatePtr> TableLog::Create(const std::string& id, std::string_view bytes) const {
+  SLUICE_ASSIGN_OR_RETURN(const LogListing listing, List(""));
+  if (!listing.commits.empty() || !listing.checkpoints.empty()) {
+    return Conflict("there is a table already");
+  }
+  const Status put = store_.PutIfAbsent(Path(CommitName(0)), bytes);
+  if (!put.ok()) {
+    if (put.error().code() != ErrorCode::kConflict &&
+        put.error().code() != ErrorCode::kUnavailable) {
+      return put;
+    }
+    const auto winner = ReadCommit(0);
+    if (!winner.ok()) return put;
+    if (winner->commit_id != id) return Conflict("there is a table already");
+  }
+  return Load(0);
+}
+
+Status TableLog::WriteCheckpoint(const TableState& state, int64_t now_ms) const {
+  SLUICE_ASSIGN_OR_RETURN(const CheckpointBytes checkpoint,
+                          internal::WriteCheckpoint(state, now_ms));
+  SLUICE_RETURN_IF_ERROR(store_.Put(Path(CheckpointName(state.version())), checkpoint.bytes));
+  state.NoteCheckpoint(state.version());
+  if (const auto hint = ReadHint(); hint && *hint > state.version()) return {};
+  return store_.Put(
+      Path(kHintName),
+      fmt::format(R"({{"version":{},"size":{},"sizeInBytes":{},"numOfAddFiles":{}}})",
+                  state.version(), checkpoint.actions, checkpoint.bytes.size(),
+                  state.files().size()));
+}
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,69 @@
+#pragma once
+/// \file
+/// The log of one table in its store: loading states, and putting commits on top of them.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sluice/lake/internal/log_names.h"
+#include "sluice/lake/internal/table_state.h"
+#include "sluice/store/object_store.h"
+
+namespace sluice::lake::internal {
+
+/// What to commit.
+struct Proposal {
+  /// The unique commitInfo.txnId in all that `make` returns: tells our commit from another's.
+  std::string id;
+  /// Returns the commit's bytes for the version after `state`; called again for each state that other
+  /// writers make. Its error ends the try.
+  std::function<Result<std::string>(const TableState& state)> make;
+  /// Looked at after each race that was lost, before `make`: true ends the try as a success, with
+  /// nothing of this proposal committed.
+  std::function<bool(const TableState& state)> done = {};
+  int attempts_max = 20;
+};
+
+struct Committed {
+  StatePtr state;
+  bool ours = true;  ///< False: `done` said so.
+};
+
+/// Thread-safe.
+class TableLog {
+ public:
+  /// `store` must outlive the log.
+  TableLog(store::ObjectStore& store, std::string_view root);
+
+  /// Returns the newest state, or that at `target`. kNotFound: there is none.
+  Result<StatePtr> Load(std::optional<Version> target) const;
+  /// Returns the newest state, given an older one.
+  Result<StatePtr> Advance(const StatePtr& since) const;
+
+  /// Puts the proposal on top of `state`, or of what other writers put there meanwhile.
+  /// kConflict: from `make` alone. kUnavailable: the outcome may be unknown.
+  Result<Committed> Commit(StatePtr state, const Proposal& proposal) const;
+
+  /// Writes the table's first commit. kConflict: there is a log already.
+  Result<StatePtr> Create(const std::string& id, std::string_view bytes) const;
+
+  Status WriteCheckpoint(const TableState& state, int64_t now_ms) const;
+
+ private:
+  std::string Path(std::string_view name) const;
+  Result<LogListing> List(std::string_view after) const;
+  Result<StatePtr> Build(const LogListing& listing, std::optional<Version> target) const;
+  Result<StatePtr> BuildFrom(const LogListing& listing, const CheckpointFiles* checkpoint,
+                             Version version) const;
+  Status ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& replay) const;
+  Result<Actions> ReadCommit(Version version) const;
+  std::optional<Version> ReadHint() const;
+  Result<StatePtr> After(const StatePtr& state, Actions actions) const;
+
+  store::ObjectStore& store_;
+  const std::string folder_;  // With its final '/'.
+};
+
+}  // namespace sluice::lake::internal

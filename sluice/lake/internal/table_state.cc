@@ -1,0 +1,138 @@
+#include "sluice/lake/internal/table_state.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "sluice/lake/internal/schema_json.h"
+#include "sluice/lake/internal/table_features.h"
+
+namespace sluice::lake::internal {
+
+std::optional<int64_t> TableState::TransactionVersion(std::string_view app_id) const {
+  const auto found = transactions_.find(std::string(app_id));
+  if (found == transactions_.end()) return std::nullopt;
+  return found->second.version;
+}
+
+Status TableState::CheckWritable() const {
+  return CheckAppendable(protocol_, metadata_, field_features_);
+}
+
+void TableState::NoteCheckpoint(Version version) const {
+  Version known = *checkpointed_;
+  while (known < version && !checkpointed_->compare_exchange_weak(known, version)) {
+  }
+}
+
+void Replay::TakeRest(Actions& actions) {
+  if (!protocol_) protocol_ = std::move(actions.protocol);
+  if (!metadata_) metadata_ = std::move(actions.metadata);
+  for (Transaction& transaction : actions.transactions) {
+    const std::string app_id = transaction.app_id;
+    transactions_.try_emplace(app_id, std::move(transaction));
+  }
+  for (Domain& domain : actions.domains) {
+    const std::string name = domain.name;
+    domains_.try_emplace(name, std::move(domain));
+  }
+}
+
+void Replay::AddCommit(Actions actions) {
+  std::vector<Add>& adds = commit_adds_.emplace_back();
+  // Order within a commit means nothing, so all its keys are looked up before any is marked: a remove
+  // must not hide the same commit's add, nor the other way round.
+  for (Add& add : actions.adds) {
+    if (seen_.insert(FileKey(add.file.path, add.vector)).second) adds.push_back(std::move(add));
+  }
+  for (Remove& remove : actions.removes) {
+    if (seen_.insert(FileKey(remove.path, remove.vector)).second) {
+      tombstones_.push_back(std::move(remove));
+    }
+  }
+  TakeRest(actions);
+}
+
+bool Replay::IsNew(std::string_view path, const std::optional<DeletionVector>& vector) const {
+  return seen_.empty() || !seen_.contains(FileKey(path, vector));
+}
+
+void Replay::AddCheckpoint(Actions actions) {
+  for (Add& add : actions.adds) {
+    if (IsNew(add.file.path, add.vector)) older_adds_.push_back(std::move(add));
+  }
+  for (Remove& remove : actions.removes) {
+    if (IsNew(remove.path, remove.vector)) tombstones_.push_back(std::move(remove));
+  }
+  TakeRest(actions);
+}
+
+void Replay::AddOlder(const TableState& state) {
+  SLUICE_CHECK(older_ == nullptr && older_adds_.empty());
+  older_ = &state;
+  for (const Remove& remove : state.tombstones_) {
+    if (IsNew(remove.path, remove.vector)) tombstones_.push_back(remove);
+  }
+  Actions rest{.protocol = state.protocol_, .metadata = state.metadata_};
+  for (const auto& [app_id, transaction] : state.transactions_) {
+    rest.transactions.push_back(transaction);
+  }
+  for (const auto& [name, domain] : state.domains_) rest.domains.push_back(domain);
+  TakeRest(rest);
+}
+
+Result<StatePtr> Replay::Finish(Version version, Version checkpointed) {
+  if (!protocol_) return Corrupt("the log of version {} has no protocol", version);
+  if (!metadata_) return Corrupt("the log of version {} has no metadata", version);
+  SLUICE_RETURN_IF_ERROR(CheckReadable(*protocol_, *metadata_));
+
+  std::shared_ptr<TableState> state(new TableState());
+  state->version_ = version;
+  state->protocol_ = std::move(*protocol_);
+  state->metadata_ = std::move(*metadata_);
+  state->transactions_ = std::move(transactions_);
+  state->tombstones_ = std::move(tombstones_);
+  for (auto& [name, domain] : domains_) {
+    if (!domain.removed) state->domains_.emplace(name, std::move(domain));
+  }
+  if (older_ != nullptr && older_->metadata_.schema == state->metadata_.schema) {
+    state->schema_ = older_->schema_;
+    state->field_features_ = older_->field_features_;
+  } else {
+    SLUICE_ASSIGN_OR_RETURN(auto parsed, ParseSchema(state->metadata_.schema));
+    state->schema_ = std::move(parsed.schema);
+    state->field_features_ = std::move(parsed.features);
+  }
+
+  size_t count = older_adds_.size() + (older_ != nullptr ? older_->files_.size() : 0);
+  for (const auto& adds : commit_adds_) count += adds.size();
+  state->files_.reserve(count);
+  Status vectors;
+  const auto take = [&](std::vector<Add>& adds) {
+    for (Add& add : adds) {
+      if (add.vector && vectors.ok()) {
+        vectors = Unsupported("file '{}' has a deletion vector: the table feature "
+                              "'deletionVectors' is not supported yet",
+                              add.file.path);
+      }
+      if (!add.tags.empty()) state->tags_.emplace(add.file.path, std::move(add.tags));
+      state->files_.push_back(std::move(add.file));
+    }
+  };
+  if (older_ != nullptr) {
+    std::ranges::copy_if(older_->files_, std::back_inserter(state->files_),
+                         [&](const DataFile& file) { return IsNew(file.path, {}); });
+    for (const auto& [path, tags] : older_->tags_) {
+      if (IsNew(path, {})) state->tags_.emplace(path, tags);
+    }
+    state->checkpointed_ = older_->checkpointed_;
+  } else {
+    state->checkpointed_ = std::make_shared<std::atomic<Version>>(-1);
+  }
+  take(older_adds_);
+  for (auto adds = commit_adds_.rbegin(); adds != commit_adds_.rend(); ++adds) take(*adds);
+  SLUICE_RETURN_IF_ERROR(vectors);
+  state->NoteCheckpoint(checkpointed);
+  return StatePtr(std::move(state));
+}
+
+}  // namespace sluice::lake::internal

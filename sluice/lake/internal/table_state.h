@@ -1,0 +1,95 @@
+#pragma once
+/// \file
+/// The state of a table, and how it comes from the log.
+
+#include <atomic>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "sluice/lake/internal/actions.h"
+
+namespace sluice::lake::internal {
+
+/// What Snapshot hides.
+///
+/// Immutable, but for the shared note of the newest checkpoint. Thread-safe.
+class TableState final : public Snapshot {
+ public:
+  Version version() const override { return version_; }
+  const std::string& table_id() const override { return metadata_.id; }
+  const columnar::Schema& schema() const override { return schema_; }
+  const std::vector<std::string>& partition_columns() const override {
+    return metadata_.partition_columns;
+  }
+  const std::map<std::string, std::string>& properties() const override {
+    return metadata_.configuration;
+  }
+  const std::vector<DataFile>& files() const override { return files_; }
+  std::optional<int64_t> TransactionVersion(std::string_view app_id) const override;
+  const std::map<std::string, Transaction>& transactions() const override {
+    return transactions_;
+  }
+  Status CheckWritable() const override;
+
+  const Protocol& protocol() const { return protocol_; }
+  const Metadata& metadata() const { return metadata_; }
+  const std::vector<Remove>& tombstones() const { return tombstones_; }
+  const std::map<std::string, Domain>& domains() const { return domains_; }
+  /// Tags of the files that have some, by path.
+  const std::map<std::string, PartitionValues>& tags() const { return tags_; }
+
+  /// Newest checkpoint known in this state's lineage; -1 if none.
+  Version checkpointed() const { return *checkpointed_; }
+  void NoteCheckpoint(Version version) const;
+
+ private:
+  friend class Replay;
+  TableState() = default;
+
+  Version version_ = -1;
+  Protocol protocol_;
+  Metadata metadata_;
+  columnar::Schema schema_;
+  std::set<std::string> field_features_;
+  std::vector<DataFile> files_;
+  std::map<std::string, PartitionValues> tags_;
+  std::vector<Remove> tombstones_;
+  std::map<std::string, Transaction> transactions_;
+  std::map<std::string, Domain> domains_;
+  std::shared_ptr<std::atomic<Version>> checkpointed_;
+};
+
+using StatePtr = std::shared_ptr<const TableState>;
+
+/// Puts a state together, from the newest source to the oldest: first commits, then one older state or
+/// the parts of one checkpoint.
+///
+/// Not thread-safe.
+class Replay {
+ public:
+  void AddCommit(Actions actions);
+  void AddCheckpoint(Actions actions);
+  void AddOlder(const TableState& state);
+
+  /// kCorrupt: a table needs a protocol and metadata. kUnsupported: naming what we cannot read.
+  Result<StatePtr> Finish(Version version, Version checkpointed);
+
+ private:
+  void TakeRest(Actions& actions);
+  bool IsNew(std::string_view path, const std::optional<DeletionVector>& vector) const;
+
+  std::unordered_set<std::string> seen_;  // Keys that newer sources have decided.
+  std::vector<std::vector<Add>> commit_adds_;
+  std::vector<Add> older_adds_;
+  std::vector<Remove> tombstones_;
+  std::map<std::string, Transaction> transactions_;
+  std::map<std::string, Domain> domains_;
+  std::optional<Protocol> protocol_;
+  std::optional<Metadata> metadata_;
+  const TableState* older_ = nullptr;
+};
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,328 @@
+#include <arrow/api.h>
+#include <arrow/io/memory.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/exception.h>
+#include <parquet/properties.h>
+
+#include <span>
+
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/internal/checkpoint.h"
+#include "sluice/lake/internal/table_features.h"
+
+namespace sluice::lake::internal {
+
+namespace {
+
+using columnar::FromArrow;
+
+// Rows in memory as columns at a time: a table of millions of files must not double in memory.
+constexpr size_t kChunkRows = 64 * 1024;
+constexpr int64_t kWeekMs = 7 * 86'400'000LL;
+
+std::shared_ptr<arrow::DataType> TextMap() { return arrow::map(arrow::utf8(), arrow::utf8()); }
+std::shared_ptr<arrow::DataType> TextList() {
+  return arrow::list(arrow::field("element", arrow::utf8()));
+}
+
+/// The columns of one kind of action, filled row by row.
+///
+/// Not thread-safe. Failures (out of memory) are kept until Finish().
+class ActionColumns {
+ public:
+  explicit ActionColumns(const std::shared_ptr<arrow::DataType>& type) {
+    Keep(arrow::MakeBuilder(arrow::default_memory_pool(), type, &builder_));
+    if (status_.ok()) struct_ = static_cast<arrow::StructBuilder*>(builder_.get());
+  }
+
+  void Row() {
+    next_ = 0;
+    Keep(struct_->Append());
+  }
+  void Text(std::string_view text) { Keep(Next<arrow::StringBuilder>()->Append(text)); }
+  void Text(const std::string& text) { Text(std::string_view(text)); }
+  void Text(const std::optional<std::string>& text) { AppendText(Next<arrow::StringBuilder>(), text); }
+  void Number(std::optional<int64_t> number) {
+    auto* column = Next<arrow::Int64Builder>();
+    Keep(number ? column->Append(*number) : column->AppendNull());
+  }
+  void Small(std::optional<int32_t> number) {
+    auto* column = Next<arrow::Int32Builder>();
+    Keep(number ? column->Append(*number) : column->AppendNull());
+  }
+  void Flag(std::optional<bool> flag) {
+    auto* column = Next<arrow::BooleanBuilder>();
+    Keep(flag ? column->Append(*flag) : column->AppendNull());
+  }
+  template <typename Map>
+  void TextMap(const Map* map) {
+    auto* column = Next<arrow::MapBuilder>();
+    if (map == nullptr) return Keep(column->AppendNull());
+    FillMap(column, *map);
+  }
+  void TextList(const std::optional<std::vector<std::string>>& texts) {
+    auto* column = Next<arrow::ListBuilder>();
+    if (!texts) return Keep(column->AppendNull());
+    Keep(column->Append());
+    auto* values = static_cast<arrow::StringBuilder*>(column->value_builder());
+    for (const std::string& text : *texts) Keep(values->Append(text));
+  }
+  void Vector(const std::optional<DeletionVector>& vector) {
+    auto* column = Next<arrow::StructBuilder>();
+    if (!vector) return Keep(column->AppendNull());
+    Keep(column->Append());
+    const auto member = [column](int i) { return column->field_builder(i); };
+    Keep(static_cast<arrow::StringBuilder*>(member(0))->Append(vector->storage));
+    Keep(static_cast<arrow::StringBuilder*>(member(1))->Append(vector->data));
+    auto* offset = static_cast<arrow::Int32Builder*>(member(2));
+    Keep(vector->offset ? offset->Append(*vector->offset) : offset->AppendNull());
+    Keep(static_cast<arrow::Int32Builder*>(member(3))->Append(vector->size));
+    Keep(static_cast<arrow::Int64Builder*>(member(4))->Append(vector->cardinality));
+  }
+  void Format(std::string_view provider, const std::map<std::string, std::string>& options) {
+    auto* column = Next<arrow::StructBuilder>();
+    Keep(column->Append());
+    Keep(static_cast<arrow::StringBuilder*>(column->field_builder(0))->Append(provider));
+    FillMap(static_cast<arrow::MapBuilder*>(column->field_builder(1)), options);
+  }
+
+  Result<std::shared_ptr<arrow::Array>> Finish() {
+    SLUICE_RETURN_IF_ERROR(FromArrow(status_));
+    return FromArrow(builder_->Finish());
+  }
+
+ private:
+  void Keep(arrow::Status status) {
+    if (status_.ok()) status_ = std::move(status);
+  }
+  template <typename Map>
+  void FillMap(arrow::MapBuilder* column, const Map& map) {
+    Keep(column->Append());
+    for (const auto& [key, value] : map) {
+      Keep(static_cast<arrow::StringBuilder*>(column->key_builder())->Append(key));
+      AppendText(static_cast<arrow::StringBuilder*>(column->item_builder()), value);
+    }
+  }
+  void AppendText(arrow::StringBuilder* column, const std::optional<std::string>& text) {
+    Keep(text ? column->Append(*text) : column->AppendNull());
+  }
+  template <typename Builder>
+  Builder* Next() {
+    return static_cast<Builder*>(struct_->field_builder(next_++));
+  }
+
+  std::unique_ptr<arrow::ArrayBuilder> builder_;
+  arrow::StructBuilder* struct_ = nullptr;
+  arrow::Status status_;
+  int next_ = 0;
+};
+
+columnar::Schema CheckpointSchema() {
+  using arrow::field;
+  const auto text = arrow::utf8();
+  const auto number = arrow::int64();
+  const auto flag = arrow::boolean();
+  const auto vector = arrow::struct_({field("storageType", text), field("pathOrInlineDv", text),
+                                      field("offset", arrow::int32()),
+                                      field("sizeInBytes", arrow::int32()),
+                                      field("cardinality", number)});
+  return arrow::schema(
+      {field("txn", arrow::struct_({field("appId", text), field("version", number),
+                                    field("lastUpdated", number)})),
+       field("add", arrow::struct_({field("path", text), field("partitionValues", TextMap()),
+                                    field("size", number), field("modificationTime", number),
+                                    field("dataChange", flag), field("stats", text),
+                                    field("tags", TextMap())})),
+       field("remove",
+             arrow::struct_({field("path", text), field("deletionTimestamp", number),
+                             field("dataChange", flag), field("extendedFileMetadata", flag),
+                             field("partitionValues", TextMap()), field("size", number),
+                             field("deletionVector", vector)})),
+       field("metaData",
+             arrow::struct_({field("id", text), field("name", text), field("description", text),
+                             field("format", arrow::struct_({field("provider", text),
+                                                             field("options", TextMap())})),
+                             field("schemaString", text), field("partitionColumns", TextList()),
+                             field("configuration", TextMap()), field("createdTime", number)})),
+       field("protocol", arrow::struct_({field("minReaderVersion", arrow::int32()),
+                                         field("minWriterVersion", arrow::int32()),
+                                         field("readerFeatures", TextList()),
+                                         field("writerFeatures", TextList())})),
+       field("domainMetadata", arrow::struct_({field("domain", text),
+                                               field("configuration", text),
+                                               field("removed", flag)}))});
+}
+
+/// Appends chunks, each of one kind of action, to a Parquet file in memory. Not thread-safe.
+class CheckpointFile {
+ public:
+  Status Open() {
+    SLUICE_ASSIGN_OR_RETURN(output_, FromArrow(arrow::io::BufferOutputStream::Create(1 << 20)));
+    const auto properties = parquet::WriterProperties::Builder()
+                                .created_by("sluice")
+                                ->compression(parquet::Compression::ZSTD)
+                                ->compression_level(1)
+                                ->disable_statistics()
+                                // Each path and each text of statistics is another one.
+                                ->disable_dictionary("add.path")
+                                ->disable_dictionary("add.stats")
+                                ->disable_dictionary("remove.path")
+                                ->build();
+    SLUICE_ASSIGN_OR_RETURN(
+        writer_, FromArrow(parquet::arrow::FileWriter::Open(
+                     *schema_, arrow::default_memory_pool(), output_, properties)));
+    return {};
+  }
+
+  template <typename Item, typename Append>
+  Status Write(const std::string& kind, std::span<const Item> items, Append append) {
+    for (size_t begin = 0; begin < items.size(); begin += kChunkRows) {
+      ActionColumns columns(schema_->GetFieldByName(kind)->type());
+      const auto chunk = items.subspan(begin, std::min(kChunkRows, items.size() - begin));
+      for (const Item& item : chunk) {
+        columns.Row();
+        append(columns, item);
+      }
+      SLUICE_ASSIGN_OR_RETURN(const auto filled, columns.Finish());
+      SLUICE_RETURN_IF_ERROR(WriteChunk(kind, filled));
+    }
+    return {};
+  }
+
+  Result<CheckpointBytes> Finish() {
+    SLUICE_RETURN_IF_ERROR(FromArrow(writer_->Close()));
+    SLUICE_ASSIGN_OR_RETURN(const auto buffer, FromArrow(output_->Finish()));
+    return CheckpointBytes{.bytes = buffer->ToString(), .actions = actions_};
+  }
+
+ private:
+  Status WriteChunk(const std::string& kind, const std::shared_ptr<arrow::Array>& filled) {
+    arrow::ArrayVector arrays;
+    for (const auto& field : schema_->fields()) {
+      if (field->name() == kind) {
+        arrays.push_back(filled);
+      } else {
+        SLUICE_ASSIGN_OR_RETURN(
+            auto nulls, FromArrow(arrow::MakeArrayOfNull(field->type(), filled->length())));
+        arrays.push_back(std::move(nulls));
+      }
+    }
+    const auto table = arrow::Table::Make(schema_, std::move(arrays), filled->length());
+    actions_ += filled->length();
+    return FromArrow(writer_->WriteTable(*table, filled->length()));
+  }
+
+  const columnar::Schema schema_ = CheckpointSchema();
+  std::shared_ptr<arrow::io::BufferOutputStream> output_;
+  std::unique_ptr<parquet::arrow::FileWriter> writer_;
+  int64_t actions_ = 0;
+};
+
+// What has no readable retention is kept: a checkpoint may be too long, but must not lose anything.
+template <typename Item, typename Time>
+std::vector<Item> Unexpired(const std::vector<Item>& items, std::optional<int64_t> before_ms,
+                            Time time) {
+  std::vector<Item> kept;
+  for (const Item& item : items) {
+    const std::optional<int64_t> at = time(item);
+    if (!before_ms || !at || *at > *before_ms) kept.push_back(item);
+  }
+  return kept;
+}
+
+std::optional<int64_t> Before(const TableState& state, const std::string& property, int64_t now_ms,
+                              std::optional<int64_t> otherwise) {
+  const std::string_view text = Property(state.properties(), property, "");
+  const auto kept_ms = text.empty() ? otherwise : ParseInterval(text);
+  if (!kept_ms) return std::nullopt;
+  return now_ms - *kept_ms;
+}
+
+Result<CheckpointBytes> Write(const TableState& state, int64_t now_ms) {
+  CheckpointFile file;
+  SLUICE_RETURN_IF_ERROR(file.Open());
+  const Protocol& protocol = state.protocol();
+  SLUICE_RETURN_IF_ERROR(file.Write<Protocol>(
+      "protocol", {&protocol, 1}, [](ActionColumns& row, const Protocol& item) {
+        row.Small(item.reader);
+        row.Small(item.writer);
+        row.TextList(item.reader_features);
+        row.TextList(item.writer_features);
+      }));
+  const Metadata& metadata = state.metadata();
+  SLUICE_RETURN_IF_ERROR(file.Write<Metadata>(
+      "metaData", {&metadata, 1}, [](ActionColumns& row, const Metadata& item) {
+        row.Text(item.id);
+        row.Text(item.name);
+        row.Text(item.description);
+        row.Format(item.provider, item.format_options);
+        row.Text(item.schema);
+        row.TextList(item.partition_columns);
+        row.TextMap(&item.configuration);
+        row.Number(item.created_ms);
+      }));
+
+  std::vector<Transaction> transactions;
+  for (const auto& [app_id, transaction] : state.transactions()) transactions.push_back(transaction);
+  transactions = Unexpired(
+      transactions, Before(state, "delta.setTransactionRetentionDuration", now_ms, std::nullopt),
+      [](const Transaction& item) { return item.last_updated_ms; });
+  SLUICE_RETURN_IF_ERROR(file.Write<Transaction>(
+      "txn", transactions, [](ActionColumns& row, const Transaction& item) {
+        row.Text(item.app_id);
+        row.Number(item.version);
+        row.Number(item.last_updated_ms);
+      }));
+
+  std::vector<Domain> domains;
+  for (const auto& [name, domain] : state.domains()) domains.push_back(domain);
+  SLUICE_RETURN_IF_ERROR(file.Write<Domain>("domainMetadata", domains,
+                                            [](ActionColumns& row, const Domain& item) {
+                                              row.Text(item.name);
+                                              row.Text(item.configuration);
+                                              row.Flag(false);
+                                            }));
+
+  SLUICE_RETURN_IF_ERROR(file.Write<DataFile>(
+      "add", state.files(), [&state](ActionColumns& row, const DataFile& item) {
+        const auto tags = state.tags().find(item.path);
+        row.Text(item.path);
+        row.TextMap(&item.partition_values);
+        row.Number(item.size);
+        row.Number(item.modified_ms);
+        row.Flag(false);  // By convention: nothing changes by being checkpointed.
+        if (item.stats.empty()) {
+          row.Text(std::nullopt);
+        } else {
+          row.Text(std::string_view(item.stats));
+        }
+        row.TextMap(tags == state.tags().end() ? nullptr : &tags->second);
+      }));
+
+  const auto tombstones = Unexpired(
+      state.tombstones(), Before(state, "delta.deletedFileRetentionDuration", now_ms, kWeekMs),
+      [](const Remove& item) { return std::optional(item.deletion_ms); });
+  SLUICE_RETURN_IF_ERROR(
+      file.Write<Remove>("remove", tombstones, [](ActionColumns& row, const Remove& item) {
+        row.Text(item.path);
+        row.Number(item.deletion_ms);
+        row.Flag(item.data_change);
+        row.Flag(item.extended);
+        row.TextMap(item.partition_values ? &*item.partition_values : nullptr);
+        row.Number(item.size);
+        row.Vector(item.vector);
+      }));
+  return file.Finish();
+}
+
+}  // namespace
+
+Result<CheckpointBytes> WriteCheckpoint(const TableState& state, int64_t now_ms) {
+  try {
+    return Write(state, now_ms);
+  } catch (const std::exception& exception) {
+    return Internal("checkpoint writer: {}", exception.what());
+  }
+}
+
+}  // namespace sluice::lake::internal
