@@ -362,6 +362,12 @@ void SimulatedDisk::Fail(DiskCall call, uint64_t skip, uint64_t times) {
   faults_[call] = {.skip = skip, .times = times};
 }
 
+void SimulatedDisk::ClearFaults() {
+  const std::lock_guard lock(mutex_);
+  faults_.clear();
+  if (powered_) power_until_.reset();
+}
+
 void SimulatedDisk::SetCapacity(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   capacity_ = bytes;

@@ -60,6 +60,8 @@ class SimulatedDisk final : public Disk {
   /// failed write has written some of its bytes; what a failed sync should have kept is lost, yet reads
   /// show it until DropCache(), as with a real kernel.
   void Fail(DiskCall call, uint64_t skip = 0, uint64_t times = 1);
+  /// Forgets what Fail() and CutPowerAfter() have asked for and what has not happened yet.
+  void ClearFaults();
   /// Sets how many bytes all files together may have; beyond, calls fail with kUnavailable.
   void SetCapacity(uint64_t bytes);
 

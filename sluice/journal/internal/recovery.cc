@@ -40,11 +40,14 @@ class Recoverer {
     if (manifest->segments.empty()) state.next = manifest->next;
     result_.found.segments = state.segments.size();
 
+    // First, as it makes the room that the rest may need on a full disk.
+    SLUICE_RETURN_IF_ERROR(RemoveStrays(manifest->segments));
     // Only now is a new boot known to be able to serve. The first durable change is the epoch, together
     // with the ends found: from here on nothing in the old segments is open to doubt.
     ++state.epoch;
-    SLUICE_RETURN_IF_ERROR(storage_.StoreManifest(state.ToManifest()));
-    SLUICE_RETURN_IF_ERROR(RemoveStrays());
+    const Manifest recovered = state.ToManifest();
+    SLUICE_RETURN_IF_ERROR(storage_.StoreManifest(recovered));
+    SLUICE_RETURN_IF_ERROR(RemoveStrays(recovered.segments));
     return std::move(result_);
   }
 
@@ -161,13 +164,12 @@ class Recoverer {
                    cursor.sequence, reason, kAdvice);
   }
 
-  // Files that the manifest does not name hold no group that anybody was told of: segments made ahead,
-  // or released ones whose removal was cut short.
-  Status RemoveStrays() {
+  // Files that the durable manifest does not name hold no group that anybody was told of: segments made
+  // ahead, or released ones whose removal was cut short.
+  Status RemoveStrays(const std::vector<SegmentEntry>& named) {
     SLUICE_ASSIGN_OR_RETURN(std::vector<uint64_t> strays, storage_.ListSegments());
     std::erase_if(strays, [&](uint64_t id) {
-      return std::ranges::any_of(state().segments,
-                                 [&](const Segment& s) { return s.entry.key.id == id; });
+      return std::ranges::any_of(named, [&](const SegmentEntry& entry) { return entry.key.id == id; });
     });
     for (const uint64_t id : strays) {
       state().segment_next = std::max(state().segment_next, id + 1);
