@@ -4,13 +4,16 @@
 
 #include <arrow/type_fwd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "sluice/base/error.h"
@@ -19,18 +22,18 @@
 namespace sluice::duck {
 
 /// A relation: the rows of Parquet files, then those of batches in memory.
+///
+/// Files and batches may have fewer columns, more, or in another order: columns are matched by name,
+/// missing ones are null, other types are cast.
 struct Relation {
-  struct PartitionedFile {
-    std::string location;  ///< Absolute path.
-  };
   std::string schema_name;  ///< `bronze`
   std::string name;         ///< `flights`
   columnar::Schema schema;  ///< Of the whole relation, in the order that SELECT * shows.
   /// Folders `column=value` in the path hold these columns (hive style), the files do not.
   std::vector<std::string> hive_columns;
-  std::vector<std::string> files;
-  /// Their columns may be fewer, or in another order: they are matched by name, missing ones are null.
+  std::vector<std::string> files;  ///< Absolute paths, taken as they are: no patterns.
   std::vector<columnar::Batch> batches;
+  int64_t file_rows = 0;  ///< About how many rows the files have, for planning; 0: not known.
 };
 
 /// Gives a relation when a query names it; called at most once a name and query, on the query's thread.
@@ -53,6 +56,10 @@ struct EngineOptions {
   std::string files_folder;  ///< Only files in here can be read.
 };
 
+/// Values of `$name` in the text, by name; std::monostate is null.
+using Parameters =
+    std::map<std::string, std::variant<std::monostate, bool, int64_t, double, std::string>>;
+
 struct QueryLimits {
   int64_t rows_max = 1'000'000;
   std::chrono::milliseconds time_max{30'000};
@@ -66,11 +73,12 @@ class Engine {
   static Result<std::unique_ptr<Engine>> Open(const EngineOptions& options);
   virtual ~Engine() = default;
 
-  /// Runs one SELECT (or VALUES, WITH, DESCRIBE, SHOW, EXPLAIN, SUMMARIZE). kInvalid: the text is no single such
-  /// statement, or does not bind; with DuckDB's reason. kDenied: it would write or reach outside.
-  /// kUnavailable: over a limit, or stopped.
+  /// Runs one SELECT (or VALUES, WITH, DESCRIBE, SHOW, EXPLAIN, SUMMARIZE). kInvalid: the text is no single
+  /// such statement, does not bind, or fails on its data; with DuckDB's reason. kDenied: it would write or
+  /// reach outside. kUnavailable: over a limit, or stopped. Errors of `relations` and `sink` as they are.
   virtual Status Query(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
-                       const QueryLimits& limits = {}, std::stop_token stop = {}) = 0;
+                       const QueryLimits& limits = {}, std::stop_token stop = {},
+                       const Parameters& parameters = {}) = 0;
 
   /// DuckDB's version, such as "v1.5.6"; checked at Open() against the headers compiled in.
   virtual std::string Version() const = 0;

@@ -1,0 +1,63 @@
+#pragma once
+/// \file
+/// How DuckDB finds and reads the relations that a query names.
+
+#include "duckdb/common/types.hpp"
+#include "duckdb/main/client_context_state.hpp"
+#include "duckdb/main/database.hpp"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sluice/duck/engine.h"
+
+namespace sluice::duck::internal {
+
+/// A relation that a query has named, with its columns as DuckDB knows them.
+struct BoundRelation {
+  Relation relation;
+  columnar::Schema schema;  // Of the relation, as queries see it.
+  duckdb::vector<duckdb::string> names;
+  duckdb::vector<duckdb::LogicalType> types;
+};
+
+/// The relations of one query; hangs on its connection.
+///
+/// Not thread-safe: planning fills it on the query's thread, execution only reads.
+class QueryRelations final : public duckdb::ClientContextState {
+ public:
+  static constexpr const char* kKey = "sluice_relations";
+
+  explicit QueryRelations(const RelationLookup& lookup) : lookup_(lookup) {}
+
+  /// Returns the relations of the query that `context` runs.
+  static duckdb::shared_ptr<QueryRelations> Of(duckdb::ClientContext& context);
+
+  /// Returns the slot of a relation, or nothing if there is none. Throws a DuckDB exception when the lookup
+  /// fails, and keeps the reason.
+  std::optional<size_t> Find(duckdb::ClientContext& context, const std::string& schema,
+                             const std::string& name);
+  const BoundRelation& at(size_t slot) const;
+
+  /// Why a lookup failed.
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  const RelationLookup& lookup_;
+  std::map<std::pair<std::string, std::string>, std::optional<size_t>> slots_;
+  std::deque<BoundRelation> relations_;  // Addresses stay.
+  std::optional<Error> error_;
+};
+
+/// Makes `database` find relations through QueryRelations, and nothing else by the name of a table.
+void RegisterRelations(duckdb::DatabaseInstance& database);
+
+/// The functions that RegisterRelations() adds; plans have them, users' text must not.
+constexpr const char* kFilesFunction = "sluice_files";
+constexpr const char* kBatchesFunction = "sluice_batches";
+
+}  // namespace sluice::duck::internal
