@@ -56,7 +56,8 @@ Result<std::shared_ptr<arrow::Array>> DatesOf(const arrow::TimestampArray& times
 
 Schema FrameColumns(const event::Contract& contract) {
   arrow::FieldVector fields;
-  for (const auto& field : decode::FrameSchema(contract)->fields()) {
+  const Schema decoded = decode::FrameSchema(contract);
+  for (const auto& field : decoded->fields()) {
     if (field->name() != "_epoch" && field->name() != "_event_id") fields.push_back(field);
   }
   return arrow::schema(std::move(fields));
@@ -64,7 +65,8 @@ Schema FrameColumns(const event::Contract& contract) {
 
 Schema TableSchema(const event::Contract& contract) {
   arrow::FieldVector fields;
-  for (const auto& field : FrameColumns(contract)->fields()) {
+  const Schema frame = FrameColumns(contract);
+  for (const auto& field : frame->fields()) {
     if (field->name() == "_id") {
       fields.push_back(arrow::field(std::string(kDateColumn), arrow::date32()));
       fields.push_back(arrow::field("_id", arrow::binary()));

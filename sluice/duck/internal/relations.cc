@@ -52,9 +52,14 @@ std::string RelationSql(const BoundRelation& bound, size_t slot) {
 duckdb::unique_ptr<duckdb::TableRef> FindRelation(ClientContext& context,
                                                   duckdb::ReplacementScanInput& input,
                                                   duckdb::optional_ptr<duckdb::ReplacementScanData>) {
-  if (!input.catalog_name.empty()) return nullptr;
+  // A schema that is also the name of a DuckDB catalog, such as "system", arrives as the catalog.
+  std::string schema = input.schema_name;
+  if (!input.catalog_name.empty()) {
+    if (!schema.empty() && schema != "main") return nullptr;
+    schema = input.catalog_name;
+  }
   const auto relations = QueryRelations::Of(context);
-  const auto slot = relations->Find(context, input.schema_name, input.table_name);
+  const auto slot = relations->Find(context, schema, input.table_name);
   if (!slot) return nullptr;
   duckdb::Parser parser;
   parser.ParseQuery(RelationSql(relations->at(*slot), *slot));
