@@ -11,7 +11,8 @@
 
 namespace sluice::columnar {
 
-/// Turns Arrow's status into ours: out of memory is kUnavailable, bad data kInvalid, I/O kUnavailable.
+/// Turns Arrow's status into ours: out of memory is kUnavailable, bad data kInvalid, I/O
+/// kUnavailable.
 Status FromArrow(const arrow::Status& status);
 
 template <typename T>

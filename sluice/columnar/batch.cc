@@ -43,9 +43,8 @@ Status CheckNoDictionaries(const arrow::Schema& schema) {
 
 // Copies, so that the result lives on its own and is aligned as Arrow wants it.
 Result<std::shared_ptr<arrow::Buffer>> CopyAligned(std::string_view bytes) {
-  SLUICE_ASSIGN_OR_RETURN(
-      std::shared_ptr<arrow::Buffer> buffer,
-      FromArrow(arrow::AllocateBuffer(static_cast<int64_t>(bytes.size()))));
+  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> buffer,
+                          FromArrow(arrow::AllocateBuffer(static_cast<int64_t>(bytes.size()))));
   if (!bytes.empty()) std::memcpy(buffer->mutable_data(), bytes.data(), bytes.size());
   return buffer;
 }
@@ -67,9 +66,8 @@ Result<Batch> ReadBatch(const Schema& schema, std::string_view bytes) {
   const arrow::ipc::DictionaryMemo no_dictionaries;
   auto options = arrow::ipc::IpcReadOptions::Defaults();
   options.use_threads = false;
-  SLUICE_ASSIGN_OR_RETURN(
-      Batch batch,
-      FromArrow(arrow::ipc::ReadRecordBatch(*message, schema, &no_dictionaries, options)));
+  SLUICE_ASSIGN_OR_RETURN(Batch batch, FromArrow(arrow::ipc::ReadRecordBatch(
+                                           *message, schema, &no_dictionaries, options)));
   SLUICE_RETURN_IF_ERROR(FromArrow(batch->ValidateFull()));
   return batch;
 }
@@ -124,9 +122,8 @@ Result<Batch> Concatenate(const std::vector<Batch>& batches) {
 Result<Batch> Take(const arrow::RecordBatch& batch, std::span<const int64_t> rows) {
   static const arrow::Status initialized = arrow::compute::Initialize();
   SLUICE_RETURN_IF_ERROR(FromArrow(initialized));
-  const arrow::Int64Array indices(
-      static_cast<int64_t>(rows.size()),
-      arrow::Buffer::Wrap(rows.data(), rows.size()));
+  const arrow::Int64Array indices(static_cast<int64_t>(rows.size()),
+                                  arrow::Buffer::Wrap(rows.data(), rows.size()));
   arrow::ArrayVector columns;
   columns.reserve(static_cast<size_t>(batch.num_columns()));
   for (const auto& column : batch.columns()) {
@@ -137,8 +134,6 @@ Result<Batch> Take(const arrow::RecordBatch& batch, std::span<const int64_t> row
                                   std::move(columns));
 }
 
-int64_t MemoryBytes(const arrow::RecordBatch& batch) {
-  return arrow::util::TotalBufferSize(batch);
-}
+int64_t MemoryBytes(const arrow::RecordBatch& batch) { return arrow::util::TotalBufferSize(batch); }
 
 }  // namespace sluice::columnar

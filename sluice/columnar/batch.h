@@ -25,8 +25,8 @@ Result<Schema> DeserializeSchema(std::string_view bytes);
 
 /// Returns the Arrow IPC bytes of one record batch, without its schema and uncompressed.
 Result<std::string> SerializeBatch(const arrow::RecordBatch& batch);
-/// Reads what SerializeBatch() wrote. The result owns its memory. kCorrupt: the bytes do not match the
-/// schema, or lie about their lengths (all offsets are validated).
+/// Reads what SerializeBatch() wrote. The result owns its memory. kCorrupt: the bytes do not match
+/// the schema, or lie about their lengths (all offsets are validated).
 Result<Batch> DeserializeBatch(const Schema& schema, std::string_view bytes);
 
 /// Joins batches of one schema into one. Needs at least one.
@@ -35,9 +35,9 @@ Result<Batch> Concatenate(const std::vector<Batch>& batches);
 /// Picks rows by index, in that order.
 Result<Batch> Take(const arrow::RecordBatch& batch, std::span<const int64_t> rows);
 
-/// Returns one 64-bit hash a row over the columns named, in that order; null differs from every value.
-/// It depends on values alone, not on how a batch was cut, sliced or dictionary-encoded, and is stable
-/// across releases and machines (golden values in the test).
+/// Returns one 64-bit hash a row over the columns named, in that order; null differs from every
+/// value. It depends on values alone, not on how a batch was cut, sliced or dictionary-encoded, and
+/// is stable across releases and machines (golden values in the test).
 Result<std::vector<uint64_t>> HashRows(const arrow::RecordBatch& batch,
                                        const std::vector<std::string>& columns);
 

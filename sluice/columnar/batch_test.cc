@@ -22,9 +22,9 @@ Batch MakeBatch(const arrow::FieldVector& fields, const arrow::ArrayVector& colu
 Batch Sample() {
   const auto at = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
   return MakeBatch(
-      {arrow::field("n", arrow::int64()), arrow::field("s", arrow::utf8()),
-       arrow::field("at", at), arrow::field("ok", arrow::boolean()),
-       arrow::field("d", arrow::float64()), arrow::field("id", arrow::fixed_size_binary(4))},
+      {arrow::field("n", arrow::int64()), arrow::field("s", arrow::utf8()), arrow::field("at", at),
+       arrow::field("ok", arrow::boolean()), arrow::field("d", arrow::float64()),
+       arrow::field("id", arrow::fixed_size_binary(4))},
       {Array(arrow::int64(), "[1, null, -3]"), Array(arrow::utf8(), R"(["a", "", null])"),
        Array(at, "[0, 1, null]"), Array(arrow::boolean(), "[true, false, null]"),
        Array(arrow::float64(), "[1.5, null, -0.0]"),
@@ -112,12 +112,12 @@ TEST(HashRowsTest, IsStableForEver) {
   ASSERT_TRUE(hashes.ok());
   EXPECT_EQ(*hashes, (std::vector<uint64_t>{16773420314270549117U, 1817151009912461078U,
                                             6998795947534999660U}));
-  EXPECT_EQ(*HashRows(*batch, {"n"}),
-            (std::vector<uint64_t>{15123446083176888111U, 13854740644474905297U,
-                                   18052871246912573945U}));
-  EXPECT_EQ(*HashRows(*batch, {"s"}),
-            (std::vector<uint64_t>{17379139904421646469U, 4091131238254969514U,
-                                   13854740644474905297U}));
+  EXPECT_EQ(
+      *HashRows(*batch, {"n"}),
+      (std::vector<uint64_t>{15123446083176888111U, 13854740644474905297U, 18052871246912573945U}));
+  EXPECT_EQ(
+      *HashRows(*batch, {"s"}),
+      (std::vector<uint64_t>{17379139904421646469U, 4091131238254969514U, 13854740644474905297U}));
   EXPECT_EQ(HashRows(*batch, {"x"}).error().code(), ErrorCode::kNotFound);
 }
 
@@ -136,10 +136,10 @@ TEST(HashRowsTest, DependsOnValuesAlone) {
 }
 
 TEST(HashRowsTest, TellsNullFromValuesAndColumnsApart) {
-  const Batch batch = MakeBatch(
-      {arrow::field("a", arrow::utf8()), arrow::field("b", arrow::utf8())},
-      {Array(arrow::utf8(), R"(["", null, "x", "", "xy", null])"),
-       Array(arrow::utf8(), R"([null, "", "", "x", "", null])")});
+  const Batch batch =
+      MakeBatch({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::utf8())},
+                {Array(arrow::utf8(), R"(["", null, "x", "", "xy", null])"),
+                 Array(arrow::utf8(), R"([null, "", "", "x", "", null])")});
   auto hashes = *HashRows(*batch, {"a", "b"});
   std::sort(hashes.begin(), hashes.end());
   EXPECT_EQ(std::unique(hashes.begin(), hashes.end()), hashes.end());

@@ -84,14 +84,13 @@ Status AddArray(const arrow::Array& array, std::vector<uint64_t>& hashes);
 // Hashes as the plain array would: the dictionary is an encoding, not a value.
 Status AddDictionary(const arrow::DictionaryArray& array, std::vector<uint64_t>& hashes) {
   std::unique_ptr<arrow::ArrayBuilder> plain;
-  SLUICE_RETURN_IF_ERROR(FromArrow(arrow::MakeBuilder(arrow::default_memory_pool(),
-                                                      array.dictionary()->type(), &plain)));
+  SLUICE_RETURN_IF_ERROR(FromArrow(
+      arrow::MakeBuilder(arrow::default_memory_pool(), array.dictionary()->type(), &plain)));
   const arrow::ArraySpan values(*array.dictionary()->data());
   for (int64_t row = 0; row < array.length(); ++row) {
-    SLUICE_RETURN_IF_ERROR(
-        FromArrow(array.IsNull(row)
-                      ? plain->AppendNull()
-                      : plain->AppendArraySlice(values, array.GetValueIndex(row), 1)));
+    SLUICE_RETURN_IF_ERROR(FromArrow(
+        array.IsNull(row) ? plain->AppendNull()
+                          : plain->AppendArraySlice(values, array.GetValueIndex(row), 1)));
   }
   SLUICE_ASSIGN_OR_RETURN(const auto decoded, FromArrow(plain->Finish()));
   return AddArray(*decoded, hashes);

@@ -186,11 +186,10 @@ Result<ParquetFile> Write(const Schema& schema, const std::vector<Batch>& batche
                                     .coerce_timestamps(arrow::TimeUnit::MICRO)
                                     ->disallow_truncated_timestamps()
                                     ->build();
-  SLUICE_ASSIGN_OR_RETURN(
-      const auto writer,
-      FromArrow(parquet::arrow::FileWriter::Open(*schema, arrow::default_memory_pool(), output,
-                                                 MakeProperties(*schema, options),
-                                                 arrow_properties)));
+  SLUICE_ASSIGN_OR_RETURN(const auto writer,
+                          FromArrow(parquet::arrow::FileWriter::Open(
+                              *schema, arrow::default_memory_pool(), output,
+                              MakeProperties(*schema, options), arrow_properties)));
   SLUICE_RETURN_IF_ERROR(FromArrow(writer->WriteTable(*table, options.row_group_rows_max)));
   SLUICE_RETURN_IF_ERROR(FromArrow(writer->Close()));
   file.columns = Summarize(*table, *writer->metadata());
@@ -211,8 +210,8 @@ Result<std::vector<int>> LeavesOf(const parquet::SchemaDescriptor& schema,
 }
 
 Result<std::vector<Batch>> Read(std::string_view bytes, const std::vector<std::string>& columns) {
-  const auto input = std::make_shared<arrow::io::BufferReader>(
-      arrow::Buffer::FromString(std::string(bytes)));
+  const auto input =
+      std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::string(bytes)));
   parquet::ArrowReaderProperties properties(/*use_threads=*/false);
   parquet::arrow::FileReaderBuilder builder;
   SLUICE_RETURN_IF_ERROR(FromArrow(builder.Open(input)));

@@ -18,8 +18,8 @@ namespace sluice::columnar {
 /// What a Parquet file holds, by column: for table statistics.
 struct ColumnStatistics {
   int64_t null_count = 0;
-  /// Smallest and largest non-null value as scalars of the column's type; null if there is none, or the
-  /// type has no order of use (binary, boolean, nested).
+  /// Smallest and largest non-null value as scalars of the column's type; null if there is none, or
+  /// the type has no order of use (binary, boolean, nested).
   std::shared_ptr<arrow::Scalar> minimum;
   std::shared_ptr<arrow::Scalar> maximum;
 };

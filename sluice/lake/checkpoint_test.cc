@@ -14,16 +14,16 @@ using store::StoreCall;
 class CheckpointTest : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(table_.Create(arrow::schema({arrow::field("n", arrow::int64()),
-                                             arrow::field("day", arrow::date32())}),
-                              {.partition_columns = {"day"},
-                               .properties = {{"delta.checkpointInterval", "3"}},
-                               .description = "events"})
+    ASSERT_TRUE(table_
+                    .Create(arrow::schema({arrow::field("n", arrow::int64()),
+                                           arrow::field("day", arrow::date32())}),
+                            {.partition_columns = {"day"},
+                             .properties = {{"delta.checkpointInterval", "3"}},
+                             .description = "events"})
                     .ok());
   }
   std::shared_ptr<const Snapshot> Commit(Version version, std::string_view lines) {
-    EXPECT_TRUE(
-        memory_.PutIfAbsent(fmt::format("t/_delta_log/{:020}.json", version), lines).ok());
+    EXPECT_TRUE(memory_.PutIfAbsent(fmt::format("t/_delta_log/{:020}.json", version), lines).ok());
     const auto loaded = table_.Load();
     EXPECT_TRUE(loaded.ok()) << loaded.error().ToString();
     return *loaded;
@@ -59,10 +59,11 @@ class CheckpointTest : public testing::Test {
 };
 
 TEST_F(CheckpointTest, HoldsTheWholeState) {
-  Commit(1, Add("day=2024-01-02/a%20b") + Add("c") +
-                "{\"txn\":{\"appId\":\"app\",\"version\":7,\"lastUpdated\":8}}\n"
-                "{\"txn\":{\"appId\":\"app2\",\"version\":-7}}\n"
-                "{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{}\",\"removed\":false}}");
+  Commit(1,
+         Add("day=2024-01-02/a%20b") + Add("c") +
+             "{\"txn\":{\"appId\":\"app\",\"version\":7,\"lastUpdated\":8}}\n"
+             "{\"txn\":{\"appId\":\"app2\",\"version\":-7}}\n"
+             "{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{}\",\"removed\":false}}");
   const auto before = Commit(2, Remove("c", kNowMs) + Remove("old", 1));
   ASSERT_TRUE(table_.WriteCheckpoint(*before).ok());
   DeleteCommits(2);
@@ -124,9 +125,8 @@ TEST_F(CheckpointTest, IsReadWhateverTheHintSays) {
   const auto two = Commit(2, Add("b"));
   ASSERT_TRUE(table_.WriteCheckpoint(*two).ok());
   Commit(3, Add("c"));
-  for (const std::string_view hint :
-       {R"({"version":1})", R"({"version":2})", R"({"version":9})", R"({"version":-4})", "damaged",
-        "", R"({"version":"2"})"}) {
+  for (const std::string_view hint : {R"({"version":1})", R"({"version":2})", R"({"version":9})",
+                                      R"({"version":-4})", "damaged", "", R"({"version":"2"})"}) {
     ASSERT_TRUE(memory_.Put("t/_delta_log/_last_checkpoint", hint).ok());
     const auto loaded = table_.Load();
     ASSERT_TRUE(loaded.ok()) << hint << loaded.error().ToString();

@@ -74,9 +74,8 @@ Status CheckPartitionColumns(const arrow::Schema& schema,
 }
 
 bool HasTimestampNtz(const arrow::Schema& schema) {
-  return std::ranges::any_of(schema.fields(), [](const auto& field) {
-    return internal::HasTimestampNtz(*field->type());
-  });
+  return std::ranges::any_of(
+      schema.fields(), [](const auto& field) { return internal::HasTimestampNtz(*field->type()); });
 }
 
 internal::Protocol NewProtocol(const arrow::Schema& schema) {
@@ -123,8 +122,7 @@ Status CheckOptions(const AppendOptions& options) {
 }
 
 // Whether files written for `base` are right on top of what other writers made of it.
-Status CheckStillFits(const TableState& base, const TableState& now,
-                      const AppendOptions& options) {
+Status CheckStillFits(const TableState& base, const TableState& now, const AppendOptions& options) {
   SLUICE_RETURN_IF_ERROR(now.CheckWritable());
   if (now.table_id() != base.table_id()) {
     return Conflict("the table was replaced by another one while we wrote");
@@ -144,8 +142,7 @@ Status CheckStillFits(const TableState& base, const TableState& now,
     }
   }
   for (const Transaction& transaction : options.transactions) {
-    if (now.TransactionVersion(transaction.app_id) !=
-        base.TransactionVersion(transaction.app_id)) {
+    if (now.TransactionVersion(transaction.app_id) != base.TransactionVersion(transaction.app_id)) {
       return Conflict("application '{}' was moved by another writer", transaction.app_id);
     }
   }
@@ -187,12 +184,12 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schem
   if (!options.description.empty()) metadata.description = options.description;
   const std::string id = random_.Uuid();
   std::string bytes;
-  internal::AppendCommitInfo(
-      bytes, {.id = id,
-              .at_ms = now_ms,
-              .operation = "CREATE TABLE",
-              .parameters = {{"partitionBy", JsonList(options.partition_columns)}},
-              .blind_append = true});
+  internal::AppendCommitInfo(bytes,
+                             {.id = id,
+                              .at_ms = now_ms,
+                              .operation = "CREATE TABLE",
+                              .parameters = {{"partitionBy", JsonList(options.partition_columns)}},
+                              .blind_append = true});
   internal::AppendProtocol(bytes, NewProtocol(*table_schema));
   internal::AppendMetadata(bytes, metadata);
   SLUICE_ASSIGN_OR_RETURN(auto state, TableLog(store_, root_).Create(id, bytes), "table '{}'",
@@ -203,9 +200,9 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schem
 Result<std::shared_ptr<const Snapshot>> DeltaTable::Load(
     const std::shared_ptr<const Snapshot>& since) const {
   const TableLog log(store_, root_);
-  SLUICE_ASSIGN_OR_RETURN(
-      auto state, since == nullptr ? log.Load(std::nullopt) : log.Advance(AsState(since)),
-      "table '{}'", root_);
+  SLUICE_ASSIGN_OR_RETURN(auto state,
+                          since == nullptr ? log.Load(std::nullopt) : log.Advance(AsState(since)),
+                          "table '{}'", root_);
   return std::shared_ptr<const Snapshot>(std::move(state));
 }
 
@@ -248,8 +245,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     const bool empty = std::ranges::all_of(
         file.batches, [](const columnar::Batch& batch) { return batch->num_rows() == 0; });
     if (empty) continue;
-    auto encoded =
-        internal::EncodeFile(*state, file, options.parquet, random_.Uuid(), now_ms);
+    auto encoded = internal::EncodeFile(*state, file, options.parquet, random_.Uuid(), now_ms);
     if (encoded.ok()) {
       const std::string path =
           root_.empty() ? encoded->store_path : root_ + "/" + encoded->store_path;
@@ -276,16 +272,16 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     SLUICE_RETURN_IF_ERROR(CheckStillFits(*state, now, options));
     std::string lines;
     internal::AppendCommitInfo(
-        lines, {.id = proposal.id,
-                .at_ms = now_ms,
-                .operation = options.operation,
-                .parameters = {{"mode", "Append"},
-                               {"partitionBy", JsonList(now.partition_columns())}},
-                .metrics = {{"numFiles", std::to_string(entries.size())},
-                            {"numOutputRows", std::to_string(rows)},
-                            {"numOutputBytes", std::to_string(bytes)}},
-                .blind_append = true,
-                .read_version = now.version()});
+        lines,
+        {.id = proposal.id,
+         .at_ms = now_ms,
+         .operation = options.operation,
+         .parameters = {{"mode", "Append"}, {"partitionBy", JsonList(now.partition_columns())}},
+         .metrics = {{"numFiles", std::to_string(entries.size())},
+                     {"numOutputRows", std::to_string(rows)},
+                     {"numOutputBytes", std::to_string(bytes)}},
+         .blind_append = true,
+         .read_version = now.version()});
     for (const Transaction& transaction : options.transactions) {
       internal::AppendTransaction(lines, transaction);
     }
@@ -294,8 +290,8 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
   };
   auto committed = log.Commit(state, proposal);
   if (!committed.ok()) {
-    // Only where other writers decided is it sure that no try of ours lands late: then the log would
-    // name these files.
+    // Only where other writers decided is it sure that no try of ours lands late: then the log
+    // would name these files.
     const ErrorCode code = committed.error().code();
     if (code == ErrorCode::kConflict || code == ErrorCode::kUnsupported) discard();
     return std::move(committed).error().Wrap(fmt::format("table '{}'", root_));
@@ -349,12 +345,12 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
                                        .operation = "ADD COLUMNS",
                                        .parameters = {{"columns", JsonList(names)}},
                                        .read_version = now.version()});
-    const bool needs_feature = std::ranges::any_of(added, [](const auto& field) {
-      return internal::HasTimestampNtz(*field->type());
-    });
+    const bool needs_feature = std::ranges::any_of(
+        added, [](const auto& field) { return internal::HasTimestampNtz(*field->type()); });
     if (needs_feature && !HasTimestampNtz(*now.schema())) {
-      return Unsupported("a timestamp without a zone cannot be added: the table's protocol would "
-                         "have to change");
+      return Unsupported(
+          "a timestamp without a zone cannot be added: the table's protocol would "
+          "have to change");
     }
     internal::AppendMetadata(lines, metadata);
     return lines;

@@ -93,8 +93,9 @@ struct AppendOptions {
   int attempts_max = 20;
 };
 
-/// Whether the table's `delta.checkpointInterval` (10 if it has none) asks for a checkpoint now. Knows
-/// of checkpoints that were loaded from, or written with a snapshot that this one derives from.
+/// Whether the table's `delta.checkpointInterval` (10 if it has none) asks for a checkpoint now.
+/// Knows of checkpoints that were loaded from, or written with a snapshot that this one derives
+/// from.
 bool CheckpointDue(const Snapshot& snapshot);
 
 /// A table that other engines may read and write at the same time.
@@ -102,30 +103,31 @@ bool CheckpointDue(const Snapshot& snapshot);
 /// Thread-safe. Holds no lock while it does I/O.
 class DeltaTable {
  public:
-  /// `root` is the folder of the table inside `store`, "" for the store's own root. `store`, `clock` and
-  /// `random` must outlive the table.
-  DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock, os::Random& random);
+  /// `root` is the folder of the table inside `store`, "" for the store's own root. `store`,
+  /// `clock` and `random` must outlive the table.
+  DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock,
+             os::Random& random);
 
   /// Makes the table's first commit. kConflict: there is a table already. Nullability and types of
   /// `schema` are those of Delta; kUnsupported names a field whose type has no counterpart.
   Result<std::shared_ptr<const Snapshot>> Create(const columnar::Schema& schema,
                                                  const CreateOptions& options = {});
 
-  /// Returns the newest state. kNotFound: there is no table. `since`, if given, is brought up to date
-  /// instead of reading everything again.
+  /// Returns the newest state. kNotFound: there is no table. `since`, if given, is brought up to
+  /// date instead of reading everything again.
   Result<std::shared_ptr<const Snapshot>> Load(
       const std::shared_ptr<const Snapshot>& since = nullptr) const;
 
   /// Returns the state at `version`. kNotFound: that version is not, or no longer, there.
   Result<std::shared_ptr<const Snapshot>> LoadAt(Version version) const;
 
-  /// Writes the files, then adds them in one commit on top of the newest version; when other writers
-  /// get there first, checks what they did and tries again on top.
+  /// Writes the files, then adds them in one commit on top of the newest version; when other
+  /// writers get there first, checks what they did and tries again on top.
   ///
-  /// With an expectation, an own commit whose outcome was unknown is recognised: the returned snapshot
-  /// then already has our transaction version.
-  /// kConflict: the expectation does not hold, or the schema changed; nothing was committed.
-  /// kUnavailable: the store failed; the last try may have landed: Load() and look at the transaction.
+  /// With an expectation, an own commit whose outcome was unknown is recognised: the returned
+  /// snapshot then already has our transaction version. kConflict: the expectation does not hold,
+  /// or the schema changed; nothing was committed. kUnavailable: the store failed; the last try may
+  /// have landed: Load() and look at the transaction.
   Result<std::shared_ptr<const Snapshot>> Append(const std::shared_ptr<const Snapshot>& base,
                                                  std::span<const NewFile> files,
                                                  const AppendOptions& options = {});
@@ -151,9 +153,5 @@ class DeltaTable {
   const os::Clock& clock_;
   os::Random& random_;
 };
-
-/// Whether the table's own interval (`delta.checkpointInterval`, 10 if unset) asks for a checkpoint at this
-/// version.
-bool CheckpointDue(const Snapshot& snapshot);
 
 }  // namespace sluice::lake

@@ -18,17 +18,17 @@ namespace {
 using store::Fault;
 using store::StoreCall;
 
-const columnar::Schema kSchema = arrow::schema(
-    {arrow::field("id", arrow::fixed_size_binary(4)), arrow::field("n", arrow::int64()),
-     arrow::field("name", arrow::utf8()),
-     arrow::field("at", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
-     arrow::field("country", arrow::utf8())});
+const columnar::Schema kSchema =
+    arrow::schema({arrow::field("id", arrow::fixed_size_binary(4)),
+                   arrow::field("n", arrow::int64()), arrow::field("name", arrow::utf8()),
+                   arrow::field("at", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
+                   arrow::field("country", arrow::utf8())});
 
 columnar::Batch Rows(const std::string& json = R"([
     {"id": "abcd", "n": 1, "name": "one", "at": 1700000000000001},
     {"id": "efgh", "n": null, "name": "two", "at": null}])") {
-  const auto type = arrow::struct_({kSchema->field(0), kSchema->field(1), kSchema->field(2),
-                                    kSchema->field(3)});
+  const auto type =
+      arrow::struct_({kSchema->field(0), kSchema->field(1), kSchema->field(2), kSchema->field(3)});
   const auto rows = arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
   return arrow::RecordBatch::FromStructArray(rows).ValueOrDie();
 }
@@ -39,8 +39,8 @@ NewFile File(std::optional<std::string> country = "NL") {
 
 class DeltaTableTest : public testing::Test {
  protected:
-  std::shared_ptr<const Snapshot> MustCreate(const CreateOptions& options = {.partition_columns = {
-                                                                                 "country"}}) {
+  std::shared_ptr<const Snapshot> MustCreate(const CreateOptions& options = {
+                                                 .partition_columns = {"country"}}) {
     const auto created = table_.Create(kSchema, options);
     EXPECT_TRUE(created.ok()) << created.error().ToString();
     return *created;
@@ -79,9 +79,9 @@ TEST_F(DeltaTableTest, IsNotThereBeforeItIsCreated) {
 TEST_F(DeltaTableTest, AppendsFilesThatItsLogDescribes) {
   const auto created = MustCreate();
   const std::vector<NewFile> files = {File("US/East é"), File(std::nullopt)};
-  const auto appended = table_.Append(created, files,
-                                      {.transactions = {{.app_id = "app", .version = 7}},
-                                       .parquet = {.random_columns = {"id"}}});
+  const auto appended = table_.Append(
+      created, files,
+      {.transactions = {{.app_id = "app", .version = 7}}, .parquet = {.random_columns = {"id"}}});
   ASSERT_TRUE(appended.ok()) << appended.error().ToString();
   EXPECT_EQ((*appended)->version(), 1);
   EXPECT_EQ((*appended)->TransactionVersion("app"), 7);
@@ -114,8 +114,9 @@ TEST_F(DeltaTableTest, WritesOnlyWhatFitsTheTable) {
   const auto code = [&](const NewFile& file) {
     return table_.Append(created, std::vector{file}).error().ToString();
   };
-  EXPECT_EQ(code({.batches = {Rows()}}),
-            "table 't': a file has 0 partition values, but the table 1 partition columns (invalid)");
+  EXPECT_EQ(
+      code({.batches = {Rows()}}),
+      "table 't': a file has 0 partition values, but the table 1 partition columns (invalid)");
   EXPECT_EQ(code({.partition_values = {{"n", "1"}}, .batches = {Rows()}}),
             "table 't': a file has no value of the partition column 'country' (invalid)");
   NewFile other = File();
@@ -125,8 +126,8 @@ TEST_F(DeltaTableTest, WritesOnlyWhatFitsTheTable) {
   EXPECT_EQ(code(other), "table 't': the table has no column 'x' (invalid)");
   EXPECT_EQ(DataFiles(), 0U);
 
-  const auto strict = arrow::schema({arrow::field("a", arrow::int32(), false),
-                                     arrow::field("b", arrow::uint64())});
+  const auto strict =
+      arrow::schema({arrow::field("a", arrow::int32(), false), arrow::field("b", arrow::uint64())});
   DeltaTable table(store_, "strict", clock_, random_);
   ASSERT_TRUE(table.Create(strict).ok());
   const auto rows = [&](const std::string& json, const std::shared_ptr<arrow::Field>& field) {
@@ -136,9 +137,9 @@ TEST_F(DeltaTableTest, WritesOnlyWhatFitsTheTable) {
   const auto a = arrow::field("a", arrow::int32());
   EXPECT_EQ(table.Append(nullptr, std::vector{rows(R"([{"a": null}])", a)}).error().message(),
             "table 'strict': column 'a' must not be null, but is in 1 rows");
-  EXPECT_EQ(table.Append(nullptr, std::vector{rows(R"([{"b": 1}])", strict->field(1))})
-                .error().message(),
-            "table 'strict': column 'a' must not be null, but is missing");
+  EXPECT_EQ(
+      table.Append(nullptr, std::vector{rows(R"([{"b": 1}])", strict->field(1))}).error().message(),
+      "table 'strict': column 'a' must not be null, but is missing");
   EXPECT_TRUE(table.Append(nullptr, std::vector{rows(R"([{"a": 1}])", a)}).ok());
 }
 
@@ -151,8 +152,9 @@ TEST_F(DeltaTableTest, RefusesTablesThatOthersCouldNotRead) {
             "column 't': type time64[us] has no counterpart in Delta tables (unsupported)");
   EXPECT_EQ(create({a, arrow::field("A", arrow::int32())}),
             "two columns are named 'A', without regard to case (invalid)");
-  EXPECT_EQ(create({a, arrow::field("b c", arrow::int32())}),
-            "'b c' cannot name a column: it is empty or has one of ' ,;{}()=' or a break (invalid)");
+  EXPECT_EQ(
+      create({a, arrow::field("b c", arrow::int32())}),
+      "'b c' cannot name a column: it is empty or has one of ' ,;{}()=' or a break (invalid)");
   EXPECT_EQ(create({a}, {.partition_columns = {"a"}}),
             "a table needs a column that does not partition it (invalid)");
   EXPECT_EQ(create({a}, {.properties = {{"delta.enableChangeDataFeed", "true"}}}),
@@ -175,7 +177,8 @@ TEST_F(DeltaTableTest, FollowsOtherWritersFromASnapshotOrAfresh) {
 
   ASSERT_TRUE(PutLog(4, fmt::format("{{\"remove\":{{\"path\":\"{}\",\"dataChange\":true,"
                                     "\"deletionTimestamp\":1700000000000}}}}\n",
-                                    fresh->files()[1].path)).ok());
+                                    fresh->files()[1].path))
+                  .ok());
   EXPECT_EQ((*table_.Load(advanced))->files().size(), 2U);
   EXPECT_EQ((*table_.Load())->files().size(), 2U);
   EXPECT_EQ((*table_.LoadAt(2))->files().size(), 2U);
@@ -217,9 +220,8 @@ TEST_F(DeltaTableTest, ConflictsWithWritersThatChangedTheGround) {
   });
   const auto race = [&](std::string lines) {
     theirs = std::move(lines);
-    const auto appended = table_.Append(
-        *table_.Load(), std::vector{File()},
-        {.transactions = {{.app_id = "app", .version = 1}}});
+    const auto appended = table_.Append(*table_.Load(), std::vector{File()},
+                                        {.transactions = {{.app_id = "app", .version = 1}}});
     return appended.ok() ? "ok" : appended.error().ToString();
   };
   EXPECT_EQ(race("{\"txn\":{\"appId\":\"app\",\"version\":5}}"),
@@ -241,9 +243,7 @@ TEST_F(DeltaTableTest, ConflictsWithWritersThatChangedTheGround) {
             "ok");
   EXPECT_EQ(race(with("\\\"long\\\"", "\\\"string\\\"")),
             "table 't': column 'n' was changed by another writer (conflict)");
-  const auto restore = [&] {
-    EXPECT_TRUE(PutLog((*table_.Load())->version() + 1, metadata).ok());
-  };
+  const auto restore = [&] { EXPECT_TRUE(PutLog((*table_.Load())->version() + 1, metadata).ok()); };
   restore();
   EXPECT_EQ(race(with("[\"country\"]", "[]")),
             "table 't': the partition columns were changed by another writer (conflict)");
@@ -259,8 +259,8 @@ TEST_F(DeltaTableTest, ConflictsWithWritersThatChangedTheGround) {
 
 TEST_F(DeltaTableTest, AddsColumns) {
   const auto base = MustCreate();
-  const auto wanted = arrow::schema({arrow::field("n", arrow::int64()),
-                                     arrow::field("more", arrow::int32(), false)});
+  const auto wanted = arrow::schema(
+      {arrow::field("n", arrow::int64()), arrow::field("more", arrow::int32(), false)});
   const auto added = table_.AddColumns(base, wanted);
   ASSERT_TRUE(added.ok()) << added.error().ToString();
   EXPECT_EQ((*added)->schema()->field_names(),
@@ -270,9 +270,9 @@ TEST_F(DeltaTableTest, AddsColumns) {
   EXPECT_EQ(*table_.AddColumns(*added, wanted), *added);  // Nothing to do.
   // From an old snapshot: somebody has added them meanwhile.
   EXPECT_EQ((*table_.AddColumns(base, wanted))->version(), 1);
-  EXPECT_EQ(table_.AddColumns(base, arrow::schema({arrow::field("n", arrow::utf8())}))
-                .error().ToString(),
-            "table 't': column 'n' is int64, wanted 'n' as string (conflict)");
+  EXPECT_EQ(
+      table_.AddColumns(base, arrow::schema({arrow::field("n", arrow::utf8())})).error().ToString(),
+      "table 't': column 'n' is int64, wanted 'n' as string (conflict)");
   // Rows without the new column still go in.
   EXPECT_TRUE(table_.Append(base, std::vector{File()}).ok());
 }
@@ -283,10 +283,10 @@ class ExpectationTest : public DeltaTableTest {
  protected:
   Result<std::shared_ptr<const Snapshot>> Land(const std::shared_ptr<const Snapshot>& base,
                                                std::optional<int64_t> expected, int64_t version) {
-    return table_.Append(base, std::vector{File()},
-                         {.transactions = {{.app_id = "app", .version = version}},
-                          .expect = AppendOptions::Expectation{.app_id = "app",
-                                                               .expected = expected}});
+    return table_.Append(
+        base, std::vector{File()},
+        {.transactions = {{.app_id = "app", .version = version}},
+         .expect = AppendOptions::Expectation{.app_id = "app", .expected = expected}});
   }
 };
 
@@ -305,9 +305,9 @@ TEST_F(ExpectationTest, LandsOnceWhateverIsTriedAgain) {
             "table 't': application 'app' is at 19, expected 9 (conflict)");
   EXPECT_EQ(Land(*second, {}, 25).error().code(), ErrorCode::kConflict);
   EXPECT_EQ(DataFiles(), 2U);
-  EXPECT_EQ(table_.Append(*second, {}, {.expect = AppendOptions::Expectation{"app", 19}})
-                .error().code(),
-            ErrorCode::kInvalid);
+  EXPECT_EQ(
+      table_.Append(*second, {}, {.expect = AppendOptions::Expectation{"app", 19}}).error().code(),
+      ErrorCode::kInvalid);
 }
 
 TEST_F(ExpectationTest, RecognisesItsOwnCommitWhenTheAnswerWasLost) {
@@ -371,10 +371,10 @@ TEST_F(ExpectationTest, TwoLandersLandEachRangeOnce) {
       const auto at = snapshot->TransactionVersion("app");
       const int64_t next = at.value_or(-1) + 1;
       if (next >= kRanges) return;
-      const auto appended = table.Append(
-          snapshot, std::vector{File()},
-          {.transactions = {{.app_id = "app", .version = next}},
-           .expect = AppendOptions::Expectation{.app_id = "app", .expected = at}});
+      const auto appended =
+          table.Append(snapshot, std::vector{File()},
+                       {.transactions = {{.app_id = "app", .version = next}},
+                        .expect = AppendOptions::Expectation{.app_id = "app", .expected = at}});
       if (appended.ok()) {
         ++landed;
         snapshot = *appended;
@@ -407,8 +407,7 @@ TEST_F(DeltaTableTest, ManyBlindWritersAllGetIn) {
         DeltaTable table(memory_, "t", clock_, random);
         std::shared_ptr<const Snapshot> snapshot;
         for (int i = 0; i < kAppends; ++i) {
-          const auto appended =
-              table.Append(snapshot, std::vector{File()}, {.attempts_max = 1000});
+          const auto appended = table.Append(snapshot, std::vector{File()}, {.attempts_max = 1000});
           ASSERT_TRUE(appended.ok()) << appended.error().ToString();
           snapshot = *appended;
         }

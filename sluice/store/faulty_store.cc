@@ -71,8 +71,7 @@ Status FaultyStore::PutIfAbsent(std::string_view path, std::string_view bytes) {
                       [&] { return store_.PutIfAbsent(path, bytes); });
 }
 
-Result<std::vector<ObjectInfo>> FaultyStore::List(std::string_view prefix,
-                                                  std::string_view after) {
+Result<std::vector<ObjectInfo>> FaultyStore::List(std::string_view prefix, std::string_view after) {
   return Pass<Result<std::vector<ObjectInfo>>>(StoreCall::kList, prefix,
                                                [&] { return store_.List(prefix, after); });
 }

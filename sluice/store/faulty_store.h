@@ -37,7 +37,8 @@ class FaultyStore final : public ObjectStore {
   explicit FaultyStore(ObjectStore& store) : store_(store) {}
 
   void Add(Fault fault);
-  /// Calls `observer` before each call is passed on, without a lock: a place to let another writer win.
+  /// Calls `observer` before each call is passed on, without a lock: a place to let another writer
+  /// win.
   void Observe(std::function<void(StoreCall, std::string_view path)> observer);
   /// Returns how many calls have failed on purpose.
   int failed() const;

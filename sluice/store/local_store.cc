@@ -131,8 +131,7 @@ Result<std::string> LocalStore::WriteTemporary(std::string_view file, std::strin
   }
 }
 
-Result<std::vector<ObjectInfo>> LocalStore::List(std::string_view prefix,
-                                                 std::string_view after) {
+Result<std::vector<ObjectInfo>> LocalStore::List(std::string_view prefix, std::string_view after) {
   std::vector<ObjectInfo> found;
   const size_t slash = prefix.rfind('/');
   const std::string folder(slash == std::string_view::npos ? "" : prefix.substr(0, slash + 1));

@@ -14,9 +14,9 @@ namespace sluice::store {
 
 /// A store on a local disk: object `a/b` is the file `<root>/a/b`.
 ///
-/// A put writes a hidden file `.b.<n>.tmp` beside the target, syncs it, gives it its name and syncs the
-/// folder; such files left by a crash are never listed. Put-if-absent is as atomic as the file system's
-/// rename, so other processes may write to the same folder.
+/// A put writes a hidden file `.b.<n>.tmp` beside the target, syncs it, gives it its name and syncs
+/// the folder; such files left by a crash are never listed. Put-if-absent is as atomic as the file
+/// system's rename, so other processes may write to the same folder.
 ///
 /// Thread-safe.
 class LocalStore final : public ObjectStore {

@@ -48,8 +48,7 @@ Status MemoryStore::PutIfAbsent(std::string_view path, std::string_view bytes) {
   return {};
 }
 
-Result<std::vector<ObjectInfo>> MemoryStore::List(std::string_view prefix,
-                                                  std::string_view after) {
+Result<std::vector<ObjectInfo>> MemoryStore::List(std::string_view prefix, std::string_view after) {
   std::vector<ObjectInfo> found;
   const std::lock_guard lock(mutex_);
   auto object = after < prefix ? objects_.lower_bound(prefix) : objects_.upper_bound(after);

@@ -22,9 +22,11 @@ struct ObjectInfo {
 /// Checks that `path` may name an object: relative, without empty, "." or ".." parts or NUL bytes.
 Status CheckPath(std::string_view path);
 
-/// A flat space of objects. Paths are relative, with '/', and may not contain "..", "." or empty parts.
+/// A flat space of objects. Paths are relative, with '/', and may not contain "..", "." or empty
+/// parts.
 ///
-/// Thread-safe. When a put has returned, the object is durable and whole; before, nobody sees any of it.
+/// Thread-safe. When a put has returned, the object is durable and whole; before, nobody sees any
+/// of it.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;

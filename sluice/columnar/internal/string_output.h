@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// An Arrow output stream that appends to a string, so that a finished file is not copied once more.
+/// An Arrow output stream that appends to a string, so that a finished file is not copied once
+/// more.
 
 #include <arrow/io/interfaces.h>
 #include <arrow/status.h>

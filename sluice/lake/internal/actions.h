@@ -45,7 +45,8 @@ struct DeletionVector {
   int32_t size = 0;
   int64_t cardinality = 0;
 
-  /// Makes a file and its rows one thing: the same path with another vector is another logical file.
+  /// Makes a file and its rows one thing: the same path with another vector is another logical
+  /// file.
   std::string Id() const;
 };
 

@@ -12,8 +12,8 @@
 
 namespace sluice::lake::internal {
 
-/// Reads a checkpoint, or a sidecar, piece by piece. `sink` gets tens of thousands of rows at a time.
-/// kCorrupt: the bytes are no checkpoint.
+/// Reads a checkpoint, or a sidecar, piece by piece. `sink` gets tens of thousands of rows at a
+/// time. kCorrupt: the bytes are no checkpoint.
 Status ReadCheckpoint(std::string_view bytes, const std::function<void(Actions)>& sink);
 
 struct CheckpointBytes {
@@ -21,8 +21,8 @@ struct CheckpointBytes {
   int64_t actions = 0;
 };
 
-/// Writes the state as one file. Tombstones and transactions that have expired at `now_ms` by the table's
-/// properties are left out.
+/// Writes the state as one file. Tombstones and transactions that have expired at `now_ms` by the
+/// table's properties are left out.
 Result<CheckpointBytes> WriteCheckpoint(const TableState& state, int64_t now_ms);
 
 }  // namespace sluice::lake::internal

@@ -91,8 +91,7 @@ Result<FileRows> ToTableRows(const Snapshot& table, const std::vector<columnar::
   return file;
 }
 
-Result<std::string> NewFilePath(const Snapshot& table, const NewFile& file,
-                                std::string_view uuid) {
+Result<std::string> NewFilePath(const Snapshot& table, const NewFile& file, std::string_view uuid) {
   std::string path;
   if (file.partition_values.size() != table.partition_columns().size()) {
     return Invalid("a file has {} partition values, but the table {} partition columns",

@@ -19,13 +19,14 @@ struct FileRows {
   int64_t rows = 0;
 };
 
-/// Brings rows to the table's columns: in its order and types, without partition columns, and without
-/// nullable columns that no batch has. kInvalid: a column the table does not have, another type, or a
-/// null where none may be.
+/// Brings rows to the table's columns: in its order and types, without partition columns, and
+/// without nullable columns that no batch has. kInvalid: a column the table does not have, another
+/// type, or a null where none may be.
 Result<FileRows> ToTableRows(const Snapshot& table, const std::vector<columnar::Batch>& batches);
 
 /// Returns the path of a new file in the table, as the store spells it:
-/// `country=US%2FEast/part-<uuid>.parquet`. kInvalid: the values are not those of the partition columns.
+/// `country=US%2FEast/part-<uuid>.parquet`. kInvalid: the values are not those of the partition
+/// columns.
 Result<std::string> NewFilePath(const Snapshot& table, const NewFile& file, std::string_view uuid);
 
 /// A file's bytes and what the log says about it.

@@ -35,9 +35,7 @@ bool IsUuid(std::string_view text) {
 
 std::string VersionName(Version version) { return fmt::format("{:020}", version); }
 std::string CommitName(Version version) { return VersionName(version) + ".json"; }
-std::string CheckpointName(Version version) {
-  return VersionName(version) + ".checkpoint.parquet";
-}
+std::string CheckpointName(Version version) { return VersionName(version) + ".checkpoint.parquet"; }
 
 LogListing ClassifyLog(const std::vector<std::string>& names) {
   using Kind = CheckpointFiles::Kind;

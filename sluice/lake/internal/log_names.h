@@ -26,7 +26,8 @@ struct CheckpointFiles {
   std::vector<std::string> names;
 };
 
-/// What a listing of `_delta_log` holds. Names that we do not know are left out: future kinds appear.
+/// What a listing of `_delta_log` holds. Names that we do not know are left out: future kinds
+/// appear.
 struct LogListing {
   std::map<Version, std::string> commits;
   std::vector<CheckpointFiles> checkpoints;  ///< Complete ones, best first: newest, then by kind.

@@ -10,7 +10,8 @@ namespace {
 using simdjson::dom::element;
 using simdjson::dom::object;
 
-// Getters leave the target alone when the member is missing or null, and tell when it has another type.
+// Getters leave the target alone when the member is missing or null, and tell when it has another
+// type.
 
 bool Find(object from, std::string_view key, element& found) {
   return from[key].get(found) == simdjson::SUCCESS && !found.is_null();

@@ -9,7 +9,8 @@
 
 namespace sluice::lake::internal {
 
-/// Escapes a partition column's name or value for a folder's name, as Hive does: `US/East` → `US%2FEast`.
+/// Escapes a partition column's name or value for a folder's name, as Hive does: `US/East` →
+/// `US%2FEast`.
 std::string HiveEscape(std::string_view text);
 
 /// Encodes a path as a URI: `a b%` → `a%20b%25`. Keeps '/'.

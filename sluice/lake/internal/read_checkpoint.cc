@@ -223,8 +223,7 @@ Status ReadAdds(const std::shared_ptr<arrow::StructArray>& column, std::vector<A
   return {};
 }
 
-void ReadRemoves(const std::shared_ptr<arrow::StructArray>& column,
-                 std::vector<Remove>& removes) {
+void ReadRemoves(const std::shared_ptr<arrow::StructArray>& column, std::vector<Remove>& removes) {
   if (column == nullptr || column->null_count() == column->length()) return;
   const TextColumn paths(Member(column, "path"));
   const NumberColumn deleted(Member(column, "deletionTimestamp"));
@@ -321,9 +320,8 @@ Result<Actions> ReadBatch(const arrow::RecordBatch& batch) {
 
 Status Read(std::string_view bytes, const std::function<void(Actions)>& sink) {
   // The reader copies what it decodes, so the caller's bytes need not be.
-  const auto input = std::make_shared<arrow::io::BufferReader>(
-      std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(bytes.data()),
-                                      static_cast<int64_t>(bytes.size())));
+  const auto input = std::make_shared<arrow::io::BufferReader>(std::make_shared<arrow::Buffer>(
+      reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int64_t>(bytes.size())));
   parquet::ArrowReaderProperties properties(/*use_threads=*/false);
   properties.set_batch_size(kBatchRows);
   parquet::arrow::FileReaderBuilder builder;

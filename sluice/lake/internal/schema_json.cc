@@ -22,29 +22,27 @@ constexpr int kDepthMax = 100;
 Result<Type> ParseType(element json, int depth, std::set<std::string>& features);
 
 Type MapOf(Type key, Type value, bool nullable) {
-  return std::make_shared<arrow::MapType>(
-      arrow::field("key", std::move(key), /*nullable=*/false),
-      arrow::field("value", std::move(value), nullable));
+  return std::make_shared<arrow::MapType>(arrow::field("key", std::move(key), /*nullable=*/false),
+                                          arrow::field("value", std::move(value), nullable));
 }
 
 Result<Type> ParseDecimal(std::string_view name) {
   int precision = 10;
   int scale = 0;
-  if (name != "decimal") {
-    const char* const end = name.data() + name.size();
-    const char* at = name.data() + std::string_view("decimal(").size();
-    const auto skip = [&](char c) {
-      while (at < end && *at == ' ') ++at;
-      if (at >= end || *at != c) return false;
-      for (++at; at < end && *at == ' ';) ++at;
-      return true;
-    };
-    auto number = std::from_chars(at, end, precision);
-    at = number.ptr;
-    if (number.ec != std::errc() || !skip(',')) return Corrupt("'{}' is no type", name);
-    number = std::from_chars(at, end, scale);
-    at = number.ptr;
-    if (number.ec != std::errc() || !skip(')')) return Corrupt("'{}' is no type", name);
+  std::string text(name);
+  std::erase(text, ' ');
+  if (text != "decimal") {
+    // `decimal(p,s)`: the caller has seen the parenthesis.
+    const char* const end = text.data() + text.size();
+    auto number =
+        std::from_chars(text.data() + std::string_view("decimal(").size(), end, precision);
+    if (number.ec != std::errc() || number.ptr == end || *number.ptr != ',') {
+      return Corrupt("'{}' is no type", name);
+    }
+    number = std::from_chars(number.ptr + 1, end, scale);
+    if (number.ec != std::errc() || std::string_view(number.ptr, end) != ")") {
+      return Corrupt("'{}' is no type", name);
+    }
   }
   if (precision < 1 || precision > 38 || scale < 0 || scale > precision) {
     return Corrupt("'{}' is no type", name);

@@ -23,8 +23,9 @@ struct ParsedSchema {
 /// Reads a schemaString. kCorrupt: it is none. kUnsupported: a type of it is unknown, by name.
 Result<ParsedSchema> ParseSchema(std::string_view json);
 
-/// Returns the type in which a table keeps values of `type`: unsigned integers in the next larger signed
-/// one, dictionaries by value, times in microseconds. kUnsupported: Delta has no counterpart.
+/// Returns the type in which a table keeps values of `type`: unsigned integers in the next larger
+/// signed one, dictionaries by value, times in microseconds. kUnsupported: Delta has no
+/// counterpart.
 Result<std::shared_ptr<arrow::DataType>> TableType(const arrow::DataType& type);
 
 /// Returns `schema` with each type as TableType() has it.
@@ -33,7 +34,8 @@ Result<columnar::Schema> TableSchema(const arrow::Schema& schema);
 /// Writes a schema whose types are those of TableType().
 std::string SchemaToJson(const arrow::Schema& schema);
 
-/// Returns `json` with `added` behind its last field. What stands there already stays byte for byte.
+/// Returns `json` with `added` behind its last field. What stands there already stays byte for
+/// byte.
 Result<std::string> AppendFields(std::string_view json,
                                  const std::vector<std::shared_ptr<arrow::Field>>& added);
 

@@ -22,7 +22,9 @@ struct CodePoint {
 };
 
 CodePoint Decode(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<uint8_t>(text[at + i])); };
+  const auto byte = [&](size_t i) {
+    return static_cast<uint32_t>(static_cast<uint8_t>(text[at + i]));
+  };
   const uint32_t first = byte(0);
   if (first < 0x80) return {first, 1};
   if (first < 0xE0) return {(first & 0x1F) << 6 | (byte(1) & 0x3F), 2};
@@ -236,8 +238,9 @@ std::string MakeStatistics(const arrow::Schema& schema, const columnar::ParquetF
       add(high, name, *json);
     }
   }
-  return fmt::format(R"({{"numRecords":{},"minValues":{{{}}},"maxValues":{{{}}},"nullCount":{{{}}}}})",
-                     file.rows, low, high, nulls);
+  return fmt::format(
+      R"({{"numRecords":{},"minValues":{{{}}},"maxValues":{{{}}},"nullCount":{{{}}}}})", file.rows,
+      low, high, nulls);
 }
 
 }  // namespace sluice::lake::internal

@@ -13,15 +13,16 @@
 
 namespace sluice::lake::internal {
 
-/// Returns the JSON of a file's statistics. `schema` is the table's; columns in `left_out` (partition
-/// columns, random ones) and those that the table's properties leave out get none.
+/// Returns the JSON of a file's statistics. `schema` is the table's; columns in `left_out`
+/// (partition columns, random ones) and those that the table's properties leave out get none.
 std::string MakeStatistics(const arrow::Schema& schema, const columnar::ParquetFile& file,
                            const std::map<std::string, std::string>& properties,
                            const std::set<std::string>& left_out);
 
 /// Returns a short text that is not greater than `text`; nothing if there is none.
 std::optional<std::string> LowerBound(std::string_view text, size_t units_max);
-/// Returns a short text that is not less than `text`, compared by UTF-8 bytes; nothing if there is none.
+/// Returns a short text that is not less than `text`, compared by UTF-8 bytes; nothing if there is
+/// none.
 std::optional<std::string> UpperBound(std::string_view text, size_t units_max);
 
 }  // namespace sluice::lake::internal

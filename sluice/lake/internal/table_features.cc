@@ -10,18 +10,19 @@ namespace sluice::lake::internal {
 
 namespace {
 
-// Features that change nothing for a reader of whole files, or that the snapshot copes with: files with
-// a deletion vector and tables that map columns are refused where they show up.
+// Features that change nothing for a reader of whole files, or that the snapshot copes with: files
+// with a deletion vector and tables that map columns are refused where they show up.
 constexpr std::array<std::string_view, 8> kReadable = {
     "deletionVectors", "columnMapping", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck",
     // Of writers only, but some tables list them for readers too.
     "appendOnly", "invariants", "domainMetadata"};
 
-// Features that ask nothing of a blind append as long as no property or annotation switches them on.
+// Features that ask nothing of a blind append as long as no property or annotation switches them
+// on.
 constexpr std::array<std::string_view, 15> kAppendable = {
-    "appendOnly",       "invariants",      "checkConstraints", "changeDataFeed",
-    "generatedColumns", "columnMapping",   "identityColumns",  "deletionVectors",
-    "timestampNtz",     "v2Checkpoint",    "domainMetadata",   "vacuumProtocolCheck",
+    "appendOnly",          "invariants",           "checkConstraints", "changeDataFeed",
+    "generatedColumns",    "columnMapping",        "identityColumns",  "deletionVectors",
+    "timestampNtz",        "v2Checkpoint",         "domainMetadata",   "vacuumProtocolCheck",
     "allowColumnDefaults", "checkpointProtection", "inCommitTimestamp"};
 
 template <typename List>
@@ -85,13 +86,15 @@ Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
   }
   for (const auto& [name, value] : metadata.configuration) {
     if (name.starts_with("delta.constraints.")) {
-      return Unsupported("the table uses the writer feature 'checkConstraints' ({}), which is not "
-                         "supported",
-                         name);
+      return Unsupported(
+          "the table uses the writer feature 'checkConstraints' ({}), which is not "
+          "supported",
+          name);
     }
     if (name == "delta.enableInCommitTimestamps" && IsTrue(value)) {
-      return Unsupported("the table uses the writer feature 'inCommitTimestamp', which is not "
-                         "supported");
+      return Unsupported(
+          "the table uses the writer feature 'inCommitTimestamp', which is not "
+          "supported");
     }
     if (name == "delta.enableRowTracking" && IsTrue(value)) {
       return Unsupported("the table uses the writer feature 'rowTracking', which is not supported");
@@ -101,20 +104,19 @@ Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
 }
 
 Status CheckNewProperties(const std::map<std::string, std::string>& properties) {
-  constexpr std::array<std::string_view, 13> kPlain = {
-      "delta.appendOnly",
-      "delta.checkpointInterval",
-      "delta.checkpoint.writeStatsAsJson",
-      "delta.checkpoint.writeStatsAsStruct",
-      "delta.dataSkippingNumIndexedCols",
-      "delta.dataSkippingStatsColumns",
-      "delta.dataSkippingStringPrefixLength",
-      "delta.deletedFileRetentionDuration",
-      "delta.logRetentionDuration",
-      "delta.setTransactionRetentionDuration",
-      "delta.targetFileSize",
-      "delta.isolationLevel",
-      "delta.enableExpiredLogCleanup"};
+  constexpr std::array<std::string_view, 13> kPlain = {"delta.appendOnly",
+                                                       "delta.checkpointInterval",
+                                                       "delta.checkpoint.writeStatsAsJson",
+                                                       "delta.checkpoint.writeStatsAsStruct",
+                                                       "delta.dataSkippingNumIndexedCols",
+                                                       "delta.dataSkippingStatsColumns",
+                                                       "delta.dataSkippingStringPrefixLength",
+                                                       "delta.deletedFileRetentionDuration",
+                                                       "delta.logRetentionDuration",
+                                                       "delta.setTransactionRetentionDuration",
+                                                       "delta.targetFileSize",
+                                                       "delta.isolationLevel",
+                                                       "delta.enableExpiredLogCleanup"};
   for (const auto& [name, value] : properties) {
     if (name.starts_with("delta.") && !Contains(kPlain, name)) {
       return Unsupported("property '{}' is not supported for new tables", name);
@@ -126,7 +128,9 @@ Status CheckNewProperties(const std::map<std::string, std::string>& properties) 
 std::optional<int64_t> ParseInterval(std::string_view text) {
   const std::string lower = LowerCase(text);
   std::string_view rest = lower;
-  const auto skip_spaces = [&] { rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size())); };
+  const auto skip_spaces = [&] {
+    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+  };
   skip_spaces();
   if (rest.starts_with("interval")) rest.remove_prefix(8);
   skip_spaces();

@@ -18,8 +18,7 @@ constexpr int kLoadAttempts = 3;
 }  // namespace
 
 TableLog::TableLog(store::ObjectStore& store, std::string_view root)
-    : store_(store),
-      folder_(root.empty() ? "_delta_log/" : fmt::format("{}/_delta_log/", root)) {}
+    : store_(store), folder_(root.empty() ? "_delta_log/" : fmt::format("{}/_delta_log/", root)) {}
 
 std::string TableLog::Path(std::string_view name) const { return folder_ + std::string(name); }
 
@@ -234,11 +233,10 @@ Status TableLog::WriteCheckpoint(const TableState& state, int64_t now_ms) const 
   SLUICE_RETURN_IF_ERROR(store_.Put(Path(CheckpointName(state.version())), checkpoint.bytes));
   state.NoteCheckpoint(state.version());
   if (const auto hint = ReadHint(); hint && *hint > state.version()) return {};
-  return store_.Put(
-      Path(kHintName),
-      fmt::format(R"({{"version":{},"size":{},"sizeInBytes":{},"numOfAddFiles":{}}})",
-                  state.version(), checkpoint.actions, checkpoint.bytes.size(),
-                  state.files().size()));
+  return store_.Put(Path(kHintName),
+                    fmt::format(R"({{"version":{},"size":{},"sizeInBytes":{},"numOfAddFiles":{}}})",
+                                state.version(), checkpoint.actions, checkpoint.bytes.size(),
+                                state.files().size()));
 }
 
 }  // namespace sluice::lake::internal

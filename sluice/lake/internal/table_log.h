@@ -17,8 +17,8 @@ namespace sluice::lake::internal {
 struct Proposal {
   /// The unique commitInfo.txnId in all that `make` returns: tells our commit from another's.
   std::string id;
-  /// Returns the commit's bytes for the version after `state`; called again for each state that other
-  /// writers make. Its error ends the try.
+  /// Returns the commit's bytes for the version after `state`; called again for each state that
+  /// other writers make. Its error ends the try.
   std::function<Result<std::string>(const TableState& state)> make;
   /// Looked at after each race that was lost, before `make`: true ends the try as a success, with
   /// nothing of this proposal committed.

@@ -39,8 +39,8 @@ void Replay::TakeRest(Actions& actions) {
 
 void Replay::AddCommit(Actions actions) {
   std::vector<Add>& adds = commit_adds_.emplace_back();
-  // Order within a commit means nothing, so all its keys are looked up before any is marked: a remove
-  // must not hide the same commit's add, nor the other way round.
+  // Order within a commit means nothing, so all its keys are looked up before any is marked: a
+  // remove must not hide the same commit's add, nor the other way round.
   for (Add& add : actions.adds) {
     if (seen_.insert(FileKey(add.file.path, add.vector)).second) adds.push_back(std::move(add));
   }
@@ -110,9 +110,10 @@ Result<StatePtr> Replay::Finish(Version version, Version checkpointed) {
   const auto take = [&](std::vector<Add>& adds) {
     for (Add& add : adds) {
       if (add.vector && vectors.ok()) {
-        vectors = Unsupported("file '{}' has a deletion vector: the table feature "
-                              "'deletionVectors' is not supported yet",
-                              add.file.path);
+        vectors = Unsupported(
+            "file '{}' has a deletion vector: the table feature "
+            "'deletionVectors' is not supported yet",
+            add.file.path);
       }
       if (!add.tags.empty()) state->tags_.emplace(add.file.path, std::move(add.tags));
       state->files_.push_back(std::move(add.file));

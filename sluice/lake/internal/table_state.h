@@ -29,9 +29,7 @@ class TableState final : public Snapshot {
   }
   const std::vector<DataFile>& files() const override { return files_; }
   std::optional<int64_t> TransactionVersion(std::string_view app_id) const override;
-  const std::map<std::string, Transaction>& transactions() const override {
-    return transactions_;
-  }
+  const std::map<std::string, Transaction>& transactions() const override { return transactions_; }
   Status CheckWritable() const override;
 
   const Protocol& protocol() const { return protocol_; }
@@ -64,8 +62,8 @@ class TableState final : public Snapshot {
 
 using StatePtr = std::shared_ptr<const TableState>;
 
-/// Puts a state together, from the newest source to the oldest: first commits, then one older state or
-/// the parts of one checkpoint.
+/// Puts a state together, from the newest source to the oldest: first commits, then one older state
+/// or the parts of one checkpoint.
 ///
 /// Not thread-safe.
 class Replay {

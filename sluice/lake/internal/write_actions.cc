@@ -21,9 +21,7 @@ class ObjectWriter {
     out_ += ':';
     return out_;
   }
-  void Text(std::string_view name, std::string_view value) {
-    AppendJsonString(Name(name), value);
-  }
+  void Text(std::string_view name, std::string_view value) { AppendJsonString(Name(name), value); }
   void TextOrNull(std::string_view name, const std::optional<std::string>& value) {
     if (value) {
       Text(name, *value);

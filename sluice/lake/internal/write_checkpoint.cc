@@ -41,7 +41,9 @@ class ActionColumns {
   }
   void Text(std::string_view text) { Keep(Next<arrow::StringBuilder>()->Append(text)); }
   void Text(const std::string& text) { Text(std::string_view(text)); }
-  void Text(const std::optional<std::string>& text) { AppendText(Next<arrow::StringBuilder>(), text); }
+  void Text(const std::optional<std::string>& text) {
+    AppendText(Next<arrow::StringBuilder>(), text);
+  }
   void Number(std::optional<int64_t> number) {
     auto* column = Next<arrow::Int64Builder>();
     Keep(number ? column->Append(*number) : column->AppendNull());
@@ -122,10 +124,9 @@ columnar::Schema CheckpointSchema() {
   const auto text = arrow::utf8();
   const auto number = arrow::int64();
   const auto flag = arrow::boolean();
-  const auto vector = arrow::struct_({field("storageType", text), field("pathOrInlineDv", text),
-                                      field("offset", arrow::int32()),
-                                      field("sizeInBytes", arrow::int32()),
-                                      field("cardinality", number)});
+  const auto vector = arrow::struct_(
+      {field("storageType", text), field("pathOrInlineDv", text), field("offset", arrow::int32()),
+       field("sizeInBytes", arrow::int32()), field("cardinality", number)});
   return arrow::schema(
       {field("txn", arrow::struct_({field("appId", text), field("version", number),
                                     field("lastUpdated", number)})),
@@ -148,8 +149,7 @@ columnar::Schema CheckpointSchema() {
                                          field("minWriterVersion", arrow::int32()),
                                          field("readerFeatures", TextList()),
                                          field("writerFeatures", TextList())})),
-       field("domainMetadata", arrow::struct_({field("domain", text),
-                                               field("configuration", text),
+       field("domainMetadata", arrow::struct_({field("domain", text), field("configuration", text),
                                                field("removed", flag)}))});
 }
 
@@ -169,8 +169,8 @@ class CheckpointFile {
                                 ->disable_dictionary("remove.path")
                                 ->build();
     SLUICE_ASSIGN_OR_RETURN(
-        writer_, FromArrow(parquet::arrow::FileWriter::Open(
-                     *schema_, arrow::default_memory_pool(), output_, properties)));
+        writer_, FromArrow(parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(),
+                                                            output_, properties)));
     return {};
   }
 
@@ -202,8 +202,8 @@ class CheckpointFile {
       if (field->name() == kind) {
         arrays.push_back(filled);
       } else {
-        SLUICE_ASSIGN_OR_RETURN(
-            auto nulls, FromArrow(arrow::MakeArrayOfNull(field->type(), filled->length())));
+        SLUICE_ASSIGN_OR_RETURN(auto nulls,
+                                FromArrow(arrow::MakeArrayOfNull(field->type(), filled->length())));
         arrays.push_back(std::move(nulls));
       }
     }
@@ -242,33 +242,34 @@ Result<CheckpointBytes> Write(const TableState& state, int64_t now_ms) {
   CheckpointFile file;
   SLUICE_RETURN_IF_ERROR(file.Open());
   const Protocol& protocol = state.protocol();
-  SLUICE_RETURN_IF_ERROR(file.Write<Protocol>(
-      "protocol", {&protocol, 1}, [](ActionColumns& row, const Protocol& item) {
-        row.Small(item.reader);
-        row.Small(item.writer);
-        row.TextList(item.reader_features);
-        row.TextList(item.writer_features);
-      }));
+  SLUICE_RETURN_IF_ERROR(file.Write<Protocol>("protocol", {&protocol, 1},
+                                              [](ActionColumns& row, const Protocol& item) {
+                                                row.Small(item.reader);
+                                                row.Small(item.writer);
+                                                row.TextList(item.reader_features);
+                                                row.TextList(item.writer_features);
+                                              }));
   const Metadata& metadata = state.metadata();
-  SLUICE_RETURN_IF_ERROR(file.Write<Metadata>(
-      "metaData", {&metadata, 1}, [](ActionColumns& row, const Metadata& item) {
-        row.Text(item.id);
-        row.Text(item.name);
-        row.Text(item.description);
-        row.Format(item.provider, item.format_options);
-        row.Text(item.schema);
-        row.TextList(item.partition_columns);
-        row.TextMap(&item.configuration);
-        row.Number(item.created_ms);
-      }));
+  SLUICE_RETURN_IF_ERROR(file.Write<Metadata>("metaData", {&metadata, 1},
+                                              [](ActionColumns& row, const Metadata& item) {
+                                                row.Text(item.id);
+                                                row.Text(item.name);
+                                                row.Text(item.description);
+                                                row.Format(item.provider, item.format_options);
+                                                row.Text(item.schema);
+                                                row.TextList(item.partition_columns);
+                                                row.TextMap(&item.configuration);
+                                                row.Number(item.created_ms);
+                                              }));
 
   std::vector<Transaction> transactions;
-  for (const auto& [app_id, transaction] : state.transactions()) transactions.push_back(transaction);
+  for (const auto& [app_id, transaction] : state.transactions())
+    transactions.push_back(transaction);
   transactions = Unexpired(
       transactions, Before(state, "delta.setTransactionRetentionDuration", now_ms, std::nullopt),
       [](const Transaction& item) { return item.last_updated_ms; });
-  SLUICE_RETURN_IF_ERROR(file.Write<Transaction>(
-      "txn", transactions, [](ActionColumns& row, const Transaction& item) {
+  SLUICE_RETURN_IF_ERROR(
+      file.Write<Transaction>("txn", transactions, [](ActionColumns& row, const Transaction& item) {
         row.Text(item.app_id);
         row.Number(item.version);
         row.Number(item.last_updated_ms);
@@ -276,12 +277,12 @@ Result<CheckpointBytes> Write(const TableState& state, int64_t now_ms) {
 
   std::vector<Domain> domains;
   for (const auto& [name, domain] : state.domains()) domains.push_back(domain);
-  SLUICE_RETURN_IF_ERROR(file.Write<Domain>("domainMetadata", domains,
-                                            [](ActionColumns& row, const Domain& item) {
-                                              row.Text(item.name);
-                                              row.Text(item.configuration);
-                                              row.Flag(false);
-                                            }));
+  SLUICE_RETURN_IF_ERROR(
+      file.Write<Domain>("domainMetadata", domains, [](ActionColumns& row, const Domain& item) {
+        row.Text(item.name);
+        row.Text(item.configuration);
+        row.Flag(false);
+      }));
 
   SLUICE_RETURN_IF_ERROR(file.Write<DataFile>(
       "add", state.files(), [&state](ActionColumns& row, const DataFile& item) {
