@@ -87,8 +87,6 @@ def check_file(path, known, findings):
         for pattern, instead, allowed in BANNED:
             if module not in allowed and not is_test and re.search(pattern, code):
                 report(number, f"use {instead}")
-        if len(line) > 120:
-            report(number, f"{len(line)} characters; 100 is the aim, 120 the limit")
 
 
 def main():
