@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/internal/string_output.h"
 
 namespace sluice::columnar {
 
@@ -92,9 +93,16 @@ Result<std::string> SerializeBatch(const arrow::RecordBatch& batch) {
   SLUICE_RETURN_IF_ERROR(CheckNoDictionaries(*batch.schema()));
   auto options = arrow::ipc::IpcWriteOptions::Defaults();
   options.use_threads = false;
-  SLUICE_ASSIGN_OR_RETURN(const auto buffer,
-                          FromArrow(arrow::ipc::SerializeRecordBatch(batch, options)));
-  return ToBytes(*buffer);
+  int64_t size = 0;
+  SLUICE_RETURN_IF_ERROR(FromArrow(arrow::ipc::GetRecordBatchSize(batch, options, &size)));
+  std::string bytes;
+  bytes.reserve(static_cast<size_t>(size));
+  internal::StringOutput output(bytes);
+  int32_t metadata_size = 0;
+  int64_t body_size = 0;
+  SLUICE_RETURN_IF_ERROR(FromArrow(
+      arrow::ipc::WriteRecordBatch(batch, 0, &output, &metadata_size, &body_size, options)));
+  return bytes;
 }
 
 Result<Batch> DeserializeBatch(const Schema& schema, std::string_view bytes) {

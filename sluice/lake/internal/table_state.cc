@@ -37,12 +37,22 @@ void Replay::TakeRest(Actions& actions) {
   }
 }
 
+void Replay::Keep(Add& add, std::vector<DataFile>& files) {
+  if (add.vector && !unreadable_) {
+    unreadable_ = Unsupported(
+        "file '{}' has a deletion vector: the table feature 'deletionVectors' is not supported yet",
+        add.file.path);
+  }
+  if (!add.tags.empty()) tags_.emplace(add.file.path, std::move(add.tags));
+  files.push_back(std::move(add.file));
+}
+
 void Replay::AddCommit(Actions actions) {
-  std::vector<Add>& adds = commit_adds_.emplace_back();
+  std::vector<DataFile>& files = commit_files_.emplace_back();
   // Order within a commit means nothing, so all its keys are looked up before any is marked: a
   // remove must not hide the same commit's add, nor the other way round.
   for (Add& add : actions.adds) {
-    if (seen_.insert(FileKey(add.file.path, add.vector)).second) adds.push_back(std::move(add));
+    if (seen_.insert(FileKey(add.file.path, add.vector)).second) Keep(add, files);
   }
   for (Remove& remove : actions.removes) {
     if (seen_.insert(FileKey(remove.path, remove.vector)).second) {
@@ -58,7 +68,7 @@ bool Replay::IsNew(std::string_view path, const std::optional<DeletionVector>& v
 
 void Replay::AddCheckpoint(Actions actions) {
   for (Add& add : actions.adds) {
-    if (IsNew(add.file.path, add.vector)) older_adds_.push_back(std::move(add));
+    if (IsNew(add.file.path, add.vector)) Keep(add, older_files_);
   }
   for (Remove& remove : actions.removes) {
     if (IsNew(remove.path, remove.vector)) tombstones_.push_back(std::move(remove));
@@ -67,7 +77,7 @@ void Replay::AddCheckpoint(Actions actions) {
 }
 
 void Replay::AddOlder(const TableState& state) {
-  SLUICE_CHECK(older_ == nullptr && older_adds_.empty());
+  SLUICE_CHECK(older_ == nullptr && older_files_.empty());
   older_ = &state;
   for (const Remove& remove : state.tombstones_) {
     if (IsNew(remove.path, remove.vector)) tombstones_.push_back(remove);
@@ -103,22 +113,12 @@ Result<StatePtr> Replay::Finish(Version version, Version checkpointed) {
     state->field_features_ = std::move(parsed.features);
   }
 
-  size_t count = older_adds_.size() + (older_ != nullptr ? older_->files_.size() : 0);
-  for (const auto& adds : commit_adds_) count += adds.size();
+  if (unreadable_) return *unreadable_;
+  state->files_ = std::move(older_files_);
+  state->tags_ = std::move(tags_);
+  size_t count = state->files_.size() + (older_ != nullptr ? older_->files_.size() : 0);
+  for (const auto& files : commit_files_) count += files.size();
   state->files_.reserve(count);
-  Status vectors;
-  const auto take = [&](std::vector<Add>& adds) {
-    for (Add& add : adds) {
-      if (add.vector && vectors.ok()) {
-        vectors = Unsupported(
-            "file '{}' has a deletion vector: the table feature "
-            "'deletionVectors' is not supported yet",
-            add.file.path);
-      }
-      if (!add.tags.empty()) state->tags_.emplace(add.file.path, std::move(add.tags));
-      state->files_.push_back(std::move(add.file));
-    }
-  };
   if (older_ != nullptr) {
     std::ranges::copy_if(older_->files_, std::back_inserter(state->files_),
                          [&](const DataFile& file) { return IsNew(file.path, {}); });
@@ -129,9 +129,9 @@ Result<StatePtr> Replay::Finish(Version version, Version checkpointed) {
   } else {
     state->checkpointed_ = std::make_shared<std::atomic<Version>>(-1);
   }
-  take(older_adds_);
-  for (auto adds = commit_adds_.rbegin(); adds != commit_adds_.rend(); ++adds) take(*adds);
-  SLUICE_RETURN_IF_ERROR(vectors);
+  for (auto files = commit_files_.rbegin(); files != commit_files_.rend(); ++files) {
+    std::ranges::move(*files, std::back_inserter(state->files_));
+  }
   state->NoteCheckpoint(checkpointed);
   return StatePtr(std::move(state));
 }

@@ -78,10 +78,13 @@ class Replay {
  private:
   void TakeRest(Actions& actions);
   bool IsNew(std::string_view path, const std::optional<DeletionVector>& vector) const;
+  void Keep(Add& add, std::vector<DataFile>& files);
 
   std::unordered_set<std::string> seen_;  // Keys that newer sources have decided.
-  std::vector<std::vector<Add>> commit_adds_;
-  std::vector<Add> older_adds_;
+  std::vector<std::vector<DataFile>> commit_files_;
+  std::vector<DataFile> older_files_;
+  std::map<std::string, PartitionValues> tags_;
+  std::optional<Error> unreadable_;  // Why a file that counts cannot be read.
   std::vector<Remove> tombstones_;
   std::map<std::string, Transaction> transactions_;
   std::map<std::string, Domain> domains_;
