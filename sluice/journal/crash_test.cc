@@ -73,6 +73,7 @@ class Life {
     int64_t rows = 0;
     uint64_t schema = 0;  // Of kSchema: the one it brings.
     bool is_schema = false;
+    size_t payload_bytes = 0;
     Offset base = -1;
   };
   struct Attempt {
@@ -195,6 +196,7 @@ class Life {
                       .rows = sent.rows,
                       .payload = std::move(payload)});
     attempt.frames.push_back(sent);
+    attempt.frames.back().payload_bytes = frames.back().payload.size();
   }
 
   void Answer(Journal& journal, uint64_t id, const Result<Appended>& outcome) {
@@ -253,6 +255,11 @@ class Life {
         return Internal("frame {} of attempt {} was invented", index, id);
       }
       const Sent& sent = attempts_[id].frames[index];
+      const std::string prefix = fmt::format("{}/{}/", id, index);
+      if (!frame.payload.starts_with(prefix) || frame.payload.size() != sent.payload_bytes ||
+          frame.payload.find_first_not_of('x', prefix.size()) != std::string_view::npos) {
+        return Internal("frame {} of attempt {} has other bytes", index, id);
+      }
       EXPECT_EQ(frame.partition, sent.partition);
       EXPECT_EQ(frame.rows, sent.rows);
       EXPECT_EQ(frame.schema_id, sent.schema);

@@ -58,14 +58,12 @@ class SimulatedFile final : public File {
       take = inode_->seen.size() > offset ? inode_->seen.size() - offset : 0;
       take = std::min(take, size);
     }
+    SimulatedDisk::Touch(*inode_, offset, offset + take);
     uint64_t at = offset;
     for (auto piece : pieces) {
       piece = piece.first(std::min<size_t>(piece.size(), offset + take - at));
       std::copy(piece.begin(), piece.end(), inode_->seen.begin() + static_cast<ptrdiff_t>(at));
       at += piece.size();
-    }
-    for (uint64_t sector = offset / kSector; sector * kSector < at; ++sector) {
-      inode_->unsynced.insert(sector);
     }
     if (outcome == Outcome::kFault) return Injected("write");
     if (outcome == Outcome::kLastOne) return PowerLost("write");
@@ -106,10 +104,14 @@ class SimulatedFile final : public File {
   void DropCache() override {
     const std::lock_guard lock(disk_.mutex_);
     if (disk_.DeadFile(boot_)) return;
-    const size_t size = inode_->seen.size();
-    SimulatedDisk::SyncInode(*inode_);
-    inode_->seen = inode_->durable;
-    inode_->seen.resize(size);
+    // Only what is clean can be dropped: what is not yet written back stays, and stays unsynced.
+    auto& seen = inode_->seen;
+    for (size_t begin = 0; begin < seen.size(); begin += kSector) {
+      if (inode_->unsynced.contains(begin / kSector)) continue;
+      for (size_t i = begin; i < std::min<size_t>(begin + kSector, seen.size()); ++i) {
+        seen[i] = i < inode_->durable.size() ? inode_->durable[i] : std::byte{0};
+      }
+    }
   }
 
  private:
@@ -122,9 +124,7 @@ class SimulatedFile final : public File {
     const Outcome outcome = disk_.Begin(call, true);
     if (outcome == Outcome::kFault) return Injected(what);
     auto& seen = inode_->seen;
-    for (uint64_t at = size / kSector * kSector; at < seen.size(); at += kSector) {
-      inode_->unsynced.insert(at / kSector);  // Cut off: zero if the file grows again.
-    }
+    if (size < seen.size()) SimulatedDisk::Touch(*inode_, size, seen.size());
     if (size < seen.size()) seen.resize(size);
     SLUICE_RETURN_IF_ERROR(disk_.Grow(*inode_, size));
     return outcome == Outcome::kDone ? Status() : PowerLost(what);
@@ -194,9 +194,20 @@ Status SimulatedDisk::Grow(Inode& inode, uint64_t size) {
   return {};
 }
 
+// To be called before the bytes change.
+void SimulatedDisk::Touch(Inode& inode, uint64_t begin, uint64_t end) {
+  for (size_t at = begin / kSectorBytes * kSectorBytes; at < end; at += kSectorBytes) {
+    const auto [sector, first] = inode.unsynced.try_emplace(at / kSectorBytes);
+    if (first || at >= inode.seen.size()) continue;
+    const size_t size = std::min(kSectorBytes, inode.seen.size() - at);
+    const auto from = inode.seen.begin() + static_cast<ptrdiff_t>(at);
+    sector->second.assign(from, from + static_cast<ptrdiff_t>(size));
+  }
+}
+
 void SimulatedDisk::SyncInode(Inode& inode) {
   inode.durable.resize(inode.seen.size());
-  for (const size_t sector : inode.unsynced) {
+  for (const auto& [sector, before] : inode.unsynced) {
     const size_t begin = sector * kSectorBytes;
     const size_t end = std::min(begin + kSectorBytes, inode.seen.size());
     for (size_t i = begin; i < end; ++i) inode.durable[i] = inode.seen[i];
@@ -218,13 +229,16 @@ void SimulatedDisk::CrashInode(Inode& inode, std::mt19937_64& engine) {
     size = choice == 0 ? low : choice == 1 ? high : low + engine() % (high - low + 1);
   }
   inode.durable.resize(size);
-  for (const size_t sector : inode.unsynced) {
+  for (const auto& [sector, before] : inode.unsynced) {
     const uint64_t roll = engine() % 10;
     const uint64_t garbage = engine();
     const size_t begin = sector * kSectorBytes;
     const size_t end = std::min(begin + kSectorBytes, size);
+    const bool stale = !before.empty() && engine() % 3 == 0;
     for (size_t i = begin; i < end; ++i) {
-      if (roll < kept) {
+      if (stale) {
+        inode.durable[i] = i - begin < before.size() ? before[i - begin] : std::byte{0};
+      } else if (roll < kept) {
         inode.durable[i] = i < inode.seen.size() ? inode.seen[i] : std::byte{0};
       } else if (roll >= kept + old) {
         const uint64_t noise = garbage % 2 == 0 ? 0 : (garbage ^ i) * 0x9e37'79b9'7f4a'7c15u >> 56;

@@ -34,8 +34,8 @@ enum class DiskCall : uint8_t {
 /// Files in memory, with what is durable kept apart from what is only written.
 ///
 /// A file is sectors of 512 bytes and a size; a folder is names. Each has a state that calls see and one
-/// that a power loss leaves. Crash() keeps any subset of the unsynced sectors, sizes and names, and may
-/// leave zeros or garbage where a sector was being written. The same calls and seed give the same bytes.
+/// that a power loss leaves. Crash() keeps any subset of the unsynced sectors, sizes and names, the last or
+/// the last but one state of a sector, and may leave zeros or garbage where one was being written. The same calls and seed give the same bytes.
 ///
 /// Thread-safe. Files must not outlive the disk.
 class SimulatedDisk final : public Disk {
@@ -86,7 +86,9 @@ class SimulatedDisk final : public Disk {
   struct Inode {
     std::vector<std::byte> seen;     // What reads show; its size is the file's.
     std::vector<std::byte> durable;  // What a power loss leaves.
-    std::set<size_t> unsynced;       // Sectors that differ by intent.
+    // Sectors that were written since the last sync, each with what it held before it was written again:
+    // that may have reached the disk as well. Empty: it was written once.
+    std::map<size_t, std::vector<std::byte>> unsynced;
     bool locked = false;
   };
   using InodePtr = std::shared_ptr<Inode>;
@@ -119,6 +121,7 @@ class SimulatedDisk final : public Disk {
   static void Apply(const NameChange& change, Names& names);
   uint64_t Used() const;
   Status Grow(Inode& inode, uint64_t size);
+  static void Touch(Inode& inode, uint64_t begin, uint64_t end);
   static void SyncInode(Inode& inode);
   static void CrashInode(Inode& inode, std::mt19937_64& engine);
   Status RenameTo(std::string_view from, std::string_view to);

@@ -135,6 +135,22 @@ TEST_F(SimulatedDiskTest, DropsWhatAFailedSyncShouldHaveKept) {
   EXPECT_EQ(Read("d/a"), "old");
 }
 
+TEST_F(SimulatedDiskTest, MayHaveWrittenWhatWasWrittenOver) {
+  std::set<std::string> outcomes;
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    SimulatedDisk disk;
+    ASSERT_TRUE(ReplaceFile(disk, "a", "1").ok());
+    auto file = std::move(*disk.Open("a", OpenMode::kWrite));
+    ASSERT_TRUE(Write(*file, 0, "2").ok());
+    ASSERT_TRUE(Write(*file, 0, "3").ok());
+    file->DropCache();  // Not yet written back: it stays.
+    ASSERT_EQ(*ReadFile(disk, "a", 9), "3");
+    disk.Crash(seed);
+    outcomes.insert(*ReadFile(disk, "a", 9));
+  }
+  for (const std::string outcome : {"1", "2", "3"}) EXPECT_TRUE(outcomes.contains(outcome)) << outcome;
+}
+
 TEST_F(SimulatedDiskTest, IsFullAtItsCapacity) {
   auto file = Create("d/a");
   disk_.SetCapacity(8192);
