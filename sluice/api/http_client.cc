@@ -44,8 +44,8 @@ class HttpClient::Impl {
     if (!target.starts_with('/') || !IsLine(target) || target.find(' ') != target.npos) {
       return Invalid("the target is no encoded path");
     }
-    std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}:{}\r\n", method, target, options_.host,
-                                   options_.port);
+    std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}:{}\r\n", method, target,
+                                   options_.host, options_.port);
     if (!body.empty() || (method != "GET" && method != "HEAD")) {
       fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", body.size());
     }
@@ -67,8 +67,10 @@ class HttpClient::Impl {
     SLUICE_RETURN_IF_ERROR(Connect(), "{} port {}", options_.host, options_.port);
     deadline_ = clock_.Steady() + options_.time_max;
     const std::array buffers = {asio::buffer(head), asio::buffer(body)};
-    // A server may answer and close before it has taken the whole body (413, say): read all the same.
-    const Status sent = Await("send", [&](auto done) { asio::async_write(socket_, buffers, done); });
+    // A server may answer and close before it has taken the whole body (413, say): read all the
+    // same.
+    const Status sent =
+        Await("send", [&](auto done) { asio::async_write(socket_, buffers, done); });
     auto answer = ReadAnswer(method);
     if (!answer.ok() && !sent.ok()) return sent.error();
     return answer;
@@ -190,7 +192,8 @@ class HttpClient::Impl {
   }
 
   Status ReadBody(internal::Framing& framing, std::string& body) {
-    const Error too_large = Unavailable("the answer is larger than {} bytes", options_.body_bytes_max);
+    const Error too_large =
+        Unavailable("the answer is larger than {} bytes", options_.body_bytes_max);
     if (framing.chunked) {
       internal::ChunkDecoder decoder(options_.body_bytes_max);
       while (true) {

@@ -33,13 +33,14 @@ class HttpClient {
   explicit HttpClient(ClientOptions options);
   ~HttpClient();
 
-  /// Sends a request and waits for its answer, whatever its status. `target` is path and query, encoded.
-  /// kUnavailable: no connection, no whole answer in time, or one that is no HTTP; the server may have
-  /// acted on the request all the same. kInvalid: a part of the request cannot be sent.
+  /// Sends a request and waits for its answer, whatever its status. `target` is path and query,
+  /// encoded. kUnavailable: no connection, no whole answer in time, or one that is no HTTP; the
+  /// server may have acted on the request all the same. kInvalid: a part of the request cannot be
+  /// sent.
   ///
   /// In the answer `headers` have lower-case names.
-  Result<Response> Send(std::string_view method, std::string_view target, const Fields& headers = {},
-                        std::string_view body = {});
+  Result<Response> Send(std::string_view method, std::string_view target,
+                        const Fields& headers = {}, std::string_view body = {});
 
  private:
   class Impl;

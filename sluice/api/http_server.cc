@@ -59,7 +59,8 @@ class Server final : public HttpServer {
     for (int i = 0; i < std::max(1, shared_->options.threads); ++i) {
       threads_.emplace_back([this] {
         while (!shared_->io.stopped()) {
-          // The last catch of the thread: out of memory, say, ends one connection and not the program.
+          // The last catch of the thread: out of memory, say, ends one connection and not the
+          // program.
           try {
             shared_->io.run();
           } catch (...) {
@@ -107,7 +108,8 @@ class Server final : public HttpServer {
                            [this](error_code error, Connection::Socket socket) {
                              if (!acceptor_.is_open()) return;
                              if (!error) return OnAccepted(std::move(socket));
-                             // Out of descriptors, most likely: trying at once would only burn time.
+                             // Out of descriptors, most likely: trying at once would only burn
+                             // time.
                              pause_.expires_after(kAcceptPause);
                              pause_.async_wait([this](error_code stopped) {
                                if (!stopped) Accept();
@@ -125,9 +127,8 @@ class Server final : public HttpServer {
       if (!full || refused < kRefusalsMax) {
         shared_->open.insert(connection);
         shared_->served += full ? 0 : 1;
-        asio::post(connection->executor(), [connection, full] {
-          full ? connection->Refuse() : connection->Start();
-        });
+        asio::post(connection->executor(),
+                   [connection, full] { full ? connection->Refuse() : connection->Start(); });
       }
     }
     Accept();

@@ -53,7 +53,8 @@ struct HttpOptions {
 };
 
 /// Serves one handler. Answers itself, as application/problem+json: 400 (bad framing, conflicting
-/// lengths, bad path), 408, 411, 413 (declared or real size), 431, 503 with Retry-After (connections).
+/// lengths, bad path), 408, 411, 413 (declared or real size), 431, 503 with Retry-After
+/// (connections).
 ///
 /// Thread-safe.
 class HttpServer {

@@ -94,9 +94,9 @@ TEST(HttpServerTest, SendsALargeAnswerWhole) {
 TEST(HttpServerTest, DecodesPathQueryAndFields) {
   const auto server = Serve([](const auto& request, const Respond& respond) {
     Response response;
-    response.body = request->path + "|" + request->query.at("q") + "|" + request->query.at("empty") +
-                    "|" + std::string(request->Header("x-name")) + "|" +
-                    std::string(request->Header("absent"));
+    response.body = request->path + "|" + request->query.at("q") + "|" +
+                    request->query.at("empty") + "|" + std::string(request->Header("x-name")) +
+                    "|" + std::string(request->Header("absent"));
     respond(std::move(response));
   });
   HttpClient client = ClientOf(*server);
@@ -151,9 +151,10 @@ TEST(HttpServerTest, SaysContinueOnlyBeforeABodyItTakes) {
   socket.Send("abc");
   EXPECT_NE(socket.ReadUntil("POST /e abc"), "");
 
-  const std::string refused = Exchange(*server,
-                                       "POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n"
-                                       "Expect: 100-continue\r\n\r\n");
+  const std::string refused =
+      Exchange(*server,
+               "POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n"
+               "Expect: 100-continue\r\n\r\n");
   EXPECT_EQ(StatusOf(refused), "413");
 }
 

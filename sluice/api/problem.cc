@@ -21,9 +21,9 @@ Response Problem(int status, std::string_view code, std::string_view detail) {
   Response response;
   response.status = status;
   response.content_type = "application/problem+json";
-  response.body = fmt::format(R"({{"type":"about:blank","title":{},"status":{},"code":{},"detail":{}}})",
-                              JsonQuote(internal::ReasonPhrase(status)), status, JsonQuote(code),
-                              JsonQuote(detail));
+  response.body = fmt::format(
+      R"({{"type":"about:blank","title":{},"status":{},"code":{},"detail":{}}})",
+      JsonQuote(internal::ReasonPhrase(status)), status, JsonQuote(code), JsonQuote(detail));
   response.body.push_back('\n');
   return response;
 }

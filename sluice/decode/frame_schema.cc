@@ -10,20 +10,30 @@ namespace {
 
 std::shared_ptr<arrow::DataType> ArrowType(event::FieldType type) {
   switch (type) {
-    case event::FieldType::kBool: return arrow::boolean();
-    case event::FieldType::kInt8: return arrow::int8();
+    case event::FieldType::kBool:
+      return arrow::boolean();
+    case event::FieldType::kInt8:
+      return arrow::int8();
     case event::FieldType::kInt16:
-    case event::FieldType::kUInt8: return arrow::int16();
+    case event::FieldType::kUInt8:
+      return arrow::int16();
     case event::FieldType::kInt32:
-    case event::FieldType::kUInt16: return arrow::int32();
+    case event::FieldType::kUInt16:
+      return arrow::int32();
     case event::FieldType::kInt64:
-    case event::FieldType::kUInt32: return arrow::int64();
-    case event::FieldType::kUInt64: return arrow::decimal128(20, 0);
-    case event::FieldType::kFloat32: return arrow::float32();
-    case event::FieldType::kFloat64: return arrow::float64();
-    case event::FieldType::kData: return arrow::binary();
+    case event::FieldType::kUInt32:
+      return arrow::int64();
+    case event::FieldType::kUInt64:
+      return arrow::decimal128(20, 0);
+    case event::FieldType::kFloat32:
+      return arrow::float32();
+    case event::FieldType::kFloat64:
+      return arrow::float64();
+    case event::FieldType::kData:
+      return arrow::binary();
     case event::FieldType::kText:
-    case event::FieldType::kEnum: break;
+    case event::FieldType::kEnum:
+      break;
   }
   return arrow::utf8();
 }

@@ -18,7 +18,8 @@ using internal::SkipSpace;
 using internal::TrimEnd;
 using internal::Verdict;
 
-// Offsets into one column's text are 31 bits wide; half of that leaves room for what is added to it.
+// Offsets into one column's text are 31 bits wide; half of that leaves room for what is added to
+// it.
 constexpr size_t kBodyBytesMax = size_t{512} << 20;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
@@ -71,18 +72,21 @@ Result<Decoded> JsonDecoder::Decode(std::string_view body, Framing framing, Shap
 }
 
 Error JsonDecoder::State::BodyError(const Verdict& verdict) const {
-  return Invalid("{}: not valid JSON at byte {}: {}", codes::kSyntax, verdict.at - body.data(), verdict.what);
+  return Invalid("{}: not valid JSON at byte {}: {}", codes::kSyntax, verdict.at - body.data(),
+                 verdict.what);
 }
 
 Status JsonDecoder::State::CountRow() {
   if (decoded.received == limits.rows_max) {
-    return Invalid("{}: more than {} rows; send fewer in a request", codes::kTooManyRows, limits.rows_max);
+    return Invalid("{}: more than {} rows; send fewer in a request", codes::kTooManyRows,
+                   limits.rows_max);
   }
   ++decoded.received;
   return {};
 }
 
-void JsonDecoder::State::AddError(std::string_view payload, internal::Failure failure, std::string topic) {
+void JsonDecoder::State::AddError(std::string_view payload, internal::Failure failure,
+                                  std::string topic) {
   decoded.errors.push_back({decoded.received - 1, std::move(topic), std::string(failure.code),
                             std::move(failure.path), std::move(failure.message), payload});
 }
@@ -101,8 +105,8 @@ void JsonDecoder::State::DecodeRow(std::string_view text) {
     return;
   }
   rows.DiscardRow();
-  // The parser fails at what it meets first, with little to say. What is wrong with the text itself comes
-  // before what is wrong with its values.
+  // The parser fails at what it meets first, with little to say. What is wrong with the text itself
+  // comes before what is wrong with its values.
   const Verdict verdict = syntax.CheckDocument(text);
   internal::Failure failure = rows.failure();
   if (!verdict.ok()) {
@@ -120,7 +124,8 @@ Status JsonDecoder::State::DecodeNdjson() {
   const char* end = p + body.size();
   if (body.starts_with(kByteOrderMark)) p += kByteOrderMark.size();
   while (p != end) {
-    const auto* newline = static_cast<const char*>(std::memchr(p, '\n', static_cast<size_t>(end - p)));
+    const auto* newline =
+        static_cast<const char*>(std::memchr(p, '\n', static_cast<size_t>(end - p)));
     const char* line_end = newline == nullptr ? end : newline;
     const char* begin = SkipSpace(p, line_end);
     p = newline == nullptr ? end : newline + 1;
@@ -148,8 +153,8 @@ Status JsonDecoder::State::DecodeJson() {
   return {};
 }
 
-// Decodes the array that begins at `begin` in one go. At the first row that fails, row by row takes over:
-// the parser cannot say where a broken row ends.
+// Decodes the array that begins at `begin` in one go. At the first row that fails, row by row takes
+// over: the parser cannot say where a broken row ends.
 Status JsonDecoder::State::DecodeArray(const char* begin) {
   const char* good_end = begin + 1;
   const size_t size = body.size() - static_cast<size_t>(begin - body.data());
@@ -189,7 +194,7 @@ Status JsonDecoder::State::DecodeArrayByRow(const char* p, bool first) {
   const char* end = body.data() + body.size();
   for (;; first = false) {
     p = SkipSpace(p, end);
-    if (p != end && *p == ']' ) break;
+    if (p != end && *p == ']') break;
     if (!first) {
       if (p == end) return BodyError({p, "the text ends too early"});
       if (*p != ',') return BodyError({p, "expected ',' or ']'"});

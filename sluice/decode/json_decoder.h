@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// JSON events → typed Arrow columns, in one pass (simdjson on-demand, https://arxiv.org/abs/1902.08318).
+/// JSON events → typed Arrow columns, in one pass (simdjson on-demand,
+/// https://arxiv.org/abs/1902.08318).
 
 #include <cstdint>
 #include <functional>
@@ -17,29 +18,33 @@
 
 namespace sluice::decode {
 
-/// The columns of the journal's frames and, with `_id _partition _offset _received_at event_date` put in
-/// front of landing, of the table: first the contract's fields in order, then the envelope's:
+/// The columns of the journal's frames and, with `_id _partition _offset _received_at event_date`
+/// put in front of landing, of the table: first the contract's fields in order, then the
+/// envelope's:
 ///
 ///   event_time timestamp[us, UTC]  (the `$Sl.eventTime` field, else published, else received)
 ///   _id fixed_size_binary[16]      (null from the decoder; ingest fills it)
-///   _published_at timestamp[us, UTC], _producer utf8, _epoch int64, _sequence int64, _domain utf8, _entity utf8,
-///   _name utf8, _metadata utf8 (JSON), _event_id utf8, _schema_version int32, _extra utf8 (JSON)
+///   _published_at timestamp[us, UTC], _producer utf8, _epoch int64, _sequence int64, _domain utf8,
+///   _entity utf8, _name utf8, _metadata utf8 (JSON), _event_id utf8, _schema_version int32, _extra
+///   utf8 (JSON)
 ///
-/// Types of fields: Bool bool; Int8..Int64 int8..int64; UInt8 int16; UInt16 int32; UInt32 int64; UInt64
-/// decimal128(20,0); Float32/64 float/double; Text utf8; Data binary; Enum utf8. All nullable. The
+/// Types of fields: Bool bool; Int8..Int64 int8..int64; UInt8 int16; UInt16 int32; UInt32 int64;
+/// UInt64 decimal128(20,0); Float32/64 float/double; Text utf8; Data binary; Enum utf8. All
+/// nullable. The
 /// `$Sl.eventTime` field keeps its own column as sent, beside `event_time`.
 columnar::Schema FrameSchema(const event::Contract& contract);
 
 /// How the body is framed.
 enum class Framing : uint8_t {
-  kNdjson,     ///< One event a line; a bad line is an error row.
-  kJson,       ///< One object, or one array of objects; bad syntax refuses the whole body.
+  kNdjson,  ///< One event a line; a bad line is an error row.
+  kJson,    ///< One object, or one array of objects; bad syntax refuses the whole body.
 };
 
 /// Where the topic is named.
 enum class Shape : uint8_t {
   kContent,   ///< Rows are bare content of the topic in the address.
-  kEnvelope,  ///< Rows are {event|topic, sequence, event_id, producer, epoch, metadata{…}, content}.
+  kEnvelope,  ///< Rows are {event|topic, sequence, event_id, producer, epoch, metadata{…},
+              ///< content}.
 };
 
 struct DecodeLimits {
@@ -50,19 +55,19 @@ struct DecodeLimits {
 
 /// Why a row did not become an event. Quotes no value of the row.
 struct RowError {
-  int64_t row = 0;       ///< Counted from 0 in the body, blank lines not counted.
-  std::string topic;     ///< Empty if unknown.
-  std::string code;      ///< `SL3012`
-  std::string path;      ///< `userId`, `metadata.published`; empty for the whole row.
-  std::string message;   ///< `expected Int64, found string`
+  int64_t row = 0;           ///< Counted from 0 in the body, blank lines not counted.
+  std::string topic;         ///< Empty if unknown.
+  std::string code;          ///< `SL3012`
+  std::string path;          ///< `userId`, `metadata.published`; empty for the whole row.
+  std::string message;       ///< `expected Int64, found string`
   std::string_view payload;  ///< The row's bytes inside the body.
 };
 
 /// The good rows of one topic.
 struct TopicRows {
   std::shared_ptr<const event::Contract> contract;
-  columnar::Batch batch;             ///< FrameSchema(contract)
-  std::vector<int64_t> rows;         ///< For each row of the batch, its number in the body.
+  columnar::Batch batch;                   ///< FrameSchema(contract)
+  std::vector<int64_t> rows;               ///< For each row of the batch, its number in the body.
   std::vector<std::string_view> payloads;  ///< Its bytes inside the body.
 };
 
@@ -86,11 +91,11 @@ class JsonDecoder {
 
   /// `body` must be followed by 64 readable bytes (kPaddingBytes), whatever they hold.
   /// `topic` is used by Shape::kContent. Payload views point into `body`.
-  /// kInvalid: the body could not be framed (bad JSON syntax in kJson, too many rows, not an object); the
-  /// message has code and position; nothing of it may be kept.
-  Result<Decoded> Decode(std::string_view body, Framing framing, Shape shape, std::string_view topic,
-                         const ContractLookup& contracts, os::Timestamp received,
-                         const DecodeLimits& limits = {});
+  /// kInvalid: the body could not be framed (bad JSON syntax in kJson, too many rows, not an
+  /// object); the message has code and position; nothing of it may be kept.
+  Result<Decoded> Decode(std::string_view body, Framing framing, Shape shape,
+                         std::string_view topic, const ContractLookup& contracts,
+                         os::Timestamp received, const DecodeLimits& limits = {});
 
   static constexpr size_t kPaddingBytes = 64;
 
@@ -101,23 +106,27 @@ class JsonDecoder {
 
 /// Codes of RowError (docs/reference/errors.md explains each).
 namespace codes {
-inline constexpr std::string_view kSyntax = "SL3001";          ///< Not valid JSON.
-inline constexpr std::string_view kNotObject = "SL3002";       ///< The row is not an object.
+inline constexpr std::string_view kSyntax = "SL3001";     ///< Not valid JSON.
+inline constexpr std::string_view kNotObject = "SL3002";  ///< The row is not an object.
 inline constexpr std::string_view kRowTooLarge = "SL3003";
 inline constexpr std::string_view kTooDeep = "SL3004";
 inline constexpr std::string_view kRepeatedKey = "SL3005";
-inline constexpr std::string_view kTooManyRows = "SL3006";     ///< Of a body; it is refused as a whole.
-inline constexpr std::string_view kNoTopic = "SL3010";         ///< The envelope names no topic.
-inline constexpr std::string_view kUnknownTopic = "SL3011";    ///< No schema for the topic.
+inline constexpr std::string_view kTooManyRows =
+    "SL3006";                                           ///< Of a body; it is refused as a whole.
+inline constexpr std::string_view kNoTopic = "SL3010";  ///< The envelope names no topic.
+inline constexpr std::string_view kUnknownTopic = "SL3011";  ///< No schema for the topic.
 inline constexpr std::string_view kWrongType = "SL3012";
 inline constexpr std::string_view kOutOfRange = "SL3013";
 inline constexpr std::string_view kUnknownField = "SL3014";
 inline constexpr std::string_view kUnknownEnumerant = "SL3015";
 inline constexpr std::string_view kBadBase64 = "SL3016";
-inline constexpr std::string_view kBadTime = "SL3020";         ///< Event time is no RFC 3339 time with zone.
-inline constexpr std::string_view kFarTime = "SL3021";         ///< Outside 1970 … received + 1 day.
-inline constexpr std::string_view kNullTime = "SL3022";        ///< The `$Sl.eventTime` field is null or absent.
-inline constexpr std::string_view kBadEnvelope = "SL3030";     ///< An envelope member has the wrong type.
+inline constexpr std::string_view kBadTime =
+    "SL3020";  ///< Event time is no RFC 3339 time with zone.
+inline constexpr std::string_view kFarTime = "SL3021";  ///< Outside 1970 … received + 1 day.
+inline constexpr std::string_view kNullTime =
+    "SL3022";  ///< The `$Sl.eventTime` field is null or absent.
+inline constexpr std::string_view kBadEnvelope =
+    "SL3030";  ///< An envelope member has the wrong type.
 }  // namespace codes
 
 }  // namespace sluice::decode

@@ -42,7 +42,9 @@ class Contracts {
       by_topic_[topic] = std::make_shared<event::Contract>(std::move(contract));
     }
   }
-  std::shared_ptr<event::Contract>& operator[](const std::string& topic) { return by_topic_[topic]; }
+  std::shared_ptr<event::Contract>& operator[](const std::string& topic) {
+    return by_topic_[topic];
+  }
   ContractLookup Lookup() {
     return [this](std::string_view topic) -> std::shared_ptr<const event::Contract> {
       const auto found = by_topic_.find(std::string(topic));
@@ -65,7 +67,8 @@ class JsonDecoderTest : public testing::Test {
                            contracts_.Lookup(), sys_days(2026y / 1 / 5) + 12h, limits_);
   }
 
-  // The one row of `body` as "column=value …", nulls and constants left out, or "code path: message".
+  // The one row of `body` as "column=value …", nulls and constants left out, or "code path:
+  // message".
   std::string Row(std::string body, Shape shape = Shape::kContent, std::string_view topic = "all") {
     std::string seen;
     for (const Framing framing : {Framing::kNdjson, Framing::kJson}) {
@@ -115,14 +118,18 @@ class JsonDecoderTest : public testing::Test {
 };
 
 TEST_F(JsonDecoderTest, ReadsAllTypes) {
-  EXPECT_EQ(Row(R"({"b":true,"i8":-128,"i16":-32768,"i32":-2147483648,"i64":-9223372036854775808,"u8":255,)"
-                R"("u16":65535,"u32":4294967295,"u64":18446744073709551615,"f32":1.5,"f64":-2.5e-3,)"
-                R"("text":"a\u00e4\n","bytes":"AQI=","kind":"two"})"),
-            "b=true i8=-128 i16=-32768 i32=-2147483648 i64=-9223372036854775808 u8=255 u16=65535 "
-            "u32=4294967295 u64=18446744073709551615 f32=1.5 f64=-0.0025 text=aä\n bytes=\x01\x02 kind=two");
+  EXPECT_EQ(
+      Row(R"({"b":true,"i8":-128,"i16":-32768,"i32":-2147483648,"i64":-9223372036854775808,"u8":255,)"
+          R"("u16":65535,"u32":4294967295,"u64":18446744073709551615,"f32":1.5,"f64":-2.5e-3,)"
+          R"("text":"a\u00e4\n","bytes":"AQI=","kind":"two"})"),
+      "b=true i8=-128 i16=-32768 i32=-2147483648 i64=-9223372036854775808 u8=255 u16=65535 "
+      "u32=4294967295 u64=18446744073709551615 f32=1.5 f64=-0.0025 text=aä\n bytes=\x01\x02 "
+      "kind=two");
   EXPECT_EQ(Row(R"({"kind":"one","f64":3,"f32":-0,"u64":-0,"b":false,"text":""})"),
             "b=false u64=0 f32=-0 f64=3 text= kind=one");
-  EXPECT_EQ(Row(R"({"b":null,"i8":null,"u64":null,"f32":null,"text":null,"bytes":null,"kind":null})"), "");
+  EXPECT_EQ(
+      Row(R"({"b":null,"i8":null,"u64":null,"f32":null,"text":null,"bytes":null,"kind":null})"),
+      "");
   EXPECT_EQ(Row("{}"), "");
 }
 
@@ -147,11 +154,13 @@ TEST_F(JsonDecoderTest, SaysWhatIsWrongWithoutQuotingIt) {
       {R"({"b":true,"\u0062":true})", "SL3005 b: the name stands twice in its object"},
       {R"({"b":null,"b":true})", "SL3005 b: the name stands twice in its object"},
       {R"({"x":1,"x":2})", "SL3005 x: the name stands twice in its object"},
-      {R"({"bob@example.com":1,"bob@example.com":2})", "SL3005 : the name stands twice in its object"},
+      {R"({"bob@example.com":1,"bob@example.com":2})",
+       "SL3005 : the name stands twice in its object"},
       {R"({"i64":1,})", "SL3001 : not valid JSON at byte 9 of the row: expected a name in quotes"},
       {R"({"i64":01})", "SL3001 : not valid JSON at byte 8 of the row: expected ',' or '}'"},
       {R"({"i64":"x","y":tru})", "SL3001 : not valid JSON at byte 15 of the row: expected a value"},
-      {R"({"i64":1} 2)", "SL3001 : not valid JSON at byte 10 of the row: expected the end of the text"},
+      {R"({"i64":1} 2)",
+       "SL3001 : not valid JSON at byte 10 of the row: expected the end of the text"},
   };
   for (const auto& [body, expected] : cases) EXPECT_EQ(Row(body), expected) << body;
 }
@@ -159,11 +168,13 @@ TEST_F(JsonDecoderTest, SaysWhatIsWrongWithoutQuotingIt) {
 TEST_F(JsonDecoderTest, TreatsUnknownMembersAsTheContractSays) {
   EXPECT_EQ(Row(R"({"b":true,"x": {"y":[1, 2]} ,"z\n":"\u0041"})"),
             "b=true _extra={\"x\":{\"y\":[1, 2]},\"z\\n\":\"\\u0041\"}");
-  EXPECT_EQ(Row(R"({"x":123456789012345678901234567890})"), "_extra={\"x\":123456789012345678901234567890}");
+  EXPECT_EQ(Row(R"({"x":123456789012345678901234567890})"),
+            "_extra={\"x\":123456789012345678901234567890}");
   contracts_["all"] = std::make_shared<event::Contract>(*contracts_["all"]);
   contracts_["all"]->unknown = event::UnknownFields::kIgnore;
   EXPECT_EQ(Row(R"({"x":1})"), "");
-  EXPECT_EQ(Row(R"({"x":[1}})"), "SL3001 : not valid JSON at byte 7 of the row: expected ',' or ']'");
+  EXPECT_EQ(Row(R"({"x":[1}})"),
+            "SL3001 : not valid JSON at byte 7 of the row: expected ',' or ']'");
   contracts_["all"] = std::make_shared<event::Contract>(*contracts_["all"]);
   contracts_["all"]->unknown = event::UnknownFields::kError;
   EXPECT_EQ(Row(R"({"x":1})"), "SL3014 x: the schema has no such field");
@@ -199,7 +210,8 @@ TEST_F(JsonDecoderTest, ReadsEventTimes) {
 }
 
 constexpr std::string_view kEnvelopeRow =
-    "user_id=u email=e event_time=2026-01-05 00:00:01.000000Z _published_at=2026-01-05 00:00:01.000000Z "
+    "user_id=u email=e event_time=2026-01-05 00:00:01.000000Z _published_at=2026-01-05 "
+    "00:00:01.000000Z "
     "_producer=p _epoch=3 _sequence=142 _domain=user _entity=identity _name=created "
     R"(_metadata={"published":"2026-01-05T00:00:01Z","domain":"user","entity":"identity","name":"created",)"
     R"("more":[1]} _event_id=x)";
@@ -211,10 +223,11 @@ TEST_F(JsonDecoderTest, ReadsEnvelopesInAnyOrder) {
   const std::string rest = R"("sequence":142,"producer":"p","epoch":3,"event_id":"x")";
   const std::string event = R"("event":"user.identity.created")";
   const std::string content = R"("content":{"userId":"u","email":"e"})";
-  for (const auto& members : std::vector<std::vector<std::string>>{{event, rest, metadata, content},
-                                                                   {content, metadata, rest, event},
-                                                                   {metadata, content, event, rest},
-                                                                   {rest, event, content, metadata}}) {
+  for (const auto& members :
+       std::vector<std::vector<std::string>>{{event, rest, metadata, content},
+                                             {content, metadata, rest, event},
+                                             {metadata, content, event, rest},
+                                             {rest, event, content, metadata}}) {
     const std::string body = fmt::format("{{{}}}", fmt::join(members, ","));
     EXPECT_EQ(Row(body, Shape::kEnvelope), kEnvelopeRow) << body;
   }
@@ -228,8 +241,10 @@ TEST_F(JsonDecoderTest, RefusesBadEnvelopes) {
       {R"({"event":"all"})", "SL3030 content: expected an object, found nothing"},
       {R"({"event":"all","content":[]})", "SL3030 content: expected an object"},
       {R"({"event":1,"content":{}})", "SL3030 event: expected a string"},
-      {R"({"event":"all","topic":"timed","content":{}})", "SL3030 topic: event and topic name two topics"},
-      {R"({"event":"all","sequence":"1","content":{}})", "SL3030 sequence: expected an integer of 64 bits"},
+      {R"({"event":"all","topic":"timed","content":{}})",
+       "SL3030 topic: event and topic name two topics"},
+      {R"({"event":"all","sequence":"1","content":{}})",
+       "SL3030 sequence: expected an integer of 64 bits"},
       {R"({"event":"all","metadata":[],"content":{}})", "SL3030 metadata: expected an object"},
       {R"({"event":"all","metadata":{"published":1},"content":{}})",
        "SL3030 metadata.published: expected a string"},
@@ -239,7 +254,8 @@ TEST_F(JsonDecoderTest, RefusesBadEnvelopes) {
        "SL3021 metadata.published: the event time is before 1970, or more than a day ahead"},
       {R"({"event":"all","metadata":{"a":1,"a":2},"content":{}})",
        "SL3005 metadata.a: the name stands twice in its object"},
-      {R"({"event":"all","content":{},"content":{}})", "SL3005 content: the name stands twice in its object"},
+      {R"({"event":"all","content":{},"content":{}})",
+       "SL3005 content: the name stands twice in its object"},
       {R"({"event":"all","content":{"b":1}})", "SL3012 b: expected Bool, found number"},
       {R"({"content":{"b":1},"event":"all"})", "SL3012 b: expected Bool, found number"},
       {R"({"event":"all","metadata":{"a":[1}},"content":{}})",
@@ -269,7 +285,8 @@ TEST_F(JsonDecoderTest, KeepsRowsWithoutASchemaAsBytes) {
 
 TEST_F(JsonDecoderTest, KeepsGoodRowsBesideBadOnes) {
   const std::string body =
-      "{\"i32\":1,\"text\":\"one\"}\r\n\n  \t\n{\"i32\":2,\"text\":\"two\",\"b\":2}\n{\"text\":\"three\"}\nnonsense\n"
+      "{\"i32\":1,\"text\":\"one\"}\r\n\n  "
+      "\t\n{\"i32\":2,\"text\":\"two\",\"b\":2}\n{\"text\":\"three\"}\nnonsense\n"
       "{\"i32\":4}";
   const auto decoded = Decode(body, Framing::kNdjson);
   ASSERT_TRUE(decoded.ok()) << decoded.error().ToString();
@@ -288,12 +305,14 @@ TEST_F(JsonDecoderTest, KeepsGoodRowsBesideBadOnes) {
   EXPECT_TRUE(rows.batch->schema()->Equals(*FrameSchema(*rows.contract)));
   EXPECT_TRUE(rows.batch->ValidateFull().ok());
   EXPECT_EQ(rows.batch->GetColumnByName("i32")->ToString(), "[\n  1,\n  null,\n  4\n]");
-  EXPECT_EQ(rows.batch->GetColumnByName("text")->ToString(), "[\n  \"one\",\n  \"three\",\n  null\n]");
+  EXPECT_EQ(rows.batch->GetColumnByName("text")->ToString(),
+            "[\n  \"one\",\n  \"three\",\n  null\n]");
   EXPECT_EQ(rows.batch->GetColumnByName("b")->null_count(), 3);
 }
 
 TEST_F(JsonDecoderTest, GoesOnBehindBadRowsOfAnArray) {
-  const auto decoded = Decode(" [ {\"i32\":1} , {\"i32\":[{}, 2]}, 7, {\"i32\" : 3} ] ", Framing::kJson);
+  const auto decoded =
+      Decode(" [ {\"i32\":1} , {\"i32\":[{}, 2]}, 7, {\"i32\" : 3} ] ", Framing::kJson);
   ASSERT_TRUE(decoded.ok()) << decoded.error().ToString();
   EXPECT_EQ(decoded->received, 4);
   ASSERT_EQ(decoded->errors.size(), 2u);
@@ -303,12 +322,12 @@ TEST_F(JsonDecoderTest, GoesOnBehindBadRowsOfAnArray) {
   EXPECT_EQ(decoded->topics[0].rows, (std::vector<int64_t>{0, 3}));
   EXPECT_EQ(decoded->topics[0].payloads[1], "{\"i32\" : 3}");
 
-  for (const std::string body : {"", "  ", "[", "[{}", "[{},", "[{},]", "[,{}]", "[{} {}]", "[{}]]", "[{}] 1",
-                                 "[{\"i32\":\"x\"},{\"y\":[}]", "{", "{} {}", "tru"}) {
+  for (const std::string body : {"", "  ", "[", "[{}", "[{},", "[{},]", "[,{}]", "[{} {}]", "[{}]]",
+                                 "[{}] 1", "[{\"i32\":\"x\"},{\"y\":[}]", "{", "{} {}", "tru"}) {
     const auto refused = Decode(body, Framing::kJson);
     ASSERT_FALSE(refused.ok()) << body;
     EXPECT_EQ(refused.error().code(), ErrorCode::kInvalid);
-    EXPECT_EQ(refused.error().message().substr(0, 31), "SL3001: not valid JSON at byte " ) << body;
+    EXPECT_EQ(refused.error().message().substr(0, 31), "SL3001: not valid JSON at byte ") << body;
   }
   EXPECT_EQ(Decode("12", Framing::kJson).error().message(),
             "SL3002: the body is neither an object nor an array of objects");
@@ -318,7 +337,8 @@ TEST_F(JsonDecoderTest, GoesOnBehindBadRowsOfAnArray) {
 
 TEST_F(JsonDecoderTest, SortsRowsByTopic) {
   const auto decoded = Decode(
-      "{\"event\":\"all\",\"content\":{\"i32\":1}}\n{\"topic\":\"raw\",\"content\":{\"id\":\"a\"}}\n"
+      "{\"event\":\"all\",\"content\":{\"i32\":1}}\n{\"topic\":\"raw\",\"content\":{\"id\":\"a\"}}"
+      "\n"
       "{\"event\":\"all\",\"content\":{\"i32\":2}}\n{\"event\":\"nobody\",\"content\":{}}\n",
       Framing::kNdjson, Shape::kEnvelope);
   ASSERT_TRUE(decoded.ok());
@@ -337,11 +357,13 @@ TEST_F(JsonDecoderTest, HoldsItsLimits) {
             "SL3006: more than 2 rows; send fewer in a request");
   EXPECT_EQ(Decode("[{},{},{}]", Framing::kJson).error().message(),
             "SL3006: more than 2 rows; send fewer in a request");
-  EXPECT_EQ(Row(R"({"x":")" + std::string(300, 'x') + "\"}"), "SL3003 : 308 bytes; at most 200 are allowed");
+  EXPECT_EQ(Row(R"({"x":")" + std::string(300, 'x') + "\"}"),
+            "SL3003 : 308 bytes; at most 200 are allowed");
   EXPECT_EQ(Row(R"({"x":[[[]]]})"), "_extra={\"x\":[[[]]]}");
   EXPECT_EQ(Row(R"({"x":[[[{}]]]})"), "SL3004 : deeper than 4 levels");
   EXPECT_EQ(Row(R"({"i32":[[[{}]]]})"), "SL3004 : deeper than 4 levels");
-  EXPECT_EQ(Row(R"({"event":"all","content":{"x":[[]]}})", Shape::kEnvelope), "_extra={\"x\":[[]]}");
+  EXPECT_EQ(Row(R"({"event":"all","content":{"x":[[]]}})", Shape::kEnvelope),
+            "_extra={\"x\":[[]]}");
   EXPECT_EQ(Row(R"({"event":"all","content":{"x":[[[]]]}})", Shape::kEnvelope),
             "SL3004 : deeper than 4 levels");
 }

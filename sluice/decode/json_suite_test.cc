@@ -1,5 +1,5 @@
-// The cases of JSONTestSuite (https://github.com/nst/JSONTestSuite), each as the value of a member that the
-// schema does not name.
+// The cases of JSONTestSuite (https://github.com/nst/JSONTestSuite), each as the value of a member
+// that the schema does not name.
 
 #include <arrow/api.h>
 #include <fmt/format.h>
@@ -24,9 +24,10 @@ class JsonSuiteTest : public testing::Test {
  protected:
   void SetUp() override {
     const char* testdata = std::getenv("SLUICE_TESTDATA");
-    const fs::path folder = (testdata != nullptr ? fs::path(testdata)
-                                                 : fs::path(SLUICE_SOURCE_DIR) / "../shared/testdata") /
-                            "json-test-suite/test_parsing";
+    const fs::path folder =
+        (testdata != nullptr ? fs::path(testdata)
+                             : fs::path(SLUICE_SOURCE_DIR) / "../shared/testdata") /
+        "json-test-suite/test_parsing";
     if (!fs::is_directory(folder)) {
       GTEST_SKIP() << "the JSON test suite is not in " << folder << "; set SLUICE_TESTDATA";
     }
@@ -37,8 +38,9 @@ class JsonSuiteTest : public testing::Test {
     }
     ASSERT_EQ(cases_.size(), 318u);
     auto compiled = event::CompileCapnp(
-        {{"t.capnp", "@0x9a41c6de07b35f18; using Sl = import \"sluice.capnp\"; struct T $Sl.event(\"t\") { "
-                     "n @0 :Int32; m @1 :Int32; }"}},
+        {{"t.capnp",
+          "@0x9a41c6de07b35f18; using Sl = import \"sluice.capnp\"; struct T $Sl.event(\"t\") { "
+          "n @0 :Int32; m @1 :Int32; }"}},
         "t.capnp");
     ASSERT_TRUE(compiled.ok());
     contract_ = std::make_shared<event::Contract>(compiled->front());
@@ -46,9 +48,10 @@ class JsonSuiteTest : public testing::Test {
 
   Result<Decoded> Decode(const std::string& body, Framing framing, Shape shape) {
     padded_ = body + std::string(JsonDecoder::kPaddingBytes, ']');
-    return decoder_.Decode(std::string_view(padded_).substr(0, body.size()), framing, shape, "t",
-                           [this](std::string_view) { return contract_; },
-                           std::chrono::sys_days(std::chrono::year(2026) / 1 / 5));
+    return decoder_.Decode(
+        std::string_view(padded_).substr(0, body.size()), framing, shape, "t",
+        [this](std::string_view) { return contract_; },
+        std::chrono::sys_days(std::chrono::year(2026) / 1 / 5));
   }
 
   // The body that holds `value`, between members that the schema knows.
@@ -83,7 +86,8 @@ TEST_F(JsonSuiteTest, TakesAllThatIsJsonAndRefusesAllElse) {
     for (const Framing framing : {Framing::kJson, Framing::kNdjson}) {
       if (framing == Framing::kNdjson && lines) continue;
       for (const Shape shape : {Shape::kContent, Shape::kEnvelope}) {
-        if (shape == Shape::kEnvelope && framing == Framing::kJson) continue;  // Its neighbours are content.
+        if (shape == Shape::kEnvelope && framing == Framing::kJson)
+          continue;  // Its neighbours are content.
         const auto decoded = Decode(Body(value, framing, shape), framing, shape);
         if (name[0] == 'i') continue;  // To come back is all.
         if (name[0] == 'n') {

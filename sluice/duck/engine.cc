@@ -7,12 +7,14 @@
 #include "duckdb/main/connection.hpp"
 #include "duckdb/main/database.hpp"
 #include "duckdb/main/pending_query_result.hpp"
+#include "duckdb/main/valid_checker.hpp"
 
 #include <arrow/c/bridge.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "sluice/columnar/arrow_bridge.h"
@@ -60,55 +62,26 @@ duckdb::Value ToValue(const Parameters::mapped_type& value) {
 
 class DuckEngine final : public Engine {
  public:
-  Status Open(const EngineOptions& options) {
-    return Guarded<Status>([&]() -> Status {
-      const std::string version = duckdb::DuckDB::LibraryVersion();
-      if (version != kHeaderVersion) {
-        return Unsupported("duckdb is {}, but this program was built for {}", version, kHeaderVersion);
-      }
-      duckdb::DBConfig config;
-      config.SetOptionByName("threads", duckdb::Value::BIGINT(std::max(1, options.threads)));
-      config.SetOptionByName("memory_limit", fmt::format("{}B", options.memory_bytes_max));
-      config.SetOptionByName("temp_directory", options.temporary_folder);
-      config.SetOptionByName("autoinstall_known_extensions", false);
-      config.SetOptionByName("autoload_known_extensions", false);
-      config.SetOptionByName("allow_community_extensions", false);
-      config.SetOptionByName("allow_persistent_secrets", false);
-      database_ = std::make_unique<duckdb::DuckDB>(nullptr, &config);
-      internal::RegisterRelations(*database_->instance);
-      internal::RegisterPlanCheck(*database_->instance);
+  explicit DuckEngine(EngineOptions options) : options_(std::move(options)) {}
 
-      duckdb::Connection connection(*database_);
-      std::vector<std::string> settings = {"SET GLOBAL TimeZone = 'UTC'",
-                                           "SET GLOBAL max_expression_depth = 250",
-                                           "SET GLOBAL parquet_metadata_cache = true"};
-      if (!options.files_folder.empty()) {
-        settings.push_back(
-            fmt::format("SET GLOBAL allowed_directories = [{}]", Quote(options.files_folder)));
-      }
-      settings.push_back("SET GLOBAL enable_external_access = false");
-      settings.push_back("SET GLOBAL lock_configuration = true");
-      for (const std::string& setting : settings) {
-        const auto result = connection.Query(setting);
-        if (result->HasError()) return internal::FromDuck(result->GetErrorObject());
-      }
-      return {};
-    });
+  Status Open() {
+    const std::lock_guard lock(mutex_);
+    return Guarded<Status>([&] { return OpenDatabase(); });
   }
 
   Status Query(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
                const QueryLimits& limits, std::stop_token stop,
                const Parameters& parameters) override {
     return Guarded<Status>([&]() -> Status {
-      duckdb::Connection connection(*database_);
+      SLUICE_ASSIGN_OR_RETURN(const auto database, Database());
+      duckdb::Connection connection(*database);
       const auto named = duckdb::make_shared_ptr<QueryRelations>(relations);
       connection.context->registered_state->Insert(QueryRelations::kKey, named);
-      Watchdog::Watch watch(watchdog_, limits.time_max,
-                            [&connection] { connection.Interrupt(); });
+      Watchdog::Watch watch(watchdog_, limits.time_max, [&connection] { connection.Interrupt(); });
       const std::stop_callback on_stop(stop, [&watch] { watch.Expire(); });
 
-      Status status = Guarded<Status>(
-          [&] { return Run(connection, sql, parameters, sink, limits, watch); });
+      Status status =
+          Guarded<Status>([&] { return Run(connection, sql, parameters, sink, limits, watch); });
       if (status.ok()) return status;
       if (named->error()) return *named->error();
       if (watch.expired()) {
@@ -122,6 +95,52 @@ class DuckEngine final : public Engine {
   std::string Version() const override { return duckdb::DuckDB::LibraryVersion(); }
 
  private:
+  /// Returns the database; a new one if DuckDB has given the old one up, as it does after some
+  /// errors.
+  Result<std::shared_ptr<duckdb::DuckDB>> Database() {
+    const std::lock_guard lock(mutex_);
+    if (duckdb::ValidChecker::IsInvalidated(*database_->instance)) {
+      SLUICE_RETURN_IF_ERROR(OpenDatabase(), "open duckdb again");
+    }
+    return database_;
+  }
+
+  Status OpenDatabase() {
+    const std::string version = duckdb::DuckDB::LibraryVersion();
+    if (version != kHeaderVersion) {
+      return Unsupported("duckdb is {}, but this program was built for {}", version,
+                         kHeaderVersion);
+    }
+    duckdb::DBConfig config;
+    config.SetOptionByName("threads", duckdb::Value::BIGINT(std::max(1, options_.threads)));
+    config.SetOptionByName("memory_limit", fmt::format("{}B", options_.memory_bytes_max));
+    config.SetOptionByName("temp_directory", options_.temporary_folder);
+    config.SetOptionByName("autoinstall_known_extensions", false);
+    config.SetOptionByName("autoload_known_extensions", false);
+    config.SetOptionByName("allow_community_extensions", false);
+    config.SetOptionByName("allow_persistent_secrets", false);
+    auto database = std::make_shared<duckdb::DuckDB>(nullptr, &config);
+    internal::RegisterRelations(*database->instance);
+    internal::RegisterPlanCheck(*database->instance);
+
+    duckdb::Connection connection(*database);
+    std::vector<std::string> settings = {"SET GLOBAL TimeZone = 'UTC'",
+                                         "SET GLOBAL max_expression_depth = 250",
+                                         "SET GLOBAL parquet_metadata_cache = true"};
+    if (!options_.files_folder.empty()) {
+      settings.push_back(
+          fmt::format("SET GLOBAL allowed_directories = [{}]", Quote(options_.files_folder)));
+    }
+    settings.push_back("SET GLOBAL enable_external_access = false");
+    settings.push_back("SET GLOBAL lock_configuration = true");
+    for (const std::string& setting : settings) {
+      const auto result = connection.Query(setting);
+      if (result->HasError()) return internal::FromDuck(result->GetErrorObject());
+    }
+    database_ = std::move(database);
+    return {};
+  }
+
   static Status Run(duckdb::Connection& connection, std::string_view sql,
                     const Parameters& parameters, ResultSink& sink, const QueryLimits& limits,
                     const Watchdog::Watch& watch) {
@@ -138,8 +157,8 @@ class DuckEngine final : public Engine {
 
     // Owned by the stream, which the reader owns.
     auto* wrapper = new duckdb::ResultArrowArrayStreamWrapper(std::move(result), kResultRows);
-    SLUICE_ASSIGN_OR_RETURN(const auto reader, columnar::FromArrow(arrow::ImportRecordBatchReader(
-                                                   &wrapper->stream)));
+    SLUICE_ASSIGN_OR_RETURN(const auto reader,
+                            columnar::FromArrow(arrow::ImportRecordBatchReader(&wrapper->stream)));
     SLUICE_RETURN_IF_ERROR(sink.Begin(reader->schema()));
     int64_t rows = 0;
     while (true) {
@@ -157,15 +176,17 @@ class DuckEngine final : public Engine {
     }
   }
 
+  const EngineOptions options_;
   Watchdog watchdog_;
-  std::unique_ptr<duckdb::DuckDB> database_;
+  std::mutex mutex_;
+  std::shared_ptr<duckdb::DuckDB> database_;  // Guarded by mutex_.
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
-  auto engine = std::make_unique<DuckEngine>();
-  SLUICE_RETURN_IF_ERROR(engine->Open(options), "open duckdb");
+  auto engine = std::make_unique<DuckEngine>(options);
+  SLUICE_RETURN_IF_ERROR(engine->Open(), "open duckdb");
   return std::unique_ptr<Engine>(std::move(engine));
 }
 

@@ -23,8 +23,8 @@ namespace sluice::duck {
 
 /// A relation: the rows of Parquet files, then those of batches in memory.
 ///
-/// Files and batches may have fewer columns, more, or in another order: columns are matched by name,
-/// missing ones are null, other types are cast.
+/// Files and batches may have fewer columns, more, or in another order: columns are matched by
+/// name, missing ones are null, other types are cast.
 struct Relation {
   std::string schema_name;  ///< `bronze`
   std::string name;         ///< `flights`
@@ -36,10 +36,10 @@ struct Relation {
   int64_t file_rows = 0;  ///< About how many rows the files have, for planning; 0: not known.
 };
 
-/// Gives a relation when a query names it; called at most once a name and query, on the query's thread.
-/// Absent: there is none.
-using RelationLookup =
-    std::function<Result<std::optional<Relation>>(const std::string& schema, const std::string& name)>;
+/// Gives a relation when a query names it; called at most once a name and query, on the query's
+/// thread. Absent: there is none.
+using RelationLookup = std::function<Result<std::optional<Relation>>(const std::string& schema,
+                                                                     const std::string& name)>;
 
 /// Takes the result: schema once, then batches. An error ends the query.
 class ResultSink {
@@ -73,9 +73,10 @@ class Engine {
   static Result<std::unique_ptr<Engine>> Open(const EngineOptions& options);
   virtual ~Engine() = default;
 
-  /// Runs one SELECT (or VALUES, WITH, DESCRIBE, SHOW, EXPLAIN, SUMMARIZE). kInvalid: the text is no single
-  /// such statement, does not bind, or fails on its data; with DuckDB's reason. kDenied: it would write or
-  /// reach outside. kUnavailable: over a limit, or stopped. Errors of `relations` and `sink` as they are.
+  /// Runs one SELECT (or VALUES, WITH, DESCRIBE, SHOW, EXPLAIN, SUMMARIZE). kInvalid: the text is
+  /// no single such statement, does not bind, or fails on its data; with DuckDB's reason. kDenied:
+  /// it would write or reach outside. kUnavailable: over a limit, or stopped. Errors of `relations`
+  /// and `sink` as they are.
   virtual Status Query(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
                        const QueryLimits& limits = {}, std::stop_token stop = {},
                        const Parameters& parameters = {}) = 0;

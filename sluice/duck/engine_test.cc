@@ -24,9 +24,9 @@ class EngineTest : public internal::EngineFixture {
     Relation& flights = relations_[{"bronze", "flights"}];
     flights.schema_name = "bronze";
     flights.name = "flights";
-    flights.schema = arrow::schema({arrow::field("id", arrow::int64()),
-                                    arrow::field("airline", arrow::utf8()),
-                                    arrow::field("day", arrow::date32())});
+    flights.schema =
+        arrow::schema({arrow::field("id", arrow::int64()), arrow::field("airline", arrow::utf8()),
+                       arrow::field("day", arrow::date32())});
     flights.hive_columns = {"day"};
     flights.files = {
         WriteFile("f/day=2026-01-01/a.parquet",
@@ -40,8 +40,8 @@ class EngineTest : public internal::EngineFixture {
         MakeBatch({{"day", day}, {"airline", Strings({"DD", "AA"})}, {"id", Integers({6, 7})}})};
 
     Relation& airlines = relations_[{"", "airlines"}];
-    airlines.schema =
-        arrow::schema({arrow::field("code", arrow::utf8()), arrow::field("Full Name", arrow::utf8())});
+    airlines.schema = arrow::schema(
+        {arrow::field("code", arrow::utf8()), arrow::field("Full Name", arrow::utf8())});
     airlines.batches = {
         MakeBatch({{"code", Strings({"AA", "BB"})}, {"Full Name", Strings({"Alpha", "Beta"})}})};
   }
@@ -55,7 +55,8 @@ TEST_F(EngineTest, ReadsFilesThenBatches) {
 }
 
 TEST_F(EngineTest, ProjectsAnyColumnsInAnyOrder) {
-  EXPECT_EQ(Run("SELECT airline, id FROM bronze.flights WHERE id IN (1, 6) ORDER BY id"), "AA|1\nDD|6\n");
+  EXPECT_EQ(Run("SELECT airline, id FROM bronze.flights WHERE id IN (1, 6) ORDER BY id"),
+            "AA|1\nDD|6\n");
   EXPECT_EQ(Run("SELECT day FROM bronze.flights WHERE id = 7"), "2026-01-03\n");
   EXPECT_EQ(Run("SELECT airline, airline, day, id FROM bronze.flights WHERE id = 6"),
             "DD|DD|2026-01-03|6\n");
@@ -69,7 +70,8 @@ TEST_F(EngineTest, AppliesFiltersToBatches) {
   EXPECT_EQ(Run("SELECT id FROM bronze.flights WHERE id > 5 AND airline <> 'DD'"), "7\n");
   EXPECT_EQ(Run("SELECT id FROM bronze.flights WHERE id BETWEEN 3 AND 4 ORDER BY id"), "3\n4\n");
   EXPECT_EQ(Run("SELECT id FROM bronze.flights WHERE airline LIKE 'C%'"), "4\n");
-  EXPECT_EQ(Run("SELECT id FROM bronze.flights WHERE airline IN ('CC', 'DD') ORDER BY id"), "4\n6\n");
+  EXPECT_EQ(Run("SELECT id FROM bronze.flights WHERE airline IN ('CC', 'DD') ORDER BY id"),
+            "4\n6\n");
   EXPECT_EQ(Run("SELECT id FROM bronze.flights WHERE airline IS NULL"), "");
   EXPECT_EQ(Run("SELECT id FROM bronze.flights ORDER BY id DESC LIMIT 2"), "7\n6\n");
 }
@@ -83,40 +85,47 @@ TEST_F(EngineTest, AppliesFiltersToManyRowsOfBatches) {
   EXPECT_EQ(Run("SELECT id FROM many WHERE id = 123456"), "123456\n");
   EXPECT_EQ(Run("SELECT count(*), max(id) FROM many WHERE id % 2 = 0"), "250000|499998\n");
   // A join pushes its filter down while it runs.
-  EXPECT_EQ(Run("SELECT many.id FROM many JOIN bronze.flights f ON f.id = many.id WHERE f.id > 6"), "7\n");
+  EXPECT_EQ(Run("SELECT many.id FROM many JOIN bronze.flights f ON f.id = many.id WHERE f.id > 6"),
+            "7\n");
 }
 
 TEST_F(EngineTest, SkipsFilesOfOtherPartitions) {
-  const std::string plan = Run("EXPLAIN ANALYZE SELECT id FROM bronze.flights WHERE day = '2026-01-02'");
+  const std::string plan =
+      Run("EXPLAIN ANALYZE SELECT id FROM bronze.flights WHERE day = '2026-01-02'");
   EXPECT_NE(plan.find("b.parquet"), std::string::npos) << plan;
   EXPECT_EQ(plan.find("a.parquet"), std::string::npos) << plan;
 }
 
 TEST_F(EngineTest, JoinsRelationsAndResolvesNames) {
-  EXPECT_EQ(Run("SELECT \"Full Name\", count(*) FROM bronze.flights f JOIN airlines a ON a.code = f.airline "
+  EXPECT_EQ(Run("SELECT \"Full Name\", count(*) FROM bronze.flights f JOIN airlines a ON a.code = "
+                "f.airline "
                 "GROUP BY ALL ORDER BY ALL"),
             "Alpha|3\nBeta|2\n");
-  EXPECT_EQ(Run("SELECT a.id FROM bronze.flights a, bronze.flights b WHERE a.id = b.id + 6"), "7\n");
+  EXPECT_EQ(Run("SELECT a.id FROM bronze.flights a, bronze.flights b WHERE a.id = b.id + 6"),
+            "7\n");
   EXPECT_EQ(Run("SELECT flights.id FROM bronze.flights WHERE flights.id = 1"), "1\n");
   EXPECT_EQ(Run("SELECT \"flights\".\"id\" FROM \"bronze\".\"flights\" WHERE id = 1"), "1\n");
   EXPECT_EQ(Run("SELECT x.id FROM bronze.flights AS x WHERE id = 1"), "1\n");
   EXPECT_EQ(Run("SELECT y FROM bronze.flights AS x(y) WHERE y = 1"), "1\n");
   EXPECT_EQ(Run("FROM airlines"), "AA|Alpha\nBB|Beta\n");
-  EXPECT_EQ(Run("SELECT count(*) FROM bronze.flights WHERE airline IN (SELECT code FROM airlines)"), "5\n");
+  EXPECT_EQ(Run("SELECT count(*) FROM bronze.flights WHERE airline IN (SELECT code FROM airlines)"),
+            "5\n");
   EXPECT_EQ(Run("SELECT count(*) FROM bronze.flights TABLESAMPLE 100%"), "7\n");
 }
 
 TEST_F(EngineTest, LooksEachRelationUpOnce) {
-  EXPECT_EQ(Run("WITH a AS (SELECT * FROM airlines), b AS (FROM a) "
-                "SELECT count(*) FROM a, b, airlines WHERE a.code = b.code AND airlines.code = a.code"),
-            "2\n");
+  EXPECT_EQ(
+      Run("WITH a AS (SELECT * FROM airlines), b AS (FROM a) "
+          "SELECT count(*) FROM a, b, airlines WHERE a.code = b.code AND airlines.code = a.code"),
+      "2\n");
   EXPECT_EQ(lookups_, std::vector<std::string>{".airlines"});
 }
 
 TEST_F(EngineTest, CommonTableExpressionsComeFirst) {
   EXPECT_EQ(Run("WITH airlines AS (SELECT 42 AS n) SELECT * FROM airlines"), "42\n");
   EXPECT_TRUE(lookups_.empty());
-  EXPECT_EQ(Run("WITH flights AS (SELECT 42 AS n) SELECT count(*) FROM bronze.flights, flights"), "7\n");
+  EXPECT_EQ(Run("WITH flights AS (SELECT 42 AS n) SELECT count(*) FROM bronze.flights, flights"),
+            "7\n");
   EXPECT_EQ(Run("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 4) "
                 "SELECT sum(n) FROM t"),
             "10\n");
@@ -127,19 +136,20 @@ TEST_F(EngineTest, CommonTableExpressionsComeFirst) {
 
 TEST_F(EngineTest, GivesNoRowsOfTheRightTypesForAnEmptyRelation) {
   Relation& empty = relations_[{"", "empty"}];
-  empty.schema = arrow::schema({arrow::field("a", arrow::int32()),
-                                arrow::field("b", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
-                                arrow::field("c", arrow::fixed_size_binary(16)),
-                                arrow::field("d", arrow::decimal128(18, 3)),
-                                arrow::field("e", arrow::list(arrow::utf8())),
-                                arrow::field("f", arrow::struct_({arrow::field("x", arrow::boolean())}))});
+  empty.schema = arrow::schema(
+      {arrow::field("a", arrow::int32()),
+       arrow::field("b", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
+       arrow::field("c", arrow::fixed_size_binary(16)), arrow::field("d", arrow::decimal128(18, 3)),
+       arrow::field("e", arrow::list(arrow::utf8())),
+       arrow::field("f", arrow::struct_({arrow::field("x", arrow::boolean())}))});
   TextSink sink;
   const Status status = engine_->Query("SELECT * FROM empty", Lookup(), sink);
   ASSERT_TRUE(status.ok()) << status.error().ToString();
   EXPECT_EQ(sink.rows, 0);
-  EXPECT_EQ(sink.result_schema->ToString(),
-            "a: int32\nb: timestamp[us, tz=UTC]\nc: binary\nd: decimal128(18, 3)\ne: list<l: string>\n"
-            "f: struct<x: bool>");
+  EXPECT_EQ(
+      sink.result_schema->ToString(),
+      "a: int32\nb: timestamp[us, tz=UTC]\nc: binary\nd: decimal128(18, 3)\ne: list<l: string>\n"
+      "f: struct<x: bool>");
   EXPECT_EQ(Run("SELECT count(*), max(a) FROM empty"), "0|null\n");
 }
 
@@ -156,22 +166,24 @@ TEST_F(EngineTest, BringsFilesAndBatchesToTheSchema) {
     return *builder.Finish();
   };
   Relation& mixed = relations_[{"", "mixed"}];
-  mixed.schema = arrow::schema({arrow::field("id", arrow::int64()),
-                                arrow::field("key", arrow::fixed_size_binary(4)),
-                                arrow::field("seen", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
-                                arrow::field("note", arrow::utf8())});
+  mixed.schema = arrow::schema(
+      {arrow::field("id", arrow::int64()), arrow::field("key", arrow::fixed_size_binary(4)),
+       arrow::field("seen", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
+       arrow::field("note", arrow::utf8())});
   const auto small = internal::MakeArray<arrow::Int32Builder>(std::vector<int32_t>{2});
   mixed.files = {WriteFile("m/1.parquet", MakeBatch({{"id", Integers({1})},
                                                      {"key", binary("abcd")},
                                                      {"seen", at(1'000'000)},
                                                      {"extra", Strings({"not asked for"})}})),
                  WriteFile("m/2.parquet", MakeBatch({{"note", Strings({"two"})}, {"id", small}}))};
-  mixed.batches = {MakeBatch({{"id", Integers({3})}, {"key", binary("efgh")}, {"seen", at(2'000'000)}}),
-                   MakeBatch({{"extra", Strings({"x"})},
-                              {"note", Strings({"four"})},
-                              {"id", internal::MakeArray<arrow::Int16Builder>(std::vector<int16_t>{4})}})};
-  EXPECT_EQ(Run("SELECT id, hex(key), epoch_us(seen), note FROM mixed ORDER BY id"),
-            "1|61626364|1000000|null\n2|null|null|two\n3|65666768|2000000|null\n4|null|null|four\n");
+  mixed.batches = {
+      MakeBatch({{"id", Integers({3})}, {"key", binary("efgh")}, {"seen", at(2'000'000)}}),
+      MakeBatch({{"extra", Strings({"x"})},
+                 {"note", Strings({"four"})},
+                 {"id", internal::MakeArray<arrow::Int16Builder>(std::vector<int16_t>{4})}})};
+  EXPECT_EQ(
+      Run("SELECT id, hex(key), epoch_us(seen), note FROM mixed ORDER BY id"),
+      "1|61626364|1000000|null\n2|null|null|two\n3|65666768|2000000|null\n4|null|null|four\n");
   EXPECT_EQ(Run("SELECT id FROM mixed WHERE note IS NULL ORDER BY id"), "1\n3\n");
   EXPECT_EQ(Run("SELECT id FROM mixed WHERE note = 'two'"), "2\n");
   EXPECT_EQ(Run("SELECT id FROM mixed WHERE seen >= '1970-01-01T00:00:02Z'"), "3\n");
@@ -187,17 +199,20 @@ TEST_F(EngineTest, ReadsDictionariesNullsAndSlices) {
   const auto batch = MakeBatch({{"word", *builder.Finish()}});
   words.schema = batch->schema();
   words.batches = {batch->Slice(0, 33), batch->Slice(33, 0), batch->Slice(33)};
-  EXPECT_EQ(Run("SELECT word, count(*) FROM words GROUP BY ALL ORDER BY ALL"), "even|40\nodd|50\nnull|10\n");
+  EXPECT_EQ(Run("SELECT word, count(*) FROM words GROUP BY ALL ORDER BY ALL"),
+            "even|40\nodd|50\nnull|10\n");
 }
 
 TEST_F(EngineTest, QuotesHostileNames) {
   Relation& odd = relations_[{"sc\"he ma", "na'me.parquet"}];
-  const auto batch = MakeBatch({{"a\"b", Integers({1})}, {"select", Integers({2})}, {"ü x", Integers({3})}});
+  const auto batch =
+      MakeBatch({{"a\"b", Integers({1})}, {"select", Integers({2})}, {"ü x", Integers({3})}});
   odd.schema = batch->schema();
   odd.batches = {batch};
   odd.files = {WriteFile("o/it's [a]*?.parquet", batch)};
   EXPECT_EQ(Run("SELECT * FROM \"sc\"\"he ma\".\"na'me.parquet\""), "1|2|3\n1|2|3\n");
-  EXPECT_EQ(Run("SELECT \"a\"\"b\" + \"select\" + \"ü x\" FROM \"sc\"\"he ma\".\"na'me.parquet\""), "6\n6\n");
+  EXPECT_EQ(Run("SELECT \"a\"\"b\" + \"select\" + \"ü x\" FROM \"sc\"\"he ma\".\"na'me.parquet\""),
+            "6\n6\n");
 }
 
 TEST_F(EngineTest, DescribesAndExplains) {
@@ -214,7 +229,8 @@ TEST_F(EngineTest, BindsNamedParameters) {
   EXPECT_EQ(Run("SELECT id FROM bronze.flights WHERE airline = $code AND id > $least ORDER BY id",
                 {{"code", std::string("AA")}, {"least", int64_t{1}}}),
             "3\n7\n");
-  EXPECT_EQ(Run("SELECT count(*) FROM bronze.flights WHERE day = $day", {{"day", std::string("2026-01-03")}}),
+  EXPECT_EQ(Run("SELECT count(*) FROM bronze.flights WHERE day = $day",
+                {{"day", std::string("2026-01-03")}}),
             "4\n");
   EXPECT_EQ(Run("SELECT $a IS NULL, $b, $c", {{"a", std::monostate()}, {"b", true}, {"c", 1.5}}),
             "true|true|1.5\n");
@@ -224,9 +240,10 @@ TEST_F(EngineTest, BindsNamedParameters) {
 
 TEST_F(EngineTest, SaysWhatIsWrong) {
   EXPECT_EQ(Run("SELECT * FROM nowhere"), "table with name nowhere does not exist (invalid)");
-  EXPECT_EQ(Run("SELECT * FROM silver.flights"),
-            "table with name \"silver.flights\" does not exist because schema \"silver\" does not exist "
-            "(invalid)");
+  EXPECT_EQ(
+      Run("SELECT * FROM silver.flights"),
+      "table with name \"silver.flights\" does not exist because schema \"silver\" does not exist "
+      "(invalid)");
   EXPECT_EQ(Run("SELECT x FROM airlines"),
             "referenced column \"x\" not found in FROM clause (invalid)");
   EXPECT_EQ(Run("SELEC 1"), "syntax error at or near \"SELEC\" (invalid)");
@@ -259,14 +276,16 @@ TEST_F(EngineTest, StopsAtItsLimits) {
   EXPECT_EQ(engine_->Query("FROM range(11)", Lookup(), sink, limits).error().ToString(),
             "the result has more than 10 rows (unavailable)");
   limits.time_max = milliseconds(50);
-  EXPECT_EQ(engine_->Query("SELECT count(*) FROM range(1000000000) a, range(1000000000) b", Lookup(), sink,
-                           limits)
+  EXPECT_EQ(engine_
+                ->Query("SELECT count(*) FROM range(1000000000) a, range(1000000000) b", Lookup(),
+                        sink, limits)
                 .error()
                 .ToString(),
             "the query took longer than 50 ms (unavailable)");
-  EXPECT_EQ(engine_->Query("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) "
-                           "SELECT max(n) FROM t",
-                           Lookup(), sink, limits)
+  EXPECT_EQ(engine_
+                ->Query("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) "
+                        "SELECT max(n) FROM t",
+                        Lookup(), sink, limits)
                 .error()
                 .code(),
             ErrorCode::kUnavailable);
@@ -288,8 +307,9 @@ TEST_F(EngineTest, StopsWhenAsked) {
   Status status;
   std::thread runner([&] {
     TextSink sink;
-    status = engine_->Query("SELECT count(*) FROM airlines, range(1000000000) a, range(1000000000) b", lookup,
-                            sink, {}, source.get_token());
+    status =
+        engine_->Query("SELECT count(*) FROM airlines, range(1000000000) a, range(1000000000) b",
+                       lookup, sink, {}, source.get_token());
   });
   started.wait(false);
   source.request_stop();
@@ -303,8 +323,8 @@ TEST_F(EngineTest, StopsWhenAsked) {
 TEST_F(EngineTest, RunsManyQueriesAtOnce) {
   const std::string sql = "SELECT airline, count(*) FROM bronze.flights GROUP BY ALL ORDER BY ALL";
   const std::string expected = Run(sql);
-  const RelationLookup lookup = [relation = relations_[{"bronze", "flights"}]](
-                                    const std::string&, const std::string&) {
+  const RelationLookup lookup = [relation = relations_[{"bronze", "flights"}]](const std::string&,
+                                                                               const std::string&) {
     return Result<std::optional<Relation>>(std::optional<Relation>(relation));
   };
   std::atomic<int> right = 0;

@@ -32,28 +32,45 @@ std::string ToText(capnp::Text::Reader text) { return {text.cStr(), text.size()}
 
 std::optional<FieldType> ToFieldType(schema::Type::Which which) {
   switch (which) {
-    case schema::Type::BOOL: return FieldType::kBool;
-    case schema::Type::INT8: return FieldType::kInt8;
-    case schema::Type::INT16: return FieldType::kInt16;
-    case schema::Type::INT32: return FieldType::kInt32;
-    case schema::Type::INT64: return FieldType::kInt64;
-    case schema::Type::UINT8: return FieldType::kUInt8;
-    case schema::Type::UINT16: return FieldType::kUInt16;
-    case schema::Type::UINT32: return FieldType::kUInt32;
-    case schema::Type::UINT64: return FieldType::kUInt64;
-    case schema::Type::FLOAT32: return FieldType::kFloat32;
-    case schema::Type::FLOAT64: return FieldType::kFloat64;
-    case schema::Type::TEXT: return FieldType::kText;
-    case schema::Type::DATA: return FieldType::kData;
-    case schema::Type::ENUM: return FieldType::kEnum;
-    default: return std::nullopt;
+    case schema::Type::BOOL:
+      return FieldType::kBool;
+    case schema::Type::INT8:
+      return FieldType::kInt8;
+    case schema::Type::INT16:
+      return FieldType::kInt16;
+    case schema::Type::INT32:
+      return FieldType::kInt32;
+    case schema::Type::INT64:
+      return FieldType::kInt64;
+    case schema::Type::UINT8:
+      return FieldType::kUInt8;
+    case schema::Type::UINT16:
+      return FieldType::kUInt16;
+    case schema::Type::UINT32:
+      return FieldType::kUInt32;
+    case schema::Type::UINT64:
+      return FieldType::kUInt64;
+    case schema::Type::FLOAT32:
+      return FieldType::kFloat32;
+    case schema::Type::FLOAT64:
+      return FieldType::kFloat64;
+    case schema::Type::TEXT:
+      return FieldType::kText;
+    case schema::Type::DATA:
+      return FieldType::kData;
+    case schema::Type::ENUM:
+      return FieldType::kEnum;
+    default:
+      return std::nullopt;
   }
 }
 
 bool IsRetention(std::string_view text) {
   if (text.size() < 2 || text.size() > 6) return false;
-  const bool digits = std::all_of(text.begin(), text.end() - 1, [](char c) { return c >= '0' && c <= '9'; });
-  return digits && text[0] != '0' && std::string_view("hdwy").find(text.back()) != std::string_view::npos;
+  const bool digits =
+      std::all_of(text.begin(), text.end() - 1, [](char c) { return c >= '0' && c <= '9'; });
+  return digits && text[0] != '0' &&
+         std::string_view("hdwy").find(text.back()) != std::string_view::npos;
 }
 
 // Makes the contracts of one file, and gathers what is wrong with them.
@@ -81,7 +98,8 @@ class Translator {
 
  private:
   template <typename... Args>
-  void Report(Place place, std::string_view code, fmt::format_string<Args...> format, Args&&... args) {
+  void Report(Place place, std::string_view code, fmt::format_string<Args...> format,
+              Args&&... args) {
     const bool unsupported = code == schema_codes::kNotFlat || code == schema_codes::kPrivacy;
     invalid_ = invalid_ || !unsupported;
     problems_.push_back({file_, place, code, fmt::format(format, std::forward<Args>(args)...)});
@@ -113,12 +131,12 @@ class Translator {
       Report(place, schema_codes::kTopic, "struct '{}': {}", name, named.error().message());
     }
     if (!tables_.emplace(contract.table, name).second) {
-      Report(place, schema_codes::kTopic, "struct '{}': struct '{}' has the table '{}' already", name,
-             tables_[contract.table], contract.table);
+      Report(place, schema_codes::kTopic, "struct '{}': struct '{}' has the table '{}' already",
+             name, tables_[contract.table], contract.table);
     }
     if (!retain.empty() && !IsRetention(retain)) {
-      Report(place, schema_codes::kAnnotation, "struct '{}': retain takes a duration such as \"400d\"",
-             name);
+      Report(place, schema_codes::kAnnotation,
+             "struct '{}': retain takes a duration such as \"400d\"", name);
     }
     if (proto.getIsGeneric()) {
       Report(place, schema_codes::kNotFlat, "struct '{}' is generic; events must be flat", name);
@@ -131,11 +149,12 @@ class Translator {
     contracts_.push_back(std::move(contract));
   }
 
-  void AddFields(const capnp::StructSchema& node, const std::string& struct_name, Contract& contract) {
+  void AddFields(const capnp::StructSchema& node, const std::string& struct_name,
+                 Contract& contract) {
     if (node.getFields().size() > kFieldsMax) {
       Report(internal::FindStruct(tokens_, struct_name), schema_codes::kLimit,
-             "struct '{}' has {} fields; at most {} are allowed", struct_name, node.getFields().size(),
-             kFieldsMax);
+             "struct '{}' has {} fields; at most {} are allowed", struct_name,
+             node.getFields().size(), kFieldsMax);
       return;
     }
     std::map<std::string, std::string> columns;  // To the field that has it.
@@ -147,16 +166,18 @@ class Translator {
       field.column = ColumnName(field.name);
       const Place place = internal::FindField(tokens_, struct_name, field.name);
       if (!proto.isSlot()) {
-        Report(place, schema_codes::kNotFlat, "field '{}' is a group; events must be flat", field.name);
+        Report(place, schema_codes::kNotFlat, "field '{}' is a group; events must be flat",
+               field.name);
         continue;
       }
       if (proto.getOrdinal().isExplicit()) field.id = proto.getOrdinal().getExplicit();
       const auto type = ToFieldType(member.getType().which());
       if (!type) {
-        Report(place, schema_codes::kNotFlat,
-               "field '{}' is a struct, list, union or pointer, which have no column yet; events must "
-               "be flat",
-               field.name);
+        Report(
+            place, schema_codes::kNotFlat,
+            "field '{}' is a struct, list, union or pointer, which have no column yet; events must "
+            "be flat",
+            field.name);
         continue;
       }
       field.type = *type;
@@ -177,8 +198,8 @@ class Translator {
       const auto [taken, added] = columns.emplace(field.column, field.name);
       if (!added && taken->second.empty()) {
         Report(place, schema_codes::kColumn,
-               "field '{}' would be column '{}', which every table has; choose another name", field.name,
-               field.column);
+               "field '{}' would be column '{}', which every table has; choose another name",
+               field.name, field.column);
       } else if (!added) {
         Report(place, schema_codes::kColumn, "fields '{}' and '{}' would both be column '{}'",
                taken->second, field.name, field.column);
@@ -211,8 +232,8 @@ class Translator {
       } else if (id == ids.pii) {
         field.pii = ToText(annotation.getValue().getText());
         if (field.pii.empty()) {
-          Report(place, schema_codes::kAnnotation, "field '{}': pii takes a kind such as \"contact\"",
-                 field.name);
+          Report(place, schema_codes::kAnnotation,
+                 "field '{}': pii takes a kind such as \"contact\"", field.name);
         }
       } else if (id == ids.unkeyed) {
         unkeyed = true;
@@ -232,17 +253,19 @@ class Translator {
     }
     CheckRoles(index, place, field, contract);
     if (actions.size() > 1) {
-      Report(place, schema_codes::kAnnotation, "field '{}': {} and {} exclude each other", field.name,
-             actions[0], actions[1]);
+      Report(place, schema_codes::kAnnotation, "field '{}': {} and {} exclude each other",
+             field.name, actions[0], actions[1]);
     }
     if (sha256 != unkeyed) {
       Report(place, schema_codes::kAnnotation,
-             "field '{}': hash(sha256) stands only beside unkeyed(\"reason\"); prefer hash(hmacSha256)",
+             "field '{}': hash(sha256) stands only beside unkeyed(\"reason\"); prefer "
+             "hash(hmacSha256)",
              field.name);
     }
     if (field.privacy == Privacy::kHash || field.privacy == Privacy::kTokenize) {
       Report(place, schema_codes::kPrivacy,
-             "field '{}': {} is not built yet, and its values must not be stored in clear; use drop, or "
+             "field '{}': {} is not built yet, and its values must not be stored in clear; use "
+             "drop, or "
              "leave the field out",
              field.name, ToString(field.privacy));
     }
@@ -255,7 +278,8 @@ class Translator {
     if (time && field.type != FieldType::kText && field.type != FieldType::kInt64 &&
         field.type != FieldType::kUInt64) {
       Report(place, schema_codes::kAnnotation,
-             "field '{}': the event time is Text (RFC 3339), Int64 or UInt64 (milliseconds since 1970), "
+             "field '{}': the event time is Text (RFC 3339), Int64 or UInt64 (milliseconds since "
+             "1970), "
              "found {}",
              field.name, ToString(field.type));
     } else if (role && !time && !integer && field.type != FieldType::kText &&
@@ -272,8 +296,8 @@ class Translator {
   void Assign(std::optional<size_t>& slot, size_t index, std::string_view annotation, Place place,
               const Contract& contract) {
     if (slot) {
-      Report(place, schema_codes::kAnnotation, "field '{}' has {} already", contract.fields[*slot].name,
-             annotation);
+      Report(place, schema_codes::kAnnotation, "field '{}' has {} already",
+             contract.fields[*slot].name, annotation);
     }
     slot = index;
   }

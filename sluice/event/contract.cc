@@ -24,7 +24,8 @@ std::string SnakeCase(std::string_view name) {
       continue;
     }
     const bool after_word = i > 0 && (IsLower(name[i - 1]) || IsDigit(name[i - 1]));
-    const bool ends_acronym = i > 0 && IsUpper(name[i - 1]) && i + 1 < name.size() && IsLower(name[i + 1]);
+    const bool ends_acronym =
+        i > 0 && IsUpper(name[i - 1]) && i + 1 < name.size() && IsLower(name[i + 1]);
     if (after_word || ends_acronym) out += '_';
     out += Lower(c);
   }
@@ -70,7 +71,8 @@ Status CheckTopicName(std::string_view topic) {
   constexpr size_t kLengthMax = 128;
   if (topic.empty()) return Invalid("the topic's name is empty");
   if (topic.size() > kLengthMax) {
-    return Invalid("the topic's name has {} characters; at most {} are allowed", topic.size(), kLengthMax);
+    return Invalid("the topic's name has {} characters; at most {} are allowed", topic.size(),
+                   kLengthMax);
   }
   const bool begins = IsUpper(topic[0]) || IsLower(topic[0]);
   const bool continues = std::all_of(topic.begin(), topic.end(), [](char c) {
@@ -87,9 +89,9 @@ std::string ColumnName(std::string_view field) { return SnakeCase(field); }
 
 const std::vector<std::string_view>& ReservedColumns() {
   static const std::vector<std::string_view> columns = {
-      "event_time", "event_date", "_id",       "_partition", "_offset", "_received_at",
-      "_published_at", "_producer", "_epoch",  "_sequence",  "_domain", "_entity",
-      "_name",      "_metadata",  "_event_id", "_schema_version", "_tenant", "_extra"};
+      "event_time",    "event_date", "_id",       "_partition",      "_offset", "_received_at",
+      "_published_at", "_producer",  "_epoch",    "_sequence",       "_domain", "_entity",
+      "_name",         "_metadata",  "_event_id", "_schema_version", "_tenant", "_extra"};
   return columns;
 }
 
@@ -104,8 +106,8 @@ Status CheckSuccessor(const Contract& previous, const Contract& next) {
     const auto found = std::find_if(next.fields.begin(), next.fields.end(),
                                     [&](const Field& field) { return field.column == old.column; });
     if (found == next.fields.end()) {
-      return Conflict("field '{}': the new schema has no column '{}'; stored rows need it", old.name,
-                      old.column);
+      return Conflict("field '{}': the new schema has no column '{}'; stored rows need it",
+                      old.name, old.column);
     }
     if (found->type != old.type) {
       return Conflict("field '{}': {} cannot become {}", old.name, ToString(old.type),

@@ -47,13 +47,13 @@ std::string_view ToString(Privacy privacy);
 
 /// One field of a contract.
 struct Field {
-  std::string name;    ///< As in events: `userId`.
-  /// As in tables: `user_id`. The `$Sl.eventTime` field gets `event_time_sent` where its own name would
-  /// collide with the envelope's `event_time`.
+  std::string name;  ///< As in events: `userId`.
+  /// As in tables: `user_id`. The `$Sl.eventTime` field gets `event_time_sent` where its own name
+  /// would collide with the envelope's `event_time`.
   std::string column;
   FieldType type = FieldType::kText;
   std::vector<std::string> enumerants;  ///< Of kEnum only.
-  uint32_t id = 0;  ///< The ordinal: stable through renames.
+  uint32_t id = 0;                      ///< The ordinal: stable through renames.
   Privacy privacy = Privacy::kNone;
   std::string pii;       ///< `$Sl.pii("contact")`: the kind of personal data, empty if none.
   bool subject = false;  ///< `$Sl.subject`: names the person whom an erasure erases.
@@ -80,8 +80,8 @@ struct IdentityRules {
 ///
 /// Immutable once made.
 struct Contract {
-  std::string topic;   ///< `shop.user-events`
-  std::string table;   ///< `shop_user_events`, in schema bronze
+  std::string topic;  ///< `shop.user-events`
+  std::string table;  ///< `shop_user_events`, in schema bronze
   int32_t version = 1;
   /// Without a schema, rows are (id, data): declared `schema: none`.
   bool schemaless = false;
@@ -96,34 +96,35 @@ struct Contract {
   bool operator==(const Contract&) const = default;
 };
 
-/// Whether a field is annotated pii, hash, tokenize or drop. What such a topic's events hold beside their
-/// fields may be as private as these.
+/// Whether a field is annotated pii, hash, tokenize or drop. What such a topic's events hold beside
+/// their fields may be as private as these.
 bool IsSensitive(const Contract& contract);
 
 /// A schema text by its file name, such as {"flights.capnp", "@0x..; struct .."}.
 using SchemaFiles = std::map<std::string, std::string>;
 
-/// Compiles the Cap'n Proto file `name` of `files` and returns one contract for each struct annotated
+/// Compiles the Cap'n Proto file `name` of `files` and returns one contract for each struct
+/// annotated
 /// `$Sl.event`. "sluice.capnp" (BuiltinSchema()) can be imported from anywhere.
 ///
-/// Fields stand in the order of their ordinals. Members that the schema does not name are kept, but are
-/// an error in a sensitive topic (IsSensitive()): nobody has said how private they are.
+/// Fields stand in the order of their ordinals. Members that the schema does not name are kept, but
+/// are an error in a sensitive topic (IsSensitive()): nobody has said how private they are.
 ///
 /// kInvalid: the text does not compile, or means nothing we know.
-/// kUnsupported: valid, but not flat (nested structs, lists, unions), or with a privacy action that is not
-/// built yet.
-/// The message lists every error, one a line, as `file:line:column: SLnnnn: what`; codes are in
-/// schema_codes. Limits: 1 MiB of text, 1,000 fields, 64 levels of brackets.
+/// kUnsupported: valid, but not flat (nested structs, lists, unions), or with a privacy action that
+/// is not built yet. The message lists every error, one a line, as `file:line:column: SLnnnn:
+/// what`; codes are in schema_codes. Limits: 1 MiB of text, 1,000 fields, 64 levels of brackets.
 Result<std::vector<Contract>> CompileCapnp(const SchemaFiles& files, std::string_view name);
 
 /// The text of `sluice.capnp`: the annotations.
 std::string_view BuiltinSchema();
 
-/// The contract of a topic declared `schema: none`: columns `id` (text, the key) and `data` (the bytes of
-/// the JSON value, or of the text if it is one).
+/// The contract of a topic declared `schema: none`: columns `id` (text, the key) and `data` (the
+/// bytes of the JSON value, or of the text if it is one).
 Contract SchemalessContract(std::string_view topic);
 
-/// The contract as JSON, and back. Reading does not compile: a contract means what it meant when written.
+/// The contract as JSON, and back. Reading does not compile: a contract means what it meant when
+/// written.
 ///
 /// kCorrupt: not what ToJson() wrote. kUnsupported: written by a newer release.
 std::string ToJson(const Contract& contract);
@@ -138,19 +139,21 @@ std::string ColumnName(std::string_view field);
 /// Columns that every bronze table has; a field whose column collides with one is refused.
 const std::vector<std::string_view>& ReservedColumns();
 
-/// Whether `next` can follow `previous` in the same table: fields may be added or renamed by ordinal only
-/// where stored data still reads (thin rule: same columns keep their type; none disappears).
-/// kConflict: naming the first field that cannot.
+/// Whether `next` can follow `previous` in the same table: fields may be added or renamed by
+/// ordinal only where stored data still reads (thin rule: same columns keep their type; none
+/// disappears). kConflict: naming the first field that cannot.
 Status CheckSuccessor(const Contract& previous, const Contract& next);
 
 /// Codes in CompileCapnp()'s messages (docs/reference/errors.md explains each).
 namespace schema_codes {
-inline constexpr std::string_view kSyntax = "SL1101";       ///< Cap'n Proto refuses the text.
-inline constexpr std::string_view kNotFlat = "SL1102";      ///< A type that has no column.
-inline constexpr std::string_view kColumn = "SL1103";       ///< Two names, one column; or a reserved one.
-inline constexpr std::string_view kAnnotation = "SL1104";   ///< An annotation where it means nothing.
-inline constexpr std::string_view kTopic = "SL1105";        ///< Not a topic's name, or one used twice.
-inline constexpr std::string_view kPrivacy = "SL1106";      ///< A privacy action that is not built yet.
+inline constexpr std::string_view kSyntax = "SL1101";   ///< Cap'n Proto refuses the text.
+inline constexpr std::string_view kNotFlat = "SL1102";  ///< A type that has no column.
+inline constexpr std::string_view kColumn =
+    "SL1103";  ///< Two names, one column; or a reserved one.
+inline constexpr std::string_view kAnnotation =
+    "SL1104";                                           ///< An annotation where it means nothing.
+inline constexpr std::string_view kTopic = "SL1105";    ///< Not a topic's name, or one used twice.
+inline constexpr std::string_view kPrivacy = "SL1106";  ///< A privacy action that is not built yet.
 inline constexpr std::string_view kParentheses = "SL1107";  ///< `$Sl.hash.sha256`
 inline constexpr std::string_view kLimit = "SL1108";        ///< Too much text, nesting or fields.
 }  // namespace schema_codes

@@ -155,7 +155,8 @@ Result<Contract> FromJson(std::string_view json) {
   Reader reader(object);
   const int64_t format = reader.Integer("format", std::numeric_limits<int32_t>::max());
   if (reader.ok() && format > kFormat) {
-    return Unsupported("contract: format {}, expected {} or older; update this program", format, kFormat);
+    return Unsupported("contract: format {}, expected {} or older; update this program", format,
+                       kFormat);
   }
   Contract contract;
   contract.topic = reader.Text("topic");

@@ -38,8 +38,8 @@ TEST(CompileCapnpTest, MakesAContractOfTheSample) {
   EXPECT_EQ(contract.source, std::string(kHead) + std::string(kUserEvent));
   std::vector<std::string> columns;
   for (const Field& field : contract.fields) columns.push_back(field.column);
-  EXPECT_EQ(columns, (std::vector<std::string>{"event_id", "user_id", "event_type", "page", "timestamp",
-                                               "source"}));
+  EXPECT_EQ(columns, (std::vector<std::string>{"event_id", "user_id", "event_type", "page",
+                                               "timestamp", "source"}));
   EXPECT_EQ(contract.fields[2].type, FieldType::kEnum);
   EXPECT_EQ(contract.fields[2].enumerants,
             (std::vector<std::string>{"login", "click", "purchase", "logout"}));
@@ -99,11 +99,12 @@ TEST(CompileCapnpTest, ListsAllErrorsWithTheirPlaces) {
   EXPECT_EQ(Complaint("struct A $Sl.event(\"a\") {\n  x @0 :Txt;\n  y @1 :Itn64;\n}\n"),
             "t.capnp:4:9: SL1101: Not defined: Txt\n"
             "t.capnp:5:9: SL1101: Not defined: Itn64 (invalid)");
-  EXPECT_EQ(Complaint("struct A $Sl.event(\"a\") {\n  eventDate @0 :Text;\n  x @1 :List(Text);\n}\n"),
-            "t.capnp:4:3: SL1103: field 'eventDate' would be column 'event_date', which every table has; "
-            "choose another name\n"
-            "t.capnp:5:3: SL1102: field 'x' is a struct, list, union or pointer, which have no column "
-            "yet; events must be flat (invalid)");
+  EXPECT_EQ(
+      Complaint("struct A $Sl.event(\"a\") {\n  eventDate @0 :Text;\n  x @1 :List(Text);\n}\n"),
+      "t.capnp:4:3: SL1103: field 'eventDate' would be column 'event_date', which every table has; "
+      "choose another name\n"
+      "t.capnp:5:3: SL1102: field 'x' is a struct, list, union or pointer, which have no column "
+      "yet; events must be flat (invalid)");
 }
 
 TEST(CompileCapnpTest, RefusesWhatIsNotFlat) {
@@ -121,13 +122,15 @@ TEST(CompileCapnpTest, RefusesWhatIsNotFlat) {
     const auto result = Compile(body);
     ASSERT_FALSE(result.ok()) << body;
     EXPECT_EQ(result.error().code(), ErrorCode::kUnsupported) << body << result.error().message();
-    EXPECT_NE(result.error().message().find(": SL1102: "), std::string::npos) << result.error().message();
+    EXPECT_NE(result.error().message().find(": SL1102: "), std::string::npos)
+        << result.error().message();
   }
 }
 
 TEST(CompileCapnpTest, RefusesPrivacyActionsThatAreNotBuilt) {
   EXPECT_EQ(Complaint("struct A $Sl.event(\"a\") {\n  email @0 :Text $Sl.hash(hmacSha256);\n}\n"),
-            "t.capnp:4:3: SL1106: field 'email': hash is not built yet, and its values must not be stored "
+            "t.capnp:4:3: SL1106: field 'email': hash is not built yet, and its values must not be "
+            "stored "
             "in clear; use drop, or leave the field out (unsupported)");
   const auto tokenized = Compile("struct A $Sl.event(\"a\") { name @0 :Text $Sl.tokenize; }");
   ASSERT_FALSE(tokenized.ok());
@@ -159,7 +162,8 @@ TEST(CompileCapnpTest, RefusesAnnotationsThatMeanNothing) {
       {"struct A $Sl.event(\"a b\") { x @0 :Text; }", "topic's name"},
       {"struct A $Sl.event(\"a.b\") { x @0 :Text; } struct B $Sl.event(\"a-b\") { x @0 :Text; }",
        "table 'a_b' already"},
-      {"struct A $Sl.event(\"a\") { userId @0 :Text; userID @1 :Text; }", "both be column 'user_id'"},
+      {"struct A $Sl.event(\"a\") { userId @0 :Text; userID @1 :Text; }",
+       "both be column 'user_id'"},
   };
   for (const auto& [body, expected] : cases) {
     const std::string complaint = Complaint(body);
@@ -169,8 +173,9 @@ TEST(CompileCapnpTest, RefusesAnnotationsThatMeanNothing) {
 
 TEST(CompileCapnpTest, ImportsAmongItsFiles) {
   const SchemaFiles files = {
-      {"a/x.capnp", "@0x9a41c6de07b35f18; using Sl = import \"../sluice.capnp\"; using E = import "
-                    "\"e.capnp\"; struct A $Sl.event(\"a\") { x @0 :E.Kind; }"},
+      {"a/x.capnp",
+       "@0x9a41c6de07b35f18; using Sl = import \"../sluice.capnp\"; using E = import "
+       "\"e.capnp\"; struct A $Sl.event(\"a\") { x @0 :E.Kind; }"},
       {"a/e.capnp", "@0x9a41c6de07b35f19; enum Kind { one @0; two @1; }"},
   };
   const auto contracts = CompileCapnp(files, "a/x.capnp");
@@ -186,13 +191,20 @@ TEST(CompileCapnpTest, SurvivesHostileText) {
   std::string structs;
   for (int i = 0; i < 20'000; ++i) structs += "struct S { ";
   const std::vector<std::string> bodies = {
-      nested, dotted, structs, std::string(2 << 20, 'a'), std::string("\0\xff\xfe", 3),
+      nested,
+      dotted,
+      structs,
+      std::string(2 << 20, 'a'),
+      std::string("\0\xff\xfe", 3),
       "using A = .B; using B = .A; struct S $Sl.event(\"a\") { x @0 :A; }",
       "const a :Int32 = .b; const b :Int32 = .a; struct S $Sl.event(\"a\") { x @0 :Int32; }",
       "struct S $Sl.event(.t) { x @0 :Text; } const t :Text = .t;",
       "struct S $Sl.event(\"a\") { x @0 :Text; y @65535 :Text; }",
-      "struct S $Sl.event(\"a\") { x @0 :S; }", "using X = import \"t.capnp\"; struct S { x @0 :X.S; }",
-      "\"", "\"\\", "struct S $Sl.event(\"a\") { x @0 :Data = embed \"t.capnp\"; }"};
+      "struct S $Sl.event(\"a\") { x @0 :S; }",
+      "using X = import \"t.capnp\"; struct S { x @0 :X.S; }",
+      "\"",
+      "\"\\",
+      "struct S $Sl.event(\"a\") { x @0 :Data = embed \"t.capnp\"; }"};
   for (const std::string& body : bodies) {
     const auto result = Compile(body);
     if (result.ok()) {
@@ -234,8 +246,8 @@ TEST(NamesTest, BecomeSnakeCase) {
   EXPECT_EQ(ColumnName("viewportW"), "viewport_w");
   EXPECT_EQ(TableName("shop.user-events"), "shop_user_events");
   EXPECT_TRUE(CheckTopicName("shop.user-events_1").ok());
-  for (const std::string& bad : {std::string(), std::string("1a"), std::string("a/b"), std::string("a b"),
-                                 std::string("ä"), std::string(129, 'a')}) {
+  for (const std::string& bad : {std::string(), std::string("1a"), std::string("a/b"),
+                                 std::string("a b"), std::string("ä"), std::string(129, 'a')}) {
     EXPECT_FALSE(CheckTopicName(bad).ok()) << bad;
   }
 }

@@ -37,9 +37,9 @@ struct Counts {
 
 /// One life of a journal: boots, appends, faults, crashes; all drawn from a seed.
 ///
-/// All appends but the first of a boot come from callbacks, so that the journal's thread alone decides
-/// what happens next and a seed repeats itself (but for the proof an idle journal writes at the end of a
-/// boot: the stop may come before it).
+/// All appends but the first of a boot come from callbacks, so that the journal's thread alone
+/// decides what happens next and a seed repeats itself (but for the proof an idle journal writes at
+/// the end of a boot: the stop may come before it).
 class Life {
  public:
   Life(uint64_t seed, Counts& counts) : counts_(counts), engine_(seed), random_(seed) {
@@ -126,9 +126,9 @@ class Life {
   /// Chooses what goes wrong in this boot.
   void Harm() {
     if (!Chance(5)) disk_.CutPowerAfter(engine_() % 120);
-    for (const DiskCall call : {DiskCall::kOpen, DiskCall::kWrite, DiskCall::kSync,
-                                DiskCall::kAllocate, DiskCall::kRename, DiskCall::kRemove,
-                                DiskCall::kTruncate, DiskCall::kSyncDirectory}) {
+    for (const DiskCall call :
+         {DiskCall::kOpen, DiskCall::kWrite, DiskCall::kSync, DiskCall::kAllocate,
+          DiskCall::kRename, DiskCall::kRemove, DiskCall::kTruncate, DiskCall::kSyncDirectory}) {
       if (MayFail(call) && Chance(3)) disk_.Fail(call, engine_() % 20, 1 + engine_() % 3);
     }
     disk_.SetCapacity(Chance(4) ? (100 << 10) + engine_() % (300 << 10) : UINT64_MAX);
@@ -174,7 +174,8 @@ class Life {
       AddFrame(attempt, frames, {.schema = id, .is_schema = true}, id);
     }
     for (uint64_t i = 1 + engine_() % 3; i > 0; --i) {
-      const auto schema = std::next(usable.begin(), static_cast<ptrdiff_t>(engine_() % usable.size()));
+      const auto schema =
+          std::next(usable.begin(), static_cast<ptrdiff_t>(engine_() % usable.size()));
       AddFrame(attempt, frames,
                {.partition = static_cast<PartitionId>(engine_() % 3),
                 .rows = 1 + static_cast<int64_t>(engine_() % 5),
@@ -183,8 +184,9 @@ class Life {
     }
     --budget_;
     ++outstanding_;
-    journal.Append(std::move(frames),
-                   [this, &journal, id](Result<Appended> outcome) { Answer(journal, id, outcome); });
+    journal.Append(std::move(frames), [this, &journal, id](Result<Appended> outcome) {
+      Answer(journal, id, outcome);
+    });
   }
 
   void AddFrame(Attempt& attempt, std::vector<NewFrame>& frames, const Sent& sent, uint64_t id) {
@@ -290,8 +292,8 @@ class Life {
       const Sent& sent = attempt.frames[i];
       if (sent.is_schema) {
         // A schema once kept stays, whatever is released.
-        EXPECT_EQ(read.contains(i), attempt.fate == Fate::kKept ||
-                                        (attempt.fate == Fate::kUnknown && !read.empty()))
+        EXPECT_EQ(read.contains(i),
+                  attempt.fate == Fate::kKept || (attempt.fate == Fate::kUnknown && !read.empty()))
             << "schema of attempt " << id;
         continue;
       }
@@ -358,11 +360,11 @@ TEST(JournalCrashTest, KeepsItsPromises) {
     SCOPED_TRACE(fmt::format("SLUICE_SEED={}", seed));
     Life(seed, counts).Run();
   }
-  fmt::print("{} power losses ({} in recovery), {} kills, {} failed syncs; acked {}, refused {}, "
-             "unknown {} kept and {} gone; {} torn tails, {} removed\n",
-             counts.crashes, counts.nested, counts.kills, counts.sync_failures, counts.acked,
-             counts.refused, counts.survived_unknown, counts.lost_unknown, counts.torn,
-             counts.removed);
+  fmt::print(
+      "{} power losses ({} in recovery), {} kills, {} failed syncs; acked {}, refused {}, "
+      "unknown {} kept and {} gone; {} torn tails, {} removed\n",
+      counts.crashes, counts.nested, counts.kills, counts.sync_failures, counts.acked,
+      counts.refused, counts.survived_unknown, counts.lost_unknown, counts.torn, counts.removed);
   if (count < 100) return;
   EXPECT_GT(counts.crashes, 200);
   EXPECT_GT(counts.kills, 50);

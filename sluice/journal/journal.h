@@ -23,8 +23,9 @@ using Offset = int64_t;
 using PartitionId = uint32_t;
 
 enum class FrameKind : uint8_t {
-  kData = 1,    ///< Rows of a partition.
-  kSchema = 2,  ///< A schema by id: journaled before its first use, kept for as long as frames use it.
+  kData = 1,  ///< Rows of a partition.
+  kSchema =
+      2,  ///< A schema by id: journaled before its first use, kept for as long as frames use it.
 };
 
 /// What a caller appends.
@@ -61,10 +62,10 @@ struct Options {
   uint64_t queue_bytes_max = 256ull << 20;  ///< Beyond, Append() is refused with kUnavailable.
   /// An idle journal proves its last group acknowledged after this time, with a group of its own.
   std::chrono::microseconds idle_watermark{10'000};
-  uint64_t free_bytes_min = 64ull << 20;    ///< With less room on the disk Append() is refused.
-  /// Called when a sync fails, instead of aborting, which is what an empty one does. If it returns, the
-  /// journal is dead: it writes nothing more and leaves the callbacks of what was under way uncalled.
-  /// For simulations of a power loss.
+  uint64_t free_bytes_min = 64ull << 20;  ///< With less room on the disk Append() is refused.
+  /// Called when a sync fails, instead of aborting, which is what an empty one does. If it returns,
+  /// the journal is dead: it writes nothing more and leaves the callbacks of what was under way
+  /// uncalled. For simulations of a power loss.
   std::function<void(const Error&)> on_sync_failure = {};
 };
 
@@ -78,16 +79,16 @@ struct Recovery {
 
 /// A durable log. Frames of one Append() lie in one group; a group is kept whole or not at all.
 ///
-/// Thread-safe. One thread writes: it takes all that waits, writes and syncs it as one group, then calls
-/// the callbacks, in the order of offsets. When a sync fails the process aborts: what the kernel dropped
-/// cannot be known, and recovery is the normal start.
+/// Thread-safe. One thread writes: it takes all that waits, writes and syncs it as one group, then
+/// calls the callbacks, in the order of offsets. When a sync fails the process aborts: what the
+/// kernel dropped cannot be known, and recovery is the normal start.
 class Journal {
  public:
   using Callback = std::function<void(Result<Appended>)>;
 
   /// Opens or makes the journal and recovers it.
-  /// kConflict: another process has it. kCorrupt: acknowledged data is damaged; the message says where
-  /// and what to do. `disk`, `clock`, `random` must outlive the journal.
+  /// kConflict: another process has it. kCorrupt: acknowledged data is damaged; the message says
+  /// where and what to do. `disk`, `clock`, `random` must outlive the journal.
   static Result<std::unique_ptr<Journal>> Open(const Options& options, os::Disk& disk,
                                                const os::Clock& clock, os::Random& random);
   virtual ~Journal() = default;
@@ -96,29 +97,30 @@ class Journal {
   virtual const std::string& uuid() const = 0;
   virtual const Recovery& recovery() const = 0;
 
-  /// Raises the next offset of a partition; never lowers it. Call before the first append to it, with
-  /// the table's txn + 1: a journal that was lost must not use offsets again.
+  /// Raises the next offset of a partition; never lowers it. Call before the first append to it,
+  /// with the table's txn + 1: a journal that was lost must not use offsets again.
   virtual void RaiseNextOffset(PartitionId partition, Offset next) = 0;
   /// Returns the offset behind the last durable row.
   virtual Offset NextOffset(PartitionId partition) const = 0;
 
-  /// Reads all that is durable now, from the oldest kept on: first every schema once, then the data, in
-  /// order. Stops at the first error of `visit` and returns it.
-  /// kCorrupt: stored bytes are damaged; what was visited before is sound.
+  /// Reads all that is durable now, from the oldest kept on: first every schema once, then the
+  /// data, in order. Stops at the first error of `visit` and returns it. kCorrupt: stored bytes are
+  /// damaged; what was visited before is sound.
   virtual Status Read(const std::function<Status(const Frame&)>& visit) const = 0;
 
-  /// Queues frames; `done` is called once, on the journal's thread, after the sync of their bytes has
-  /// returned, or with kUnavailable if they were refused (disk full; nothing of them can ever be read).
-  /// It is called at once, before Append() returns, with kUnavailable if the queue is full or the journal
-  /// stopped, and with kInvalid if a frame is (no rows of data, rows of a schema, too many bytes).
+  /// Queues frames; `done` is called once, on the journal's thread, after the sync of their bytes
+  /// has returned, or with kUnavailable if they were refused (disk full; nothing of them can ever
+  /// be read). It is called at once, before Append() returns, with kUnavailable if the queue is
+  /// full or the journal stopped, and with kInvalid if a frame is (no rows of data, rows of a
+  /// schema, too many bytes).
   virtual void Append(std::vector<NewFrame> frames, Callback done) = 0;
 
   /// Allows to forget the partition's frames below `offset` (landed and unread). Whole segments are
   /// removed, by the journal's thread, once all their frames may go. Schemas are never forgotten.
   virtual void Release(PartitionId partition, Offset offset) = 0;
 
-  /// Writes and syncs what is queued, then a clean mark; returns when done. Append() fails from then on.
-  /// The destructor does it too. Not to be called from a callback.
+  /// Writes and syncs what is queued, then a clean mark; returns when done. Append() fails from
+  /// then on. The destructor does it too. Not to be called from a callback.
   virtual void Stop() = 0;
 
   virtual uint64_t BytesOnDisk() const = 0;

@@ -64,7 +64,8 @@ class JournalTest : public testing::Test {
     options_.segment_bytes = 64 << 10;
     options_.free_bytes_min = 0;
     options_.idle_watermark = hours(24);
-    options_.on_sync_failure = [](const Error&) {};  // The test goes on where the process would end.
+    options_.on_sync_failure = [](const Error&) {
+    };  // The test goes on where the process would end.
   }
 
   std::unique_ptr<Journal> Open() {
@@ -97,7 +98,8 @@ class JournalTest : public testing::Test {
 TEST_F(JournalTest, GivesDenseOffsetsPerPartitionAndReadsBack) {
   auto journal = Open();
   EXPECT_TRUE(Read(*journal).empty());
-  const auto first = Append(*journal, {Schema(1, "s"), Data(1, 3, "a"), Data(2, 1, "b"), Data(1, 2, "c")});
+  const auto first =
+      Append(*journal, {Schema(1, "s"), Data(1, 3, "a"), Data(2, 1, "b"), Data(1, 2, "c")});
   ASSERT_TRUE(first.ok());
   EXPECT_EQ(first->bases, (std::vector<Offset>{0, 0, 0, 3}));
   EXPECT_EQ(first->received, os::Timestamp(hours(1)));
@@ -138,10 +140,12 @@ TEST_F(JournalTest, ReadsFramesOfEverySize) {
   ASSERT_TRUE(Append(*journal, {Data(1, 1, "y")}).ok());
   const auto sizes = [](const Journal& opened) {
     std::vector<size_t> read;
-    EXPECT_TRUE(opened.Read([&](const Frame& frame) -> Status {
-      read.push_back(frame.payload.size());
-      return {};
-    }).ok());
+    EXPECT_TRUE(opened
+                    .Read([&](const Frame& frame) -> Status {
+                      read.push_back(frame.payload.size());
+                      return {};
+                    })
+                    .ok());
     return read;
   };
   const std::vector<size_t> expected = {0, 1, 7, 8, 4096 - 240, 8192, 8193, 70'000, 2'000'000, 1};
@@ -290,7 +294,8 @@ TEST_F(JournalTest, HaltsWhenAcknowledgedBytesAreDamaged) {
     ASSERT_TRUE(disk_.Damage(path, at, 0x40).ok());
     if (at < 4096 + 123 || at >= 4096 + 128) {  // Padding carries nothing.
       const std::string error = OpenError();
-      EXPECT_TRUE(error.starts_with("journal 'journal': segment '" + path + "' at byte 4096, group 1: "))
+      EXPECT_TRUE(
+          error.starts_with("journal 'journal': segment '" + path + "' at byte 4096, group 1: "))
           << error;
       EXPECT_TRUE(error.ends_with("(corrupt)")) << error;
     }
@@ -312,7 +317,8 @@ TEST_F(JournalTest, AnIdleJournalProvesItsLastGroup) {
 
 TEST_F(JournalTest, HaltsWhenASealedSegmentIsDamagedCutOrGone) {
   auto journal = Open();
-  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Append(*journal, {Data(1, 1, std::string(8000, 'x'))}).ok());
+  for (int i = 0; i < 20; ++i)
+    ASSERT_TRUE(Append(*journal, {Data(1, 1, std::string(8000, 'x'))}).ok());
   ASSERT_EQ(journal->recovery().segments, 0u);
   Kill(journal);
   const std::string path = "journal/00000000000000000001";
@@ -325,14 +331,16 @@ TEST_F(JournalTest, HaltsWhenASealedSegmentIsDamagedCutOrGone) {
 
   ASSERT_TRUE(disk_.Rename(path, "journal/hidden").ok());
   EXPECT_NE(OpenError().find("is missing; restore"), std::string::npos);
-  ASSERT_TRUE(disk_.Rename("journal/00000000000000000002", path).ok());  // Another one in its place.
+  ASSERT_TRUE(
+      disk_.Rename("journal/00000000000000000002", path).ok());  // Another one in its place.
   EXPECT_NE(OpenError().find("header is of segment 2"), std::string::npos);
   ASSERT_TRUE(disk_.Rename(path, "journal/00000000000000000002").ok());
   ASSERT_TRUE(disk_.Rename("journal/hidden", path).ok());
 
   auto file = std::move(*disk_.Open(path, os::OpenMode::kWrite));
   const uint64_t size = *file->Size();
-  ASSERT_TRUE(disk_.Damage(path, size - 3 * 4096, 1).ok());  // The last group: nothing follows in the file.
+  ASSERT_TRUE(
+      disk_.Damage(path, size - 3 * 4096, 1).ok());  // The last group: nothing follows in the file.
   EXPECT_NE(OpenError().find("(corrupt)"), std::string::npos);
   EXPECT_EQ(*file->Size(), size);
   ASSERT_TRUE(disk_.Damage(path, size - 3 * 4096, 1).ok());

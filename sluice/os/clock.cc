@@ -11,9 +11,7 @@ using std::chrono::microseconds;
 
 }  // namespace
 
-Timestamp SystemClock::Now() const {
-  return floor<microseconds>(std::chrono::system_clock::now());
-}
+Timestamp SystemClock::Now() const { return floor<microseconds>(std::chrono::system_clock::now()); }
 
 Monotonic SystemClock::Steady() const {
   return floor<microseconds>(std::chrono::steady_clock::now());

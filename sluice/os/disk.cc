@@ -9,7 +9,8 @@ Result<std::string> ReadFile(Disk& disk, std::string_view path, uint64_t bytes_m
     return Invalid("'{}' has {} bytes, at most {} are allowed", path, size, bytes_max);
   }
   std::string bytes(size, '\0');
-  SLUICE_ASSIGN_OR_RETURN(const size_t got, file->Read(0, std::as_writable_bytes(std::span(bytes))));
+  SLUICE_ASSIGN_OR_RETURN(const size_t got,
+                          file->Read(0, std::as_writable_bytes(std::span(bytes))));
   bytes.resize(got);
   return bytes;
 }

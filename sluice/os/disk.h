@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Files, as the rest of Sluice sees them: what is durable after which call is part of the contract.
+/// Files, as the rest of Sluice sees them: what is durable after which call is part of the
+/// contract.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,13 +17,14 @@ namespace sluice::os {
 
 /// An open file. Reads and writes give their own offset, so threads may share it.
 ///
-/// Thread-safe, as far as callers do not write the same bytes. Written bytes may be lost or torn by a
-/// power loss until Sync() has returned.
+/// Thread-safe, as far as callers do not write the same bytes. Written bytes may be lost or torn by
+/// a power loss until Sync() has returned.
 class File {
  public:
   virtual ~File() = default;
 
-  /// Reads up to `into.size()` bytes at `offset`; returns how many, fewer only at the end of the file.
+  /// Reads up to `into.size()` bytes at `offset`; returns how many, fewer only at the end of the
+  /// file.
   virtual Result<size_t> Read(uint64_t offset, std::span<std::byte> into) = 0;
   /// Writes all bytes of all `pieces`, one behind the other, at `offset`.
   /// kUnavailable: the disk is full or failed; some of the bytes may be written.
@@ -48,8 +50,8 @@ enum class OpenMode : uint8_t {
 
 /// A tree of files. Paths are absolute or relative to the working directory, with '/'.
 ///
-/// Thread-safe. A created, renamed or removed name survives a power loss only after SyncDirectory() of
-/// its folder.
+/// Thread-safe. A created, renamed or removed name survives a power loss only after SyncDirectory()
+/// of its folder.
 class Disk {
  public:
   virtual ~Disk() = default;
@@ -61,7 +63,8 @@ class Disk {
   virtual Status RenameNoReplace(std::string_view from, std::string_view to) = 0;
   /// Removes a file. kNotFound: it does not exist.
   virtual Status Remove(std::string_view path) = 0;
-  /// Returns the names in a folder, sorted, folders with a final '/'; empty if there is no such folder.
+  /// Returns the names in a folder, sorted, folders with a final '/'; empty if there is no such
+  /// folder.
   virtual Result<std::vector<std::string>> List(std::string_view folder) = 0;
   /// Makes the folder and its parents, durably; fine if it exists.
   virtual Status MakeFolders(std::string_view folder) = 0;
@@ -69,8 +72,8 @@ class Disk {
   virtual Result<bool> Exists(std::string_view path) = 0;
   /// Bytes that ordinary users may still write on the device of `path`.
   virtual Result<uint64_t> FreeBytes(std::string_view path) = 0;
-  /// Takes an exclusive lock on the file `path`, made if need be; it lasts as long as the returned object.
-  /// kConflict: another process (or another call) holds it.
+  /// Takes an exclusive lock on the file `path`, made if need be; it lasts as long as the returned
+  /// object. kConflict: another process (or another call) holds it.
   virtual Result<std::unique_ptr<File>> Lock(std::string_view path) = 0;
 };
 

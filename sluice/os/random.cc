@@ -24,7 +24,7 @@ uint64_t Random::Next() {
 std::string Random::Uuid() {
   uint64_t high = Next();
   uint64_t low = Next();
-  high = (high & 0xffff'ffff'ffff'0fffu) | 0x4000u;                // Version 4.
+  high = (high & 0xffff'ffff'ffff'0fffu) | 0x4000u;               // Version 4.
   low = (low & 0x3fff'ffff'ffff'ffffu) | 0x8000'0000'0000'0000u;  // The RFC's variant.
   return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffffu,
                      high & 0xffffu, low >> 48, low & 0xffff'ffff'ffffu);

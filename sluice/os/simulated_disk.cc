@@ -184,7 +184,8 @@ Status SimulatedDisk::Grow(Inode& inode, uint64_t size) {
   if (capacity_ != UINT64_MAX) {
     const uint64_t used = Used();
     const uint64_t own = (inode.seen.size() + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
-    const uint64_t room = own + (capacity_ > used ? (capacity_ - used) / kBlockBytes * kBlockBytes : 0);
+    const uint64_t room =
+        own + (capacity_ > used ? (capacity_ - used) / kBlockBytes * kBlockBytes : 0);
     if (size > room) {
       inode.seen.resize(std::max<uint64_t>(room, inode.seen.size()));
       return Unavailable("no space left on the simulated disk");
@@ -216,8 +217,8 @@ void SimulatedDisk::SyncInode(Inode& inode) {
 }
 
 void SimulatedDisk::CrashInode(Inode& inode, std::mt19937_64& engine) {
-  // Chances of a sector in tenths: new, then old; the rest is zero or garbage. All-or-nothing and mostly
-  // kept find other bugs than an even mix does.
+  // Chances of a sector in tenths: new, then old; the rest is zero or garbage. All-or-nothing and
+  // mostly kept find other bugs than an even mix does.
   const auto pick = engine() % 4;
   const uint64_t kept = pick == 0 ? 0 : pick == 1 ? 10 : pick == 2 ? 9 : 5;
   const uint64_t old = pick == 0 ? 10 : pick == 1 ? 0 : pick == 2 ? 0 : 3;

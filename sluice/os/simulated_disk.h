@@ -33,9 +33,10 @@ enum class DiskCall : uint8_t {
 
 /// Files in memory, with what is durable kept apart from what is only written.
 ///
-/// A file is sectors of 512 bytes and a size; a folder is names. Each has a state that calls see and one
-/// that a power loss leaves. Crash() keeps any subset of the unsynced sectors, sizes and names, the last or
-/// the last but one state of a sector, and may leave zeros or garbage where one was being written. The same calls and seed give the same bytes.
+/// A file is sectors of 512 bytes and a size; a folder is names. Each has a state that calls see
+/// and one that a power loss leaves. Crash() keeps any subset of the unsynced sectors, sizes and
+/// names, the last or the last but one state of a sector, and may leave zeros or garbage where one
+/// was being written. The same calls and seed give the same bytes.
 ///
 /// Thread-safe. Files must not outlive the disk.
 class SimulatedDisk final : public Disk {
@@ -57,16 +58,16 @@ class SimulatedDisk final : public Disk {
   Result<std::unique_ptr<File>> Lock(std::string_view path) override;
 
   /// Lets calls of this kind fail with kUnavailable, `times` in a row after the next `skip` ones. A
-  /// failed write has written some of its bytes; what a failed sync should have kept is lost, yet reads
-  /// show it until DropCache(), as with a real kernel.
+  /// failed write has written some of its bytes; what a failed sync should have kept is lost, yet
+  /// reads show it until DropCache(), as with a real kernel.
   void Fail(DiskCall call, uint64_t skip = 0, uint64_t times = 1);
   /// Forgets what Fail() and CutPowerAfter() have asked for and what has not happened yet.
   void ClearFaults();
   /// Sets how many bytes all files together may have; beyond, calls fail with kUnavailable.
   void SetCapacity(uint64_t bytes);
 
-  /// Cuts the power when the next `calls` calls that change something have been made: the one after them
-  /// takes effect in memory, but fails, as do all that follow, until Crash() or Restart().
+  /// Cuts the power when the next `calls` calls that change something have been made: the one after
+  /// them takes effect in memory, but fails, as do all that follow, until Crash() or Restart().
   void CutPowerAfter(uint64_t calls);
   bool powered() const;
   /// Number of calls so far that change something.
@@ -86,8 +87,8 @@ class SimulatedDisk final : public Disk {
   struct Inode {
     std::vector<std::byte> seen;     // What reads show; its size is the file's.
     std::vector<std::byte> durable;  // What a power loss leaves.
-    // Sectors that were written since the last sync, each with what it held before it was written again:
-    // that may have reached the disk as well. Empty: it was written once.
+    // Sectors that were written since the last sync, each with what it held before it was written
+    // again: that may have reached the disk as well. Empty: it was written once.
     std::map<size_t, std::vector<std::byte>> unsynced;
     bool locked = false;
   };

@@ -148,7 +148,8 @@ TEST_F(SimulatedDiskTest, MayHaveWrittenWhatWasWrittenOver) {
     disk.Crash(seed);
     outcomes.insert(*ReadFile(disk, "a", 9));
   }
-  for (const std::string outcome : {"1", "2", "3"}) EXPECT_TRUE(outcomes.contains(outcome)) << outcome;
+  for (const std::string outcome : {"1", "2", "3"})
+    EXPECT_TRUE(outcomes.contains(outcome)) << outcome;
 }
 
 TEST_F(SimulatedDiskTest, IsFullAtItsCapacity) {

@@ -85,8 +85,7 @@ int OpenRetried(const std::string& path, int flags) {
 
 class SystemFile final : public File {
  public:
-  SystemFile(int descriptor, std::string path)
-      : descriptor_(descriptor), path_(std::move(path)) {}
+  SystemFile(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
 
   Result<size_t> Read(uint64_t offset, std::span<std::byte> into) override {
     size_t done = 0;
@@ -146,7 +145,7 @@ class SystemFile final : public File {
   }
 
   Result<uint64_t> Size() override {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(descriptor_.number(), &info) != 0) return SystemError(errno, "stat", path_);
     return static_cast<uint64_t>(info.st_size);
   }
@@ -161,9 +160,8 @@ class SystemFile final : public File {
   Status Allocate(uint64_t size) override {
     if (size == 0) return {};
     SLUICE_ASSIGN_OR_RETURN(const uint64_t old_size, Size());
-    const int failed = Retried([&] {
-      return ::fallocate(descriptor_.number(), 0, 0, static_cast<off_t>(size));
-    });
+    const int failed =
+        Retried([&] { return ::fallocate(descriptor_.number(), 0, 0, static_cast<off_t>(size)); });
     if (failed == 0) return {};
     if (errno != EOPNOTSUPP) return SystemError(errno, "allocate", path_);
     // This file system cannot reserve: long files are all that can be had.
@@ -243,7 +241,7 @@ Result<std::vector<std::string>> SystemDisk::List(std::string_view folder) {
     if (name == "." || name == "..") continue;
     bool is_folder = entry->d_type == DT_DIR;
     if (entry->d_type == DT_UNKNOWN) {
-      struct stat info {};
+      struct stat info{};
       is_folder = ::fstatat(::dirfd(stream), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
                   S_ISDIR(info.st_mode);
     }
@@ -255,7 +253,7 @@ Result<std::vector<std::string>> SystemDisk::List(std::string_view folder) {
 }
 
 Status SystemDisk::MakeFolders(std::string_view folder) {
-  struct stat info {};
+  struct stat info{};
   const std::string name(folder);
   if (::stat(name.c_str(), &info) == 0) {
     if (S_ISDIR(info.st_mode)) return {};
@@ -281,14 +279,14 @@ Status SystemDisk::SyncDirectory(std::string_view folder) {
 }
 
 Result<bool> SystemDisk::Exists(std::string_view path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(std::string(path).c_str(), &info) == 0) return true;
   if (errno == ENOENT || errno == ENOTDIR) return false;
   return SystemError(errno, "stat", path);
 }
 
 Result<uint64_t> SystemDisk::FreeBytes(std::string_view path) {
-  struct statvfs info {};
+  struct statvfs info{};
   if (::statvfs(std::string(path).c_str(), &info) != 0) return SystemError(errno, "stat", path);
   return static_cast<uint64_t>(info.f_bavail) * static_cast<uint64_t>(info.f_frsize);
 }

@@ -224,8 +224,7 @@ void Connection::WriteMore() {
   SetDeadline(shared_.options.idle_time_max);
   const size_t head = std::min(written_, out_head_.size());
   const size_t body = written_ - head;
-  const std::array buffers = {asio::buffer(out_head_) + head,
-                              asio::buffer(out_.body) + body};
+  const std::array buffers = {asio::buffer(out_head_) + head, asio::buffer(out_.body) + body};
   socket_.async_write_some(buffers, [self = shared_from_this()](ErrorCode error, size_t count) {
     if (self->state_ != State::kWriting) return;
     if (error) return self->Close();
@@ -245,7 +244,8 @@ void Connection::OnWritten() {
 }
 
 void Connection::Linger() {
-  // Closing with bytes unread would reset the connection, and the client might never see the answer.
+  // Closing with bytes unread would reset the connection, and the client might never see the
+  // answer.
   if (state_ != State::kLingering) {
     state_ = State::kLingering;
     SetDeadline(kLingerTime);

@@ -32,15 +32,15 @@ struct Shared {
   std::mutex mutex;
   std::condition_variable changed;
   std::unordered_set<std::shared_ptr<Connection>> open;  // Guarded by mutex.
-  int served = 0;         // Of these, not refused; guarded by mutex.
-  bool stopping = false;  // Guarded by mutex.
+  int served = 0;                                        // Of these, not refused; guarded by mutex.
+  bool stopping = false;                                 // Guarded by mutex.
 
   // Last, so that it goes first: what waits in it refers to the rest.
   boost::asio::io_context io;
 };
 
-/// Reads a request, hands it to the handler, writes the answer, and again. Requests that arrive together
-/// (pipelined) are handled one after the other.
+/// Reads a request, hands it to the handler, writes the answer, and again. Requests that arrive
+/// together (pipelined) are handled one after the other.
 ///
 /// Not thread-safe but for executor(): everything else runs on that strand.
 class Connection : public std::enable_shared_from_this<Connection> {

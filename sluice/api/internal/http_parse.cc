@@ -18,7 +18,8 @@ using Fields = std::map<std::string, std::string>;
 
 Fault Bad(std::string_view detail) { return Fault{400, "bad_request", detail}; }
 
-/// Fields that decide where a message ends or whose it is; twice, and two readers may pick differently.
+/// Fields that decide where a message ends or whose it is; twice, and two readers may pick
+/// differently.
 bool MustBeSingle(std::string_view name) {
   return name == "host" || name == "content-length" || name == "transfer-encoding" ||
          name == "content-type" || name == "content-encoding" || name == "authorization" ||
@@ -60,7 +61,8 @@ std::string_view TakeLine(std::string_view& text) {
 std::optional<Fault> ParseFields(std::string_view text, Fields& fields) {
   size_t count = 0;
   for (std::string_view line = TakeLine(text); !line.empty(); line = TakeLine(text)) {
-    if (++count > kFieldsMax) return Fault{431, "header_too_large", "there are too many header fields"};
+    if (++count > kFieldsMax)
+      return Fault{431, "header_too_large", "there are too many header fields"};
     if (auto fault = ParseField(line, fields)) return fault;
   }
   return std::nullopt;
@@ -77,7 +79,8 @@ std::optional<Fault> ParseFraming(const Fields& fields, Framing& framing) {
     framing.content_length = value;
   }
   if (const auto coding = fields.find("transfer-encoding"); coding != fields.end()) {
-    if (framing.content_length) return Bad("a message has both content length and transfer encoding");
+    if (framing.content_length)
+      return Bad("a message has both content length and transfer encoding");
     if (!EqualsIgnoringCase(coding->second, "chunked")) {
       return Bad("the only transfer encoding understood is chunked");
     }
@@ -108,7 +111,8 @@ bool IsHost(std::string_view text) {
 
 std::optional<Fault> ParseTarget(std::string_view target, Request& request) {
   for (const char c : target) {
-    if (c <= ' ' || c > '~' || c == '#') return Bad("the target has a character that is not allowed");
+    if (c <= ' ' || c > '~' || c == '#')
+      return Bad("the target has a character that is not allowed");
   }
   if (target == "*" && request.method == "OPTIONS") {
     request.path = "*";

@@ -25,8 +25,8 @@ struct Fault {
 class HeadScanner {
  public:
   void Reset() { scanned_ = 0; }
-  /// Returns the length of the head with its empty line, or 0 if more bytes are needed. `bytes` are all so
-  /// far. A line feed without a carriage return is a fault at once.
+  /// Returns the length of the head with its empty line, or 0 if more bytes are needed. `bytes` are
+  /// all so far. A line feed without a carriage return is a fault at once.
   std::optional<Fault> Scan(std::string_view bytes, size_t& length);
 
  private:
@@ -41,20 +41,22 @@ struct Framing {
   bool expects_continue = false;
 };
 
-/// Parses a request line and fields, up to and with the empty line. Fills all of `request` but its body.
+/// Parses a request line and fields, up to and with the empty line. Fills all of `request` but its
+/// body.
 std::optional<Fault> ParseRequestHead(std::string_view head, Request& request, Framing& framing);
 
 /// Parses a status line and fields, as ParseRequestHead() does.
 std::optional<Fault> ParseResponseHead(std::string_view head, int& status,
-                                       std::map<std::string, std::string>& fields, Framing& framing);
+                                       std::map<std::string, std::string>& fields,
+                                       Framing& framing);
 
 /// Decodes a path: percent signs once; no control character, backslash, encoded slash, `.` or `..`.
 std::optional<Fault> DecodePath(std::string_view text, std::string& path);
 /// Decodes `a=b&c=d`, where `+` is a space.
 std::optional<Fault> DecodeQuery(std::string_view text, std::map<std::string, std::string>& query);
 
-/// Decodes a chunked body whose bytes come piece by piece. Extensions and trailers are checked, then
-/// dropped.
+/// Decodes a chunked body whose bytes come piece by piece. Extensions and trailers are checked,
+/// then dropped.
 ///
 /// Not thread-safe: a connection owns it.
 class ChunkDecoder {

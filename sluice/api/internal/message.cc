@@ -14,7 +14,8 @@ void AppendText(std::string& out, std::string_view text) {
   for (const char c : text) out.push_back(IsControl(c) ? ' ' : c);
 }
 
-/// Appends a date as RFC 9110 wants it. Formatting is kept for the second, which many answers share.
+/// Appends a date as RFC 9110 wants it. Formatting is kept for the second, which many answers
+/// share.
 void AppendDate(std::string& out, std::chrono::sys_seconds now) {
   thread_local std::chrono::sys_seconds kept_for = std::chrono::sys_seconds::min();
   thread_local std::string kept;
@@ -25,12 +26,11 @@ void AppendDate(std::string& out, std::chrono::sys_seconds now) {
     const auto day = std::chrono::floor<std::chrono::days>(now);
     const std::chrono::year_month_day date(day);
     const std::chrono::hh_mm_ss time(now - day);
-    kept = fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
-                       kDays[std::chrono::weekday(day).c_encoding()],
-                       static_cast<unsigned>(date.day()),
-                       kMonths[static_cast<unsigned>(date.month()) - 1],
-                       static_cast<int>(date.year()), time.hours().count(), time.minutes().count(),
-                       time.seconds().count());
+    kept = fmt::format(
+        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[std::chrono::weekday(day).c_encoding()],
+        static_cast<unsigned>(date.day()), kMonths[static_cast<unsigned>(date.month()) - 1],
+        static_cast<int>(date.year()), time.hours().count(), time.minutes().count(),
+        time.seconds().count());
     kept_for = now;
   }
   out.append(kept);
@@ -40,37 +40,68 @@ void AppendDate(std::string& out, std::chrono::sys_seconds now) {
 
 std::string_view ReasonPhrase(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 206: return "Partial Content";
-    case 301: return "Moved Permanently";
-    case 302: return "Found";
-    case 304: return "Not Modified";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 411: return "Length Required";
-    case 412: return "Precondition Failed";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 417: return "Expectation Failed";
-    case 422: return "Unprocessable Content";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    case 507: return "Insufficient Storage";
-    default: return status < 400 ? "OK" : "Error";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
+    case 206:
+      return "Partial Content";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 411:
+      return "Length Required";
+    case 412:
+      return "Precondition Failed";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 422:
+      return "Unprocessable Content";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    case 507:
+      return "Insufficient Storage";
+    default:
+      return status < 400 ? "OK" : "Error";
   }
 }
 

@@ -19,8 +19,8 @@ inline bool MayHaveBody(int status) { return status >= 200 && status != 204 && s
 /// What happens to the connection after an answer.
 enum class Then { kKeepAlive, kClose };
 
-/// Returns the status line and fields. A control character in a field of the handler's becomes a space, so
-/// that no value can start a field of its own.
+/// Returns the status line and fields. A control character in a field of the handler's becomes a
+/// space, so that no value can start a field of its own.
 std::string FormatHead(const Response& response, std::chrono::sys_seconds now, Then then);
 
 }  // namespace sluice::api::internal

@@ -38,7 +38,8 @@ class RawSocket {
     return received_;
   }
 
-  /// Reads until `text` has come, and returns all that came up to its end; empty if it does not come.
+  /// Reads until `text` has come, and returns all that came up to its end; empty if it does not
+  /// come.
   std::string ReadUntil(std::string_view text) {
     size_t place = 0;
     while ((place = received_.find(text)) == std::string::npos) {

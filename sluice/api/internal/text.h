@@ -22,8 +22,8 @@ inline int HexValue(char c) {
 /// Is `c` a `tchar` of RFC 9110, which names and methods are made of?
 bool IsTokenChar(char c);
 
-/// Returns the bytes of the character that `text` starts with, or 0 if it starts with no valid UTF-8.
-/// Needs a text that is not empty.
+/// Returns the bytes of the character that `text` starts with, or 0 if it starts with no valid
+/// UTF-8. Needs a text that is not empty.
 size_t Utf8Length(std::string_view text);
 
 bool IsUtf8(std::string_view text);

@@ -8,8 +8,9 @@
 
 namespace sluice::decode::internal {
 
-/// Decodes `text`, with its padding, into `out`, and returns the number of bytes; nothing if it is not
-/// base64 in its one canonical form. `out` takes 3 bytes for each 4 characters, and may be the text itself.
+/// Decodes `text`, with its padding, into `out`, and returns the number of bytes; nothing if it is
+/// not base64 in its one canonical form. `out` takes 3 bytes for each 4 characters, and may be the
+/// text itself.
 std::optional<size_t> DecodeBase64(std::string_view text, char* out);
 
 }  // namespace sluice::decode::internal

@@ -29,16 +29,15 @@ int64_t PackBits(const uint8_t* bytes, int64_t rows, uint8_t* out) {
   for (; row + 8 <= rows; row += 8) {
     uint64_t eight;
     std::memcpy(&eight, bytes + row, sizeof(eight));
-    const auto packed = static_cast<uint8_t>(eight * 0x0102040810204080u >> 56);
-    ones += std::popcount(packed);
-    *out++ = packed;
+    *out++ = static_cast<uint8_t>(eight * 0x0102040810204080u >> 56);
+    ones += static_cast<int64_t>(eight * 0x0101010101010101u >> 56);  // The sum of the eight.
   }
   if (row < rows) {
     uint8_t packed = 0;
     for (int bit = 0; row < rows; ++bit, ++row) {
       packed = static_cast<uint8_t>(packed | bytes[row] << bit);
+      ones += bytes[row];
     }
-    ones += std::popcount(packed);
     *out = packed;
   }
   return ones;
@@ -72,16 +71,31 @@ void Column::FillNulls(int64_t end) {
   filled_ = end;
 }
 
-std::shared_ptr<arrow::Buffer> BatchMaker::Zeros(size_t size) {
-  if (zeros_ == nullptr || static_cast<size_t>(zeros_->size()) < size) {
-    const auto bytes = static_cast<int64_t>(std::bit_ceil(std::max<size_t>(size, 4096)));
+std::shared_ptr<arrow::ArrayData> BatchMaker::Nulls(const std::shared_ptr<arrow::DataType>& type,
+                                                    int64_t rows) {
+  constexpr size_t kKeptMax = 64;
+  for (const auto& kept : nulls_) {
+    if (kept->type == type && kept->length == rows) return kept;
+  }
+  const bool text = type->id() == arrow::Type::STRING || type->id() == arrow::Type::BINARY;
+  const auto count = static_cast<size_t>(rows);
+  const size_t bits = text ? 0 : static_cast<size_t>(type->bit_width());
+  const size_t size = text ? (count + 1) * sizeof(int32_t) : (count * bits + 7) / 8;
+  const size_t largest = std::max(size, BitmapBytes(rows));
+  if (zeros_ == nullptr || static_cast<size_t>(zeros_->size()) < largest) {
+    const auto bytes = static_cast<int64_t>(std::bit_ceil(std::max<size_t>(largest, 4096)));
     auto allocated = arrow::AllocateBuffer(bytes);
     if (!allocated.ok()) return nullptr;
     std::unique_ptr<arrow::Buffer> buffer = std::move(allocated).ValueUnsafe();
     std::memset(buffer->mutable_data(), 0, static_cast<size_t>(bytes));
     zeros_ = std::move(buffer);
   }
-  return arrow::SliceBuffer(zeros_, 0, static_cast<int64_t>(size));
+  std::vector<std::shared_ptr<arrow::Buffer>> buffers = {
+      arrow::SliceBuffer(zeros_, 0, static_cast<int64_t>(BitmapBytes(rows))),
+      arrow::SliceBuffer(zeros_, 0, static_cast<int64_t>(size))};
+  if (text) buffers.push_back(arrow::SliceBuffer(zeros_, 0, 0));
+  if (nulls_.size() == kKeptMax) nulls_.clear();
+  return nulls_.emplace_back(arrow::ArrayData::Make(type, rows, std::move(buffers), rows));
 }
 
 Result<columnar::Batch> BatchMaker::Make(const columnar::Schema& schema,
@@ -94,26 +108,37 @@ Result<columnar::Batch> BatchMaker::Make(const columnar::Schema& schema,
     if (column->filled_ < rows) column->FillNulls(rows);
     total += Align(BitmapBytes(rows));
     switch (column->layout_) {
-      case Column::Layout::kBits: total += Align(BitmapBytes(rows)); break;
-      case Column::Layout::kFixed: total += Align(count * column->width_); break;
+      case Column::Layout::kBits:
+        total += Align(BitmapBytes(rows));
+        break;
+      case Column::Layout::kFixed:
+        total += Align(count * column->width_);
+        break;
       case Column::Layout::kText:
         total += Align((count + 1) * sizeof(int32_t)) +
                  Align(static_cast<size_t>(column->offsets()[rows]));
         break;
     }
   }
-  SLUICE_ASSIGN_OR_RETURN(auto allocated, columnar::FromArrow(arrow::AllocateBuffer(
-                                              static_cast<int64_t>(total))));
+  SLUICE_ASSIGN_OR_RETURN(auto allocated,
+                          columnar::FromArrow(arrow::AllocateBuffer(static_cast<int64_t>(total))));
   const std::shared_ptr<arrow::Buffer> memory = std::move(allocated);
   size_t used = 0;
   // The next `size` bytes of `memory`, with what follows up to the alignment cleared.
   const auto take = [&](size_t size) {
-    const size_t begin = used;
+    uint8_t* begin = memory->mutable_data() + used;
     used += Align(size);
     SLUICE_CHECK(used <= total);
-    std::memset(memory->mutable_data() + begin + size, 0, used - begin - size);
-    return std::pair(memory->mutable_data() + begin,
-                     arrow::SliceBuffer(memory, static_cast<int64_t>(begin), static_cast<int64_t>(size)));
+    std::memset(begin + size, 0, Align(size) - size);
+    return begin;
+  };
+  const auto slice = [&](const uint8_t* begin, size_t size) {
+    return arrow::SliceBuffer(memory, begin - memory->data(), static_cast<int64_t>(size));
+  };
+  const auto copy = [&](const uint8_t* from, size_t size) {
+    uint8_t* begin = take(size);
+    if (size > 0) std::memcpy(begin, from, size);
+    return slice(begin, size);
   };
 
   std::vector<std::shared_ptr<arrow::ArrayData>> arrays;
@@ -122,43 +147,29 @@ Result<columnar::Batch> BatchMaker::Make(const columnar::Schema& schema,
     const auto& type = schema->field(static_cast<int>(i))->type();
     const Column* column = columns[i];
     if (column == nullptr || column->empty()) {
-      const bool text = type->id() == arrow::Type::STRING || type->id() == arrow::Type::BINARY;
-      const size_t bits = text ? 0 : static_cast<size_t>(type->bit_width());
-      const size_t size = text ? (count + 1) * sizeof(int32_t) : (count * bits + 7) / 8;
-      auto values = Zeros(size);
-      auto validity = Zeros(BitmapBytes(rows));
-      if (values == nullptr || validity == nullptr) return Unavailable("out of memory for columns");
-      std::vector<std::shared_ptr<arrow::Buffer>> buffers = {std::move(validity), std::move(values)};
-      if (text) buffers.push_back(Zeros(0));
-      arrays.push_back(arrow::ArrayData::Make(type, rows, std::move(buffers), rows));
+      arrays.push_back(Nulls(type, rows));
+      if (arrays.back() == nullptr) return Unavailable("out of memory for columns");
       continue;
     }
-    const auto [bitmap, validity] = take(BitmapBytes(rows));
+    uint8_t* bitmap = take(BitmapBytes(rows));
     const int64_t nulls = rows - PackBits(column->valid_.data(), rows, bitmap);
-    std::vector<std::shared_ptr<arrow::Buffer>> buffers = {nulls == 0 ? nullptr : validity};
+    std::vector<std::shared_ptr<arrow::Buffer>> buffers;
+    buffers.reserve(3);
+    buffers.push_back(nulls == 0 ? nullptr : slice(bitmap, BitmapBytes(rows)));
     switch (column->layout_) {
       case Column::Layout::kBits: {
-        const auto [to, values] = take(BitmapBytes(rows));
-        PackBits(column->values_.data(), rows, to);
-        buffers.push_back(values);
+        uint8_t* values = take(BitmapBytes(rows));
+        PackBits(column->values_.data(), rows, values);
+        buffers.push_back(slice(values, BitmapBytes(rows)));
         break;
       }
-      case Column::Layout::kFixed: {
-        const auto [to, values] = take(count * column->width_);
-        std::memcpy(to, column->values_.data(), count * column->width_);
-        buffers.push_back(values);
+      case Column::Layout::kFixed:
+        buffers.push_back(copy(column->values_.data(), count * column->width_));
         break;
-      }
-      case Column::Layout::kText: {
-        const auto [to, offsets] = take((count + 1) * sizeof(int32_t));
-        std::memcpy(to, column->offsets(), (count + 1) * sizeof(int32_t));
-        const auto size = static_cast<size_t>(column->offsets()[rows]);
-        const auto [text, data] = take(size);
-        if (size > 0) std::memcpy(text, column->text_.data(), size);
-        buffers.push_back(offsets);
-        buffers.push_back(data);
+      case Column::Layout::kText:
+        buffers.push_back(copy(column->values_.data(), (count + 1) * sizeof(int32_t)));
+        buffers.push_back(copy(column->text_.data(), static_cast<size_t>(column->offsets()[rows])));
         break;
-      }
     }
     arrays.push_back(arrow::ArrayData::Make(type, rows, std::move(buffers), nulls));
   }

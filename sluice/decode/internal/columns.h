@@ -42,7 +42,8 @@ class Bytes {
   size_t size_ = 0;
 };
 
-/// One column: values by row number. A row is set at most once, in ascending order; rows left out are null.
+/// One column: values by row number. A row is set at most once, in ascending order; rows left out
+/// are null.
 ///
 /// Taking a row back is to set its number again after Unset(): nothing is moved.
 class Column {
@@ -53,7 +54,8 @@ class Column {
   enum class Layout : uint8_t { kBits, kFixed, kText };
 
   /// `width`: bytes of a value, for kFixed.
-  Column(Layout layout, size_t width) : layout_(layout), width_(layout == Layout::kBits ? 1 : width) {}
+  Column(Layout layout, size_t width)
+      : layout_(layout), width_(layout == Layout::kBits ? 1 : width) {}
 
   /// Whether `row` is set already; also if to null.
   bool IsSet(int64_t row) const { return filled_ > row; }
@@ -69,7 +71,8 @@ class Column {
   }
   void SetNull(int64_t row) { FillNulls(row + 1); }
 
-  /// Where the text of `row` goes: at least `size` + kScribble bytes. SetText() then tells how much was used.
+  /// Where the text of `row` goes: at least `size` + kScribble bytes. SetText() then tells how much
+  /// was used.
   char* Text(int64_t row, size_t size) {
     Reach(row);
     const size_t begin = static_cast<size_t>(offsets()[row]);
@@ -140,14 +143,19 @@ class Column {
 /// Not thread-safe.
 class BatchMaker {
  public:
-  /// `columns` are those of `schema`, in order; a null one is null in each row. Columns are left as they are.
+  /// `columns` are those of `schema`, in order; a null one is null in each row. Columns are left as
+  /// they are.
   Result<columnar::Batch> Make(const columnar::Schema& schema, const std::vector<Column*>& columns,
                                int64_t rows);
 
  private:
-  std::shared_ptr<arrow::Buffer> Zeros(size_t size);
+  std::shared_ptr<arrow::ArrayData> Nulls(const std::shared_ptr<arrow::DataType>& type,
+                                          int64_t rows);
 
-  std::shared_ptr<arrow::Buffer> zeros_;  // Never written: all columns without values share it.
+  // Never written, so all columns without values share them: making Arrow's objects is what a batch
+  // of a few rows costs.
+  std::shared_ptr<arrow::Buffer> zeros_;
+  std::vector<std::shared_ptr<arrow::ArrayData>> nulls_;
 };
 
 }  // namespace sluice::decode::internal

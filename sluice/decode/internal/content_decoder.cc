@@ -18,8 +18,9 @@ namespace {
 
 using event::FieldType;
 
-// Copies a string's inside up to its closing quote, if it has no escape and ends within `room`; returns its
-// size, else -1. Reads up to 15 bytes behind the quote, and writes as many beyond `room`.
+// Copies a string's inside up to its closing quote, if it has no escape and ends within `room`;
+// returns its size, else -1. Reads up to 15 bytes behind the quote, and writes as many beyond
+// `room`.
 ptrdiff_t CopyPlain(const char* from, char* to, size_t room) {
 #if defined(__SSE2__)
   const __m128i quote = _mm_set1_epi8('"');
@@ -27,7 +28,8 @@ ptrdiff_t CopyPlain(const char* from, char* to, size_t room) {
   for (size_t i = 0; i <= room; i += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), bytes);
-    const __m128i stops = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
+    const __m128i stops =
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
     const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(stops));
     if (mask == 0) continue;
     const size_t at = i + static_cast<size_t>(std::countr_zero(mask));
@@ -52,13 +54,19 @@ size_t WrittenSize(const char* inside) {
 
 std::string_view KindOf(char first) {
   switch (first) {
-    case '"': return "string";
-    case '{': return "object";
-    case '[': return "array";
+    case '"':
+      return "string";
+    case '{':
+      return "object";
+    case '[':
+      return "array";
     case 't':
-    case 'f': return "boolean";
-    case 'n': return "null";
-    default: return "number";
+    case 'f':
+      return "boolean";
+    case 'n':
+      return "null";
+    default:
+      return "number";
   }
 }
 
@@ -78,8 +86,8 @@ bool RowDecoder::DecodeContent(Object& object) {
   const NameTable& names = rows_->names();
   size_t expected = 0;
   for (auto result : object) {
-    Member member;
-    if (std::move(result).get(member)) return Suspect();
+    if (result.error()) return Suspect();
+    Member& member = result.value_unsafe();
     Name name;
     if (!ReadName(member, names, expected, name)) return false;
     if (const size_t index = name.index; index != NameTable::kNone) {
@@ -127,26 +135,34 @@ bool RowDecoder::DecodeField(size_t index, Value& value) {
       column.Set<uint8_t>(row_, truth ? 1 : 0);
       return true;
     }
-    case FieldType::kInt8: return DecodeInteger<int8_t, -128, 127>(field, column, value);
-    case FieldType::kInt16: return DecodeInteger<int16_t, -32'768, 32'767>(field, column, value);
+    case FieldType::kInt8:
+      return DecodeInteger<int8_t, -128, 127>(field, column, value);
+    case FieldType::kInt16:
+      return DecodeInteger<int16_t, -32'768, 32'767>(field, column, value);
     case FieldType::kInt32:
       return DecodeInteger<int32_t, Limits32::min(), Limits32::max()>(field, column, value);
     case FieldType::kInt64:
       return DecodeInteger<int64_t, Limits64::min(), Limits64::max()>(field, column, value);
-    case FieldType::kUInt8: return DecodeInteger<int16_t, 0, 255>(field, column, value);
-    case FieldType::kUInt16: return DecodeInteger<int32_t, 0, 65'535>(field, column, value);
-    case FieldType::kUInt32: return DecodeInteger<int64_t, 0, 4'294'967'295>(field, column, value);
+    case FieldType::kUInt8:
+      return DecodeInteger<int16_t, 0, 255>(field, column, value);
+    case FieldType::kUInt16:
+      return DecodeInteger<int32_t, 0, 65'535>(field, column, value);
+    case FieldType::kUInt32:
+      return DecodeInteger<int64_t, 0, 4'294'967'295>(field, column, value);
     case FieldType::kUInt64: {
       uint64_t number;
       if (value.get_uint64().get(number)) return NullOrWrong(field, column, value);
       column.Set(row_, Decimal{number, 0});
       return true;
     }
-    case FieldType::kFloat32: return DecodeFloat<float>(field, column, value);
-    case FieldType::kFloat64: return DecodeFloat<double>(field, column, value);
+    case FieldType::kFloat32:
+      return DecodeFloat<float>(field, column, value);
+    case FieldType::kFloat64:
+      return DecodeFloat<double>(field, column, value);
     case FieldType::kText:
     case FieldType::kData:
-    case FieldType::kEnum: break;
+    case FieldType::kEnum:
+      break;
   }
   auto size = CopyText(column, value);
   if (!size) return NullOrWrong(field, column, value);
@@ -170,7 +186,8 @@ bool RowDecoder::DecodeInteger(const event::Field& field, Column& column, Value&
   int64_t number;
   if (value.get_int64().get(number)) return NullOrWrong(field, column, value);
   if (number < kMinimum || number > kMaximum) {
-    return Fail(codes::kOutOfRange, field.name, fmt::format("out of range of {}", ToString(field.type)));
+    return Fail(codes::kOutOfRange, field.name,
+                fmt::format("out of range of {}", ToString(field.type)));
   }
   column.Set(row_, static_cast<Stored>(number));
   return true;
@@ -182,7 +199,8 @@ bool RowDecoder::DecodeFloat(const event::Field& field, Column& column, Value& v
   if (value.get_double().get(number)) return NullOrWrong(field, column, value);
   const auto stored = static_cast<Stored>(number);
   if (std::isinf(stored)) {
-    return Fail(codes::kOutOfRange, field.name, fmt::format("out of range of {}", ToString(field.type)));
+    return Fail(codes::kOutOfRange, field.name,
+                fmt::format("out of range of {}", ToString(field.type)));
   }
   column.Set(row_, stored);
   return true;
@@ -219,7 +237,8 @@ bool RowDecoder::NullOrWrong(const event::Field& field, Column& column, Value& v
                   fmt::format("expected {}, found a number with fraction or exponent",
                               ToString(field.type)));
     }
-    return Fail(codes::kOutOfRange, field.name, fmt::format("out of range of {}", ToString(field.type)));
+    return Fail(codes::kOutOfRange, field.name,
+                fmt::format("out of range of {}", ToString(field.type)));
   }
   return Fail(codes::kWrongType, field.name,
               fmt::format("expected {}, found {}", ToString(field.type), kind));
@@ -230,7 +249,8 @@ bool RowDecoder::ReadEventTime() {
   if (!contract.event_time_field) return true;
   const event::Field& field = contract.fields[*contract.event_time_field];
   const Column& column = rows_->field(*contract.event_time_field);
-  if (!column.HasValue(row_)) return Fail(codes::kNullTime, field.name, "the event time is missing");
+  if (!column.HasValue(row_))
+    return Fail(codes::kNullTime, field.name, "the event time is missing");
   has_event_time_ = true;
   if (field.type == FieldType::kText) {
     const auto time = times_.Read(column.TextOf(row_));
@@ -249,8 +269,8 @@ bool RowDecoder::ReadEventTime() {
 
 bool RowDecoder::DecodeSchemaless(Object& object) {
   for (auto result : object) {
-    Member member;
-    if (std::move(result).get(member)) return Suspect();
+    if (result.error()) return Suspect();
+    Member& member = result.value_unsafe();
     Name name;
     if (!ReadName(member, rows_->names(), NameTable::kNone, name)) return false;
     Value& value = member.value();

@@ -24,8 +24,8 @@ enum EnvelopeName : size_t {
 };
 
 const NameTable& EnvelopeNames() {
-  static const NameTable names({"event", "sequence", "metadata", "content", "topic", "event_id", "producer",
-                                "epoch", "id", "data"});
+  static const NameTable names({"event", "sequence", "metadata", "content", "topic", "event_id",
+                                "producer", "epoch", "id", "data"});
   return names;
 }
 
@@ -40,7 +40,8 @@ bool IsNull(simdjson::ondemand::value& value) { return TrimEnd(value.raw_json_to
 
 }  // namespace
 
-bool RowDecoder::ReadText(Value& value, std::string_view path, std::optional<std::string_view>& out) {
+bool RowDecoder::ReadText(Value& value, std::string_view path,
+                          std::optional<std::string_view>& out) {
   std::string_view text;
   if (!value.get_string().get(text)) {
     out = text;
@@ -62,8 +63,8 @@ bool RowDecoder::DecodeEnvelope(Object& object) {
   envelope_ = {};
   size_t expected = 0;
   for (auto result : object) {
-    Member member;
-    if (std::move(result).get(member)) return Suspect();
+    if (result.error()) return Suspect();
+    Member& member = result.value_unsafe();
     Name name;
     if (!ReadName(member, EnvelopeNames(), expected, name)) return false;
     if (const size_t which = name.index; which != NameTable::kNone) {
@@ -77,7 +78,9 @@ bool RowDecoder::DecodeEnvelope(Object& object) {
     }
     std::string_view json;
     if (!NoteUnknownName("", name.text) || !ReadJson(member.value(), 1, json)) return false;
-    envelope_.unknown.append(envelope_.unknown.empty() ? "\"" : ",\"").append(name.written).append("\":");
+    envelope_.unknown.append(envelope_.unknown.empty() ? "\"" : ",\"")
+        .append(name.written)
+        .append("\":");
     envelope_.unknown.append(json);
   }
   return FinishEnvelope();
@@ -96,14 +99,22 @@ bool RowDecoder::DecodeEnvelopeMember(size_t which, std::string_view name, Value
       envelope_.topic = *topic;
       return true;
     }
-    case kSequenceName: return ReadInteger(value, name, envelope_.sequence);
-    case kEpochName: return ReadInteger(value, name, envelope_.epoch);
-    case kEventIdName: return ReadText(value, name, envelope_.event_id);
-    case kProducerName: return ReadText(value, name, envelope_.producer);
-    case kMetadataName: return DecodeMetadata(value);
-    case kIdName: return ReadJson(value, 1, envelope_.id);
-    case kDataName: return ReadJson(value, 1, envelope_.data);
-    default: break;
+    case kSequenceName:
+      return ReadInteger(value, name, envelope_.sequence);
+    case kEpochName:
+      return ReadInteger(value, name, envelope_.epoch);
+    case kEventIdName:
+      return ReadText(value, name, envelope_.event_id);
+    case kProducerName:
+      return ReadText(value, name, envelope_.producer);
+    case kMetadataName:
+      return DecodeMetadata(value);
+    case kIdName:
+      return ReadJson(value, 1, envelope_.id);
+    case kDataName:
+      return ReadJson(value, 1, envelope_.data);
+    default:
+      break;
   }
   Object content;
   if (value.get_object().get(content)) {
@@ -118,7 +129,8 @@ bool RowDecoder::DecodeEnvelopeMember(size_t which, std::string_view name, Value
   envelope_.decoded = true;
   std::vector<std::string_view> outer;
   outer.swap(unknown_names_);
-  const bool decoded = rows_->contract().schemaless ? DecodeSchemaless(content) : DecodeContent(content);
+  const bool decoded =
+      rows_->contract().schemaless ? DecodeSchemaless(content) : DecodeContent(content);
   if (!decoded || !CheckUnknownNames("content.")) return false;
   outer.swap(unknown_names_);
   return true;
@@ -136,19 +148,21 @@ bool RowDecoder::DecodeMetadata(Value& value) {
   size_t expected = 0;
   std::optional<std::string_view> published;
   for (auto result : metadata) {
-    Member member;
-    if (std::move(result).get(member)) return Suspect();
+    if (result.error()) return Suspect();
+    Member& member = result.value_unsafe();
     Name name;
     if (!ReadName(member, MetadataNames(), expected, name)) return false;
     const size_t which = name.index;
     if (which == NameTable::kNone) {
       std::string_view unused;
-      if (!NoteUnknownName("metadata.", name.text) || !ReadJson(member.value(), 2, unused)) return false;
+      if (!NoteUnknownName("metadata.", name.text) || !ReadJson(member.value(), 2, unused))
+        return false;
       continue;
     }
     expected = which + 1;
     const std::string path = std::string("metadata.").append(name.text);
-    if (seen & 1u << which) return Fail(codes::kRepeatedKey, path, "the name stands twice in its object");
+    if (seen & 1u << which)
+      return Fail(codes::kRepeatedKey, path, "the name stands twice in its object");
     seen |= 1u << which;
     const std::array<std::optional<std::string_view>*, 4> targets = {
         &published, &envelope_.domain, &envelope_.entity, &envelope_.name};
@@ -176,7 +190,8 @@ bool RowDecoder::DecodeLateContent() {
   }
   std::vector<std::string_view> outer;
   outer.swap(unknown_names_);
-  const bool decoded = rows_->contract().schemaless ? DecodeSchemaless(content) : DecodeContent(content);
+  const bool decoded =
+      rows_->contract().schemaless ? DecodeSchemaless(content) : DecodeContent(content);
   if (!decoded || !CheckUnknownNames("content.")) return false;
   outer.swap(unknown_names_);
   return content_document_.at_end() || Suspect();
@@ -186,7 +201,8 @@ bool RowDecoder::DecodeLateContent() {
 bool RowDecoder::DecodeLooseSchemaless() {
   const auto text = [this](std::string_view json, Column& column) {
     std::string_view out;
-    if (!Iterate(content_parser_, json, content_document_) || content_document_.get_string().get(out)) {
+    if (!Iterate(content_parser_, json, content_document_) ||
+        content_document_.get_string().get(out)) {
       return Suspect();
     }
     column.SetText(row_, out);
@@ -223,7 +239,8 @@ bool RowDecoder::FinishEnvelope() {
 
   // What is left over belongs to nobody: handled as unknown fields are, beside the content's own.
   for (const auto& [name, json] :
-       {std::pair<std::string_view, std::string_view>{"id", envelope_.id}, {"data", envelope_.data}}) {
+       {std::pair<std::string_view, std::string_view>{"id", envelope_.id},
+        {"data", envelope_.data}}) {
     if (json.empty()) continue;
     envelope_.unknown.append(envelope_.unknown.empty() ? "\"" : ",\"").append(name).append("\":");
     envelope_.unknown.append(json);

@@ -49,7 +49,8 @@ int SequenceLength(const char* p, const char* end) {
   return 0;
 }
 
-// Bytes from `p` on, eight at a time, that need no look: ASCII, neither quote, backslash nor control.
+// Bytes from `p` on, eight at a time, that need no look: ASCII, neither quote, backslash nor
+// control.
 const char* SkipPlain(const char* p, const char* end) {
   constexpr uint64_t kOnes = 0x0101010101010101u;
   constexpr uint64_t kHighs = 0x8080808080808080u;
@@ -135,11 +136,16 @@ Verdict CheckScalar(const char* p, const char* end) {
                                       : Wrong(p, "expected a value");
   };
   switch (*p) {
-    case '"': return CheckString(p, end);
-    case 't': return word("true");
-    case 'f': return word("false");
-    case 'n': return word("null");
-    default: break;
+    case '"':
+      return CheckString(p, end);
+    case 't':
+      return word("true");
+    case 'f':
+      return word("false");
+    case 'n':
+      return word("null");
+    default:
+      break;
   }
   if (*p == '-' || IsDigit(*p)) return CheckNumber(p, end);
   return Wrong(p, "expected a value");

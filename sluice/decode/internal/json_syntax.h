@@ -10,17 +10,18 @@ namespace sluice::decode::internal {
 
 /// What a check found.
 struct Verdict {
-  const char* at = nullptr;    ///< Where the value ended; if not ok(), the byte that is wrong.
-  const char* what = nullptr;  ///< What was expected there, such as "expected ':'"; null if all is well.
-  int depth = 0;               ///< Of objects and arrays in each other; 0 for a scalar.
+  const char* at = nullptr;  ///< Where the value ended; if not ok(), the byte that is wrong.
+  const char* what =
+      nullptr;    ///< What was expected there, such as "expected ':'"; null if all is well.
+  int depth = 0;  ///< Of objects and arrays in each other; 0 for a scalar.
 
   bool ok() const { return what == nullptr; }
 };
 
 /// Checks JSON that the fast parser skips or refuses.
 ///
-/// Numbers may be of any size. Text must be UTF-8, and escaped surrogates must come in pairs. Depth has no
-/// limit: it costs one bit a level, no stack. Linear in the text.
+/// Numbers may be of any size. Text must be UTF-8, and escaped surrogates must come in pairs. Depth
+/// has no limit: it costs one bit a level, no stack. Linear in the text.
 ///
 /// Not thread-safe: it keeps its buffer.
 class JsonSyntax {

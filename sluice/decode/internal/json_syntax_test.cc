@@ -64,16 +64,21 @@ TEST(JsonSyntaxTest, CountsDepthWithoutAStack) {
   EXPECT_NE(Check(mixed), "depth 200");
 }
 
-// Random text of JSON's own characters, or valid JSON with one byte changed: both parsers must agree.
+// Random text of JSON's own characters, or valid JSON with one byte changed: both parsers must
+// agree.
 TEST(JsonSyntaxTest, AgreesWithAnotherParser) {
   const auto seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const auto below = [&](size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random); };
-  const std::vector<std::string_view> pieces = {"{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e4\"", "\"\\n\"",
-                                                "1", "-0.5e3", "true", "null", " ", "\n", "\"", "\\", "é"};
+  const auto below = [&](size_t n) {
+    return std::uniform_int_distribution<size_t>(0, n - 1)(random);
+  };
+  const std::vector<std::string_view> pieces = {
+      "{", "}",      "[",    "]",    ",", ":",  "\"a\"", "\"\\u00e4\"", "\"\\n\"",
+      "1", "-0.5e3", "true", "null", " ", "\n", "\"",    "\\",          "é"};
   const std::string valid =
-      "{\"a\":[1,-2.5e+10,{\"b\":\"x\\ud834\\udd1ey\\\\\",\"c\":null}],\"dé\":[true,false,[]],\"e\":{}}";
+      "{\"a\":[1,-2.5e+10,{\"b\":\"x\\ud834\\udd1ey\\\\\",\"c\":null}],\"dé\":[true,false,[]],"
+      "\"e\":{}}";
   simdjson::dom::parser parser;
   JsonSyntax syntax;
   for (int i = 0; i < 50'000; ++i) {
@@ -84,7 +89,8 @@ TEST(JsonSyntaxTest, AgreesWithAnotherParser) {
       text = valid;
       text[below(text.size())] = static_cast<char>(below(256));
     }
-    // The other parser takes a mark at the beginning for none, and refuses numbers that it cannot hold.
+    // The other parser takes a mark at the beginning for none, and refuses numbers that it cannot
+    // hold.
     const auto error = parser.parse(text).error();
     if (error == simdjson::BIGINT_ERROR || text.starts_with("\xEF\xBB\xBF")) continue;
     if (error == simdjson::NUMBER_ERROR && syntax.CheckDocument(text).ok()) continue;

@@ -16,7 +16,8 @@ constexpr size_t kCachedBytesMax = 64 << 20;
 std::string ShownName(std::string_view prefix, std::string_view name) {
   constexpr size_t kShownMax = 64;
   const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '$';
   };
   if (name.empty() || name.size() > kShownMax || !std::all_of(name.begin(), name.end(), plain) ||
       (name[0] >= '0' && name[0] <= '9')) {
@@ -108,7 +109,8 @@ bool RowDecoder::DecodeObject(Object& object) {
   unknown_names_.clear();
   if (context_.shape == Shape::kEnvelope) return DecodeEnvelope(object);
   if (!UseTopic(context_.topic, "")) return false;
-  const bool decoded = rows_->contract().schemaless ? DecodeSchemaless(object) : DecodeContent(object);
+  const bool decoded =
+      rows_->contract().schemaless ? DecodeSchemaless(object) : DecodeContent(object);
   return decoded && FinishContent();
 }
 
@@ -161,7 +163,8 @@ bool RowDecoder::NoteUnknownName(std::string_view prefix, std::string_view name)
   constexpr size_t kLookedThrough = 16;
   if (unknown_names_.size() < kLookedThrough &&
       std::find(unknown_names_.begin(), unknown_names_.end(), name) != unknown_names_.end()) {
-    return Fail(codes::kRepeatedKey, ShownName(prefix, name), "the name stands twice in its object");
+    return Fail(codes::kRepeatedKey, ShownName(prefix, name),
+                "the name stands twice in its object");
   }
   unknown_names_.push_back(name);
   return true;
@@ -172,7 +175,8 @@ bool RowDecoder::CheckUnknownNames(std::string_view prefix) {
     std::sort(unknown_names_.begin(), unknown_names_.end());
     const auto twice = std::adjacent_find(unknown_names_.begin(), unknown_names_.end());
     if (twice != unknown_names_.end()) {
-      return Fail(codes::kRepeatedKey, ShownName(prefix, *twice), "the name stands twice in its object");
+      return Fail(codes::kRepeatedKey, ShownName(prefix, *twice),
+                  "the name stands twice in its object");
     }
   }
   unknown_names_.clear();

@@ -21,8 +21,8 @@
 
 namespace sluice::decode::internal {
 
-/// Why a row failed. The syntax of the row is to be checked before it is believed: the parser stops at
-/// what it meets first.
+/// Why a row failed. The syntax of the row is to be checked before it is believed: the parser stops
+/// at what it meets first.
 struct Failure {
   std::string_view code;
   std::string path;
@@ -40,8 +40,8 @@ struct BodyContext {
 
 /// Decodes rows one after the other. After each, either FinishRow() or DiscardRow() must follow.
 ///
-/// The values that the parser passes over (unknown members, metadata) are checked strictly here, so a row
-/// that decodes is valid JSON throughout.
+/// The values that the parser passes over (unknown members, metadata) are checked strictly here, so
+/// a row that decodes is valid JSON throughout.
 ///
 /// Not thread-safe.
 class RowDecoder {
@@ -49,8 +49,8 @@ class RowDecoder {
   /// Forgets all rows. What `context` refers to must stay until the next call.
   void Begin(const BodyContext& context);
 
-  /// Decodes `text`, which is one row and nothing else. simdjson::SIMDJSON_PADDING bytes must be readable
-  /// behind it. False: failure() tells why.
+  /// Decodes `text`, which is one row and nothing else. simdjson::SIMDJSON_PADDING bytes must be
+  /// readable behind it. False: failure() tells why.
   bool DecodeText(std::string_view text);
   /// The same for an object inside a larger document.
   bool DecodeObject(simdjson::ondemand::object& object);
@@ -76,7 +76,8 @@ class RowDecoder {
     std::vector<int64_t> rows;
     std::vector<std::string_view> payloads;
   };
-  // Members of the row's envelope, as far as seen. Views point into the body or into a parser's buffer.
+  // Members of the row's envelope, as far as seen. Views point into the body or into a parser's
+  // buffer.
   struct Envelope {
     uint32_t seen = 0;  // Bits of EnvelopeName.
     std::string_view topic;
@@ -149,7 +150,7 @@ class RowDecoder {
   bool has_event_time_ = false;
   int content_depth_ = 1;
   Envelope envelope_;
-  std::string extra_;                           // `"name":value,…`
+  std::string extra_;                            // `"name":value,…`
   std::vector<std::string_view> unknown_names_;  // Of the object in work.
   Failure failure_;
 

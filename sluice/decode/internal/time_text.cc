@@ -50,8 +50,8 @@ std::optional<int64_t> TimeReader::Read(std::string_view text) {
   const int hour = Digits(p + 11, 2);
   const int minute = Digits(p + 14, 2);
   const int second = Digits(p + 17, 2);
-  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 || p[13] != ':' ||
-      p[16] != ':') {
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 ||
+      p[13] != ':' || p[16] != ':') {
     return std::nullopt;
   }
   p += 19;
@@ -77,7 +77,8 @@ std::optional<int64_t> TimeReader::Read(std::string_view text) {
     if (end - p < 6 || (*p != '+' && *p != '-') || p[3] != ':') return std::nullopt;
     const int offset_hour = Digits(p + 1, 2);
     const int offset_minute = Digits(p + 4, 2);
-    if (offset_hour < 0 || offset_hour > 23 || offset_minute < 0 || offset_minute > 59) return std::nullopt;
+    if (offset_hour < 0 || offset_hour > 23 || offset_minute < 0 || offset_minute > 59)
+      return std::nullopt;
     offset_minutes = offset_hour * 60 + offset_minute;
     if (*p == '-') offset_minutes = -offset_minutes;
     p += 6;

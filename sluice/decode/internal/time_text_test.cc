@@ -35,14 +35,32 @@ TEST(TimeReaderTest, KeepsALeapSecondOnItsDay) {
 }
 
 TEST(TimeReaderTest, RefusesTheRest) {
-  for (const std::string_view text :
-       {"", "2026-01-05", "2026-01-05T00:00:00", "2026-01-05T00:00Z", "2026-13-05T00:00:00Z",
-        "2026-02-29T00:00:00Z", "2026-01-00T00:00:00Z", "2026-01-05T24:00:00Z", "2026-01-05T00:60:00Z",
-        "2026-01-05T00:00:61Z", "2026-01-05T00:00:00.Z", "2026-01-05T00:00:00.1234567890Z",
-        "2026-01-05T00:00:00+0100", "2026-01-05T00:00:00+24:00", "2026-01-05T00:00:00+01:60",
-        "2026-01-05T00:00:00Z ", " 2026-01-05T00:00:00Z", "2026-1-05T00:00:00ZZ", "20260105T000000.000Z",
-        "+026-01-05T00:00:00Z", "2026-01-05_00:00:00Z", "2026/01/05T00:00:00Z", "1767571200000000000000",
-        "2026-01-05T00-00-00Z", "2026-01-05T00:00:00.5", "2026-01-05T-1:00:00Z"}) {
+  for (const std::string_view text : {"",
+                                      "2026-01-05",
+                                      "2026-01-05T00:00:00",
+                                      "2026-01-05T00:00Z",
+                                      "2026-13-05T00:00:00Z",
+                                      "2026-02-29T00:00:00Z",
+                                      "2026-01-00T00:00:00Z",
+                                      "2026-01-05T24:00:00Z",
+                                      "2026-01-05T00:60:00Z",
+                                      "2026-01-05T00:00:61Z",
+                                      "2026-01-05T00:00:00.Z",
+                                      "2026-01-05T00:00:00.1234567890Z",
+                                      "2026-01-05T00:00:00+0100",
+                                      "2026-01-05T00:00:00+24:00",
+                                      "2026-01-05T00:00:00+01:60",
+                                      "2026-01-05T00:00:00Z ",
+                                      " 2026-01-05T00:00:00Z",
+                                      "2026-1-05T00:00:00ZZ",
+                                      "20260105T000000.000Z",
+                                      "+026-01-05T00:00:00Z",
+                                      "2026-01-05_00:00:00Z",
+                                      "2026/01/05T00:00:00Z",
+                                      "1767571200000000000000",
+                                      "2026-01-05T00-00-00Z",
+                                      "2026-01-05T00:00:00.5",
+                                      "2026-01-05T-1:00:00Z"}) {
     // A fresh one, and one that remembers the date.
     TimeReader times;
     EXPECT_EQ(times.Read(text), std::nullopt) << text;
@@ -66,9 +84,9 @@ TEST(TimeReaderTest, ReadsRandomTimesBack) {
     const int64_t rest = (local - day).count();
     const std::string text = fmt::format(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}{}{:02}:{:02}", static_cast<int>(date.year()),
-        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), rest / 3'600'000'000,
-        rest / 60'000'000 % 60, rest / 1'000'000 % 60, rest % 1'000'000, offset < 0 ? '-' : '+',
-        std::abs(offset) / 60, std::abs(offset) % 60);
+        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+        rest / 3'600'000'000, rest / 60'000'000 % 60, rest / 1'000'000 % 60, rest % 1'000'000,
+        offset < 0 ? '-' : '+', std::abs(offset) / 60, std::abs(offset) % 60);
     EXPECT_EQ(times.Read(text), micros) << text;
   }
 }
@@ -82,7 +100,8 @@ TEST(Base64Test, DecodesItsOneForm) {
   EXPECT_EQ(decode("Zg=="), "f");
   EXPECT_EQ(decode("Zm8="), "fo");
   EXPECT_EQ(decode("Zm9vYmFy"), "foobar");
-  for (const char* bad : {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "====", "Zm9v=", "Zm 9", "Z-_v", "=Zm9", "Zg==Zg=="}) {
+  for (const char* bad :
+       {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "====", "Zm9v=", "Zm 9", "Z-_v", "=Zm9", "Zg==Zg=="}) {
     EXPECT_EQ(decode(bad), "refused") << bad;
   }
 }

@@ -38,10 +38,13 @@ uint64_t Hash(std::string_view name) {
 
 Column ColumnFor(const arrow::DataType& type) {
   switch (type.id()) {
-    case arrow::Type::BOOL: return Column(Column::Layout::kBits, 1);
+    case arrow::Type::BOOL:
+      return Column(Column::Layout::kBits, 1);
     case arrow::Type::STRING:
-    case arrow::Type::BINARY: return Column(Column::Layout::kText, 0);
-    default: return Column(Column::Layout::kFixed, static_cast<size_t>(type.byte_width()));
+    case arrow::Type::BINARY:
+      return Column(Column::Layout::kText, 0);
+    default:
+      return Column(Column::Layout::kFixed, static_cast<size_t>(type.byte_width()));
   }
 }
 

@@ -1,11 +1,14 @@
 #include "sluice/duck/internal/batch_reader.h"
 
+#include <arrow/array/array_nested.h>
+#include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
 #include <arrow/c/bridge.h>
 #include <arrow/compute/cast.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "sluice/columnar/arrow_bridge.h"
@@ -13,6 +16,15 @@
 namespace sluice::duck::internal {
 
 namespace {
+
+/// Whether DuckDB would take the children of a slice from where the whole array begins: it adds the
+/// offset of a struct to its children, but not to theirs (seen in 1.5.6).
+bool LosesOffset(const arrow::Array& array) {
+  if (array.offset() == 0 || array.type_id() != arrow::Type::STRUCT) return false;
+  const auto& fields = array.type()->fields();
+  return std::any_of(fields.begin(), fields.end(),
+                     [](const auto& field) { return field->type()->num_fields() > 0; });
+}
 
 class BatchReader final : public arrow::RecordBatchReader {
  public:
@@ -36,6 +48,9 @@ class BatchReader final : public arrow::RecordBatchReader {
         ARROW_ASSIGN_OR_RAISE(column, arrow::MakeArrayOfNull(field->type(), batch.num_rows()));
       } else if (!column->type()->Equals(field->type())) {
         ARROW_ASSIGN_OR_RAISE(column, arrow::compute::Cast(*column, field->type()));
+      }
+      if (LosesOffset(*column)) {
+        ARROW_ASSIGN_OR_RAISE(column, arrow::Concatenate({column}));  // A copy that begins at zero.
       }
       columns.push_back(std::move(column));
     }

@@ -18,8 +18,9 @@ columnar::Schema PlainSchema(const columnar::Schema& schema);
 
 Status ExportSchema(const columnar::Schema& schema, ArrowSchema* out);
 
-/// Exports the columns named, in that order, of all batches. Each batch is brought to `schema` when it is
-/// read: columns by name, missing ones null, other types cast. What can stay where it is, stays there.
+/// Exports the columns named, in that order, of all batches. Each batch is brought to `schema` when
+/// it is read: columns by name, missing ones null, other types cast. What can stay where it is,
+/// stays there.
 Status ExportBatches(const columnar::Schema& schema, std::vector<columnar::Batch> batches,
                      const std::vector<std::string>& columns, ArrowArrayStream* out);
 

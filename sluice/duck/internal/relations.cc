@@ -49,9 +49,9 @@ std::string RelationSql(const BoundRelation& bound, size_t slot) {
   return sql;
 }
 
-duckdb::unique_ptr<duckdb::TableRef> FindRelation(ClientContext& context,
-                                                  duckdb::ReplacementScanInput& input,
-                                                  duckdb::optional_ptr<duckdb::ReplacementScanData>) {
+duckdb::unique_ptr<duckdb::TableRef> FindRelation(
+    ClientContext& context, duckdb::ReplacementScanInput& input,
+    duckdb::optional_ptr<duckdb::ReplacementScanData>) {
   // A schema that is also the name of a DuckDB catalog, such as "system", arrives as the catalog.
   std::string schema = input.schema_name;
   if (!input.catalog_name.empty()) {
@@ -63,8 +63,8 @@ duckdb::unique_ptr<duckdb::TableRef> FindRelation(ClientContext& context,
   if (!slot) return nullptr;
   duckdb::Parser parser;
   parser.ParseQuery(RelationSql(relations->at(*slot), *slot));
-  auto select =
-      duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(std::move(parser.statements[0]));
+  auto select = duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(
+      std::move(parser.statements[0]));
   return duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select));
 }
 
@@ -74,8 +74,8 @@ size_t ParseSlot(const std::string& text) {
   return slot;
 }
 
-/// Reads the files of a relation. Knows their columns without opening one: files differ as schemas grow,
-/// and there may be very many.
+/// Reads the files of a relation. Knows their columns without opening one: files differ as schemas
+/// grow, and there may be very many.
 class RelationFileReader final : public duckdb::MultiFileReader {
  public:
   static duckdb::unique_ptr<MultiFileReader> Create(const duckdb::TableFunction&) {
@@ -98,7 +98,8 @@ class RelationFileReader final : public duckdb::MultiFileReader {
     types = bound_->types;
     bind_data.schema = duckdb::MultiFileColumnDefinition::ColumnsFromNamesAndTypes(names, types);
     for (auto& column : bind_data.schema) {
-      column.default_expression = duckdb::make_uniq<duckdb::ConstantExpression>(duckdb::Value(column.type));
+      column.default_expression =
+          duckdb::make_uniq<duckdb::ConstantExpression>(duckdb::Value(column.type));
     }
     bind_data.mapping = duckdb::MultiFileColumnMappingMode::BY_NAME;
     options.auto_detect_hive_partitioning = false;
@@ -128,9 +129,9 @@ duckdb::unique_ptr<duckdb::ArrowArrayStreamWrapper> OpenBatches(
   const auto& bound = *reinterpret_cast<const BoundRelation*>(factory);
   auto stream = duckdb::make_uniq<duckdb::ArrowArrayStreamWrapper>();
   // Only these columns: arrow_scan takes what comes for what it asked for.
-  const Status status = ExportBatches(bound.schema, bound.relation.batches,
-                                      parameters.projected_columns.columns,
-                                      &stream->arrow_array_stream);
+  const Status status =
+      ExportBatches(bound.schema, bound.relation.batches, parameters.projected_columns.columns,
+                    &stream->arrow_array_stream);
   if (!status.ok()) throw duckdb::IOException(status.error().message());
   return stream;
 }
@@ -218,7 +219,8 @@ void RegisterRelations(duckdb::DatabaseInstance& database) {
   batches.name = kBatchesFunction;
   batches.arguments = {duckdb::LogicalType::BIGINT};
   batches.bind = BindBatches;
-  // arrow_scan would leave filters to the producer of the stream, and never look whether they were applied.
+  // arrow_scan would leave filters to the producer of the stream, and never look whether they were
+  // applied.
   batches.filter_pushdown = false;
   batches.filter_prune = false;
   loader.RegisterFunction(batches);

@@ -37,8 +37,8 @@ class QueryRelations final : public duckdb::ClientContextState {
   /// Returns the relations of the query that `context` runs.
   static duckdb::shared_ptr<QueryRelations> Of(duckdb::ClientContext& context);
 
-  /// Returns the slot of a relation, or nothing if there is none. Throws a DuckDB exception when the lookup
-  /// fails, and keeps the reason.
+  /// Returns the slot of a relation, or nothing if there is none. Throws a DuckDB exception when
+  /// the lookup fails, and keeps the reason.
   std::optional<size_t> Find(duckdb::ClientContext& context, const std::string& schema,
                              const std::string& name);
   const BoundRelation& at(size_t slot) const;

@@ -13,6 +13,8 @@
 #include "duckdb/parser/tableref/list.hpp"
 #include "duckdb/planner/operator/logical_get.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -24,14 +26,16 @@ namespace sluice::duck::internal {
 
 namespace {
 
-constexpr size_t kSqlBytesMax = 64u << 10;  // Planning is not interruptible, so its input is bounded.
+constexpr size_t kSqlBytesMax = 64u
+                                << 10;  // Planning is not interruptible, so its input is bounded.
 
 // The table functions that read nothing but their arguments and the catalog, which is empty.
 constexpr std::array<std::string_view, 14> kFunctions = {
-    "range",           "generate_series",  "unnest",           "repeat",
-    "repeat_row",      "json_each",        "json_tree",        "duckdb_functions",
-    "duckdb_keywords", "duckdb_types",     "sql_auto_complete", "duckdb_databases",
-    "duckdb_schemas",  "pragma_version"};
+    "range",          "generate_series",   "unnest",
+    "repeat",         "repeat_row",        "json_each",
+    "json_tree",      "duckdb_functions",  "duckdb_keywords",
+    "duckdb_types",   "sql_auto_complete", "duckdb_databases",
+    "duckdb_schemas", "pragma_version"};
 // The same behind views and SHOW, where users do not name them.
 constexpr std::array<std::string_view, 13> kCatalogFunctions = {
     "duckdb_columns",     "duckdb_constraints", "duckdb_indexes",    "duckdb_sequences",
@@ -59,7 +63,12 @@ class Inspector {
     duckdb::ParsedExpressionIterator::EnumerateQueryNodeChildren(
         node, [this](auto& expression) { Visit(*expression); },
         [this](duckdb::TableRef& ref) { Visit(ref); });
-    for (auto& [name, cte] : node.cte_map.map) Visit(*cte->query->node);
+    for (auto& [name, cte] : node.cte_map.map) {
+      // NOT MATERIALIZED would copy the plan at each use: thirty that use the last one twice are
+      // 2^30.
+      cte->materialized = duckdb::CTEMaterialize::CTE_MATERIALIZE_DEFAULT;
+      Visit(*cte->query->node);
+    }
   }
 
   const std::optional<Error>& error() const { return error_; }
@@ -80,7 +89,10 @@ class Inspector {
   void Visit(duckdb::TableRef& ref) {
     switch (ref.type) {
       case duckdb::TableReferenceType::BASE_TABLE:
-        if (ref.Cast<duckdb::BaseTableRef>().at_clause) Deny("AT");
+        if (ref.Cast<duckdb::BaseTableRef>().at_clause && !error_) {
+          // The scan that replaces the table would not see it, and read the newest rows instead.
+          error_ = Unsupported("AT is not supported here");
+        }
         break;
       case duckdb::TableReferenceType::TABLE_FUNCTION: {
         const auto& function = ref.Cast<duckdb::TableFunctionRef>().function;
@@ -125,14 +137,23 @@ Error FromDuck(const duckdb::ErrorData& error) {
   }
   ErrorCode code = ErrorCode::kInvalid;
   switch (error.Type()) {
-    case duckdb::ExceptionType::PERMISSION: code = ErrorCode::kDenied; break;
+    case duckdb::ExceptionType::PERMISSION:
+      code = ErrorCode::kDenied;
+      break;
     case duckdb::ExceptionType::OUT_OF_MEMORY:
     case duckdb::ExceptionType::IO:
-    case duckdb::ExceptionType::INTERRUPT: code = ErrorCode::kUnavailable; break;
-    case duckdb::ExceptionType::NOT_IMPLEMENTED: code = ErrorCode::kUnsupported; break;
+    case duckdb::ExceptionType::INTERRUPT:
+      code = ErrorCode::kUnavailable;
+      break;
+    case duckdb::ExceptionType::NOT_IMPLEMENTED:
+      code = ErrorCode::kUnsupported;
+      break;
     case duckdb::ExceptionType::FATAL:
-    case duckdb::ExceptionType::INTERNAL: code = ErrorCode::kInternal; break;
-    default: break;
+    case duckdb::ExceptionType::INTERNAL:
+      code = ErrorCode::kInternal;
+      break;
+    default:
+      break;
   }
   return Error(code, std::move(message));
 }

@@ -7,8 +7,9 @@ namespace sluice::duck::internal {
 
 namespace {
 constexpr std::chrono::milliseconds kAgain{10};
-constexpr std::chrono::milliseconds kTimeMax{std::chrono::hours(24 * 365)};  // Lest a sum overflows.
-}
+constexpr std::chrono::milliseconds kTimeMax{
+    std::chrono::hours(24 * 365)};  // Lest a sum overflows.
+}  // namespace
 
 Watchdog::Watchdog() : thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
@@ -35,7 +36,9 @@ void Watchdog::Run(const std::stop_token& stop) {
 
 Watchdog::Watch::Watch(Watchdog& watchdog, std::chrono::milliseconds time_max,
                        std::function<void()> interrupt)
-    : watchdog_(watchdog), deadline_(watchdog.clock_.Steady() + std::min(time_max, kTimeMax)), interrupt_(std::move(interrupt)) {
+    : watchdog_(watchdog),
+      deadline_(watchdog.clock_.Steady() + std::min(time_max, kTimeMax)),
+      interrupt_(std::move(interrupt)) {
   const std::lock_guard lock(watchdog_.mutex_);
   place_ = watchdog_.watches_.insert(watchdog_.watches_.end(), this);
   // Most deadlines never come, and a later one needs no waking.

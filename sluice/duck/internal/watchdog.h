@@ -21,8 +21,8 @@ class Watchdog {
   /// A task being watched, from here to its destruction.
   class Watch {
    public:
-    /// When `time_max` from now is over, `interrupt` is called again and again: a task may not have been
-    /// ready for it.
+    /// When `time_max` from now is over, `interrupt` is called again and again: a task may not have
+    /// been ready for it.
     Watch(Watchdog& watchdog, std::chrono::milliseconds time_max, std::function<void()> interrupt);
     /// After this `interrupt` is not running and will not be called.
     ~Watch();

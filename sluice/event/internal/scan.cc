@@ -37,7 +37,8 @@ std::vector<Token> Scan(std::string_view text) {
       step((end == text.npos ? text.size() : end) - at);
     } else if (c == '"') {
       size_t end = at + 1;
-      while (end < text.size() && text[end] != '"' && text[end] != '\n') end += text[end] == '\\' ? 2 : 1;
+      while (end < text.size() && text[end] != '"' && text[end] != '\n')
+        end += text[end] == '\\' ? 2 : 1;
       step(end + 1 - at);
     } else if (IsWord(c)) {
       size_t end = at;

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// The words of a Cap'n Proto text with their places: for messages, and for limits that the compiler lacks.
+/// The words of a Cap'n Proto text with their places: for messages, and for limits that the
+/// compiler lacks.
 
 #include <cstddef>
 #include <optional>
@@ -25,13 +26,15 @@ struct Token {
 
 std::vector<Token> Scan(std::string_view text);
 
-/// Where brackets nest, or dotted names go on, deeper than the compiler's recursion can be trusted with.
+/// Where brackets nest, or dotted names go on, deeper than the compiler's recursion can be trusted
+/// with.
 std::optional<Place> FindTooDeep(const std::vector<Token>& tokens);
 
 /// Where an annotation's value is written behind a dot, as in `$Metadata.hash.sha256`.
 std::vector<Place> FindDottedValues(const std::vector<Token>& tokens);
 
-/// Where `struct NAME` begins, and the field `name @ordinal` in it; the text's beginning if not found.
+/// Where `struct NAME` begins, and the field `name @ordinal` in it; the text's beginning if not
+/// found.
 Place FindStruct(const std::vector<Token>& tokens, std::string_view name);
 Place FindField(const std::vector<Token>& tokens, std::string_view struct_name,
                 std::string_view field_name);

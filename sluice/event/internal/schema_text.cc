@@ -16,7 +16,8 @@ constexpr std::string_view kBuiltinName = "sluice.capnp";
 constexpr size_t kTextBytesMax = 1 << 20;
 constexpr size_t kProblemsShownMax = 50;
 
-// "a/b.capnp" importing "../c.capnp" means "c.capnp"; "/c.capnp" does from anywhere. Empty if it leaves.
+// "a/b.capnp" importing "../c.capnp" means "c.capnp"; "/c.capnp" does from anywhere. Empty if it
+// leaves.
 std::string Resolve(std::string_view importer, std::string_view path) {
   std::vector<std::string_view> parts;
   const auto append = [&parts](std::string_view text) {
@@ -134,7 +135,8 @@ Result<CompiledText> Compile(const SchemaFiles& files, std::string_view name) {
   std::string thrown;
   try {
     compiled.parser = std::make_unique<capnp::SchemaParser>();
-    compiled.root = compiled.parser->parseFile(kj::heap<TextFile>(session, std::string(name), text));
+    compiled.root =
+        compiled.parser->parseFile(kj::heap<TextFile>(session, std::string(name), text));
     // Nested nodes compile when first asked for; ask, so that all errors come now.
     if (session.problems.empty()) compiled.root.getAllNested();
   } catch (const kj::Exception& e) {
@@ -159,9 +161,11 @@ const AnnotationIds& Annotations() {
     const SchemaFiles none;
     auto compiled = Compile(none, kBuiltinName);
     SLUICE_CHECK(compiled.ok());
-    const auto id = [&](const char* name) { return compiled->root.getNested(name).getProto().getId(); };
-    return AnnotationIds{id("event"), id("retain"),  id("eventTime"), id("id"),
-                         id("key"),   id("subject"), id("pii"),       id("unkeyed"),
+    const auto id = [&](const char* name) {
+      return compiled->root.getNested(name).getProto().getId();
+    };
+    return AnnotationIds{id("event"), id("retain"),   id("eventTime"), id("id"),
+                         id("key"),   id("subject"),  id("pii"),       id("unkeyed"),
                          id("hash"),  id("tokenize"), id("drop")};
   }();
   return ids;

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// The door to the Cap'n Proto compiler: texts in memory in, its schema tree out; its errors end here.
+/// The door to the Cap'n Proto compiler: texts in memory in, its schema tree out; its errors end
+/// here.
 
 #include <capnp/schema-parser.h>
 

@@ -103,8 +103,8 @@ uint64_t EmbeddedJournal::BytesOnDisk() const {
 
 void EmbeddedJournal::Run() {
   // Longer waits overflow the clock.
-  const auto idle = std::min<std::chrono::microseconds>(options_.idle_watermark,
-                                                        std::chrono::hours(24));
+  const auto idle =
+      std::min<std::chrono::microseconds>(options_.idle_watermark, std::chrono::hours(24));
   while (!storage_->broken()) {
     std::vector<Pending> batch;
     bool retain = false;
@@ -169,8 +169,8 @@ void EmbeddedJournal::Commit(std::vector<Pending> batch) {
       bytes += batch[i].bytes;
       for (size_t j = 0; j < batch[i].frames.size(); ++j) {
         const NewFrame& frame = batch[i].frames[j];
-        Offset& base =
-            next.try_emplace(frame.partition, state_.partitions[frame.partition].next).first->second;
+        Offset& base = next.try_emplace(frame.partition, state_.partitions[frame.partition].next)
+                           .first->second;
         appended[i].bases.push_back(base);
         frames_.push_back({.kind = static_cast<uint8_t>(frame.kind),
                            .partition = frame.partition,
@@ -211,8 +211,8 @@ void EmbeddedJournal::Commit(std::vector<Pending> batch) {
 
 bool EmbeddedJournal::IsListed(uint64_t segment) const {
   const std::lock_guard lock(mutex_);
-  return std::ranges::any_of(
-      state_.segments, [&](const Segment& listed) { return listed.entry.key.id == segment; });
+  return std::ranges::any_of(state_.segments,
+                             [&](const Segment& listed) { return listed.entry.key.id == segment; });
 }
 
 Status EmbeddedJournal::Read(const std::function<Status(const Frame&)>& visit) const {
@@ -224,14 +224,14 @@ Status EmbeddedJournal::Read(const std::function<Status(const Frame&)>& visit) c
     schemas = state_.schemas;
   }
   for (const auto& [key, schema] : schemas) {
-    SLUICE_RETURN_IF_ERROR(visit({.kind = FrameKind::kSchema,
-                                  .partition = key.first,
-                                  .schema_id = key.second,
-                                  .base = schema.base,
-                                  .rows = 0,
-                                  .received = os::Timestamp(
-                                      std::chrono::microseconds(schema.received_us)),
-                                  .payload = *schema.payload}));
+    SLUICE_RETURN_IF_ERROR(
+        visit({.kind = FrameKind::kSchema,
+               .partition = key.first,
+               .schema_id = key.second,
+               .base = schema.base,
+               .rows = 0,
+               .received = os::Timestamp(std::chrono::microseconds(schema.received_us)),
+               .payload = *schema.payload}));
   }
   for (const Segment& segment : segments) SLUICE_RETURN_IF_ERROR(ReadSegment(segment, visit));
   return {};
@@ -255,14 +255,14 @@ Status EmbeddedJournal::ReadSegment(const Segment& segment,
     for (const FrameView& frame : group) {
       const FrameHeader& header = frame.header;
       if (header.kind != static_cast<uint8_t>(FrameKind::kData)) continue;
-      SLUICE_RETURN_IF_ERROR(visit({.kind = FrameKind::kData,
-                                    .partition = header.partition,
-                                    .schema_id = header.schema_id,
-                                    .base = header.base,
-                                    .rows = header.rows,
-                                    .received = os::Timestamp(
-                                        std::chrono::microseconds(header.received_us)),
-                                    .payload = frame.payload}));
+      SLUICE_RETURN_IF_ERROR(
+          visit({.kind = FrameKind::kData,
+                 .partition = header.partition,
+                 .schema_id = header.schema_id,
+                 .base = header.base,
+                 .rows = header.rows,
+                 .received = os::Timestamp(std::chrono::microseconds(header.received_us)),
+                 .payload = frame.payload}));
     }
   }
   return {};

@@ -68,8 +68,8 @@ Status CheckSegmentHeader(std::span<const std::byte> block, const SegmentKey& ke
   const uint32_t crc = Crc32c(BytesOf(header).first(offsetof(SegmentHeader, crc)));
   if (header.magic != kSegmentMagic || header.crc != crc) return Corrupt("header is damaged");
   if (header.id != key.id || header.epoch != key.epoch || header.tag != key.tag) {
-    return Corrupt("header is of segment {} of epoch {}, expected segment {} of epoch {}", header.id,
-                   header.epoch, key.id, key.epoch);
+    return Corrupt("header is of segment {} of epoch {}, expected segment {} of epoch {}",
+                   header.id, header.epoch, key.id, key.epoch);
   }
   if (std::string_view(header.uuid, sizeof(header.uuid)) != uuid) {
     return Corrupt("segment is of another journal");
@@ -99,15 +99,16 @@ void GroupBuilder::Build(const SegmentKey& key, const Cursor& cursor, int64_t re
   }
   scratch_.reserve(scratch_bytes);
 
-  FrameHeader header{.previous_crc = cursor.chain,
-                     .tag = key.tag,
-                     .segment = key.id,
-                     .epoch = key.epoch,
-                     .sequence = cursor.sequence,
-                     .watermark = cursor.sequence - 1,  // A group is written when the last is synced.
-                     .position = cursor.position,
-                     .group_bytes = GroupBytes(frames),
-                     .received_us = received_us};
+  FrameHeader header{
+      .previous_crc = cursor.chain,
+      .tag = key.tag,
+      .segment = key.id,
+      .epoch = key.epoch,
+      .sequence = cursor.sequence,
+      .watermark = cursor.sequence - 1,  // A group is written when the last is synced.
+      .position = cursor.position,
+      .group_bytes = GroupBytes(frames),
+      .received_us = received_us};
   uint32_t group_crc = 0;
   const auto add_header = [&] {
     Seal(header);

@@ -2,9 +2,10 @@
 /// \file
 /// The bytes of a segment: a header block, then groups of frames.
 ///
-/// A group is all frames of one sync: frames, then a trailer frame, padded with zeros to a whole number of
-/// blocks. It starts on a block, so that no later write can tear what is already acknowledged. Every frame
-/// is a header and a payload, padded to 8 bytes. All numbers are little-endian.
+/// A group is all frames of one sync: frames, then a trailer frame, padded with zeros to a whole
+/// number of blocks. It starts on a block, so that no later write can tear what is already
+/// acknowledged. Every frame is a header and a payload, padded to 8 bytes. All numbers are
+/// little-endian.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,15 +19,17 @@
 namespace sluice::journal::internal {
 
 constexpr uint64_t kBlockBytes = 4096;
-constexpr uint32_t kFrameMagic = 0x464a4c53;    // "SLJF"
+constexpr uint32_t kFrameMagic = 0x464a4c53;             // "SLJF"
 constexpr uint64_t kSegmentMagic = 0x31474553'004a4c53;  // "SLJ\0SEG1"
 constexpr uint16_t kFrameVersion = 1;
 constexpr uint8_t kTrailerKind = 255;  // Beside those of FrameKind.
 
-constexpr uint64_t RoundUp(uint64_t bytes, uint64_t unit) { return (bytes + unit - 1) / unit * unit; }
+constexpr uint64_t RoundUp(uint64_t bytes, uint64_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
 
-/// What every frame of a segment has in common. The tag is random, so that neither stale blocks nor a
-/// payload made to look like a frame can pass for one.
+/// What every frame of a segment has in common. The tag is random, so that neither stale blocks nor
+/// a payload made to look like a frame can pass for one.
 struct SegmentKey {
   uint64_t id = 0;
   uint64_t epoch = 0;  ///< Of the boot that wrote it.
@@ -44,9 +47,10 @@ struct FrameHeader {
   uint64_t tag = 0;
   uint64_t segment = 0;
   uint64_t epoch = 0;
-  uint64_t sequence = 0;     ///< Of the group: dense, across segments.
-  uint64_t watermark = 0;    ///< Sequence of the last group that was synced when this one was written.
-  uint64_t position = 0;     ///< Of this header in the segment.
+  uint64_t sequence = 0;  ///< Of the group: dense, across segments.
+  uint64_t watermark =
+      0;                  ///< Sequence of the last group that was synced when this one was written.
+  uint64_t position = 0;  ///< Of this header in the segment.
   uint64_t group_bytes = 0;  ///< Of the whole group, with padding.
   uint64_t payload_bytes = 0;
   uint64_t schema_id = 0;
@@ -106,8 +110,8 @@ class GroupBuilder {
  private:
   void Flush();
 
-  std::string scratch_;    // Headers, padding and small payloads, contiguous.
-  size_t flushed_ = 0;     // Of scratch_.
+  std::string scratch_;  // Headers, padding and small payloads, contiguous.
+  size_t flushed_ = 0;   // Of scratch_.
   std::vector<std::span<const std::byte>> pieces_;
   Cursor next_;
 };

@@ -105,10 +105,10 @@ Status CheckConsistent(const Manifest& manifest) {
 std::string Encode(const Manifest& manifest) {
   std::string text;
   const auto out = std::back_inserter(text);
-  fmt::format_to(out, "{}1\nuuid {}\nepoch {}\nclean {}\nsegment_next {}\nnext {} {:08x}\nreceived {}\n",
-                 kTitle, manifest.uuid, manifest.epoch, manifest.clean ? 1 : 0,
-                 manifest.segment_next, manifest.next.sequence, manifest.next.chain,
-                 manifest.received_us);
+  fmt::format_to(
+      out, "{}1\nuuid {}\nepoch {}\nclean {}\nsegment_next {}\nnext {} {:08x}\nreceived {}\n",
+      kTitle, manifest.uuid, manifest.epoch, manifest.clean ? 1 : 0, manifest.segment_next,
+      manifest.next.sequence, manifest.next.chain, manifest.received_us);
   for (const SegmentEntry& entry : manifest.segments) {
     fmt::format_to(out, "segment {} {} {:016x} {} {:08x} {}\n", entry.key.id, entry.key.epoch,
                    entry.key.tag, entry.first.sequence, entry.first.chain, entry.end);

@@ -12,7 +12,8 @@ namespace {
 
 constexpr size_t kRecoveriesKept = 16;
 constexpr std::string_view kAdvice =
-    "restore the file from a copy; or move the journal's folder away to go on without what it holds";
+    "restore the file from a copy; or move the journal's folder away to go on without what it "
+    "holds";
 
 class Recoverer {
  public:
@@ -42,8 +43,8 @@ class Recoverer {
 
     // First, as it makes the room that the rest may need on a full disk.
     SLUICE_RETURN_IF_ERROR(RemoveStrays(manifest->segments));
-    // Only now is a new boot known to be able to serve. The first durable change is the epoch, together
-    // with the ends found: from here on nothing in the old segments is open to doubt.
+    // Only now is a new boot known to be able to serve. The first durable change is the epoch,
+    // together with the ends found: from here on nothing in the old segments is open to doubt.
     ++state.epoch;
     const Manifest recovered = state.ToManifest();
     SLUICE_RETURN_IF_ERROR(storage_.StoreManifest(recovered));
@@ -54,8 +55,8 @@ class Recoverer {
  private:
   Status ReadSegment(const SegmentEntry& entry, const Cursor& expected) {
     const std::string path = storage_.SegmentPath(entry.key.id);
-    auto opened = storage_.disk().Open(
-        path, entry.sealed() ? os::OpenMode::kRead : os::OpenMode::kWrite);
+    auto opened =
+        storage_.disk().Open(path, entry.sealed() ? os::OpenMode::kRead : os::OpenMode::kWrite);
     if (!opened.ok() && opened.error().code() == ErrorCode::kNotFound) {
       return Corrupt("segment '{}' is missing; {}", path, kAdvice);
     }
@@ -129,7 +130,8 @@ class Recoverer {
     return {};
   }
 
-  // The groups that can be read end at `cursor`. Either the rest was never acknowledged, or it is damaged.
+  // The groups that can be read end at `cursor`. Either the rest was never acknowledged, or it is
+  // damaged.
   Status EndActive(os::File& file, const std::string& path, SegmentReader& reader,
                    const Cursor& cursor, const std::string& reason) {
     SLUICE_ASSIGN_OR_RETURN(const SegmentReader::Rest rest, reader.LookAhead(cursor));
@@ -138,8 +140,8 @@ class Recoverer {
                      fmt::format("{}, and the frame at byte {} says that it had been acknowledged",
                                  reason, rest.proof_position));
     }
-    // What could be read may lie in the cache alone, left by a process that was killed before its sync.
-    // Readers will see it, so it must not be taken back by the next power loss.
+    // What could be read may lie in the cache alone, left by a process that was killed before its
+    // sync. Readers will see it, so it must not be taken back by the next power loss.
     SLUICE_RETURN_IF_ERROR(storage_.Sync(file), "'{}'", path);
     SLUICE_RETURN_IF_ERROR(file.Truncate(cursor.position), "'{}'", path);
     SLUICE_RETURN_IF_ERROR(storage_.Sync(file), "'{}'", path);
@@ -164,12 +166,13 @@ class Recoverer {
                    cursor.sequence, reason, kAdvice);
   }
 
-  // Files that the durable manifest does not name hold no group that anybody was told of: segments made
-  // ahead, or released ones whose removal was cut short.
+  // Files that the durable manifest does not name hold no group that anybody was told of: segments
+  // made ahead, or released ones whose removal was cut short.
   Status RemoveStrays(const std::vector<SegmentEntry>& named) {
     SLUICE_ASSIGN_OR_RETURN(std::vector<uint64_t> strays, storage_.ListSegments());
     std::erase_if(strays, [&](uint64_t id) {
-      return std::ranges::any_of(named, [&](const SegmentEntry& entry) { return entry.key.id == id; });
+      return std::ranges::any_of(named,
+                                 [&](const SegmentEntry& entry) { return entry.key.id == id; });
     });
     for (const uint64_t id : strays) {
       state().segment_next = std::max(state().segment_next, id + 1);

@@ -16,7 +16,8 @@ struct Recovered {
   Recovery found;
 };
 
-/// Reads all segments, cuts a torn tail off, and raises the epoch; makes the journal if there is none.
+/// Reads all segments, cuts a torn tail off, and raises the epoch; makes the journal if there is
+/// none.
 ///
 /// The folder must be locked. May be cut short at any point and run again.
 /// kCorrupt: acknowledged bytes are damaged or gone; nothing was changed.

@@ -61,8 +61,8 @@ Result<std::span<const FrameView>> SegmentReader::Next(Cursor& cursor) {
     }
     if (header.previous_crc != chain || header.sequence != cursor.sequence ||
         header.watermark >= header.sequence || header.group_bytes != group_bytes) {
-      return Corrupt("frame {} of group {} does not follow group {}", frames_.size(), header.sequence,
-                     cursor.sequence - 1);
+      return Corrupt("frame {} of group {} does not follow group {}", frames_.size(),
+                     header.sequence, cursor.sequence - 1);
     }
     chain = header.header_crc;
     if (header.kind == kTrailerKind) {
@@ -85,8 +85,7 @@ Result<std::span<const FrameView>> SegmentReader::Next(Cursor& cursor) {
       return Corrupt("checksum of frame {} is {:08x}, expected {:08x}", frames_.size(), crc,
                      header.payload_crc);
     }
-    frames_.push_back(
-        {header, {reinterpret_cast<const char*>(payload.data()), payload.size()}});
+    frames_.push_back({header, {reinterpret_cast<const char*>(payload.data()), payload.size()}});
     at += sizeof(FrameHeader) + RoundUp(header.payload_bytes, 8);
   }
   return Corrupt("group {} has no trailer", cursor.sequence);

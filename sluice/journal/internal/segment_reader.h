@@ -41,7 +41,8 @@ class SegmentReader {
     bool proof = false;       ///< A later frame says that the group had been synced.
     uint64_t proof_position = 0;
   };
-  /// Looks behind `cursor` for a whole frame that was written when the group expected there was durable.
+  /// Looks behind `cursor` for a whole frame that was written when the group expected there was
+  /// durable.
   Result<Rest> LookAhead(const Cursor& cursor);
 
  private:

@@ -22,7 +22,8 @@ std::string SegmentName(uint64_t id);
 /// Returns the number in the name of a segment; nothing for other names.
 std::optional<uint64_t> SegmentOfName(std::string_view name);
 
-/// Thread-safe. Once a sync has failed, `broken()` stays true, and nothing more may be acknowledged.
+/// Thread-safe. Once a sync has failed, `broken()` stays true, and nothing more may be
+/// acknowledged.
 class Storage {
  public:
   /// `on_sync_failure` is called with the first failure of a sync; it need not return.

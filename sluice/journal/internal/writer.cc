@@ -27,8 +27,9 @@ Status Writer::Write(std::span<const FrameToWrite> frames, int64_t received_us) 
   return {};
 }
 
-// A failed write may have left the whole group behind. Whoever is told that it was refused must never
-// see it, so its first block is made zero again, durably; no acknowledged byte lies in that block.
+// A failed write may have left the whole group behind. Whoever is told that it was refused must
+// never see it, so its first block is made zero again, durably; no acknowledged byte lies in that
+// block.
 Status Writer::TakeBack(uint64_t position) {
   std::string block(kBlockBytes, '\1');
   const auto read = active_->Read(position, std::as_writable_bytes(std::span(block)));
@@ -43,7 +44,8 @@ Status Writer::TakeBack(uint64_t position) {
   return storage_.Sync(*active_);
 }
 
-void Writer::Publish(std::span<const FrameToWrite> frames, int64_t received_us, const Cursor& next) {
+void Writer::Publish(std::span<const FrameToWrite> frames, int64_t received_us,
+                     const Cursor& next) {
   const std::lock_guard lock(mutex_);
   Segment& segment = state_.segments.back();
   state_.next = next;
@@ -81,8 +83,8 @@ Status Writer::MakeRoom(uint64_t group_bytes) {
   return Activate();
 }
 
-// From here on nothing is written into the segment, whatever fails: a manifest that says where it ends
-// may already be durable.
+// From here on nothing is written into the segment, whatever fails: a manifest that says where it
+// ends may already be durable.
 void Writer::SealActive() {
   if (!active_) return;
   {
@@ -129,7 +131,8 @@ void Writer::PrepareAhead() {
 
 // Makes the prepared segment the last of the state; the manifest names it before it holds a group.
 Status Writer::Activate() {
-  Segment segment{.entry = {.key = prepared_.key, .first = state_.next}, .file_bytes = prepared_.bytes};
+  Segment segment{.entry = {.key = prepared_.key, .first = state_.next},
+                  .file_bytes = prepared_.bytes};
   segment.entry.first.position = kBlockBytes;
   Manifest manifest = MakeManifest();
   manifest.segments.push_back(segment.entry);
@@ -178,8 +181,8 @@ Status Writer::Retain() {
   }
   if (ids.empty()) return {};
   SLUICE_RETURN_IF_ERROR(CarrySchemas(ids.back()));
-  // First it is durable that they are gone, then they go: a crash in between leaves files that nobody
-  // needs, never a list that names files which are not there.
+  // First it is durable that they are gone, then they go: a crash in between leaves files that
+  // nobody needs, never a list that names files which are not there.
   Manifest manifest = MakeManifest();
   manifest.segments.erase(manifest.segments.begin(),
                           manifest.segments.begin() + static_cast<ptrdiff_t>(ids.size()));

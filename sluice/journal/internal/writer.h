@@ -18,21 +18,24 @@
 
 namespace sluice::journal::internal {
 
-/// Not thread-safe: the journal's thread owns it. It changes `state` under `mutex`, and holds that over no
-/// I/O. After an error look at Storage::broken(): if it is true the outcome is unknown.
+/// Not thread-safe: the journal's thread owns it. It changes `state` under `mutex`, and holds that
+/// over no I/O. After an error look at Storage::broken(): if it is true the outcome is unknown.
 class Writer {
  public:
   /// All references must outlive the writer.
-  Writer(const Options& options, Storage& storage, os::Random& random, std::mutex& mutex, State& state);
+  Writer(const Options& options, Storage& storage, os::Random& random, std::mutex& mutex,
+         State& state);
 
   /// Writes the frames as one group and syncs it; then it is part of the state.
   /// kUnavailable: the disk is full or failed; nothing of the group can ever be read.
   Status Write(std::span<const FrameToWrite> frames, int64_t received_us);
   /// Makes the next segment, if the time has come, so that a full disk shows before it hurts.
   void PrepareAhead();
-  /// Removes the oldest segments whose rows are all released. Schemas in them are written again first.
+  /// Removes the oldest segments whose rows are all released. Schemas in them are written again
+  /// first.
   Status Retain();
-  /// Seals the last segment and leaves the mark of an orderly stop. Nothing may be written after it.
+  /// Seals the last segment and leaves the mark of an orderly stop. Nothing may be written after
+  /// it.
   void Close();
 
  private:
@@ -61,7 +64,7 @@ class Writer {
   uint64_t active_bytes_ = 0;
   Prepared prepared_;
   std::vector<uint64_t> useless_;  // Segments that got no group; they go with the next manifest.
-  bool prepare_failed_ = false;  // Since the last roll: not tried again for every group.
+  bool prepare_failed_ = false;    // Since the last roll: not tried again for every group.
 };
 
 }  // namespace sluice::journal::internal
