@@ -32,27 +32,32 @@ CHECKS = [
 
 
 def write_events(path, rows):
-    """Writes the source as NDJSON envelopes, once; takes half a minute."""
+    """Writes the source as NDJSON envelopes, once; takes half a minute. Beside the events lies where
+    each request begins, so that the sender only has to read its bytes."""
     if path.exists():
         return
     import pyarrow.parquet as parquet
     print(f"making events from {SOURCE.name} ...", flush=True)
     part = path.with_suffix(".part")
+    starts = []
     number = 0
-    with open(part, "w", encoding="ascii") as out:
-        for batch in parquet.ParquetFile(SOURCE).iter_batches(65536):
-            columns = [column.to_pylist() for column in batch.columns]
+    with open(part, "wb") as out:
+        for batch in parquet.ParquetFile(SOURCE).iter_batches(ROWS_A_REQUEST):
             lines = []
-            for date, delay, distance, origin, destination in zip(*columns):
+            for row in zip(*(column.to_pylist() for column in batch.columns)):
+                if number == rows:
+                    break
+                date, delay, distance, origin, destination = row
                 lines.append(f'{{"event":"flights","producer":"flights","sequence":{number},"content":{{'
                              f'"date":"{date.isoformat()}Z","delay":{delay},"distance":{distance},'
                              f'"origin":"{origin}","destination":"{destination}"}}}}\n')
                 number += 1
-                if number == rows:
-                    break
-            out.write("".join(lines))
-            if number == rows:
+            if not lines:
                 break
+            starts.append(out.tell())
+            out.write("".join(lines).encode())
+        starts.append(out.tell())
+    path.with_suffix(".starts").write_text(json.dumps(starts))
     part.rename(path)
 
 
@@ -89,6 +94,21 @@ class Server:
             sys.exit(f"error: query failed: {body.decode()}")
         return json.loads(body)["rows"]
 
+    def wait_landed(self, rows):
+        """Waits until the table itself has that many rows; returns the largest memory seen."""
+        peak = 0.0
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline:
+            peak = max(peak, self.pss_mib())
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+            connection.request("GET", "/v1/admin/tables")
+            for table in json.loads(connection.getresponse().read())["tables"]:
+                if table["topic"] == "flights" and table["landed_offset"] == rows - 1:
+                    return peak
+            connection.close()
+            time.sleep(0.1)
+        sys.exit("error: the rows did not land within 5 minutes")
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         if self.process.wait(timeout=300) != 0:
@@ -96,16 +116,18 @@ class Server:
 
 
 def send_all(server, path, rows, connections):
-    """Sends every line of the file; returns the totals, the seconds and the largest memory seen."""
+    """Sends every request of the file; returns the totals, the seconds and the largest memory seen."""
     totals = dict.fromkeys(("received", "accepted", "duplicate", "error"), 0)
     lock = threading.Lock()
-    source = open(path, "rb")
+    source = os.open(path, os.O_RDONLY)
+    starts = json.loads(path.with_suffix(".starts").read_text())
+    requests = iter(zip(starts, starts[1:]))
     failures = []
 
     def next_body():
         with lock:
-            lines = [source.readline() for _ in range(ROWS_A_REQUEST)]
-        return b"".join(lines)
+            begin, end = next(requests, (0, 0))
+        return os.pread(source, end - begin, begin)
 
     def send():
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
@@ -130,18 +152,19 @@ def send_all(server, path, rows, connections):
     for thread in threads:
         thread.start()
     peak = 0.0
+    shown = start
     while any(thread.is_alive() for thread in threads):
-        time.sleep(0.25)
+        threads[0].join(0.1)
         peak = max(peak, server.pss_mib())
-        if sys.stderr.isatty():
+        if time.monotonic() - shown >= 1:
+            shown = time.monotonic()
             done = totals["received"]
-            rate = done / (time.monotonic() - start)
-            print(f"\r{done:>9,} of {rows:,}  {rate:,.0f} events/s", end="", file=sys.stderr, flush=True)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+            print(f"  {done:>9,} of {rows:,}  {done / (shown - start):,.0f} events/s", flush=True)
+    seconds = time.monotonic() - start
+    os.close(source)
     if failures:
         sys.exit(f"error: the server refused a request: {failures[0]}")
-    return totals, time.monotonic() - start, peak
+    return totals, seconds, peak
 
 
 def check(server, rows):
@@ -173,22 +196,28 @@ def main():
     folder = arguments.keep or tempfile.mkdtemp(prefix="sluice-flights-")
     os.makedirs(f"{folder}/schemas", exist_ok=True)
     shutil.copy(Path(__file__).parent / "schemas/flights.capnp", f"{folder}/schemas/")
-    Path(f"{folder}/sluice.yaml").write_text("version: 1\nproject: flights\nserve: {http: 127.0.0.1:0}\n")
+    Path(f"{folder}/sluice.yaml").write_text(
+        "version: 1\nproject: flights\nserve: {http: 127.0.0.1:0}\nland: {every: 10s}\n")
     failed = 0
     try:
         server = Server(arguments.binary, folder)
         for turn in range(2 if arguments.twice else 1):
-            cpu = server.cpu_seconds()
+            cpu, client = server.cpu_seconds(), sum(os.times()[:2])
             totals, seconds, peak = send_all(server, events, arguments.rows, arguments.connections)
+            acknowledged, client = server.cpu_seconds() - cpu, sum(os.times()[:2]) - client
+            start = time.monotonic()
+            peak = max(peak, server.wait_landed(arguments.rows))
+            landed = time.monotonic() - start
             cpu = server.cpu_seconds() - cpu
             print(f"sent {'again' if turn else 'once'}: " + ", ".join(f"{v:,} {k}" for k, v in totals.items()))
-            print(f"  {totals['received'] / seconds:,.0f} events/s, {seconds:.1f} s, server {cpu:.1f} CPU-s "
-                  f"({totals['received'] / max(cpu, 0.01):,.0f} events/CPU-s), PSS at most {peak:.0f} MiB")
+            print(f"  {totals['received'] / seconds:,.0f} events/s, {seconds:.2f} s until acknowledged, "
+                  f"{landed:.2f} s more until landed; PSS at most {peak:.0f} MiB")
+            print(f"  CPU seconds: server {acknowledged:.2f} until acknowledged, {cpu:.2f} until landed "
+                  f"({totals['received'] / max(cpu, 0.01):,.0f} events a CPU second), client {client:.2f}", flush=True)
             expected = "duplicate" if turn else "accepted"
             failed += totals[expected] != arguments.rows
         print("SQL over table and tail, against DuckDB on the source:")
         failed += check(server, arguments.rows)
-        cpu = server.cpu_seconds()
         server.stop()
         server = Server(arguments.binary, folder)
         print("after a restart, from the table:")
