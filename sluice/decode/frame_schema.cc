@@ -8,9 +8,10 @@ namespace sluice::decode {
 
 namespace {
 
-std::shared_ptr<arrow::DataType> ArrowType(event::FieldType type) {
-  switch (type) {
+std::shared_ptr<arrow::DataType> ArrowType(const event::Field& field) {
+  switch (field.type) {
     case event::FieldType::kBool:
+    case event::FieldType::kVoid:
       return arrow::boolean();
     case event::FieldType::kInt8:
       return arrow::int8();
@@ -31,8 +32,23 @@ std::shared_ptr<arrow::DataType> ArrowType(event::FieldType type) {
       return arrow::float64();
     case event::FieldType::kData:
       return arrow::binary();
+    case event::FieldType::kTimestamp:
+      return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+    case event::FieldType::kDecimal:
+      return arrow::decimal128(field.precision, field.scale);
+    case event::FieldType::kList:
+      return arrow::list(arrow::field("element", ArrowType(field.children.at(0))));
+    case event::FieldType::kStruct: {
+      arrow::FieldVector fields;
+      for (const event::Field& child : field.children) {
+        fields.push_back(arrow::field(child.column, ArrowType(child)));
+      }
+      return arrow::struct_(std::move(fields));
+    }
     case event::FieldType::kText:
     case event::FieldType::kEnum:
+    case event::FieldType::kUuid:
+    case event::FieldType::kWhich:
       break;
   }
   return arrow::utf8();
@@ -44,7 +60,7 @@ columnar::Schema FrameSchema(const event::Contract& contract) {
   const auto time = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
   arrow::FieldVector fields;
   for (const event::Field& field : contract.fields) {
-    fields.push_back(arrow::field(field.column, ArrowType(field.type)));
+    fields.push_back(arrow::field(field.column, ArrowType(field)));
   }
   // The order of internal::EnvelopeColumn.
   fields.push_back(arrow::field("event_time", time));

@@ -34,22 +34,12 @@ std::string SnakeCase(std::string_view name) {
 
 }  // namespace
 
-std::string_view ToString(FieldType type) {
-  static constexpr std::array<std::string_view, 14> kNames = {
-      "Bool",   "Int8",   "Int16",   "Int32",   "Int64", "UInt8", "UInt16",
-      "UInt32", "UInt64", "Float32", "Float64", "Text",  "Data",  "Enum"};
-  return kNames.at(static_cast<size_t>(type));
-}
-
-std::string_view ToString(Privacy privacy) {
-  static constexpr std::array<std::string_view, 4> kNames = {"none", "hash", "tokenize", "drop"};
-  return kNames.at(static_cast<size_t>(privacy));
-}
-
 bool IsSensitive(const Contract& contract) {
-  return std::any_of(contract.fields.begin(), contract.fields.end(), [](const Field& field) {
-    return field.privacy != Privacy::kNone || !field.pii.empty();
+  bool sensitive = false;
+  ForEachField(contract.fields, [&](const FieldPath&, const Field& field) {
+    sensitive = sensitive || field.privacy != Privacy::kNone || !field.pii.empty();
   });
+  return sensitive;
 }
 
 Contract SchemalessContract(std::string_view topic) {

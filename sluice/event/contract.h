@@ -11,55 +11,9 @@
 #include <vector>
 
 #include "sluice/base/error.h"
+#include "sluice/event/field.h"
 
 namespace sluice::event {
-
-enum class FieldType : uint8_t {
-  kBool,
-  kInt8,
-  kInt16,
-  kInt32,
-  kInt64,
-  kUInt8,
-  kUInt16,
-  kUInt32,
-  kUInt64,
-  kFloat32,
-  kFloat64,
-  kText,
-  kData,  ///< Base64 text in JSON.
-  kEnum,  ///< The enumerant's name in JSON and in the table.
-};
-
-/// Returns the name as Cap'n Proto spells it, such as "Int64".
-std::string_view ToString(FieldType type);
-
-/// What happens to a field's values before they are stored.
-enum class Privacy : uint8_t {
-  kNone,
-  kHash,      ///< `$Sl.hash`: not built yet, so CompileCapnp() refuses it.
-  kTokenize,  ///< `$Sl.tokenize`: not built yet, so CompileCapnp() refuses it.
-  kDrop,      ///< `$Sl.drop`: the column is always null; the value is kept nowhere.
-};
-
-/// Returns the name as the annotation spells it, such as "tokenize"; "none" for kNone.
-std::string_view ToString(Privacy privacy);
-
-/// One field of a contract.
-struct Field {
-  std::string name;  ///< As in events: `userId`.
-  /// As in tables: `user_id`. The `$Sl.eventTime` field gets `event_time_sent` where its own name
-  /// would collide with the envelope's `event_time`.
-  std::string column;
-  FieldType type = FieldType::kText;
-  std::vector<std::string> enumerants;  ///< Of kEnum only.
-  uint32_t id = 0;                      ///< The ordinal: stable through renames.
-  Privacy privacy = Privacy::kNone;
-  std::string pii;       ///< `$Sl.pii("contact")`: the kind of personal data, empty if none.
-  bool subject = false;  ///< `$Sl.subject`: names the person whom an erasure erases.
-
-  bool operator==(const Field&) const = default;
-};
 
 /// What to do with members of an event that the contract does not name.
 enum class UnknownFields : uint8_t {
@@ -146,8 +100,8 @@ Status CheckSuccessor(const Contract& previous, const Contract& next);
 
 /// Codes in CompileCapnp()'s messages (docs/reference/errors.md explains each).
 namespace schema_codes {
-inline constexpr std::string_view kSyntax = "SL1101";   ///< Cap'n Proto refuses the text.
-inline constexpr std::string_view kNotFlat = "SL1102";  ///< A type that has no column.
+inline constexpr std::string_view kSyntax = "SL1101";    ///< Cap'n Proto refuses the text.
+inline constexpr std::string_view kNoColumn = "SL1102";  ///< A type that has no column.
 inline constexpr std::string_view kColumn =
     "SL1103";  ///< Two names, one column; or a reserved one.
 inline constexpr std::string_view kAnnotation =

@@ -14,7 +14,8 @@ namespace sluice::event {
 
 namespace {
 
-constexpr int64_t kFormat = 1;
+constexpr int64_t kFormat = 2;
+constexpr int kDepthMax = 64;
 
 constexpr std::array<std::string_view, 3> kUnknownNames = {"keep", "error", "ignore"};
 
@@ -43,6 +44,21 @@ std::string FieldJson(const Field& field) {
   if (field.privacy != Privacy::kNone) Member(out, "privacy", ToString(field.privacy));
   if (!field.pii.empty()) Member(out, "pii", field.pii);
   if (field.subject) out += ",\"subject\":true";
+  if (field.alternative) out += ",\"alternative\":true";
+  if (field.required) out += ",\"required\":true";
+  if (field.type == FieldType::kTimestamp) Member(out, "unit", ToString(field.unit));
+  if (field.type == FieldType::kDecimal) {
+    out += fmt::format(",\"precision\":{},\"scale\":{}", field.precision, field.scale);
+  }
+  if (!field.default_json.empty()) Member(out, "default", field.default_json);
+  if (!field.children.empty()) {
+    out += ",\"children\":[";
+    for (const Field& child : field.children) {
+      if (out.back() != '[') out += ',';
+      out += FieldJson(child);
+    }
+    out += ']';
+  }
   return out += '}';
 }
 
@@ -98,15 +114,15 @@ class Reader {
   bool ok_ = true;
 };
 
-bool ReadField(simdjson::dom::element element, Field& field) {
+bool ReadField(simdjson::dom::element element, int depth, Field& field) {
   simdjson::dom::object object;
-  if (element.get(object)) return false;
+  if (depth > kDepthMax || element.get(object)) return false;
   Reader reader(object);
   field.id = static_cast<uint32_t>(reader.Integer("ordinal", std::numeric_limits<uint32_t>::max()));
   field.name = reader.Text("name");
   field.column = reader.Text("column");
   field.type = static_cast<FieldType>(
-      reader.OneOf(reader.Text("type"), static_cast<size_t>(FieldType::kEnum) + 1,
+      reader.OneOf(reader.Text("type"), static_cast<size_t>(FieldType::kWhich) + 1,
                    [](size_t i) { return ToString(static_cast<FieldType>(i)); }));
   if (reader.Has("enumerants")) {
     for (const simdjson::dom::element name : reader.Array("enumerants")) {
@@ -120,6 +136,22 @@ bool ReadField(simdjson::dom::element element, Field& field) {
                    [](size_t i) { return ToString(static_cast<Privacy>(i)); }));
   field.pii = reader.TextOr("pii", "");
   field.subject = reader.BoolOr("subject", false);
+  field.alternative = reader.BoolOr("alternative", false);
+  field.required = reader.BoolOr("required", false);
+  field.unit = static_cast<TimeUnit>(reader.OneOf(
+      reader.TextOr("unit", "rfc3339"), static_cast<size_t>(TimeUnit::kNanoseconds) + 1,
+      [](size_t i) { return ToString(static_cast<TimeUnit>(i)); }));
+  if (field.type == FieldType::kDecimal) {
+    field.precision = static_cast<uint8_t>(reader.Integer("precision", 38));
+    field.scale = static_cast<uint8_t>(reader.Integer("scale", field.precision));
+  }
+  field.default_json = reader.TextOr("default", "");
+  if (reader.Has("children")) {
+    for (const simdjson::dom::element child : reader.Array("children")) {
+      if (!ReadField(child, depth + 1, field.children.emplace_back())) return false;
+    }
+  }
+  if (field.type == FieldType::kList && field.children.size() != 1) return false;
   return reader.ok() && !field.name.empty() && !field.column.empty();
 }
 
@@ -168,7 +200,7 @@ Result<Contract> FromJson(std::string_view json) {
   contract.unknown = static_cast<UnknownFields>(reader.OneOf(
       reader.Text("unknown"), kUnknownNames.size(), [](size_t i) { return kUnknownNames.at(i); }));
   for (const simdjson::dom::element element : reader.Array("fields")) {
-    if (!ReadField(element, contract.fields.emplace_back())) reader.Fail();
+    if (!ReadField(element, 0, contract.fields.emplace_back())) reader.Fail();
   }
   contract.event_time_field = reader.Index("event_time", contract.fields.size());
   contract.key_field = reader.Index("key", contract.fields.size());

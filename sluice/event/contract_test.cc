@@ -100,23 +100,26 @@ TEST(CompileCapnpTest, ListsAllErrorsWithTheirPlaces) {
             "t.capnp:4:9: SL1101: Not defined: Txt\n"
             "t.capnp:5:9: SL1101: Not defined: Itn64 (invalid)");
   EXPECT_EQ(
-      Complaint("struct A $Sl.event(\"a\") {\n  eventDate @0 :Text;\n  x @1 :List(Text);\n}\n"),
+      Complaint("struct A $Sl.event(\"a\") {\n  eventDate @0 :Text;\n  x @1 :AnyPointer;\n}\n"),
       "t.capnp:4:3: SL1103: field 'eventDate' would be column 'event_date', which every table has; "
       "choose another name\n"
-      "t.capnp:5:3: SL1102: field 'x' is a struct, list, union or pointer, which have no column "
-      "yet; events must be flat (invalid)");
+      "t.capnp:5:3: SL1102: field 'x' is a pointer to anything, which has no column; give it a "
+      "struct, a list, or Data (invalid)");
 }
 
-TEST(CompileCapnpTest, RefusesWhatIsNotFlat) {
+TEST(CompileCapnpTest, RefusesWhatHasNoColumn) {
   for (const std::string_view body : {
-           "struct A $Sl.event(\"a\") { x @0 :List(Text); }",
-           "struct A $Sl.event(\"a\") { x @0 :B; } struct B { y @0 :Text; }",
-           "struct A $Sl.event(\"a\") { union { x @0 :Text; y @1 :Text; } }",
-           "struct A $Sl.event(\"a\") { g :group { x @0 :Text; y @1 :Text; } }",
            "struct A $Sl.event(\"a\") { x @0 :AnyPointer; }",
            "struct A $Sl.event(\"a\") { x @0 :Void; }",
+           "struct A $Sl.event(\"a\") { x @0 :I; } interface I {}",
+           "struct A $Sl.event(\"a\") { x @0 :List(Void); }",
            "struct A(T) $Sl.event(\"a\") { x @0 :Text; }",
-           "struct A $Sl.event(\"a\") { x @0 :Int32 = 5; }",
+           "struct A $Sl.event(\"a\") { x @0 :B; } struct B { a @0 :A; }",
+           "struct A $Sl.event(\"a\") { x @0 :List(A); }",
+           "struct A $Sl.event(\"a\") { x @0 :B; } struct B { }",
+           "struct A $Sl.event(\"a\") { x @0 :Float64 = inf; }",
+           "struct A $Sl.event(\"a\") { x @0 :B = (y = 1); } struct B { y @0 :Int8; }",
+           "struct A $Sl.event(\"a\") { union { x @0 :Int8 = 1; y @1 :Void; } }",
            "struct A $Sl.event(\"a\") { }",
        }) {
     const auto result = Compile(body);
@@ -130,8 +133,7 @@ TEST(CompileCapnpTest, RefusesWhatIsNotFlat) {
 TEST(CompileCapnpTest, RefusesPrivacyActionsThatAreNotBuilt) {
   EXPECT_EQ(Complaint("struct A $Sl.event(\"a\") {\n  email @0 :Text $Sl.hash(hmacSha256);\n}\n"),
             "t.capnp:4:3: SL1106: field 'email': hash is not built yet, and its values must not be "
-            "stored "
-            "in clear; use drop, or leave the field out (unsupported)");
+            "stored in clear; use drop, or leave the field out (unsupported)");
   const auto tokenized = Compile("struct A $Sl.event(\"a\") { name @0 :Text $Sl.tokenize; }");
   ASSERT_FALSE(tokenized.ok());
   EXPECT_EQ(tokenized.error().code(), ErrorCode::kUnsupported);
@@ -157,7 +159,7 @@ TEST(CompileCapnpTest, RefusesAnnotationsThatMeanNothing) {
       {"struct A $Sl.event(\"a\") { x @0 :Text $Sl.hash(sha256); }", "only beside unkeyed"},
       {"struct A $Sl.event(\"a\") { x @0 :Text $Sl.drop $Sl.tokenize; }", "exclude each other"},
       {"struct A $Sl.event(\"a\") $Sl.retain(\"soon\") { x @0 :Text; }", "duration"},
-      {"annotation mask(field) :Void; struct A $Sl.event(\"a\") { x @0 :Text $mask; }",
+      {"annotation blur(field) :Void; struct A $Sl.event(\"a\") { x @0 :Text $blur; }",
        "not of sluice.capnp"},
       {"struct A $Sl.event(\"a b\") { x @0 :Text; }", "topic's name"},
       {"struct A $Sl.event(\"a.b\") { x @0 :Text; } struct B $Sl.event(\"a-b\") { x @0 :Text; }",

@@ -159,9 +159,7 @@ bool RowDecoder::DecodeField(size_t index, Value& value) {
       return DecodeFloat<float>(field, column, value);
     case FieldType::kFloat64:
       return DecodeFloat<double>(field, column, value);
-    case FieldType::kText:
-    case FieldType::kData:
-    case FieldType::kEnum:
+    default:
       break;
   }
   auto size = CopyText(column, value);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <functional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -51,6 +52,7 @@ struct Session {
   const SchemaFiles& files;
   std::vector<Problem> problems;
   size_t bytes_read = 0;
+  std::set<std::string> imported;
 };
 
 class TextFile final : public capnp::SchemaFile {
@@ -80,6 +82,7 @@ class TextFile final : public capnp::SchemaFile {
     }
     const auto found = session_.files.find(name);
     if (found == session_.files.end()) return nullptr;
+    session_.imported.insert(name);
     return kj::Own<SchemaFile>(kj::heap<TextFile>(session_, name, found->second));
   }
   bool operator==(const SchemaFile& other) const override {
@@ -104,6 +107,21 @@ class TextFile final : public capnp::SchemaFile {
   std::string name_;
   std::string_view text_;
 };
+
+// Parses nothing anew: a file that the compiler has seen is told by its name.
+void NameAnnotations(Session& session, const std::string& name, CompiledText& compiled) {
+  const auto parse = [&](const std::string& file, std::string_view text) {
+    return compiled.parser->parseFile(kj::heap<TextFile>(session, file, text));
+  };
+  compiled.annotations.Add(parse(std::string(kBuiltinName), BuiltinSchema()), /*own=*/true);
+  std::set<std::string> files = session.imported;
+  files.insert(name);
+  for (const std::string& file : files) {
+    const auto found = session.files.find(file);
+    if (found == session.files.end() || IsBuiltin(file)) continue;
+    compiled.annotations.Add(parse(file, found->second), /*own=*/false);
+  }
+}
 
 }  // namespace
 
@@ -130,8 +148,10 @@ Result<CompiledText> Compile(const SchemaFiles& files, std::string_view name) {
   if (!IsBuiltin(name) && found == files.end()) return NotFound("schema file '{}'", name);
   const std::string_view text = IsBuiltin(name) ? BuiltinSchema() : found->second;
 
-  Session session{files, {}, 0};
+  const auto shared = std::make_shared<Session>(Session{files, {}, 0, {}});
+  Session& session = *shared;
   CompiledText compiled;
+  compiled.session = shared;
   std::string thrown;
   try {
     compiled.parser = std::make_unique<capnp::SchemaParser>();
@@ -139,6 +159,7 @@ Result<CompiledText> Compile(const SchemaFiles& files, std::string_view name) {
         compiled.parser->parseFile(kj::heap<TextFile>(session, std::string(name), text));
     // Nested nodes compile when first asked for; ask, so that all errors come now.
     if (session.problems.empty()) compiled.root.getAllNested();
+    if (session.problems.empty()) NameAnnotations(session, std::string(name), compiled);
   } catch (const kj::Exception& e) {
     thrown = std::string(e.getDescription().cStr());
   } catch (const std::exception& e) {
@@ -154,21 +175,6 @@ Result<CompiledText> Compile(const SchemaFiles& files, std::string_view name) {
          "an annotation takes its value in parentheses: write $Sl.hash(hmacSha256)"});
   }
   return ToError(ErrorCode::kInvalid, std::move(session.problems));
-}
-
-const AnnotationIds& Annotations() {
-  static const AnnotationIds ids = [] {
-    const SchemaFiles none;
-    auto compiled = Compile(none, kBuiltinName);
-    SLUICE_CHECK(compiled.ok());
-    const auto id = [&](const char* name) {
-      return compiled->root.getNested(name).getProto().getId();
-    };
-    return AnnotationIds{id("event"), id("retain"),   id("eventTime"), id("id"),
-                         id("key"),   id("subject"),  id("pii"),       id("unkeyed"),
-                         id("hash"),  id("tokenize"), id("drop")};
-  }();
-  return ids;
 }
 
 }  // namespace sluice::event::internal

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sluice/event/contract.h"
+#include "sluice/event/internal/annotations.h"
 #include "sluice/event/internal/scan.h"
 
 namespace sluice::event::internal {
@@ -28,17 +29,13 @@ Error ToError(ErrorCode code, std::vector<Problem> problems);
 
 /// A compiled file. Its schemas live as long as it does.
 struct CompiledText {
+  std::shared_ptr<void> session;  ///< What the parser reads files from, should it look again.
   std::unique_ptr<capnp::SchemaParser> parser;
   capnp::ParsedSchema root;
+  AnnotationNames annotations;
 };
 
 /// kInvalid: with all errors of the file and of those it imports. kNotFound: no such file.
 Result<CompiledText> Compile(const SchemaFiles& files, std::string_view name);
-
-/// The ids that sluice.capnp gives its annotations.
-struct AnnotationIds {
-  uint64_t event, retain, event_time, id, key, subject, pii, unkeyed, hash, tokenize, drop;
-};
-const AnnotationIds& Annotations();
 
 }  // namespace sluice::event::internal

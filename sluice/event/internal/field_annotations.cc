@@ -1,0 +1,151 @@
+#include "sluice/event/internal/field_annotations.h"
+
+#include <capnp/any.h>
+
+namespace sluice::event::internal {
+
+namespace {
+
+// What an annotation of the values says it says of a list's elements.
+Field& Innermost(Field& field) {
+  Field* inner = &field;
+  while (inner->type == FieldType::kList) inner = &inner->children[0];
+  return *inner;
+}
+
+bool IsInteger(FieldType type) { return type >= FieldType::kInt8 && type <= FieldType::kUInt64; }
+
+// The annotations that make another type of a text or a number; at most one of them may stand.
+class TypeReader {
+ public:
+  TypeReader(Place place, const std::string& path, Field& field, Problems& problems)
+      : place_(place),
+        path_(path),
+        field_(Innermost(field)),
+        declared_(field_.type),
+        problems_(problems) {}
+
+  bool Read(const Annotation& annotation) {
+    if (annotation.name == "timestamp") {
+      Timestamp(annotation);
+    } else if (annotation.name == "decimal") {
+      Decimal(annotation);
+    } else if (annotation.name == "uuid") {
+      if (Take("uuid", declared_ == FieldType::kText, "Text")) field_.type = FieldType::kUuid;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+ private:
+  bool Take(std::string_view name, bool fits, std::string_view wanted) {
+    if (field_.type != declared_) {
+      problems_.Add(place_, schema_codes::kAnnotation,
+                    "field '{}': {} and another annotation both say what its values are", path_,
+                    name);
+      return false;
+    }
+    if (!fits) {
+      problems_.Add(place_, schema_codes::kAnnotation, "field '{}': {} is for {}, found {}", path_,
+                    name, wanted, ToString(declared_));
+    }
+    return fits;
+  }
+
+  void Timestamp(const Annotation& annotation) {
+    const auto number = annotation.value.getEnum();
+    if (number > static_cast<uint16_t>(TimeUnit::kNanoseconds)) return;
+    const auto unit = static_cast<TimeUnit>(number);
+    const bool fits = unit == TimeUnit::kRfc3339
+                          ? declared_ == FieldType::kText
+                          : declared_ == FieldType::kInt64 || declared_ == FieldType::kUInt64 ||
+                                declared_ == FieldType::kInt32 || declared_ == FieldType::kUInt32;
+    if (!Take("timestamp", fits, "Text as rfc3339, Int32, Int64, UInt32 and UInt64 otherwise")) {
+      return;
+    }
+    field_.type = FieldType::kTimestamp;
+    field_.unit = unit;
+  }
+
+  void Decimal(const Annotation& annotation) {
+    constexpr uint8_t kPrecisionMax = 38;
+    const auto digits = annotation.value.getStruct().getAs<capnp::AnyStruct>();
+    const auto data = digits.getDataSection();
+    // Digits { precision @0 :UInt8 = 38; scale @1 :UInt8; }: Cap'n Proto stores XOR the default.
+    const auto byte = [&](size_t at) {
+      return at < data.size() ? static_cast<uint8_t>(data[at]) : uint8_t{0};
+    };
+    const auto precision = static_cast<uint8_t>(byte(0) ^ kPrecisionMax);
+    const uint8_t scale = byte(1);
+    if (!Take("decimal", declared_ == FieldType::kText || declared_ == FieldType::kFloat64,
+              "Text and Float64")) {
+      return;
+    }
+    if (precision < 1 || precision > kPrecisionMax || scale > precision) {
+      problems_.Add(place_, schema_codes::kAnnotation,
+                    "field '{}': decimal takes precision = 1 to 38 and scale = 0 to precision",
+                    path_);
+      return;
+    }
+    field_.type = FieldType::kDecimal;
+    field_.precision = precision;
+    field_.scale = scale;
+  }
+
+  const Place place_;
+  const std::string& path_;
+  Field& field_;
+  const FieldType declared_;
+  Problems& problems_;
+};
+
+void CheckRoles(Roles roles, Place place, const std::string& path, const Field& field,
+                Problems& problems) {
+  if (roles.event_time && field.type != FieldType::kText && field.type != FieldType::kInt64 &&
+      field.type != FieldType::kUInt64 && field.type != FieldType::kTimestamp) {
+    problems.Add(place, schema_codes::kAnnotation,
+                 "field '{}': the event time is Text (RFC 3339), Int64 or UInt64 (milliseconds "
+                 "since 1970), or has $Sl.timestamp; found {}",
+                 path, ToString(field.type));
+  } else if ((roles.id || roles.key) && !IsInteger(field.type) && field.type != FieldType::kText &&
+             field.type != FieldType::kData && field.type != FieldType::kEnum &&
+             field.type != FieldType::kUuid && field.type != FieldType::kTimestamp) {
+    problems.Add(place, schema_codes::kAnnotation, "field '{}': {} cannot be id or key", path,
+                 ToString(field.type));
+  }
+  if (roles.any() && field.privacy == Privacy::kDrop) {
+    problems.Add(place, schema_codes::kAnnotation,
+                 "field '{}' is dropped, so it cannot be event time, id or key", path);
+  }
+}
+
+}  // namespace
+
+Roles ReadAnnotations(const std::vector<Annotation>& annotations, Place place,
+                      const std::string& path, Field& field, Problems& problems) {
+  Roles roles;
+  TypeReader types(place, path, field, problems);
+  for (const Annotation& annotation : annotations) {
+    if (annotation.name == "eventTime") {
+      roles.event_time = true;
+    } else if (annotation.name == "id") {
+      roles.id = true;
+    } else if (annotation.name == "key") {
+      roles.key = true;
+    } else if (annotation.name == "required") {
+      field.required = true;
+    } else if (!IsPrivacy(annotation) && !types.Read(annotation)) {
+      // Somebody may count on what an annotation promises, so none is passed over.
+      problems.Add(place, schema_codes::kAnnotation,
+                   "'{}' has an annotation that is not of sluice.capnp, or not for this place; if "
+                   "it means one of these, declare it with $Sl.alias(\"hash\")",
+                   path);
+    }
+  }
+  ReadPrivacy(annotations, place, path, field, problems);
+  CheckRoles(roles, place, path, field, problems);
+  return roles;
+}
+
+}  // namespace sluice::event::internal
