@@ -68,9 +68,6 @@ class HttpServer {
   virtual void Stop(std::chrono::milliseconds grace) = 0;
 };
 
-/// Returns an RFC 9457 answer: {"type","title","status","code","detail"}.
-Response Problem(int status, std::string_view code, std::string_view detail);
-
 /// Returns `text` as a JSON string with its quotes.
 std::string JsonQuote(std::string_view text);
 

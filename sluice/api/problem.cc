@@ -1,6 +1,7 @@
+#include "sluice/api/problem.h"
+
 #include <fmt/format.h>
 
-#include "sluice/api/http_server.h"
 #include "sluice/api/internal/message.h"
 #include "sluice/base/json.h"
 
@@ -26,6 +27,36 @@ Response Problem(int status, std::string_view code, std::string_view detail) {
       JsonQuote(internal::ReasonPhrase(status)), status, JsonQuote(code), JsonQuote(detail));
   response.body.push_back('\n');
   return response;
+}
+
+Response TryAgain(int status, std::string_view code, std::string_view detail, int after_seconds) {
+  Response response = Problem(status, code, detail);
+  response.headers.emplace_back("Retry-After", std::to_string(after_seconds));
+  return response;
+}
+
+Response Busy(std::string_view detail) { return TryAgain(503, "SL5031", detail, 1); }
+
+Response ErrorResponse(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kInvalid:
+      return Problem(400, "SL4000", error.message());
+    case ErrorCode::kDenied:
+      return Problem(403, "SL4030", error.message());
+    case ErrorCode::kNotFound:
+      return Problem(404, "SL4040", error.message());
+    case ErrorCode::kConflict:
+      return Problem(409, "SL4090", error.message());
+    case ErrorCode::kUnsupported:
+      return Problem(422, "SL4220", error.message());
+    case ErrorCode::kUnavailable:
+      return TryAgain(503, "SL5030", error.message(), 1);
+    case ErrorCode::kCorrupt:
+      return Problem(500, "SL5001", error.message());
+    case ErrorCode::kInternal:
+      break;
+  }
+  return Problem(500, "SL5000", error.message());
 }
 
 }  // namespace sluice::api

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sluice/api/http_server.h"
+#include "sluice/api/routes.h"
 #include "sluice/base/trace.h"
 #include "sluice/base/worker_pool.h"
 #include "sluice/catalog/catalog.h"
@@ -14,7 +15,7 @@
 #include "sluice/os/disk.h"
 #include "sluice/os/random.h"
 #include "sluice/privacy/keys.h"
-#include "sluice/server/routes.h"
+#include "sluice/server/version.h"
 #include "sluice/store/local_store.h"
 
 namespace sluice::server {
@@ -69,7 +70,7 @@ class RunningServer final : public Server {
   std::unique_ptr<duck::Engine> engine_;
   std::unique_ptr<sql::Database> database_;
   std::unique_ptr<WorkerPool> workers_;
-  std::unique_ptr<Routes> routes_;
+  std::unique_ptr<api::Routes> routes_;
   std::unique_ptr<api::HttpServer> http_;
   std::atomic<bool> draining_{false};
   std::atomic<int64_t> disk_checked_{0};
@@ -144,7 +145,7 @@ Status RunningServer::Start() {
 }
 
 Status RunningServer::StartHttp() {
-  Routes::Hooks hooks;
+  api::Hooks hooks;
   hooks.ready = [this]() -> Status {
     if (draining_) return Unavailable("the server is stopping");
     return {};
@@ -155,7 +156,13 @@ Status RunningServer::StartHttp() {
     return KeepSchema(name, text);
   };
   workers_ = std::make_unique<WorkerPool>(kWorkers, kWorkersQueueMax);
-  routes_ = std::make_unique<Routes>(*ingest_, *lander_, *database_, metrics_, *workers_, hooks);
+  const api::Services services{.ingest = *ingest_,
+                               .lander = *lander_,
+                               .database = *database_,
+                               .metrics = metrics_,
+                               .workers = *workers_,
+                               .version = std::string(kVersion)};
+  routes_ = std::make_unique<api::Routes>(services, std::move(hooks));
   api::HttpOptions http;
   http.address = config_.address;
   http.port = config_.port;

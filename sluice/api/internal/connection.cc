@@ -8,6 +8,8 @@
 #include <atomic>
 #include <utility>
 
+#include "sluice/api/problem.h"
+
 namespace sluice::api::internal {
 
 namespace asio = boost::asio;

@@ -1,0 +1,21 @@
+#pragma once
+/// \file
+/// Pieces of answers that several routes write.
+
+#include <string>
+#include <string_view>
+
+#include "sluice/ingest/ingest.h"
+
+namespace sluice::api::internal {
+
+/// Appends `"name":"text"`.
+void AppendMember(std::string& out, std::string_view name, std::string_view text);
+
+/// Returns what became of a body, as senders get it.
+std::string ReceiptJson(const ingest::Receipt& receipt);
+
+/// `application/json; charset=utf-8` → `application/json`
+std::string MediaType(std::string_view header);
+
+}  // namespace sluice::api::internal

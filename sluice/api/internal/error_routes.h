@@ -1,0 +1,43 @@
+#pragma once
+/// \file
+/// Error rows: /v1/admin/errors, to be listed, shown, mended, sent again, dropped.
+
+#include "sluice/api/router.h"
+#include "sluice/ingest/ingest.h"
+#include "sluice/sql/database.h"
+
+namespace sluice::api::internal {
+
+/// Thread-safe; all references must outlive it.
+class ErrorRoutes {
+ public:
+  ErrorRoutes(ingest::Ingest& ingest, sql::Database& database)
+      : ingest_(ingest), database_(database) {}
+
+  void AddTo(Router& router);
+
+ private:
+  Response List(const Call& call);
+  Response Show(const Call& call);
+  Response Retry(const Call& call);
+  Response Drop(const Call& call);
+  Response Replay(const Call& call);
+
+  /// An open error row.
+  struct OpenError {
+    int64_t offset = 0;
+    std::string topic;
+    std::string code;
+    std::string shape;
+    std::string payload;  ///< Unsealed.
+  };
+  Result<std::vector<OpenError>> FindOpen(const std::string& condition, int64_t limit);
+  /// Finds the open error that the address names.
+  Result<OpenError> FindOne(const Call& call);
+  Result<ingest::Receipt> Resend(const OpenError& error, const std::string& payload);
+
+  ingest::Ingest& ingest_;
+  sql::Database& database_;
+};
+
+}  // namespace sluice::api::internal

@@ -1,0 +1,66 @@
+#include "sluice/api/internal/event_routes.h"
+
+#include <utility>
+
+#include "sluice/api/internal/answer_text.h"
+#include "sluice/api/problem.h"
+
+namespace sluice::api::internal {
+
+void EventRoutes::AddTo(Router& router) {
+  const auto take = [this](const Call& call, Respond respond) { Take(call, std::move(respond)); };
+  router.Add("POST", "/v1/events", take);
+  router.Add("POST", "/v1/events/{topic}", take);
+}
+
+void EventRoutes::Take(const Call& call, Respond respond) {
+  const std::shared_ptr<const Request>& request = call.request;
+  ingest::Submission submission;
+  const std::string type = MediaType(request->Header("content-type"));
+  if (type == "application/x-ndjson" || type == "application/ndjson" ||
+      type == "application/jsonl") {
+    submission.framing = decode::Framing::kNdjson;
+  } else if (type != "application/json" && !type.empty()) {
+    return respond(Problem(
+        415, "SL4150", "send application/json (an object or an array) or application/x-ndjson"));
+  }
+  if (const std::string_view encoding = request->Header("content-encoding");
+      !encoding.empty() && encoding != "identity") {
+    return respond(Problem(415, "SL4151", "compressed bodies are not taken yet"));
+  }
+  const std::string wait = call.Parameter("wait");
+  if (wait == "none") {
+    submission.wait = ingest::WaitLevel::kNone;
+  } else if (wait == "table") {
+    submission.wait = ingest::WaitLevel::kTable;
+  } else if (!wait.empty() && wait != "log") {
+    return respond(Problem(400, "SL4001", "wait must be none, log or table"));
+  }
+  if (const Status ready = hooks_.ready(); !ready.ok()) {
+    return respond(TryAgain(503, "SL5032", ready.error().message(), 1));
+  }
+  if (hooks_.disk_full()) {
+    return respond(TryAgain(507, "SL5070", "the disk is full; free space, then send again", 5));
+  }
+  submission.body = request->body;
+  if (const auto topic = call.segments.find("topic"); topic != call.segments.end()) {
+    submission.shape = decode::Shape::kContent;
+    submission.topic = topic->second;
+  } else {
+    submission.shape = decode::Shape::kEnvelope;
+  }
+  ingest_.Submit(submission, [request, respond, wait](Result<ingest::Receipt> receipt) {
+    if (!receipt.ok()) {
+      if (receipt.error().code() == ErrorCode::kUnavailable) {
+        return respond(TryAgain(429, "SL4290", receipt.error().message(), 1));
+      }
+      return respond(ErrorResponse(receipt.error()));
+    }
+    Response response;
+    response.status = !receipt->durable || (wait == "table" && !receipt->landed) ? 202 : 200;
+    response.body = ReceiptJson(*receipt);
+    respond(std::move(response));
+  });
+}
+
+}  // namespace sluice::api::internal

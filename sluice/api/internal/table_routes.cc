@@ -1,0 +1,47 @@
+#include "sluice/api/internal/table_routes.h"
+
+#include <fmt/format.h>
+
+#include "sluice/api/internal/answer_text.h"
+#include "sluice/api/problem.h"
+
+namespace sluice::api::internal {
+
+void TableRoutes::AddTo(Router& router) {
+  router.AddBlocking("GET", "/v1/admin/tables", [this](const Call&) { return List(); });
+  router.AddBlocking("POST", "/v1/admin/land", [this](const Call&) { return Land(); });
+  router.AddBlocking("POST", "/v1/admin/tables/{topic}/adopt",
+                     [this](const Call& call) { return Adopt(call); });
+}
+
+Response TableRoutes::List() const {
+  std::string out = "{\"tables\":[";
+  bool first = true;
+  for (const land::TableStatus& table : lander_.Tables()) {
+    if (!std::exchange(first, false)) out += ',';
+    out += "\n{";
+    AppendMember(out, "topic", table.topic);
+    out += ',';
+    AppendMember(out, "table", table.table);
+    out += fmt::format(
+        ",\"partition\":{},\"landed_offset\":{},\"next_offset\":{},\"pending\":{},\"files\":{},"
+        "\"version\":{},\"rows\":{},",
+        table.partition, table.landed, table.end, table.end - table.landed - 1, table.files,
+        table.version, table.landed_rows);
+    AppendMember(out, "stopped", table.stopped);
+    out += '}';
+  }
+  return {.headers = {}, .body = out + "]}\n"};
+}
+
+Response TableRoutes::Land() {
+  const Status landed = lander_.LandAll();
+  return landed.ok() ? List() : ErrorResponse(landed.error());
+}
+
+Response TableRoutes::Adopt(const Call& call) {
+  const Status adopted = lander_.Adopt(call.Segment("topic"));
+  return adopted.ok() ? List() : ErrorResponse(adopted.error());
+}
+
+}  // namespace sluice::api::internal

@@ -1,0 +1,25 @@
+#pragma once
+/// \file
+/// Tables and their landing: /v1/admin/tables, /v1/admin/land.
+
+#include "sluice/api/router.h"
+#include "sluice/land/lander.h"
+
+namespace sluice::api::internal {
+
+/// Thread-safe; all references must outlive it.
+class TableRoutes {
+ public:
+  explicit TableRoutes(land::Lander& lander) : lander_(lander) {}
+
+  void AddTo(Router& router);
+
+ private:
+  Response List() const;
+  Response Land();
+  Response Adopt(const Call& call);
+
+  land::Lander& lander_;
+};
+
+}  // namespace sluice::api::internal

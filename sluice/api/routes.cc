@@ -1,0 +1,76 @@
+#include "sluice/api/routes.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "sluice/api/internal/error_routes.h"
+#include "sluice/api/internal/event_routes.h"
+#include "sluice/api/internal/schema_routes.h"
+#include "sluice/api/internal/sql_routes.h"
+#include "sluice/api/internal/table_routes.h"
+#include "sluice/api/problem.h"
+#include "sluice/api/router.h"
+
+namespace sluice::api {
+
+class Routes::Groups {
+ public:
+  Groups(const Services& services, Hooks hooks)
+      : hooks_(std::move(hooks)),
+        router_(services.workers),
+        events_(services.ingest, hooks_),
+        sql_(services.database),
+        schemas_(services.ingest, hooks_),
+        tables_(services.lander),
+        errors_(services.ingest, services.database) {
+    events_.AddTo(router_);
+    sql_.AddTo(router_);
+    schemas_.AddTo(router_);
+    tables_.AddTo(router_);
+    errors_.AddTo(router_);
+    AddState(services.metrics, services.version);
+  }
+
+  const Router& router() const { return router_; }
+
+ private:
+  void AddState(const Metrics& metrics, const std::string& version) {
+    const auto text = [](const Respond& respond, std::string_view type, std::string body) {
+      respond({.content_type = std::string(type), .headers = {}, .body = std::move(body)});
+    };
+    router_.Add("GET", "/healthz", [text](const Call&, const Respond& respond) {
+      text(respond, "text/plain", "ok\n");
+    });
+    router_.Add("GET", "/readyz", [this, text](const Call&, const Respond& respond) {
+      const Status ready = hooks_.ready();
+      if (!ready.ok()) return respond(Problem(503, "SL5032", ready.error().message()));
+      text(respond, "text/plain", "ready\n");
+    });
+    router_.Add("GET", "/metrics", [&metrics, text](const Call&, const Respond& respond) {
+      text(respond, "text/plain; version=0.0.4", metrics.Render());
+    });
+    router_.Add("GET", "/v1/version", [version, text](const Call&, const Respond& respond) {
+      text(respond, "application/json", fmt::format("{{\"version\":\"{}\"}}\n", version));
+    });
+  }
+
+  const Hooks hooks_;
+  Router router_;
+  internal::EventRoutes events_;
+  internal::SqlRoutes sql_;
+  internal::SchemaRoutes schemas_;
+  internal::TableRoutes tables_;
+  internal::ErrorRoutes errors_;
+};
+
+Routes::Routes(const Services& services, Hooks hooks)
+    : groups_(std::make_unique<Groups>(services, std::move(hooks))) {}
+
+Routes::~Routes() = default;
+
+void Routes::Handle(std::shared_ptr<const Request> request, Respond respond) {
+  groups_->router().Handle(std::move(request), std::move(respond));
+}
+
+}  // namespace sluice::api

@@ -1,0 +1,56 @@
+#pragma once
+/// \file
+/// The HTTP API: what each address does.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "sluice/api/http_server.h"
+#include "sluice/base/metrics.h"
+#include "sluice/base/worker_pool.h"
+#include "sluice/event/contract.h"
+#include "sluice/ingest/ingest.h"
+#include "sluice/land/lander.h"
+#include "sluice/sql/database.h"
+
+namespace sluice::api {
+
+/// What the routes ask of the server that runs them.
+struct Hooks {
+  /// Whether the server takes events; else why not.
+  std::function<Status()> ready;
+  /// Whether the disk has no room for more.
+  std::function<bool()> disk_full;
+  /// Applies what the project file says about a topic to a contract from outside.
+  std::function<event::Contract(event::Contract)> configure;
+  /// Keeps the schema's text with the project's.
+  std::function<Status(const std::string& name, const std::string& text)> keep_schema;
+};
+
+/// What the routes answer from.
+struct Services {
+  ingest::Ingest& ingest;
+  land::Lander& lander;
+  sql::Database& database;
+  Metrics& metrics;
+  WorkerPool& workers;
+  std::string version;
+};
+
+/// Answers requests.
+///
+/// Thread-safe. All services must outlive it.
+class Routes {
+ public:
+  Routes(const Services& services, Hooks hooks);
+  ~Routes();
+
+  void Handle(std::shared_ptr<const Request> request, Respond respond);
+
+ private:
+  class Groups;
+  const std::unique_ptr<Groups> groups_;
+};
+
+}  // namespace sluice::api
