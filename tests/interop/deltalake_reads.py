@@ -1,7 +1,7 @@
 """Another engine reads the tables that sluice/lake writes, appends to them, and is read in turn.
 
 usage: deltalake_reads.py PATH/TO/sluice_lake_test
-Needs the packages deltalake and pyarrow.
+The half in C++ is sluice/lake/interop_test.cc.
 """
 
 import datetime
@@ -12,7 +12,11 @@ import subprocess
 import sys
 import tempfile
 
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+import packages
+
+packages.use_deltalake()
+
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake  # noqa: E402
 
 
 def run(program, folder, test):

@@ -1,0 +1,240 @@
+"""Random histories of one table, written in turn by sluice/lake, deltalake and Spark.
+
+After each step every engine must read exactly the rows that a plain list in this program holds, and the same
+progress of our transaction. A failure prints the seed of its sequence and the steps that led to it.
+
+usage: differential.py PATH/TO/sluice_table_driver [--sequences N] [--seed S] [--steps N] [--spark]
+                       [--seconds AT_MOST] [--keep]
+"""
+
+import argparse
+import datetime
+import decimal
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+
+import packages
+
+packages.use_deltalake()
+
+import pyarrow  # noqa: E402
+
+from engines import Deltalake, Refused, Sluice, Spark, UTC, plain_rows  # noqa: E402
+
+TEXTS = ["", "a", "é\x01\"\\", "x" * 31 + "\U0001F600tail", "\U0010FFFF" * 33, "z" * 100, "tab\tand\nline", "'%20'"]
+PARTITION_TEXTS = ["NL", "US/East", "a b", "%41=é{}:", "x" * 50, "ß?&#+", None]
+COLUMNS = {  # Type, then a function that makes a value; see value_of() for nulls.
+    "flag": (pyarrow.bool_(), lambda r: r.random() < 0.5),
+    "tiny": (pyarrow.int8(), lambda r: r.choice([-128, 0, 127])),
+    "small": (pyarrow.int16(), lambda r: r.choice([-2**15, 7, 2**15 - 1])),
+    "whole": (pyarrow.int32(), lambda r: r.choice([-2**31, r.randrange(1000), 2**31 - 1])),
+    "long": (pyarrow.int64(), lambda r: r.choice([-2**63, r.randrange(10**12), 2**63 - 1])),
+    "single": (pyarrow.float32(), lambda r: r.choice([0.5, -0.0, float("nan"), float("-inf"), 1.5])),
+    "real": (pyarrow.float64(), lambda r: r.choice([0.1, -0.0, float("nan"), float("inf"), r.random() * 1e300])),
+    "price": (pyarrow.decimal128(10, 2), lambda r: decimal.Decimal(r.randrange(-10**10 + 1, 10**10)).scaleb(-2)),
+    "wide": (pyarrow.decimal128(38, 10), lambda r: decimal.Decimal(r.choice([-1, 1]) * r.randrange(10**20)).scaleb(-10)),
+    "text": (pyarrow.string(), lambda r: r.choice(TEXTS)),
+    "bytes": (pyarrow.binary(), lambda r: r.randbytes(r.randrange(20))),
+    "day": (pyarrow.date32(), lambda r: datetime.date(1900, 1, 1) + datetime.timedelta(r.randrange(150000))),
+    "at": (pyarrow.timestamp("us", "UTC"), lambda r: datetime.datetime(1900, 1, 1, tzinfo=UTC)
+           + datetime.timedelta(r.randrange(100000), r.randrange(86400), r.randrange(10**6))),
+    "list": (pyarrow.list_(pyarrow.int32()), lambda r: [r.choice([None, 1, -5]) for _ in range(r.randrange(4))]),
+    "nested": (pyarrow.struct([("a", pyarrow.int32()), ("b", pyarrow.string())]),
+               lambda r: {"a": r.choice([None, r.randrange(9)]), "b": r.choice(TEXTS)}),
+}
+PARTITIONS = {
+    "country": (pyarrow.string(), lambda r: r.choice(PARTITION_TEXTS)),
+    "event_date": (pyarrow.date32(), lambda r: r.choice([None, datetime.date(2024, 2, 29), datetime.date(1969, 7, 20)])),
+    "bucket": (pyarrow.int32(), lambda r: r.choice([-1, 0, 12])),
+}
+PROPERTIES = [{}, {}, {"delta.checkpointInterval": "2"}, {"delta.dataSkippingNumIndexedCols": "2"},
+              {"delta.checkpoint.writeStatsAsStruct": "true", "delta.checkpoint.writeStatsAsJson": "false"}]
+SUFFIXES = ["", "_2", "_Ünï", "-minus", "_Upper"]
+AGE = 40 * 86400  # Logs are kept for 30 days; a cleanup first makes them this much older.
+
+
+class Difference(Exception):
+    pass
+
+
+def value_of(kinds, name, generator):
+    kind = kinds[name.rstrip("0123456789")] if name not in kinds else kinds[name]
+    return None if generator.random() < 0.15 else kind[1](generator)
+
+
+class Sequence:
+    """One table and its history."""
+
+    def __init__(self, engines, folder, seed, start):
+        self.random = random.Random(seed)
+        self.engines = engines
+        self.sluice = engines[0]
+        self.path = f"{folder}/table-{seed}"
+        self.rows = []
+        self.ids = 0
+        self.history = []
+        self.kinds = dict(PARTITIONS)  # Column -> (type, generator)
+        names = self.random.sample(sorted(COLUMNS), self.random.randrange(1, 6))
+        self.partition = tuple(self.random.sample(sorted(PARTITIONS), self.random.choice([0, 0, 1, 1, 2])))
+        fields = [pyarrow.field("id", pyarrow.int64())]
+        for name in names:
+            self.kinds[name] = COLUMNS[name]
+            fields.append(pyarrow.field(name, COLUMNS[name][0]))
+        fields += [pyarrow.field(name, PARTITIONS[name][0]) for name in self.partition]
+        self.schema = pyarrow.schema(fields)
+        os.mkdir(self.path)
+        creator = self.random.choice(engines) if start is None else start
+        properties = self.random.choice(PROPERTIES)
+        self.note(creator, "create", self.schema.names, self.partition, properties)
+        creator.create(self.path, self.schema, self.partition, properties)
+
+    def note(self, engine, what, *details):
+        self.history.append(f"{len(self.history)}: {engine.name} {what} {' '.join(str(d) for d in details)}".rstrip())
+
+    def new_rows(self):
+        rows = []
+        for _ in range(self.random.choice([1, 3, 20])):
+            row = {"id": self.ids}
+            self.ids += 1
+            for name in self.schema.names[1:]:
+                row[name] = value_of(self.kinds, name, self.random)
+            rows.append(row)
+        return rows
+
+    def new_column(self):
+        name = self.random.choice(sorted(COLUMNS))
+        column = name + self.random.choice(SUFFIXES) + str(len(self.schema.names))
+        self.kinds[column] = COLUMNS[name]
+        return pyarrow.field(column, COLUMNS[name][0])
+
+    def grown(self, field):
+        self.schema = self.schema.append(field)
+        for row in self.rows:
+            row[field.name] = None
+
+    def age_log(self):
+        """Makes the log look old, as a cleanup finds it after a month."""
+        now = time.time()
+        folder = f"{self.path}/_delta_log"
+        for number, name in enumerate(sorted(os.listdir(folder))):
+            if os.path.isfile(f"{folder}/{name}") and os.path.getmtime(f"{folder}/{name}") > now - AGE / 2:
+                os.utime(f"{folder}/{name}", (now - AGE + number, now - AGE + number))
+
+    def step(self):
+        engine = self.random.choice(self.engines)
+        what = self.random.choices(engine.can, [4 if name == "append" else 1 for name in engine.can])[0]
+        if what == "append":
+            rows = self.new_rows()
+            self.note(engine, what, len(rows))
+            engine.append(self.path, rows, self.schema, self.partition)
+            self.rows += rows
+        elif what == "grow":
+            field = self.new_column()
+            self.note(engine, what, field.name, field.type)
+            engine.grow(self.path, field)
+            self.grown(field)
+        elif what == "append_and_grow":
+            field = self.new_column()
+            self.grown(field)
+            rows = self.new_rows()
+            self.note(engine, what, field.name, field.type, len(rows))
+            engine.append_and_grow(self.path, rows, self.schema)
+            self.rows += rows
+        elif what == "delete":
+            low = self.random.randrange(self.ids + 1)
+            high = low + self.random.choice([1, 5, 1000])
+            self.note(engine, what, low, high)
+            engine.delete(self.path, low, high)
+            self.rows = [row for row in self.rows if not low <= row["id"] < high]
+        else:
+            self.note(engine, what)
+            if what == "clean":
+                self.age_log()
+            getattr(engine, what)(self.path)
+
+    def check(self):
+        expected = sorted(plain_rows(self.rows), key=lambda row: row["id"])
+        names = self.engines[1].columns(self.path)  # A writer may put its new column before others.
+        if sorted(names) != sorted(self.schema.names):
+            raise Difference(f"the table has the columns {names}, expected {self.schema.names}")
+        for engine in self.engines:
+            found = sorted(engine.read(self.path), key=lambda row: row["id"])
+            compare(engine, found, expected, names)
+        low = self.random.randrange(self.ids + 1)
+        wanted = [row["id"] for row in expected if low <= row["id"] < low + 3]
+        for engine in self.engines[1:]:
+            found = engine.read_ids(self.path, low, low + 3)
+            if found != wanted:
+                raise Difference(f"{engine.name} finds the ids {found} by a filter, expected {wanted}")
+        mine = self.sluice.transactions.get(self.path)
+        for engine in self.engines[:2]:
+            if engine.transaction(self.path) != mine:
+                raise Difference(f"{engine.name}: transaction {engine.transaction(self.path)}, expected {mine}")
+
+
+def compare(engine, found, expected, names):
+    if len(found) != len(expected):
+        raise Difference(f"{engine.name} reads {len(found)} rows, expected {len(expected)}")
+    for mine, theirs in zip(expected, found):
+        if list(theirs) != list(names):
+            raise Difference(f"{engine.name} reads the columns {list(theirs)}, expected {list(names)}")
+        for name in names:
+            if mine[name] != theirs[name]:
+                raise Difference(f"{engine.name} reads {theirs[name]!r} in '{name}' of id {mine['id']}, "
+                                 f"expected {mine[name]!r}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("driver")
+    parser.add_argument("--sequences", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--seed", type=int, help="of the first sequence; the others follow")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no sequence after that")
+    parser.add_argument("--spark", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="keep the tables")
+    arguments = parser.parse_args()
+    if arguments.spark:
+        packages.use_spark()
+    seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}", flush=True)
+    folder = tempfile.mkdtemp(prefix="sluice-differential-")
+    engines = [Sluice(arguments.driver, folder), Deltalake()] + ([Spark(folder)] if arguments.spark else [])
+    failed = steps = sequences = 0
+    start = time.monotonic()
+    for number in range(seed, seed + arguments.sequences):
+        if time.monotonic() - start > arguments.seconds:
+            break
+        sequence = None
+        try:
+            sequence = Sequence(engines, folder, number, engines[number % len(engines)])
+            sequence.check()
+            for _ in range(arguments.steps):
+                sequence.step()
+                sequence.check()
+                steps += 1
+            shutil.rmtree(sequence.path)
+        except Exception as error:  # Whatever an engine raises: name it with its history, then go on.
+            failed += 1
+            known = isinstance(error, (Difference, Refused))
+            reason = str(error).splitlines()[0] if known else traceback.format_exc(limit=-3)
+            print(f"FAIL sequence {number} (--seed {number} --sequences 1): {type(error).__name__}: {reason}")
+            for line in sequence.history if sequence else []:
+                print(f"  {line}", flush=True)
+        sequences += 1
+    for engine in engines:
+        engine.close()
+    seconds = time.monotonic() - start
+    print(f"{sequences} sequences, {steps} steps by {', '.join(e.name for e in engines)}, {failed} failed, {seconds:.0f} s")
+    if not arguments.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

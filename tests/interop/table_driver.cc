@@ -1,0 +1,251 @@
+// Drives sluice/lake by lines on standard input, so that tests can let it work in turn with other
+// engines on one table, and read what it reads.
+//
+//   usage: sluice_table_driver FOLDER
+//
+// Words of a line are separated by tabs; TABLE is a folder in FOLDER; rows and schemas are Arrow IPC
+// files:
+//
+//   create TABLE SCHEMA.arrow PARTITION,COLUMNS [PROPERTY=VALUE]..
+//   append TABLE APP VERSION ROWS.arrow..     one file a partition, whose values are in the schema's
+//                                             metadata; moves APP's transaction to VERSION
+//   add TABLE SCHEMA.arrow                    adds the columns that the table does not have
+//   checkpoint TABLE
+//   transaction TABLE APP                     answers the version, or "none"
+//   read TABLE OUT.arrow                      writes all rows, read through sluice/duck
+//
+// Each line is answered by `ok ANSWER` or `error TEXT`. Tables are followed from command to command,
+// and each read also checks that the state followed is the one that a fresh load finds.
+
+#include <arrow/api.h>
+#include <arrow/io/file.h>
+#include <arrow/ipc/api.h>
+#include <fmt/format.h>
+
+#include <charconv>
+#include <iostream>
+#include <map>
+#include <set>
+#include <span>
+
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/duck/engine.h"
+#include "sluice/lake/delta_table.h"
+#include "sluice/store/local_store.h"
+
+namespace sluice {
+namespace {
+
+using columnar::FromArrow;
+using SnapshotPtr = std::shared_ptr<const lake::Snapshot>;
+using Words = std::vector<std::string>;
+
+Result<std::shared_ptr<arrow::ipc::RecordBatchFileReader>> OpenRows(const std::string& path) {
+  SLUICE_ASSIGN_OR_RETURN(const auto file, FromArrow(arrow::io::ReadableFile::Open(path)));
+  return FromArrow(arrow::ipc::RecordBatchFileReader::Open(file));
+}
+
+Result<columnar::Schema> ReadSchema(const std::string& path) {
+  SLUICE_ASSIGN_OR_RETURN(const auto reader, OpenRows(path));
+  return reader->schema()->RemoveMetadata();
+}
+
+Result<lake::NewFile> ReadRows(const std::string& path, const std::vector<std::string>& partition) {
+  SLUICE_ASSIGN_OR_RETURN(const auto reader, OpenRows(path));
+  lake::NewFile file;
+  const auto values = reader->schema()->metadata();
+  for (const std::string& column : partition) {
+    auto& value = file.partition_values[column];
+    if (values != nullptr && values->Contains(column)) value = *values->Get(column);
+  }
+  const auto schema = reader->schema()->RemoveMetadata();
+  for (int i = 0; i < reader->num_record_batches(); ++i) {
+    SLUICE_ASSIGN_OR_RETURN(const auto batch, FromArrow(reader->ReadRecordBatch(i)));
+    file.batches.push_back(batch->ReplaceSchemaMetadata(nullptr));
+  }
+  return file;
+}
+
+/// Writes a query's result as an Arrow IPC file.
+class FileSink final : public duck::ResultSink {
+ public:
+  explicit FileSink(std::string path) : path_(std::move(path)) {}
+
+  Status Begin(const columnar::Schema& schema) override {
+    SLUICE_ASSIGN_OR_RETURN(file_, FromArrow(arrow::io::FileOutputStream::Open(path_)));
+    SLUICE_ASSIGN_OR_RETURN(writer_, FromArrow(arrow::ipc::MakeFileWriter(file_, schema)));
+    return {};
+  }
+  Status Add(const columnar::Batch& batch) override {
+    return FromArrow(writer_->WriteRecordBatch(*batch));
+  }
+  Status Finish() {
+    SLUICE_RETURN_IF_ERROR(FromArrow(writer_->Close()));
+    return FromArrow(file_->Close());
+  }
+
+ private:
+  const std::string path_;
+  std::shared_ptr<arrow::io::FileOutputStream> file_;
+  std::shared_ptr<arrow::ipc::RecordBatchWriter> writer_;
+};
+
+std::vector<std::string> Split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  if (text.empty()) return parts;
+  while (true) {
+    const size_t end = text.find(separator);
+    parts.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::set<std::string> PathsOf(const lake::Snapshot& snapshot) {
+  std::set<std::string> paths;
+  for (const lake::DataFile& file : snapshot.files()) paths.insert(file.path);
+  return paths;
+}
+
+class Driver {
+ public:
+  Driver(store::ObjectStore& store, duck::Engine& engine) : store_(store), engine_(engine) {}
+
+  Result<std::string> Run(const Words& words) {
+    const auto needs = [&](size_t count) { return words.size() >= count; };
+    if (words.empty()) return Invalid("an empty line");
+    if (words[0] == "create" && needs(4)) return Create(words);
+    if (words[0] == "append" && needs(5)) return Append(words);
+    if (words[0] == "add" && needs(3)) return Add(words);
+    if (words[0] == "checkpoint" && needs(2)) return Checkpoint(words[1]);
+    if (words[0] == "transaction" && needs(3)) return Transaction(words);
+    if (words[0] == "read" && needs(3)) return Read(words);
+    return Invalid("no command '{}' with {} words", words[0], words.size());
+  }
+
+ private:
+  lake::DeltaTable Table(const std::string& name) { return {store_, name, clock_, random_}; }
+
+  Result<SnapshotPtr> Follow(const std::string& name) {
+    SnapshotPtr& known = known_[name];
+    SLUICE_ASSIGN_OR_RETURN(known, Table(name).Load(known));
+    return known;
+  }
+
+  std::string Keep(const std::string& name, SnapshotPtr snapshot) {
+    known_[name] = std::move(snapshot);
+    return std::to_string(known_[name]->version());
+  }
+
+  Result<std::string> Create(const Words& words) {
+    SLUICE_ASSIGN_OR_RETURN(const auto schema, ReadSchema(words[2]));
+    lake::CreateOptions options{.partition_columns = Split(words[3], ',')};
+    for (const std::string& property : std::span(words).subspan(4)) {
+      const size_t equals = property.find('=');
+      if (equals == std::string::npos) return Invalid("a property without '='");
+      options.properties[property.substr(0, equals)] = property.substr(equals + 1);
+    }
+    SLUICE_ASSIGN_OR_RETURN(auto snapshot, Table(words[1]).Create(schema, options));
+    return Keep(words[1], std::move(snapshot));
+  }
+
+  Result<std::string> Append(const Words& words) {
+    SLUICE_ASSIGN_OR_RETURN(const auto base, Follow(words[1]));
+    int64_t version = 0;
+    std::from_chars(words[3].data(), words[3].data() + words[3].size(), version);
+    std::vector<lake::NewFile> files;
+    for (const std::string& path : std::span(words).subspan(4)) {
+      SLUICE_ASSIGN_OR_RETURN(auto file, ReadRows(path, base->partition_columns()));
+      files.push_back(std::move(file));
+    }
+    lake::AppendOptions options;
+    options.transactions = {{.app_id = words[2], .version = version, .last_updated_ms = {}}};
+    options.expect = {.app_id = words[2], .expected = base->TransactionVersion(words[2])};
+    SLUICE_ASSIGN_OR_RETURN(auto snapshot, Table(words[1]).Append(base, files, options));
+    return Keep(words[1], std::move(snapshot));
+  }
+
+  Result<std::string> Add(const Words& words) {
+    SLUICE_ASSIGN_OR_RETURN(const auto base, Follow(words[1]));
+    SLUICE_ASSIGN_OR_RETURN(const auto schema, ReadSchema(words[2]));
+    SLUICE_ASSIGN_OR_RETURN(auto snapshot, Table(words[1]).AddColumns(base, schema));
+    return Keep(words[1], std::move(snapshot));
+  }
+
+  Result<std::string> Checkpoint(const std::string& name) {
+    SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Follow(name));
+    SLUICE_RETURN_IF_ERROR(Table(name).WriteCheckpoint(*snapshot));
+    return std::to_string(snapshot->version());
+  }
+
+  Result<std::string> Transaction(const Words& words) {
+    SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Follow(words[1]));
+    const auto version = snapshot->TransactionVersion(words[2]);
+    return version ? std::to_string(*version) : "none";
+  }
+
+  Result<std::string> Read(const Words& words) {
+    SLUICE_ASSIGN_OR_RETURN(const auto followed, Follow(words[1]));
+    SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Table(words[1]).Load());
+    if (followed->version() != snapshot->version() || PathsOf(*followed) != PathsOf(*snapshot) ||
+        !followed->schema()->Equals(*snapshot->schema()) ||
+        followed->transactions().size() != snapshot->transactions().size()) {
+      return Internal("version {} followed has {} files, version {} loaded has {}",
+                      followed->version(), followed->files().size(), snapshot->version(),
+                      snapshot->files().size());
+    }
+    const auto lookup = [&](const std::string&,
+                            const std::string&) -> Result<std::optional<duck::Relation>> {
+      duck::Relation relation;
+      relation.schema_name = "lake";
+      relation.name = "rows";
+      relation.schema = snapshot->schema();
+      relation.hive_columns = snapshot->partition_columns();
+      const auto table = Table(words[1]);
+      for (const lake::DataFile& file : snapshot->files()) {
+        relation.files.push_back(table.Location(file));
+      }
+      return std::optional(std::move(relation));
+    };
+    FileSink sink(words[2]);
+    SLUICE_RETURN_IF_ERROR(engine_.Query("select * from lake.rows", lookup, sink));
+    SLUICE_RETURN_IF_ERROR(sink.Finish());
+    return std::to_string(snapshot->version());
+  }
+
+  store::ObjectStore& store_;
+  duck::Engine& engine_;
+  os::SystemClock clock_;
+  os::SystemRandom random_;
+  std::map<std::string, SnapshotPtr> known_;
+};
+
+int Main(const std::string& folder) {
+  os::SystemDisk disk;
+  store::LocalStore store(disk, folder);
+  const auto engine =
+      duck::Engine::Open({.temporary_folder = folder + "/.duck", .files_folder = folder});
+  if (!engine.ok()) {
+    std::cerr << engine.error().ToString() << '\n';
+    return 1;
+  }
+  Driver driver(store, **engine);
+  for (std::string line; std::getline(std::cin, line);) {
+    const auto answer = driver.Run(Split(line, '\t'));
+    std::string text = answer.ok() ? "ok " + *answer : "error " + answer.error().ToString();
+    std::ranges::replace(text, '\n', ' ');
+    std::cout << text << std::endl;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace sluice
+
+int main(int count, char** words) {
+  if (count != 2) {
+    std::cerr << "usage: sluice_table_driver FOLDER\n";
+    return 2;
+  }
+  return sluice::Main(words[1]);
+}
