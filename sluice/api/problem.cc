@@ -6,6 +6,18 @@
 #include "sluice/base/json.h"
 
 namespace sluice::api {
+namespace {
+
+/// Takes the code off a message such as "SL3001: not valid JSON at byte 7"; none: empty.
+std::string_view TakeCode(std::string_view& message) {
+  constexpr size_t kCodeSize = 6;
+  if (!message.starts_with("SL") || message.substr(kCodeSize, 2) != ": ") return {};
+  const std::string_view code = message.substr(0, kCodeSize);
+  message.remove_prefix(kCodeSize + 2);
+  return code;
+}
+
+}  // namespace
 
 std::string_view Request::Header(std::string_view name) const {
   const auto field = headers.find(std::string(name));
@@ -39,8 +51,11 @@ Response Busy(std::string_view detail) { return TryAgain(503, "SL5031", detail, 
 
 Response ErrorResponse(const Error& error) {
   switch (error.code()) {
-    case ErrorCode::kInvalid:
-      return Problem(400, "SL4000", error.message());
+    case ErrorCode::kInvalid: {
+      std::string_view detail = error.message();
+      const std::string_view code = TakeCode(detail);
+      return Problem(400, code.empty() ? "SL4000" : code, detail);
+    }
     case ErrorCode::kDenied:
       return Problem(403, "SL4030", error.message());
     case ErrorCode::kNotFound:

@@ -17,7 +17,6 @@ namespace {
 // These constants, and all below that turns a value into 64 bits, are stored: never change them.
 constexpr uint64_t kSeed = 0x9E3779B97F4A7C15;
 constexpr uint64_t kMultiplier = 0xD6E8FEB86659FD93;
-constexpr uint64_t kNull = 0xA0761D6478BD642F;
 
 // Murmur's finaliser: a bijection, so that unequal integers of one column never collide.
 uint64_t Mix(uint64_t bits) {
@@ -28,12 +27,21 @@ uint64_t Mix(uint64_t bits) {
   return bits ^ (bits >> 33);
 }
 
-void AddValue(uint64_t& hash, uint64_t value) { hash = Mix(hash * kMultiplier + value); }
-void AddNull(uint64_t& hash) { hash = Mix((hash ^ kNull) * kMultiplier); }
-
 uint64_t HashBytes(const uint8_t* bytes, int64_t size) {
   return XXH3_64bits(bytes, static_cast<size_t>(size));
 }
+
+/// The hashes of a batch's rows while columns are added. A sum, in which a null counts nothing: a
+/// row hashes alike before and after its schema got another column. The column's name goes into
+/// each term, so that values in other columns make another sum.
+struct RowHashes {
+  std::vector<uint64_t> sums;
+  uint64_t column = 0;  // Hash of the name of the column that is being added.
+
+  void Add(size_t row, uint64_t value) {
+    sums[row] += Mix((value ^ column) * kMultiplier + column);
+  }
+};
 
 template <typename T>
 uint64_t Bits(T value) {
@@ -48,29 +56,22 @@ uint64_t Bits(T value) {
 
 /// Adds `value(row)` of every valid row to `hashes`.
 template <typename Value>
-void AddColumn(const arrow::Array& array, std::vector<uint64_t>& hashes, Value value) {
-  const size_t rows = hashes.size();
-  if (array.null_count() == 0) {
-    for (size_t row = 0; row < rows; ++row) AddValue(hashes[row], value(row));
-    return;
-  }
+void AddColumn(const arrow::Array& array, RowHashes& hashes, Value value) {
+  const size_t rows = hashes.sums.size();
+  const bool nulls = array.null_count() > 0;
   for (size_t row = 0; row < rows; ++row) {
-    if (array.IsNull(static_cast<int64_t>(row))) {
-      AddNull(hashes[row]);
-    } else {
-      AddValue(hashes[row], value(row));
-    }
+    if (!nulls || array.IsValid(static_cast<int64_t>(row))) hashes.Add(row, value(row));
   }
 }
 
 template <typename T>
-void AddFixed(const arrow::Array& array, std::vector<uint64_t>& hashes) {
+void AddFixed(const arrow::Array& array, RowHashes& hashes) {
   const T* values = array.data()->GetValues<T>(1);
   AddColumn(array, hashes, [values](size_t row) { return Bits(values[row]); });
 }
 
 template <typename Array>
-void AddText(const arrow::Array& array, std::vector<uint64_t>& hashes) {
+void AddText(const arrow::Array& array, RowHashes& hashes) {
   const auto& text = static_cast<const Array&>(array);
   const auto* offsets = text.raw_value_offsets();
   const uint8_t* bytes = text.value_data() ? text.value_data()->data() : nullptr;
@@ -79,10 +80,10 @@ void AddText(const arrow::Array& array, std::vector<uint64_t>& hashes) {
   });
 }
 
-Status AddArray(const arrow::Array& array, std::vector<uint64_t>& hashes);
+Status AddArray(const arrow::Array& array, RowHashes& hashes);
 
 // Hashes as the plain array would: the dictionary is an encoding, not a value.
-Status AddDictionary(const arrow::DictionaryArray& array, std::vector<uint64_t>& hashes) {
+Status AddDictionary(const arrow::DictionaryArray& array, RowHashes& hashes) {
   std::unique_ptr<arrow::ArrayBuilder> plain;
   SLUICE_RETURN_IF_ERROR(FromArrow(
       arrow::MakeBuilder(arrow::default_memory_pool(), array.dictionary()->type(), &plain)));
@@ -96,10 +97,9 @@ Status AddDictionary(const arrow::DictionaryArray& array, std::vector<uint64_t>&
   return AddArray(*decoded, hashes);
 }
 
-Status AddArray(const arrow::Array& array, std::vector<uint64_t>& hashes) {
+Status AddArray(const arrow::Array& array, RowHashes& hashes) {
   switch (array.type_id()) {
     case arrow::Type::NA:
-      for (uint64_t& hash : hashes) AddNull(hash);
       return {};
     case arrow::Type::BOOL: {
       const auto& flags = static_cast<const arrow::BooleanArray&>(array);
@@ -174,13 +174,15 @@ Status AddArray(const arrow::Array& array, std::vector<uint64_t>& hashes) {
 
 Result<std::vector<uint64_t>> HashRows(const arrow::RecordBatch& batch,
                                        const std::vector<std::string>& columns) {
-  std::vector<uint64_t> hashes(static_cast<size_t>(batch.num_rows()), kSeed);
+  RowHashes hashes;
+  hashes.sums.assign(static_cast<size_t>(batch.num_rows()), kSeed);
   for (const std::string& name : columns) {
     const auto column = batch.GetColumnByName(name);
     if (column == nullptr) return NotFound("there is no column '{}' to hash", name);
+    hashes.column = XXH3_64bits(name.data(), name.size());
     SLUICE_RETURN_IF_ERROR(AddArray(*column, hashes), "column '{}'", name);
   }
-  return hashes;
+  return std::move(hashes.sums);
 }
 
 }  // namespace sluice::columnar

@@ -196,15 +196,13 @@ Result<ParquetFile> Write(const Schema& schema, const std::vector<Batch>& batche
   return file;
 }
 
-Result<std::vector<int>> LeavesOf(const parquet::SchemaDescriptor& schema,
-                                  const std::vector<std::string>& columns) {
+std::vector<int> LeavesOf(const parquet::SchemaDescriptor& schema,
+                          const std::vector<std::string>& columns) {
   std::vector<int> leaves;
   for (const std::string& name : columns) {
-    const size_t before = leaves.size();
     for (int leaf = 0; leaf < schema.num_columns(); ++leaf) {
       if (schema.GetColumnRoot(leaf)->name() == name) leaves.push_back(leaf);
     }
-    if (leaves.size() == before) return NotFound("the file has no column '{}'", name);
   }
   return leaves;
 }
@@ -221,7 +219,7 @@ Result<std::vector<Batch>> Read(std::string_view bytes, const std::vector<std::s
   if (columns.empty()) {
     for (int leaf = 0; leaf < schema.num_columns(); ++leaf) leaves.push_back(leaf);
   } else {
-    SLUICE_ASSIGN_OR_RETURN(leaves, LeavesOf(schema, columns));
+    leaves = LeavesOf(schema, columns);
   }
   std::vector<int> groups(static_cast<size_t>(reader->num_row_groups()));
   for (size_t i = 0; i < groups.size(); ++i) groups[i] = static_cast<int>(i);
@@ -233,7 +231,10 @@ Result<std::vector<Batch>> Read(std::string_view bytes, const std::vector<std::s
     if (batch == nullptr) return result;
     if (!columns.empty()) {
       std::vector<int> order;
-      for (const auto& name : columns) order.push_back(batch->schema()->GetFieldIndex(name));
+      for (const auto& name : columns) {
+        const int index = batch->schema()->GetFieldIndex(name);
+        if (index >= 0) order.push_back(index);
+      }
       SLUICE_ASSIGN_OR_RETURN(batch, FromArrow(batch->SelectColumns(order)));
     }
     result.push_back(std::move(batch));

@@ -40,7 +40,8 @@ struct ParquetOptions {
 Result<ParquetFile> WriteParquet(const Schema& schema, const std::vector<Batch>& batches,
                                  const ParquetOptions& options = {});
 
-/// Reads the named columns, all if none is named, of a whole file that lies in memory.
+/// Reads the named columns, all if none is named, of a whole file that lies in memory. Those that
+/// the file does not have are absent from the result: files are older than columns, or foreign.
 Result<std::vector<Batch>> ReadParquet(std::string_view bytes,
                                        const std::vector<std::string>& columns = {});
 

@@ -131,6 +131,7 @@ Status Ingest::RestoreFromLake(TopicState& state) {
     SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(path));
     SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns));
     for (const Batch& batch : batches) {
+      if (batch->GetColumnByName("_id") == nullptr) break;  // Another writer's rows.
       std::vector<std::string> present;
       for (const std::string& column : state.content_columns) {
         if (batch->GetColumnByName(column) != nullptr) present.push_back(column);

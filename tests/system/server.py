@@ -1,5 +1,6 @@
 """A real server in a folder of its own, for tests."""
 
+import copy
 import http.client
 import json
 import os
@@ -26,6 +27,24 @@ def binary():
     return sys.argv[1]
 
 
+class Skip(Exception):
+    """This machine lacks what a test needs; the text says what."""
+
+
+def testdata(name):
+    """A folder of the shared test data; skips where it is absent."""
+    root = os.environ.get("SLUICE_TESTDATA", f"{os.path.dirname(__file__)}/../../../shared/testdata")
+    folder = f"{root}/{name}"
+    if not os.path.isdir(folder):
+        raise Skip(f"there is no {folder}; set SLUICE_TESTDATA")
+    return folder
+
+
+def percentile(values, share):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * share))]
+
+
 class Project:
     """A project folder; `settings` are more lines of its sluice.yaml."""
 
@@ -47,6 +66,18 @@ class Project:
     def table_folder(self, name="shop_user_events", schema="bronze"):
         return f"{self.folder}/data/tables/default/{schema}/{name}"
 
+    def commits(self, name="shop_user_events", schema="bronze"):
+        """The table's commits in order, each a list of actions."""
+        folder = self.table_folder(name, schema) + "/_delta_log"
+        return [[json.loads(line) for line in open(f"{folder}/{file}")]
+                for file in sorted(os.listdir(folder)) if file.endswith(".json") and file[0].isdigit()]
+
+    def command(self, *arguments, stdin=None):
+        """Runs a command of the program; returns (exit code, standard output, standard error)."""
+        done = subprocess.run([binary(), "-C", self.folder, *arguments], input=stdin, text=True,
+                              capture_output=True, timeout=300)
+        return done.returncode, done.stdout, done.stderr
+
 
 class Server:
     """One run of the program over a project."""
@@ -61,6 +92,12 @@ class Server:
             stderr=self.log, stdout=self.log)
         self.port = self._wait_for_port(begin)
         self.connection = None
+
+    def another(self):
+        """A second client of the same server, with a connection of its own, for another thread."""
+        client = copy.copy(self)
+        client.connection = None
+        return client
 
     def _wait_for_port(self, begin):
         deadline = time.monotonic() + 60
@@ -149,13 +186,19 @@ def equal(found, expected, what=""):
 
 def run(*tests):
     """Runs the tests in order; prints a line each and ends the program."""
-    failed = 0
+    failed, skipped = 0, 0
+    only = sys.argv[2:]  # Names, to run some of them.
     for test in tests:
+        if only and test.__name__ not in only:
+            continue
         start = time.monotonic()
         try:
             test()
             print(f"ok   {test.__name__} ({time.monotonic() - start:.1f} s)", flush=True)
+        except Skip as reason:
+            skipped += 1
+            print(f"skip {test.__name__}: {reason}", flush=True)
         except Exception as error:  # The next test may still tell something.
             failed += 1
             print(f"FAIL {test.__name__}: {type(error).__name__}: {error}", flush=True)
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failed else 77 if skipped == len(tests) else 0)

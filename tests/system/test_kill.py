@@ -1,54 +1,128 @@
-"""kill -9 during ingest: what was acknowledged is there once, nothing is there twice."""
+"""kill -9 during ingest: what was acknowledged is there once, nothing is there twice, errors are kept.
+
+SLUICE_KILL_ROUNDS=50 is the full form; SLUICE_SEED repeats a run.
+"""
 
 import http.client
 import json
 import os
 import random
-import sys
 import threading
+import time
 
-from server import Project, Server, equal, event, run
+from server import Project, Server, equal, event, percentile, run
 
 ROUNDS = int(os.environ.get("SLUICE_KILL_ROUNDS", "12"))
 SEED = int(os.environ.get("SLUICE_SEED", str(random.randrange(1 << 32))))
 
 
+class Client:
+    """Sends requests one after the other, and again those that were not answered. A request is a list of rows,
+    planted with bad rows and with repetitions."""
+
+    def __init__(self, name, rng):
+        self.name, self.rng = name, rng
+        self.next_good = self.next_bad = 0
+        self.unanswered = None
+        self.good, self.bad = set(), set()  # Acknowledged.
+        self.sent_bad = {}  # How often each bad row went out.
+
+    def request(self):
+        rows = []
+        for _ in range(self.rng.randint(1, 50)):
+            kind = self.rng.random()
+            if kind < 0.01:
+                rows.append(("bad", self.next_bad))
+                self.next_bad += 1
+            elif kind < 0.06 and self.next_good > 0:
+                rows.append(("good", self.rng.randrange(self.next_good)))  # Sent before, or just now.
+            else:
+                rows.append(("good", self.next_good))
+                self.next_good += 1
+        return rows
+
+    def row(self, kind, number):
+        # A bad row has no identity that could be read, so each is known by its user only.
+        return event(f"{self.name}-{number}") | {"userId": number if kind == "good" else f"{self.name}-{number}"} | (
+            {} if kind == "good" else {"eventId": None})
+
+    def work(self, server):
+        """Sends until the server is gone. Anything else that goes wrong is kept in `failure`."""
+        self.failure = None
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        try:
+            while True:
+                rows = self.unanswered or self.request()
+                self.unanswered = rows
+                for kind, number in rows:
+                    if kind == "bad":
+                        self.sent_bad[number] = self.sent_bad.get(number, 0) + 1
+                body = "".join(json.dumps(self.row(*row)) + "\n" for row in rows)
+                connection.request("POST", "/v1/events/shop.user-events", body,
+                                   {"Content-Type": "application/x-ndjson"})
+                answer = connection.getresponse()
+                receipt = json.loads(answer.read())
+                if answer.status == 503:  # It has begun to stop.
+                    continue
+                equal(answer.status, 200, receipt)
+                bad = {number for kind, number in rows if kind == "bad"}
+                equal(receipt["error"], len(bad), receipt)
+                equal(receipt["accepted"] + receipt["duplicate"], len(rows) - len(bad), receipt)
+                self.bad |= bad
+                self.good |= {number for kind, number in rows if kind == "good"}
+                self.unanswered = None
+        except (OSError, http.client.HTTPException):
+            pass
+        except Exception as error:
+            self.failure = error
+
+
 def killed_again_and_again():
     print(f"seed {SEED}, {ROUNDS} rounds (SLUICE_SEED and SLUICE_KILL_ROUNDS change them)")
     rng = random.Random(SEED)
-    acknowledged, unsure, errors = set(), [], 0
-    next_number = 0
+    clients = [Client(f"c{i}", random.Random(rng.random())) for i in range(4)]
+    starts = []
     with Project("land: {every: 200ms}\nstorage: {segment: 1MiB}\n") as project:
         for _ in range(ROUNDS):
+            begin = time.monotonic()
             with Server(project) as server:
-                timer = threading.Timer(rng.uniform(0.05, 0.6), server.kill)
+                starts.append(time.monotonic() - begin)
+                timer = threading.Timer(rng.uniform(0.02, 0.6), server.kill)
                 timer.start()
-                try:
-                    while True:
-                        # What was not acknowledged is sent again, as a client would.
-                        batch, bad = (unsure.pop(0) if unsure else
-                                      (list(range(next_number, next_number + rng.randint(1, 50))), 0))
-                        next_number = max(next_number, batch[-1] + 1)
-                        pending = (batch, bad)
-                        receipt = server.send("shop.user-events", [event(i) for i in batch])
-                        equal(receipt["accepted"] + receipt["duplicate"], len(batch))
-                        acknowledged.update(batch)
-                        pending = None
-                except (OSError, http.client.HTTPException):
-                    if pending:
-                        unsure.append(pending)
+                threads = [threading.Thread(target=client.work, args=(server,)) for client in clients]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
                 timer.join()
+            for client in clients:
+                if client.failure:
+                    raise client.failure
         with Server(project) as server:
             rows = server.sql("select event_id, _offset from bronze.shop_user_events order by _offset")
             ids = [row[0] for row in rows]
             equal(len(ids), len(set(ids)), "rows that are there twice")
-            lost = {f"e{i}" for i in acknowledged} - set(ids)
-            equal(lost, set(), "acknowledged rows that are lost")
+            good = {f"e{c.name}-{i}" for c in clients for i in c.good}
+            equal(good - set(ids), set(), "acknowledged rows that are lost")
             equal([row[1] for row in rows], list(range(len(rows))), "offsets are dense")
-            invented = set(ids) - {f"e{i}" for i in range(next_number)}
-            equal(invented, set(), "invented rows")
+            sent = {f"e{c.name}-{i}" for c in clients for i in range(c.next_good)}
+            equal(set(ids) - sent, set(), "invented rows")
+
+            errors = server.sql("select _offset, code, path from system.errors order by _offset")
+            equal([row[0] for row in errors], list(range(len(errors))), "offsets of errors are dense")
+            equal({(row[1], row[2]) for row in errors}, {("SL3012", "userId")}, "codes of errors")
+            stored = {}
+            for offset, _, _ in errors:
+                payload = json.loads(json.loads(server.ask("GET", f"/v1/admin/errors/{offset}")[1])["payload"])
+                stored[payload["userId"]] = stored.get(payload["userId"], 0) + 1
+            bad = {f"{c.name}-{i}" for c in clients for i in c.bad}
+            equal(bad - set(stored), set(), "acknowledged errors that are lost")
+            # Without an identity an error is kept once for each time it was sent, at most.
+            often = {f"{c.name}-{i}": n for c in clients for i, n in c.sent_bad.items()}
+            equal({k: n for k, n in stored.items() if n > often.get(k, 0)}, {}, "errors more often than sent")
             server.stop()
-        print(f"{len(acknowledged)} acknowledged, {len(ids)} stored")
+        print(f"{len(good)} rows and {len(bad)} errors acknowledged; {len(ids)} and {len(errors)} stored; "
+              f"start p50 {percentile(starts, 0.5) * 1e3:.0f} ms, max {max(starts) * 1e3:.0f} ms")
 
 
 run(killed_again_and_again)

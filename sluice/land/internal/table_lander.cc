@@ -118,7 +118,9 @@ Status TableLander::Evolve(const catalog::Topic& topic) {
   return {};
 }
 
-void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot) {
+void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added) {
+  const bool first = snapshot_ == nullptr;
+  const int64_t expected = landed_rows_ + rows_added;
   snapshot_ = std::move(snapshot);
   auto locations = std::make_shared<std::vector<std::string>>();
   landed_rows_ = 0;
@@ -128,6 +130,16 @@ void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot) {
   }
   locations_ = std::move(locations);
   refreshed_ = clock_.Steady();
+  if (first || landed_rows_ == expected) return;
+  if (landed_rows_ < expected) {
+    trace::Warning("rows removed by another writer", {{"table", topic_.table_path},
+                                                      {"version", snapshot_->version()},
+                                                      {"rows", expected - landed_rows_}});
+  } else {
+    trace::Info("rows added by another writer", {{"table", topic_.table_path},
+                                                 {"version", snapshot_->version()},
+                                                 {"rows", landed_rows_ - expected}});
+  }
 }
 
 void TableLander::SetFirstKept(journal::Offset first) {
@@ -319,7 +331,7 @@ Result<journal::Offset> TableLander::Land() {
   const auto& snapshot = *appended;
   {
     const std::lock_guard lock(mutex_);
-    SetSnapshot(snapshot);
+    SetSnapshot(snapshot, last - first + 1);
     landed_ = last;
     DropLanded();
   }

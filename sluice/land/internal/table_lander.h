@@ -61,7 +61,8 @@ class TableLander {
   /// Drops chunks that the snapshot has. The mutex must be held.
   void DropLanded();
   Status CheckOwnership(const lake::Snapshot& snapshot);
-  void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot);
+  /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced.
+  void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added = 0);
 
   const LandOptions& options_;
   store::ObjectStore& store_;
