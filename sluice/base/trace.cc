@@ -25,6 +25,8 @@ std::string_view Name(Level level) {
       return "warning";
     case Level::kError:
       return "error";
+    case Level::kOff:
+      break;
   }
   return "?";
 }

@@ -11,10 +11,11 @@
 
 namespace sluice::trace {
 
-enum class Level { kDebug, kInfo, kWarning, kError };
+enum class Level { kDebug, kInfo, kWarning, kError, kOff };
 enum class Format { kText, kJson };
 
-/// Sets what is written to standard error from now on; kInfo and kText at the start.
+/// Sets what is written to standard error from now on, nothing with kOff; kInfo and kText at the
+/// start.
 void Configure(Level least, Format format);
 
 /// A field: its name and its value as text.

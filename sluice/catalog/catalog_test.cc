@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "sluice/os/simulated_disk.h"
 
 namespace sluice::catalog {
@@ -50,6 +52,49 @@ TEST_F(CatalogTest, NeverReplacesAFileThatItCannotRead) {
   bytes[bytes.size() / 2] ^= 1;
   ASSERT_TRUE(os::ReplaceFile(disk_, "control/topics", bytes).ok());
   EXPECT_EQ(Catalog::Open(disk_, "control").error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(CatalogTest, RefusesAVersionThatStoredRowsDoNotFit) {
+  const auto catalog = Open();
+  ASSERT_TRUE(catalog->Put(ContractOf("a", "more")).ok());
+  EXPECT_EQ(catalog->Put(ContractOf("a", "")).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(catalog->Find("a")->contract->version, 1);
+}
+
+TEST_F(CatalogTest, WhatCannotBeStoredIsNotKnownEither) {
+  const auto catalog = Open();
+  ASSERT_TRUE(catalog->Put(ContractOf("a", "")).ok());
+  disk_.Fail(os::DiskCall::kWrite);
+  EXPECT_EQ(catalog->Put(ContractOf("b", "")).error().code(), ErrorCode::kUnavailable);
+  EXPECT_FALSE(catalog->Find("b").has_value());
+  EXPECT_EQ(catalog->Put(ContractOf("c", ""))->partition, 2u);
+  EXPECT_EQ(Open()->All().size(), 2u);
+}
+
+TEST_F(CatalogTest, WhatItHasAnsweredSurvivesAPowerLossAtAnyCall) {
+  for (uint64_t calls = 0; calls < 24; ++calls) {
+    os::SimulatedDisk disk;
+    std::vector<Topic> answered;
+    auto catalog = Catalog::Open(disk, "control");
+    ASSERT_TRUE(catalog.ok());
+    disk.CutPowerAfter(calls);
+    for (const auto* const name : {"a", "b", "c"}) {
+      if (const auto topic = (*catalog)->Put(ContractOf(name, "")); topic.ok()) {
+        answered.push_back(*topic);
+      }
+    }
+    disk.Crash(calls);
+    catalog = Catalog::Open(disk, "control");
+    ASSERT_TRUE(catalog.ok()) << calls << ": " << catalog.error().ToString();
+    for (const Topic& topic : answered) {
+      const auto found = (*catalog)->Find(topic.contract->topic);
+      ASSERT_TRUE(found.has_value()) << calls;
+      EXPECT_EQ(found->partition, topic.partition);
+    }
+    std::set<uint32_t> partitions;
+    for (const Topic& topic : (*catalog)->All()) partitions.insert(topic.partition);
+    EXPECT_EQ(partitions.size(), (*catalog)->All().size()) << "no partition is given twice";
+  }
 }
 
 }  // namespace

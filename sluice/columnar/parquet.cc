@@ -256,8 +256,7 @@ Result<std::vector<Batch>> ReadParquet(std::string_view bytes,
                                        const std::vector<std::string>& columns) {
   try {
     auto batches = Read(bytes, columns);
-    if (!batches.ok() && batches.error().code() != ErrorCode::kNotFound &&
-        batches.error().code() != ErrorCode::kUnsupported) {
+    if (!batches.ok() && batches.error().code() != ErrorCode::kUnsupported) {
       return Corrupt("parquet file: {}", batches.error().message());
     }
     return batches;

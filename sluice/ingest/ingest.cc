@@ -34,7 +34,7 @@ std::string_view ShapeName(decode::Shape shape) {
 
 Ingest::Ingest(const IngestOptions& options, journal::Journal& journal, land::Lander& lander,
                catalog::Catalog& catalog, store::ObjectStore& store, const privacy::Keys& keys,
-               const os::Clock& clock, os::Random& random, Metrics& metrics)
+               const os::Clock& clock, os::Random& random, os::Threads& threads, Metrics& metrics)
     : options_(options),
       journal_(journal),
       lander_(lander),
@@ -43,6 +43,7 @@ Ingest::Ingest(const IngestOptions& options, journal::Journal& journal, land::La
       keys_(keys),
       clock_(clock),
       random_(random),
+      threads_(threads),
       metrics_(metrics) {}
 
 Ingest::~Ingest() = default;
@@ -163,7 +164,7 @@ Status Ingest::JournalSchema(TopicState& state) {
   journal_.Append(std::move(frames), [&](Result<journal::Appended> appended) {
     promise.set_value(appended.status());
   });
-  return promise.get_future().get();
+  return threads_.Await(promise.get_future());
 }
 
 Result<catalog::Topic> Ingest::Register(const event::Contract& contract) {
@@ -508,7 +509,7 @@ Status Ingest::ResolveErrors(const std::vector<journal::Offset>& offsets, std::s
   std::promise<Status> promise;
   draft->done = [&](Result<Receipt> receipt) { promise.set_value(receipt.status()); };
   Commit(draft);
-  return promise.get_future().get();
+  return threads_.Await(promise.get_future());
 }
 
 Result<std::string> Ingest::OpenPayload(std::string_view sealed) const {

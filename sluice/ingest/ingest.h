@@ -22,6 +22,7 @@
 #include "sluice/land/lander.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/random.h"
+#include "sluice/os/threads.h"
 #include "sluice/privacy/keys.h"
 #include "sluice/store/object_store.h"
 
@@ -40,13 +41,14 @@ enum class WaitLevel : uint8_t {
 };
 
 struct Submission {
-  std::string_view body;  ///< With JsonDecoder::kPaddingBytes readable behind it, during Submit().
+  std::string_view body =
+      {};  ///< With JsonDecoder::kPaddingBytes readable behind it, during Submit().
   decode::Framing framing = decode::Framing::kJson;
   decode::Shape shape = decode::Shape::kEnvelope;
-  std::string topic;  ///< Of Shape::kContent.
+  std::string topic = {};  ///< Of Shape::kContent.
   WaitLevel wait = WaitLevel::kLog;
   /// Identity of a row that has none of its own (a replayed error: its offset).
-  std::string fallback_identity;
+  std::string fallback_identity = {};
 };
 
 struct OffsetRange {
@@ -90,7 +92,7 @@ class Ingest {
   /// All references must outlive the object.
   Ingest(const IngestOptions& options, journal::Journal& journal, land::Lander& lander,
          catalog::Catalog& catalog, store::ObjectStore& store, const privacy::Keys& keys,
-         const os::Clock& clock, os::Random& random, Metrics& metrics);
+         const os::Clock& clock, os::Random& random, os::Threads& threads, Metrics& metrics);
   ~Ingest();
 
   /// Brings tables, tail and dedupe to where journal and lake are. Call once, before anything else.
@@ -137,6 +139,7 @@ class Ingest {
   const privacy::Keys& keys_;
   const os::Clock& clock_;
   os::Random& random_;
+  os::Threads& threads_;
   Metrics& metrics_;
 
   std::mutex register_mutex_;        // One change of topics at a time.

@@ -113,7 +113,7 @@ class Life {
         disk_.Fail(static_cast<DiskCall>(engine_() % 10), engine_() % 6);
       }
     }
-    auto journal = Journal::Open(options_, disk_, clock_, random_);
+    auto journal = Journal::Open(options_, disk_, clock_, random_, threads_);
     if (journal.ok()) {
       if (journal.value()->recovery().torn_bytes > 0) ++counts_.torn;
       return std::move(*journal);
@@ -334,6 +334,7 @@ class Life {
   os::SimulatedDisk disk_;
   os::SimulatedClock clock_{os::Timestamp(std::chrono::hours(1))};
   os::SimulatedRandom random_;
+  os::SystemThreads threads_;
   Options options_;
 
   std::deque<Attempt> attempts_;

@@ -33,7 +33,8 @@ Status Check(const Options& options) {
 }  // namespace
 
 Result<std::unique_ptr<Journal>> Journal::Open(const Options& options, os::Disk& disk,
-                                               const os::Clock& clock, os::Random& random) {
+                                               const os::Clock& clock, os::Random& random,
+                                               os::Threads& threads) {
   SLUICE_RETURN_IF_ERROR(Check(options));
   SLUICE_RETURN_IF_ERROR(disk.MakeFolders(options.folder));
   SLUICE_ASSIGN_OR_RETURN(auto lock, disk.Lock(options.folder + "/lock"), "journal");
@@ -47,7 +48,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(const Options& options, os::Disk&
       std::make_unique<internal::Storage>(disk, options.folder, std::move(on_sync_failure));
   SLUICE_ASSIGN_OR_RETURN(auto recovered, internal::Recover(*storage, clock, random));
   return std::unique_ptr<Journal>(std::make_unique<internal::EmbeddedJournal>(
-      options, std::move(storage), std::move(lock), std::move(recovered), clock, random));
+      options, std::move(storage), std::move(lock), std::move(recovered), clock, random, threads));
 }
 
 }  // namespace sluice::journal

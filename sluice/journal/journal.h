@@ -14,6 +14,7 @@
 #include "sluice/os/clock.h"
 #include "sluice/os/disk.h"
 #include "sluice/os/random.h"
+#include "sluice/os/threads.h"
 
 namespace sluice::journal {
 
@@ -88,9 +89,10 @@ class Journal {
 
   /// Opens or makes the journal and recovers it.
   /// kConflict: another process has it. kCorrupt: acknowledged data is damaged; the message says
-  /// where and what to do. `disk`, `clock`, `random` must outlive the journal.
+  /// where and what to do. All references must outlive the journal.
   static Result<std::unique_ptr<Journal>> Open(const Options& options, os::Disk& disk,
-                                               const os::Clock& clock, os::Random& random);
+                                               const os::Clock& clock, os::Random& random,
+                                               os::Threads& threads);
   virtual ~Journal() = default;
 
   /// Identity of this journal: made when it is, random.

@@ -69,12 +69,12 @@ class JournalTest : public testing::Test {
   }
 
   std::unique_ptr<Journal> Open() {
-    auto journal = Journal::Open(options_, disk_, clock_, random_);
+    auto journal = Journal::Open(options_, disk_, clock_, random_, threads_);
     EXPECT_TRUE(journal.ok()) << journal.error().ToString();
     return journal.ok() ? std::move(*journal) : nullptr;
   }
   std::string OpenError() {
-    const auto journal = Journal::Open(options_, disk_, clock_, random_);
+    const auto journal = Journal::Open(options_, disk_, clock_, random_, threads_);
     return journal.ok() ? "opened" : journal.error().ToString();
   }
   /// Stops the journal as kill -9 would: nothing more reaches the disk.
@@ -92,6 +92,7 @@ class JournalTest : public testing::Test {
   os::SimulatedDisk disk_;
   os::SimulatedClock clock_{os::Timestamp(hours(1))};
   os::SimulatedRandom random_{1};
+  os::SystemThreads threads_;
   Options options_;
 };
 
@@ -450,10 +451,11 @@ TEST(JournalOnSystemDiskTest, KeepsWhatItIsGiven) {
   os::SystemDisk disk;
   os::SystemClock clock;
   os::SystemRandom random;
+  os::SystemThreads threads;
   Options options{.folder = folder + "/a/journal", .segment_bytes = 1 << 20};
   options.free_bytes_min = 0;
   for (int boot = 0; boot < 3; ++boot) {
-    auto journal = Journal::Open(options, disk, clock, random);
+    auto journal = Journal::Open(options, disk, clock, random, threads);
     ASSERT_TRUE(journal.ok()) << journal.error().ToString();
     EXPECT_EQ((*journal)->NextOffset(1), boot * 100);
     for (int i = 0; i < 100; ++i) {

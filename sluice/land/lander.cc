@@ -11,19 +11,27 @@ namespace sluice::land {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{50};
+constexpr std::chrono::seconds kRetryAfter{1};
 
 }  // namespace
 
 Lander::Lander(const LandOptions& options, store::ObjectStore& store, const os::Clock& clock,
-               os::Random& random, Metrics& metrics, std::string journal_uuid)
+               os::Random& random, os::Threads& threads, Metrics& metrics, std::string journal_uuid)
     : options_(options),
       store_(store),
       clock_(clock),
       random_(random),
+      threads_(threads),
       metrics_(metrics),
       journal_uuid_(std::move(journal_uuid)) {}
 
-Lander::~Lander() = default;
+Lander::~Lander() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  if (thread_) thread_->Wake();
+}
 
 Result<journal::Offset> Lander::Open(const catalog::Topic& topic) {
   if (const auto known = Find(topic.partition)) {
@@ -67,8 +75,11 @@ Result<std::vector<std::string>> Lander::FilesSince(uint32_t partition, os::Time
 
 void Lander::WaitLanded(uint32_t partition, journal::Offset offset, os::Monotonic deadline,
                         std::function<void(bool)> done) {
-  const std::lock_guard lock(mutex_);
-  waiters_.push_back({partition, offset, deadline, std::move(done)});
+  {
+    const std::lock_guard lock(mutex_);
+    waiters_.push_back({partition, offset, deadline, std::move(done)});
+  }
+  if (thread_) thread_->Wake();
 }
 
 Status Lander::Adopt(std::string_view topic) {
@@ -109,33 +120,44 @@ Status Lander::LandAll() {
 
 void Lander::Start(std::function<void(uint32_t, journal::Offset)> landed) {
   landed_ = std::move(landed);
-  thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+  thread_ = threads_.Start("lander", [this](os::Why) { return Step(); });
 }
 
-void Lander::Run(std::stop_token stop) {
-  std::map<uint32_t, os::Monotonic> retry_at;  // A table whose store fails must not spin.
-  while (!stop.stop_requested()) {
-    for (const auto& table : All()) {
-      const os::Monotonic now = clock_.Steady();
-      bool waited_for = false;
-      {
-        const std::lock_guard lock(mutex_);
-        waited_for = std::any_of(waiters_.begin(), waiters_.end(), [&](const Waiter& waiter) {
-          return waiter.partition == table->partition();
-        });
-      }
-      if (!(table->Due(now) || (waited_for && table->HasRows()))) continue;
-      if (const auto retry = retry_at.find(table->partition());
-          retry != retry_at.end() && now < retry->second) {
-        continue;
-      }
-      if (const Status landed = Land(*table); !landed.ok()) {
-        trace::Error("landing failed", {{"reason", landed.error().ToString()}});
-        retry_at[table->partition()] = now + std::chrono::seconds(1);
-      }
+std::optional<os::Wait> Lander::Step() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return std::nullopt;
+  }
+  LandDue();
+  AnswerWaiters();
+  return kTick;
+}
+
+void Lander::LandDue() {
+  for (const auto& table : All()) {
+    const os::Monotonic now = clock_.Steady();
+    bool waited_for = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+      waited_for = std::any_of(waiters_.begin(), waiters_.end(), [&](const Waiter& waiter) {
+        return waiter.partition == table->partition();
+      });
     }
-    std::vector<std::pair<std::function<void(bool)>, bool>> ready;
-    std::unique_lock lock(mutex_);
+    if (!(table->Due(now) || (waited_for && table->HasRows()))) continue;
+    const auto retry = retry_at_.find(table->partition());
+    if (retry != retry_at_.end() && now < retry->second) continue;
+    if (const Status landed = Land(*table); !landed.ok()) {
+      trace::Error("landing failed", {{"reason", landed.error().ToString()}});
+      retry_at_[table->partition()] = now + kRetryAfter;
+    }
+  }
+}
+
+void Lander::AnswerWaiters() {
+  std::vector<std::pair<std::function<void(bool)>, bool>> ready;
+  {
+    const std::lock_guard lock(mutex_);
     std::erase_if(waiters_, [&](Waiter& waiter) {
       const auto table = tables_.find(waiter.partition);
       const bool landed =
@@ -144,16 +166,19 @@ void Lander::Run(std::stop_token stop) {
       ready.emplace_back(std::move(waiter.done), landed);
       return true;
     });
-    lock.unlock();
-    for (const auto& [done, landed] : ready) done(landed);
-    lock.lock();
-    wake_.wait_for(lock, stop, kTick, [] { return false; });
   }
+  for (const auto& [done, landed] : ready) done(landed);
 }
 
 Status Lander::Stop() {
-  thread_.request_stop();
-  if (thread_.joinable()) thread_.join();
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  if (thread_) {
+    thread_->Wake();
+    thread_->Join();
+  }
   const Status landed = LandAll();
   std::vector<Waiter> waiters;
   {

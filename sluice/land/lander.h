@@ -3,7 +3,6 @@
 /// Journal → tables: keeps the rows not yet landed for readers, and lands them exactly once.
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -12,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "sluice/base/error.h"
@@ -23,6 +21,7 @@
 #include "sluice/lake/delta_table.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/random.h"
+#include "sluice/os/threads.h"
 #include "sluice/store/object_store.h"
 
 namespace sluice::land {
@@ -65,7 +64,7 @@ class Lander {
  public:
   /// All references must outlive the lander.
   Lander(const LandOptions& options, store::ObjectStore& store, const os::Clock& clock,
-         os::Random& random, Metrics& metrics, std::string journal_uuid);
+         os::Random& random, os::Threads& threads, Metrics& metrics, std::string journal_uuid);
   ~Lander();
 
   /// Opens the topic's table, made if it does not exist, or brings it to the contract's next
@@ -105,7 +104,10 @@ class Lander {
   std::vector<TableStatus> Tables() const;
 
  private:
-  void Run(std::stop_token stop);
+  /// Lands what is due, and answers who waits for it.
+  std::optional<os::Wait> Step();
+  void LandDue();
+  void AnswerWaiters();
   std::shared_ptr<internal::TableLander> Find(uint32_t partition) const;
   std::vector<std::shared_ptr<internal::TableLander>> All() const;
   Status Land(internal::TableLander& table);
@@ -114,10 +116,11 @@ class Lander {
   store::ObjectStore& store_;
   const os::Clock& clock_;
   os::Random& random_;
+  os::Threads& threads_;
   Metrics& metrics_;
   const std::string journal_uuid_;
 
-  mutable std::mutex mutex_;  // Guards tables_ and waiters_.
+  mutable std::mutex mutex_;  // Guards tables_, waiters_ and stopping_.
   std::map<uint32_t, std::shared_ptr<internal::TableLander>> tables_;
   struct Waiter {
     uint32_t partition;
@@ -126,9 +129,10 @@ class Lander {
     std::function<void(bool)> done;
   };
   std::vector<Waiter> waiters_;
-  std::condition_variable_any wake_;
+  bool stopping_ = false;
   std::function<void(uint32_t, journal::Offset)> landed_;
-  std::jthread thread_;
+  std::map<uint32_t, os::Monotonic> retry_at_;  // Of the thread: a store that fails must not spin.
+  std::unique_ptr<os::Thread> thread_;
 };
 
 }  // namespace sluice::land

@@ -1,6 +1,7 @@
 #include "sluice/os/simulated_disk.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sluice/base/check.h"
 
@@ -53,7 +54,7 @@ class SimulatedFile final : public File {
     for (const auto& piece : pieces) size += piece.size();
     uint64_t take = size;
     if (outcome == Outcome::kFault) take = size * (disk_.calls_ % 3) / 2;  // Nothing, half, all.
-    Status grown = disk_.Grow(*inode_, offset + take);
+    Status grown = disk_.Grow(DiskCall::kWrite, *inode_, offset + take);
     if (!grown.ok()) {
       take = inode_->seen.size() > offset ? inode_->seen.size() - offset : 0;
       take = std::min(take, size);
@@ -126,7 +127,7 @@ class SimulatedFile final : public File {
     auto& seen = inode_->seen;
     if (size < seen.size()) SimulatedDisk::Touch(*inode_, size, seen.size());
     if (size < seen.size()) seen.resize(size);
-    SLUICE_RETURN_IF_ERROR(disk_.Grow(*inode_, size));
+    SLUICE_RETURN_IF_ERROR(disk_.Grow(call, *inode_, size));
     return outcome == Outcome::kDone ? Status() : PowerLost(what);
   }
 
@@ -145,6 +146,7 @@ SimulatedDisk::Outcome SimulatedDisk::Begin(DiskCall call, bool changes) {
     ++calls_;
     if (power_until_ && calls_ > *power_until_) {
       powered_ = false;
+      ++fired_[call].power_losses;
       return Outcome::kLastOne;
     }
   }
@@ -155,6 +157,7 @@ SimulatedDisk::Outcome SimulatedDisk::Begin(DiskCall call, bool changes) {
     return Outcome::kDone;
   }
   --fault->second.times;
+  ++fired_[call].faults;
   return Outcome::kFault;
 }
 
@@ -179,7 +182,7 @@ uint64_t SimulatedDisk::Used() const {
   return used;
 }
 
-Status SimulatedDisk::Grow(Inode& inode, uint64_t size) {
+Status SimulatedDisk::Grow(DiskCall call, Inode& inode, uint64_t size) {
   if (size <= inode.seen.size()) return {};
   if (capacity_ != UINT64_MAX) {
     const uint64_t used = Used();
@@ -188,6 +191,7 @@ Status SimulatedDisk::Grow(Inode& inode, uint64_t size) {
         own + (capacity_ > used ? (capacity_ - used) / kBlockBytes * kBlockBytes : 0);
     if (size > room) {
       inode.seen.resize(std::max<uint64_t>(room, inode.seen.size()));
+      ++fired_[call].full;
       return Unavailable("no space left on the simulated disk");
     }
   }
@@ -401,6 +405,24 @@ bool SimulatedDisk::powered() const {
 uint64_t SimulatedDisk::calls() const {
   const std::lock_guard lock(mutex_);
   return calls_;
+}
+
+uint64_t SimulatedDisk::UsedBytes() const {
+  const std::lock_guard lock(mutex_);
+  return Used();
+}
+
+std::optional<std::string> SimulatedDisk::Look(std::string_view path) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.find(path);
+  if (found == names_.end()) return std::nullopt;
+  const auto& seen = found->second->seen;
+  return std::string(reinterpret_cast<const char*>(seen.data()), seen.size());
+}
+
+SimulatedDisk::Fired SimulatedDisk::TakeFired(DiskCall call) {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(fired_[call], {});
 }
 
 void SimulatedDisk::Boot() {

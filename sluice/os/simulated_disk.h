@@ -78,6 +78,20 @@ class SimulatedDisk final : public Disk {
   /// Comes back up with all that was written, as after the death of a process alone.
   void Restart();
 
+  /// Bytes that all files together take.
+  uint64_t UsedBytes() const;
+  /// The content that calls see, whatever faults and power say; nothing if there is no such file.
+  std::optional<std::string> Look(std::string_view path) const;
+
+  /// How often calls of a kind failed as asked for.
+  struct Fired {
+    uint64_t faults = 0;        ///< By Fail().
+    uint64_t power_losses = 0;  ///< The call at which the power went.
+    uint64_t full = 0;          ///< By SetCapacity().
+  };
+  /// Returns the numbers since the last time, and begins anew.
+  Fired TakeFired(DiskCall call);
+
   /// Inverts bits of a stored byte, durably.
   Status Damage(std::string_view path, uint64_t offset, uint8_t bits);
 
@@ -121,7 +135,7 @@ class SimulatedDisk final : public Disk {
   void Change(NameChange change);
   static void Apply(const NameChange& change, Names& names);
   uint64_t Used() const;
-  Status Grow(Inode& inode, uint64_t size);
+  Status Grow(DiskCall call, Inode& inode, uint64_t size);
   static void Touch(Inode& inode, uint64_t begin, uint64_t end);
   static void SyncInode(Inode& inode);
   static void CrashInode(Inode& inode, std::mt19937_64& engine);
@@ -134,6 +148,7 @@ class SimulatedDisk final : public Disk {
   std::set<std::string, std::less<>> folders_;
   std::vector<NameChange> changes_;
   std::map<DiskCall, Fault> faults_;
+  std::map<DiskCall, Fired> fired_;
   uint64_t capacity_ = UINT64_MAX;
   uint64_t calls_ = 0;
   std::optional<uint64_t> power_until_;

@@ -14,6 +14,7 @@
 #include "sluice/os/clock.h"
 #include "sluice/os/disk.h"
 #include "sluice/os/random.h"
+#include "sluice/os/threads.h"
 #include "sluice/privacy/keys.h"
 #include "sluice/server/version.h"
 #include "sluice/store/local_store.h"
@@ -59,6 +60,7 @@ class RunningServer final : public Server {
   const Config config_;
   os::SystemClock clock_;
   os::SystemRandom random_;
+  os::SystemThreads threads_;
   os::SystemDisk disk_;
   Metrics metrics_;
   std::optional<privacy::Keys> keys_;
@@ -101,7 +103,8 @@ Status RunningServer::Start() {
   journal_options.segment_bytes = config_.segment_bytes;
   journal_options.free_bytes_min = config_.free_bytes_min;
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(data), "data folder");
-  SLUICE_ASSIGN_OR_RETURN(journal_, journal::Journal::Open(journal_options, disk_, clock_, random_),
+  SLUICE_ASSIGN_OR_RETURN(journal_,
+                          journal::Journal::Open(journal_options, disk_, clock_, random_, threads_),
                           "open journal");
   SLUICE_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::Open(disk_, data + "/control"));
   const std::string tables = Absolute(data + "/tables");
@@ -111,15 +114,15 @@ Status RunningServer::Start() {
   land::LandOptions land_options;
   land_options.every = config_.land_every;
   land_options.bytes_max = config_.land_bytes_max;
-  lander_ = std::make_unique<land::Lander>(land_options, *store_, clock_, random_, metrics_,
-                                           journal_->uuid());
+  lander_ = std::make_unique<land::Lander>(land_options, *store_, clock_, random_, threads_,
+                                           metrics_, journal_->uuid());
   ingest::IngestOptions ingest_options;
   ingest_options.limits.rows_max = config_.rows_max;
   ingest_options.limits.row_bytes_max = config_.row_bytes_max;
   ingest_options.dedupe = {.horizon = config_.dedupe_horizon,
                            .ids_max = static_cast<size_t>(config_.dedupe_ids_max)};
   ingest_ = std::make_unique<ingest::Ingest>(ingest_options, *journal_, *lander_, *catalog_,
-                                             *store_, *keys_, clock_, random_, metrics_);
+                                             *store_, *keys_, clock_, random_, threads_, metrics_);
   SLUICE_RETURN_IF_ERROR(ingest_->Recover());
   SLUICE_RETURN_IF_ERROR(LoadSchemas());
   lander_->Start(

@@ -12,6 +12,11 @@ void FaultyStore::Observe(std::function<void(StoreCall, std::string_view)> obser
   observer_ = std::move(observer);
 }
 
+void FaultyStore::Clear() {
+  const std::lock_guard lock(mutex_);
+  faults_.clear();
+}
+
 int FaultyStore::failed() const {
   const std::lock_guard lock(mutex_);
   return failed_;

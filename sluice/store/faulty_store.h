@@ -37,6 +37,8 @@ class FaultyStore final : public ObjectStore {
   explicit FaultyStore(ObjectStore& store) : store_(store) {}
 
   void Add(Fault fault);
+  /// Forgets the faults added so far.
+  void Clear();
   /// Calls `observer` before each call is passed on, without a lock: a place to let another writer
   /// win.
   void Observe(std::function<void(StoreCall, std::string_view path)> observer);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <span>
 
@@ -31,6 +33,14 @@ Status NotAConflict(Status status) {
 
 std::string_view FileName(std::string_view file) { return file.substr(file.rfind('/') + 1); }
 
+[[noreturn]] void Abort(const Error& error) {
+  std::fprintf(stderr,
+               "store: %s; what the disk holds is unknown, so the process stops: start it again to "
+               "recover\n",
+               error.ToString().c_str());
+  std::abort();
+}
+
 // Whether objects below the folder `folder` (with its final '/', or "") can be asked for.
 bool CanHold(std::string_view folder, std::string_view prefix, std::string_view after) {
   if (!folder.starts_with(prefix) && !prefix.starts_with(folder)) return false;
@@ -39,7 +49,11 @@ bool CanHold(std::string_view folder, std::string_view prefix, std::string_view 
 
 }  // namespace
 
-LocalStore::LocalStore(os::Disk& disk, std::string root) : disk_(disk), root_(std::move(root)) {
+LocalStore::LocalStore(os::Disk& disk, std::string root,
+                       std::function<void(const Error&)> on_sync_failure)
+    : disk_(disk),
+      root_(std::move(root)),
+      on_sync_failure_(on_sync_failure ? std::move(on_sync_failure) : Abort) {
   SLUICE_CHECK(root_.starts_with('/') && !root_.ends_with('/'));
 }
 
@@ -107,7 +121,7 @@ Status LocalStore::Write(std::string_view path, std::string_view bytes, IfExists
   }
   Status synced = disk_.SyncDirectory(folder);
   if (synced.ok()) return {};
-  // The name is there, but may not survive: neither written nor not written.
+  on_sync_failure_(synced.error());
   return Unavailable("'{}' may or may not be written: {}", path, synced.error().message());
 }
 

@@ -3,6 +3,7 @@
 /// Objects as files of one folder.
 
 #include <atomic>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,11 +19,17 @@ namespace sluice::store {
 /// the folder; such files left by a crash are never listed. Put-if-absent is as atomic as the file
 /// system's rename, so other processes may write to the same folder.
 ///
+/// When the sync of a folder fails nobody can know whether a name in it survives a power loss, and
+/// who reads it back would see it all the same. So the process ends, as it does for the journal.
+///
 /// Thread-safe.
 class LocalStore final : public ObjectStore {
  public:
   /// `root` is absolute, and is made when first written to. `disk` must outlive the store.
-  LocalStore(os::Disk& disk, std::string root);
+  /// `on_sync_failure` is called instead of aborting, which is what an empty one does; if it
+  /// returns, the put fails with kUnavailable. For simulations of a power loss.
+  LocalStore(os::Disk& disk, std::string root,
+             std::function<void(const Error&)> on_sync_failure = {});
 
   Result<std::string> Get(std::string_view path) override;
   Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
@@ -44,6 +51,7 @@ class LocalStore final : public ObjectStore {
 
   os::Disk& disk_;
   const std::string root_;
+  const std::function<void(const Error&)> on_sync_failure_;
   std::atomic<uint64_t> next_temporary_{0};
 };
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "sluice/os/disk.h"
+#include "sluice/os/simulated_disk.h"
 #include "sluice/store/faulty_store.h"
 #include "sluice/store/local_store.h"
 #include "sluice/store/memory_store.h"
@@ -173,6 +174,18 @@ TEST(FaultyStoreTest, FailsAsChosen) {
   EXPECT_FALSE(memory.Head("log/2").ok());
   EXPECT_TRUE(store.PutIfAbsent("log/2", "x").ok());
   EXPECT_EQ(store.failed(), 2);
+}
+
+TEST(LocalStoreTest, ANameThatMayNotSurviveEndsTheProcess) {
+  os::SimulatedDisk disk;
+  int told = 0;
+  LocalStore store(disk, "/root", [&](const Error&) { ++told; });
+  disk.Fail(os::DiskCall::kSyncDirectory);
+  EXPECT_EQ(store.PutIfAbsent("a/b", "x").error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(told, 1);
+  LocalStore strict(disk, "/root");
+  disk.Fail(os::DiskCall::kSyncDirectory);
+  EXPECT_DEATH((void)strict.Put("a/c", "x"), "store: .*start it again");
 }
 
 }  // namespace

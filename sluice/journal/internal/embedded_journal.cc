@@ -11,7 +11,7 @@ namespace sluice::journal::internal {
 
 EmbeddedJournal::EmbeddedJournal(const Options& options, std::unique_ptr<Storage> storage,
                                  std::unique_ptr<os::File> lock, Recovered recovered,
-                                 const os::Clock& clock, os::Random& random)
+                                 const os::Clock& clock, os::Random& random, os::Threads& threads)
     : options_(options),
       storage_(std::move(storage)),
       lock_(std::move(lock)),
@@ -20,7 +20,7 @@ EmbeddedJournal::EmbeddedJournal(const Options& options, std::unique_ptr<Storage
       found_(recovered.found),
       state_(std::move(recovered.state)),
       writer_(options_, *storage_, random, mutex_, state_),
-      thread_([this] { Run(); }) {}
+      thread_(threads.Start("journal", [this](os::Why why) { return Step(why); })) {}
 
 EmbeddedJournal::~EmbeddedJournal() { Stop(); }
 
@@ -69,7 +69,7 @@ void EmbeddedJournal::Append(std::vector<NewFrame> frames, Callback done) {
     }
   }
   if (!refused.empty()) return pending.done(Unavailable("{}", refused));
-  wake_.notify_one();
+  thread_->Wake();
 }
 
 void EmbeddedJournal::Release(PartitionId partition, Offset offset) {
@@ -80,7 +80,7 @@ void EmbeddedJournal::Release(PartitionId partition, Offset offset) {
     entry.released = std::max(entry.released, std::min(offset, entry.next));
     retain_due_ = true;
   }
-  wake_.notify_one();
+  thread_->Wake();
 }
 
 void EmbeddedJournal::Stop() {
@@ -89,8 +89,8 @@ void EmbeddedJournal::Stop() {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
-    wake_.notify_one();
-    thread_.join();
+    thread_->Wake();
+    thread_->Join();
   });
 }
 
@@ -101,39 +101,34 @@ uint64_t EmbeddedJournal::BytesOnDisk() const {
   return bytes;
 }
 
-void EmbeddedJournal::Run() {
-  // Longer waits overflow the clock.
-  const auto idle =
-      std::min<std::chrono::microseconds>(options_.idle_watermark, std::chrono::hours(24));
-  while (!storage_->broken()) {
-    std::vector<Pending> batch;
-    bool retain = false;
-    bool idle_over = false;
-    {
-      std::unique_lock lock(mutex_);
-      const auto ready = [this] { return !queue_.empty() || stopping_ || retain_due_; };
-      if (watermark_due_) {
-        idle_over = !wake_.wait_for(lock, idle, ready);
-      } else {
-        wake_.wait(lock, ready);
-      }
-      batch = TakeBatch();
-      if (batch.empty() && stopping_ && !retain_due_) break;
-      retain = std::exchange(retain_due_, false);
-    }
-    if (idle_over) {
-      // Should it fail, the next group does its work.
-      (void)writer_.Write({}, state_.received_us);
-      watermark_due_ = false;
-    }
-    if (!batch.empty()) Commit(std::move(batch));
-    if (!storage_->broken()) writer_.PrepareAhead();
-    // A failure leaves more than need be; the next release tries again.
-    if (retain && !storage_->broken() && writer_.Retain().ok()) watermark_due_ = true;
+std::optional<os::Wait> EmbeddedJournal::Step(os::Why why) {
+  std::vector<Pending> batch;
+  bool retain = false;
+  bool last = false;
+  {
+    const std::lock_guard lock(mutex_);
+    batch = TakeBatch();
+    last = batch.empty() && stopping_ && !retain_due_;
+    retain = std::exchange(retain_due_, false);
   }
-  if (!storage_->broken()) writer_.Close();
+  if (!last && batch.empty() && watermark_due_ && why == os::Why::kTime) {
+    // Should it fail, the next group does its work.
+    (void)writer_.Write({}, state_.received_us);
+    watermark_due_ = false;
+  }
+  if (!batch.empty()) Commit(std::move(batch));
+  if (!last && !storage_->broken()) writer_.PrepareAhead();
+  // A failure leaves more than need be; the next release tries again.
+  if (retain && !storage_->broken() && writer_.Retain().ok()) watermark_due_ = true;
+  if (last && !storage_->broken()) writer_.Close();
+
   const std::lock_guard lock(mutex_);
-  dead_ = true;
+  if (last || storage_->broken()) {
+    dead_ = true;
+    return std::nullopt;
+  }
+  if (!queue_.empty() || stopping_) return os::Wait(0);
+  return watermark_due_ ? options_.idle_watermark : os::kUntilWoken;
 }
 
 std::vector<EmbeddedJournal::Pending> EmbeddedJournal::TakeBatch() {

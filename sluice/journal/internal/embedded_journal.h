@@ -2,13 +2,12 @@
 /// \file
 /// The journal in this process: a queue, one thread that commits groups, and readers beside it.
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "sluice/journal/internal/recovery.h"
@@ -25,7 +24,7 @@ class EmbeddedJournal final : public Journal {
   /// `lock` is held for as long as the journal lives.
   EmbeddedJournal(const Options& options, std::unique_ptr<Storage> storage,
                   std::unique_ptr<os::File> lock, Recovered recovered, const os::Clock& clock,
-                  os::Random& random);
+                  os::Random& random, os::Threads& threads);
   ~EmbeddedJournal() override;
 
   const std::string& uuid() const override { return uuid_; }
@@ -47,7 +46,8 @@ class EmbeddedJournal final : public Journal {
   };
 
   Status Check(const std::vector<NewFrame>& frames) const;
-  void Run();
+  /// Writes what waits as one group, or does what else is due.
+  std::optional<os::Wait> Step(os::Why why);
   // Takes what makes up the next group off the queue. Needs the mutex.
   std::vector<Pending> TakeBatch();
   void Commit(std::vector<Pending> batch);
@@ -64,7 +64,6 @@ class EmbeddedJournal final : public Journal {
   const Recovery found_;
 
   mutable std::mutex mutex_;  // Guards what follows, up to the next blank line.
-  std::condition_variable wake_;
   State state_;
   std::deque<Pending> queue_;
   uint64_t queue_bytes_ = 0;
@@ -77,7 +76,7 @@ class EmbeddedJournal final : public Journal {
   std::vector<FrameToWrite> frames_;  // Kept for its memory.
 
   std::once_flag stopped_;
-  std::jthread thread_;  // Last: it uses all of the above.
+  const std::unique_ptr<os::Thread> thread_;  // Last: it uses all of the above.
 };
 
 }  // namespace sluice::journal::internal

@@ -87,7 +87,7 @@ Status TableLander::Adopt() {
   options.transactions = {{.app_id = app_id_, .version = landed_, .last_updated_ms = {}}};
   SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.Append(snapshot_, {}, options), "adopt '{}'",
                           topic_.table_path);
-  SetSnapshot(std::move(snapshot));
+  Advance(std::move(snapshot));
   stopped_.clear();
   trace::Warning("table adopted", {{"table", topic_.table_path}, {"offset", landed_}});
   return {};
@@ -103,7 +103,7 @@ Status TableLander::Evolve(const catalog::Topic& topic) {
                           topic.table_path);
   topic_ = topic;
   schema_ = schema;
-  SetSnapshot(std::move(snapshot));
+  Advance(std::move(snapshot));
   for (Chunk& chunk : chunks_) {
     arrow::ArrayVector columns;
     for (const auto& field : schema_->fields()) {
@@ -140,6 +140,16 @@ void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, in
                                                  {"version", snapshot_->version()},
                                                  {"rows", landed_rows_ - expected}});
   }
+}
+
+void TableLander::Advance(std::shared_ptr<const lake::Snapshot> snapshot) {
+  // Threads that load, land and add columns may come here in another order than they read.
+  if (snapshot->version() < snapshot_->version()) return;
+  const journal::Offset has = snapshot->TransactionVersion(app_id_).value_or(-1);
+  SetSnapshot(std::move(snapshot), std::max<int64_t>(0, has - landed_));
+  if (has <= landed_) return;
+  landed_ = has;
+  DropLanded();
 }
 
 void TableLander::SetFirstKept(journal::Offset first) {
@@ -243,11 +253,7 @@ Result<ReadView> TableLander::View() {
     auto newer = table_.Load(since);
     if (!newer.ok()) return std::move(newer).error().Wrap(topic_.table_path);
     const std::lock_guard lock(mutex_);
-    // A landing that ran meanwhile has already put a newer one, and moved the tail with it.
-    if ((*newer)->version() > snapshot_->version() &&
-        (*newer)->TransactionVersion(app_id_).value_or(-1) <= landed_) {
-      SetSnapshot(*newer);
-    }
+    Advance(*newer);
   }
   const std::lock_guard lock(mutex_);
   SLUICE_RETURN_IF_ERROR(Coalesce());
@@ -321,19 +327,18 @@ Result<journal::Offset> TableLander::Land() {
   append.parquet.random_columns = {"_id"};
   auto appended = table_.Append(base, files, append);
   if (!appended.ok()) {
-    // The last try may have landed, or another writer has our place: what the table says decides.
+    // An earlier try may have landed, with fewer rows than wait now: what the table says decides,
+    // and the next landing goes on from there.
     SLUICE_ASSIGN_OR_RETURN(auto found, table_.Load(base), "table '{}'", topic_.table_path);
-    if (found->TransactionVersion(app_id_).value_or(-1) < last) {
-      return std::move(appended).error().Wrap("table '" + topic_.table_path + "'");
-    }
-    appended = found;
+    const std::lock_guard lock(mutex_);
+    Advance(std::move(found));
+    if (landed_ >= first) return landed_ + 1;
+    return std::move(appended).error().Wrap("table '" + topic_.table_path + "'");
   }
   const auto& snapshot = *appended;
   {
     const std::lock_guard lock(mutex_);
-    SetSnapshot(snapshot, last - first + 1);
-    landed_ = last;
-    DropLanded();
+    Advance(snapshot);
   }
   if (lake::CheckpointDue(*snapshot)) {
     if (const Status written = table_.WriteCheckpoint(*snapshot); !written.ok()) {

@@ -35,8 +35,8 @@ class TableLander {
 
   std::vector<std::string> FilesSince(os::Timestamp since) const;
 
-  /// Lands what waits, in one commit. Returns the first offset not landed then. Called by one
-  /// thread.
+  /// Lands what waits, in one commit. Returns the first offset not landed then. Of two calls at the
+  /// same time the table lets one win.
   Result<journal::Offset> Land();
 
   /// Whether Land() is due: by bytes, or because the oldest row has waited for options.every.
@@ -63,6 +63,9 @@ class TableLander {
   Status CheckOwnership(const lake::Snapshot& snapshot);
   /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced.
   void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added = 0);
+  /// Takes over a newer state of the table, and moves the tail with it in the same step. The mutex
+  /// must be held.
+  void Advance(std::shared_ptr<const lake::Snapshot> snapshot);
 
   const LandOptions& options_;
   store::ObjectStore& store_;

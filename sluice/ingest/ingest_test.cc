@@ -1,0 +1,332 @@
+#include "sluice/ingest/ingest.h"
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <set>
+
+#include "sluice/os/simulated_disk.h"
+#include "sluice/store/faulty_store.h"
+#include "sluice/store/memory_store.h"
+
+namespace sluice::ingest {
+namespace {
+
+using decode::Framing;
+using decode::Shape;
+using store::StoreCall;
+
+/// The whole way of an event, but for HTTP and SQL.
+class IngestTest : public testing::Test {
+ protected:
+  IngestTest() { Start(); }
+  ~IngestTest() override { Stop(); }
+
+  void Start() {
+    keys_ = *privacy::Keys::LoadOrMake(disk_, "keys", random_);
+    journal::Options options{.folder = "journal", .segment_bytes = 64 << 10, .free_bytes_min = 0};
+    options.queue_bytes_max = queue_bytes_max_;
+    journal_ = *journal::Journal::Open(options, disk_, clock_, random_, threads_);
+    catalog_ = *catalog::Catalog::Open(disk_, "control");
+    lander_ = std::make_unique<land::Lander>(land::LandOptions{}, store_, clock_, random_, threads_,
+                                             metrics_, journal_->uuid());
+    ingest_ = std::make_unique<Ingest>(options_, *journal_, *lander_, *catalog_, store_, *keys_,
+                                       clock_, random_, threads_, metrics_);
+    const Status recovered = ingest_->Recover();
+    ASSERT_TRUE(recovered.ok()) << recovered.error().ToString();
+  }
+
+  void Stop() {
+    if (journal_) journal_->Stop();
+    ingest_.reset();
+    lander_.reset();
+    journal_.reset();
+    catalog_.reset();
+  }
+
+  /// An orderly stop without a landing, and a start.
+  void Restart() {
+    Stop();
+    Start();
+  }
+
+  void MustRegister(const std::string& more_fields = {}) {
+    const auto contracts = event::CompileCapnp({{"o.capnp", R"(@0x9a41c6de07b35f18;
+using Sl = import "sluice.capnp";
+struct Order $Sl.event("orders") { id @0 :Text $Sl.id; n @1 :Int64; )" +
+                                                                more_fields + "}\n"}},
+                                               "o.capnp");
+    ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+    const auto topic = ingest_->Register(contracts->front());
+    ASSERT_TRUE(topic.ok()) << topic.error().ToString();
+  }
+
+  std::future<Result<Receipt>> Send(std::string body, Submission submission) {
+    auto promise = std::make_shared<std::promise<Result<Receipt>>>();
+    const size_t size = body.size();
+    body.resize(size + decode::JsonDecoder::kPaddingBytes);
+    submission.body = std::string_view(body).substr(0, size);
+    ingest_->Submit(submission, [promise](Result<Receipt> r) { promise->set_value(std::move(r)); });
+    return promise->get_future();
+  }
+
+  Result<Receipt> Submit(const std::string& body, WaitLevel wait = WaitLevel::kLog) {
+    return Send(body, {.framing = Framing::kNdjson,
+                       .shape = Shape::kContent,
+                       .topic = "orders",
+                       .wait = wait})
+        .get();
+  }
+  Result<Receipt> SubmitEnvelope(const std::string& body) {
+    return Send(body, {.framing = Framing::kJson}).get();
+  }
+
+  /// `accepted/duplicate/error` of a body that was taken.
+  std::string Counts(const Result<Receipt>& receipt) {
+    if (!receipt.ok()) return receipt.error().ToString();
+    EXPECT_EQ(receipt->received, receipt->accepted + receipt->duplicate + receipt->error);
+    return fmt::format("{}/{}/{}", receipt->accepted, receipt->duplicate, receipt->error);
+  }
+
+  int64_t TailRows(std::string_view schema, std::string_view table) {
+    const auto view = lander_->View(schema, table);
+    EXPECT_TRUE(view.ok()) << view.error().ToString();
+    return view.ok() ? view->tail_rows : -1;
+  }
+
+  os::SimulatedDisk disk_;
+  os::SimulatedClock clock_{os::Timestamp(std::chrono::sys_days(std::chrono::days(20'000)))};
+  os::SimulatedRandom random_{1};
+  os::SystemThreads threads_;
+  store::MemoryStore memory_;
+  store::FaultyStore store_{memory_};
+  Metrics metrics_;
+  IngestOptions options_;
+  uint64_t queue_bytes_max_ = 1 << 20;
+  std::optional<privacy::Keys> keys_;
+  std::unique_ptr<journal::Journal> journal_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<land::Lander> lander_;
+  std::unique_ptr<Ingest> ingest_;
+};
+
+TEST_F(IngestTest, AnswersRowByRowAndKeepsBadOnesSealed) {
+  MustRegister();
+  const auto receipt = Submit(R"({"id":"a","n":1}
+{"id":"b","n":"secret word"}
+{"id":"c","n":3}
+nonsense
+)");
+  EXPECT_EQ(Counts(receipt), "2/0/2");
+  ASSERT_EQ(receipt->offsets.size(), 1u);
+  EXPECT_EQ(receipt->offsets[0].topic, "orders");
+  EXPECT_EQ(receipt->offsets[0].first, 0);
+  EXPECT_EQ(receipt->offsets[0].last, 1);
+  ASSERT_EQ(receipt->errors.size(), 2u);
+  EXPECT_EQ(receipt->errors[0].row, 1);
+  EXPECT_EQ(receipt->errors[0].code, decode::codes::kWrongType);
+  EXPECT_EQ(receipt->errors[0].path, "n");
+  EXPECT_EQ(receipt->errors[1].row, 3);
+  EXPECT_EQ(receipt->errors[1].code, decode::codes::kSyntax);
+  EXPECT_TRUE(receipt->durable);
+
+  EXPECT_EQ(TailRows("bronze", "orders"), 2) << "what is acknowledged is seen";
+  const auto errors = lander_->View("system", "errors");
+  ASSERT_EQ(errors->tail_rows, 2);
+  const auto payloads = std::static_pointer_cast<arrow::BinaryArray>(
+      errors->tail.front()->GetColumnByName("payload"));
+  EXPECT_EQ(std::string(payloads->GetView(0)).find("secret"), std::string::npos);
+  EXPECT_EQ(*ingest_->OpenPayload(payloads->GetView(0)), R"({"id":"b","n":"secret word"})");
+}
+
+TEST_F(IngestTest, TheSameIdentityIsADuplicateOnlyWithTheSameContent) {
+  MustRegister();
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "1/0/0");
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "0/1/0");
+  const auto other = Submit(R"({"id":"a","n":2})");
+  EXPECT_EQ(Counts(other), "0/0/1");
+  EXPECT_EQ(other->errors.at(0).code, "SL3040");
+  EXPECT_EQ(
+      Counts(Submit("{\"id\":\"b\",\"n\":1}\n{\"id\":\"b\",\"n\":1}\n{\"id\":\"b\",\"n\":2}")),
+      "1/1/1")
+      << "within one body, too";
+  EXPECT_EQ(TailRows("bronze", "orders"), 2);
+}
+
+TEST_F(IngestTest, RowsWithoutAnIdentityAreKeptAtLeastOnceAndTheAnswerSaysSo) {
+  MustRegister();
+  const auto receipt = Submit("{\"n\":1}\n{\"n\":1}\n{\"id\":\"a\",\"n\":1}\n");
+  EXPECT_EQ(Counts(receipt), "3/0/0");
+  EXPECT_EQ(receipt->without_identity, 2);
+}
+
+TEST_F(IngestTest, TheEnvelopeNamesTopicAndIdentity) {
+  MustRegister();
+  const auto event = [](std::string_view members) {
+    return fmt::format(R"({{"event":"orders",{},"content":{{"n":5}}}})", members);
+  };
+  const std::string by_sequence = event(R"("producer":"till","epoch":1,"sequence":7)");
+  EXPECT_EQ(Counts(SubmitEnvelope(by_sequence)), "1/0/0");
+  EXPECT_EQ(Counts(SubmitEnvelope(by_sequence)), "0/1/0");
+  EXPECT_EQ(Counts(SubmitEnvelope(event(R"("producer":"till","epoch":2,"sequence":7)"))), "1/0/0");
+  EXPECT_EQ(Counts(SubmitEnvelope(event(R"("producer":"till","epoch":1,"sequence":3)"))), "1/0/0")
+      << "membership decides, not order";
+  EXPECT_EQ(Counts(SubmitEnvelope(event(R"("event_id":"e1")"))), "1/0/0");
+  EXPECT_EQ(Counts(SubmitEnvelope(event(R"("event_id":"e1")"))), "0/1/0");
+  const auto unknown = SubmitEnvelope(R"({"event":"nothing","content":{}})");
+  EXPECT_EQ(Counts(unknown), "0/0/1");
+  EXPECT_EQ(unknown->errors.at(0).code, decode::codes::kUnknownTopic);
+  EXPECT_EQ(Counts(SubmitEnvelope(R"({"event":"system.errors","content":{}})")), "0/0/1")
+      << "nobody writes error rows from outside";
+}
+
+TEST_F(IngestTest, ABodyThatCannotBeFramedLeavesNothing) {
+  MustRegister();
+  const auto refused = SubmitEnvelope(R"([{"event":"orders","content":{"n":1}},)");
+  EXPECT_EQ(refused.error().code(), ErrorCode::kInvalid);
+  EXPECT_EQ(TailRows("bronze", "orders"), 0);
+  EXPECT_EQ(TailRows("system", "errors"), 0);
+}
+
+TEST_F(IngestTest, RemembersIdentitiesFromTheJournalAfterARestart) {
+  MustRegister();
+  ASSERT_TRUE(Submit("{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\",\"n\":2}\n{\"id\":1}\n").ok());
+  Restart();
+  EXPECT_EQ(TailRows("bronze", "orders"), 2);
+  EXPECT_EQ(TailRows("system", "errors"), 1);
+  const auto receipt = Submit("{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\",\"n\":3}\n{\"id\":\"c\"}\n");
+  EXPECT_EQ(Counts(receipt), "1/1/1");
+  EXPECT_EQ(receipt->offsets.at(0).first, 2);
+}
+
+TEST_F(IngestTest, RemembersIdentitiesFromTheTableWhenTheJournalIsLost) {
+  MustRegister();
+  ASSERT_TRUE(Submit("{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\",\"n\":2}\n").ok());
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Stop();
+  const auto files = *disk_.List("journal");
+  for (const std::string& name : files) ASSERT_TRUE(disk_.Remove("journal/" + name).ok());
+  Start();
+  ASSERT_TRUE(lander_->Adopt("orders").ok());
+  const auto receipt = Submit("{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\",\"n\":3}\n{\"id\":\"c\"}\n");
+  EXPECT_EQ(Counts(receipt), "1/1/1");
+  EXPECT_EQ(receipt->offsets.at(0).first, 2) << "offsets are never used again";
+}
+
+TEST_F(IngestTest, ADuplicateStaysOneWhenTheContractGetsAField) {
+  MustRegister();
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "1/0/0");
+  MustRegister("more @2 :Text;");
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "0/1/0");
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1,"more":"x"})")), "0/0/1");
+  Restart();
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "0/1/0") << "from the journal";
+}
+
+TEST_F(IngestTest, FilesFromBeforeAFieldWasAddedStillTellDuplicates) {
+  MustRegister();
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "1/0/0");
+  ASSERT_TRUE(lander_->LandAll().ok());
+  MustRegister("more @2 :Text;");
+  Stop();
+  const auto files = *disk_.List("journal");
+  for (const std::string& name : files) ASSERT_TRUE(disk_.Remove("journal/" + name).ok());
+  Start();
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "0/1/0");
+}
+
+TEST_F(IngestTest, AContractIsKnownAgainAfterARestart) {
+  MustRegister("more @2 :Text;");
+  Restart();
+  ASSERT_EQ(ingest_->Topics().size(), 2u) << "and that of errors";
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","more":"x"})")), "1/0/0");
+}
+
+TEST_F(IngestTest, AFullQueueRefusesAndForgetsTheIdentities) {
+  queue_bytes_max_ = 4000;
+  Restart();
+  MustRegister();
+  std::string body;
+  for (int i = 0; i < 500; ++i) body += fmt::format("{{\"id\":\"k{}\",\"n\":{}}}\n", i, i);
+  EXPECT_EQ(Submit(body).error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(TailRows("bronze", "orders"), 0);
+  EXPECT_EQ(Counts(Submit(R"({"id":"k1","n":99})")), "1/0/0");
+}
+
+TEST_F(IngestTest, AFullDiskRefusesAndForgetsTheIdentities) {
+  MustRegister();
+  disk_.SetCapacity(0);
+  disk_.Fail(os::DiskCall::kWrite);
+  EXPECT_EQ(Submit(R"({"id":"a","n":1})").error().code(), ErrorCode::kUnavailable);
+  disk_.SetCapacity(UINT64_MAX);
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":2})")), "1/0/0");
+}
+
+TEST_F(IngestTest, WaitNoneIsAnsweredWithoutAPromise) {
+  MustRegister();
+  const auto receipt = Submit(R"({"id":"a","n":1})", WaitLevel::kNone);
+  EXPECT_EQ(Counts(receipt), "1/0/0");
+  EXPECT_FALSE(receipt->durable);
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "0/1/0") << "it came all the same";
+}
+
+TEST_F(IngestTest, WaitTableIsAnsweredFromTheTable) {
+  MustRegister();
+  lander_->Start([](uint32_t, journal::Offset) {});
+  const auto receipt = Submit("{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\"}\n", WaitLevel::kTable);
+  EXPECT_EQ(Counts(receipt), "2/0/0");
+  EXPECT_TRUE(receipt->landed);
+  EXPECT_EQ(TailRows("bronze", "orders"), 0);
+  ASSERT_TRUE(lander_->Stop().ok());
+}
+
+TEST_F(IngestTest, WaitTableSaysWhenItTookTooLong) {
+  options_.table_wait_max = std::chrono::microseconds(0);
+  Restart();
+  MustRegister();
+  store_.Add({.call = StoreCall::kPut, .path_part = ".parquet"});
+  lander_->Start([](uint32_t, journal::Offset) {});
+  const auto receipt = Submit(R"({"id":"a","n":1})", WaitLevel::kTable);
+  EXPECT_TRUE(receipt.ok() && !receipt->landed);
+  ASSERT_TRUE(lander_->Stop().ok());
+}
+
+TEST_F(IngestTest, ResolvingAnErrorAddsARowThatClosesIt) {
+  MustRegister();
+  ASSERT_TRUE(Submit(R"({"id":1})").ok());
+  ASSERT_TRUE(ingest_->ResolveErrors({0}, "dropped").ok());
+  const auto errors = lander_->View("system", "errors");
+  ASSERT_EQ(errors->tail_rows, 2);
+  const auto last = errors->tail.back();
+  EXPECT_EQ((*last->GetColumnByName("state")->GetScalar(last->num_rows() - 1))->ToString(),
+            "dropped");
+  EXPECT_EQ((*last->GetColumnByName("error_offset")->GetScalar(last->num_rows() - 1))->ToString(),
+            "0");
+}
+
+TEST_F(IngestTest, ManySendersOfTheSameRowsMakeEachOnce) {
+  MustRegister();
+  constexpr int kRows = 200;
+  std::vector<std::future<Result<Receipt>>> answers;
+  for (int sender = 0; sender < 4; ++sender) {
+    for (int i = 0; i < kRows; ++i) {
+      answers.push_back(Send(fmt::format(R"({{"id":"k{}","n":{}}})", i, i),
+                             {.shape = Shape::kContent, .topic = "orders"}));
+    }
+  }
+  int64_t accepted = 0;
+  int64_t duplicate = 0;
+  for (auto& answer : answers) {
+    const auto receipt = answer.get();
+    ASSERT_TRUE(receipt.ok());
+    accepted += receipt->accepted;
+    duplicate += receipt->duplicate;
+  }
+  EXPECT_EQ(accepted, kRows);
+  EXPECT_EQ(duplicate, 3 * kRows);
+  EXPECT_EQ(TailRows("bronze", "orders"), kRows);
+}
+
+}  // namespace
+}  // namespace sluice::ingest

@@ -1,0 +1,378 @@
+#include "sluice/land/lander.h"
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <set>
+
+#include "sluice/columnar/parquet.h"
+#include "sluice/decode/json_decoder.h"
+#include "sluice/land/table_schema.h"
+#include "sluice/store/faulty_store.h"
+#include "sluice/store/memory_store.h"
+
+namespace sluice::land {
+namespace {
+
+using store::Fault;
+using store::StoreCall;
+
+constexpr uint32_t kPartition = 7;
+constexpr std::string_view kRoot = "default/bronze/clicks";
+
+class LanderTest : public testing::Test {
+ protected:
+  LanderTest() { Restart("journal-1"); }
+
+  static catalog::Topic TopicOf(int32_t version) {
+    const std::string more = version > 1 ? "more @2 :Int64;" : "";
+    event::Contract contract = event::CompileCapnp({{"c.capnp", R"(@0x9a41c6de07b35f18;
+using Sl = import "sluice.capnp";
+struct Click $Sl.event("clicks") { page @0 :Text; at @1 :Text $Sl.eventTime; )" +
+                                                                    more + "}\n"}},
+                                                   "c.capnp")
+                                   ->front();
+    contract.version = version;
+    catalog::Topic topic;
+    topic.contract = std::make_shared<const event::Contract>(std::move(contract));
+    topic.partition = kPartition;
+    topic.table_path = kRoot;
+    return topic;
+  }
+
+  /// Ends the lander, as a crash would, and makes another over the same store.
+  void Restart(const std::string& journal, int32_t version = 1) {
+    lander_.reset();
+    lander_ =
+        std::make_unique<Lander>(options_, store_, clock_, random_, threads_, metrics_, journal);
+    topic_ = TopicOf(version);
+    next_ = MustOpen();
+  }
+
+  journal::Offset MustOpen() {
+    const auto next = lander_->Open(topic_);
+    EXPECT_TRUE(next.ok()) << next.error().ToString();
+    return next.ok() ? *next : -1;
+  }
+
+  /// Decodes one row for each day given, as the door would.
+  columnar::Batch Rows(const std::vector<int>& days) {
+    std::string body;
+    for (const int day : days) {
+      body += fmt::format(R"({{"page":"p","at":"2001-01-{:02}T00:00:00Z"}})", day) + "\n";
+    }
+    const size_t size = body.size();
+    body.resize(size + decode::JsonDecoder::kPaddingBytes);
+    decode::JsonDecoder decoder;
+    const auto decoded = decoder.Decode(
+        std::string_view(body).substr(0, size), decode::Framing::kNdjson, decode::Shape::kContent,
+        "clicks", [this](std::string_view) { return topic_.contract; }, clock_.Now());
+    EXPECT_TRUE(decoded.ok() && decoded->errors.empty());
+    const columnar::Schema frame = FrameColumns(*topic_.contract);
+    arrow::ArrayVector columns;
+    for (const auto& field : frame->fields()) {
+      columns.push_back(decoded->topics.front().batch->GetColumnByName(field->name()));
+    }
+    return arrow::RecordBatch::Make(frame, static_cast<int64_t>(days.size()), std::move(columns));
+  }
+
+  void Add(const std::vector<int>& days) {
+    lander_->Add(kPartition, next_, clock_.Now(), Rows(days));
+    next_ += static_cast<journal::Offset>(days.size());
+  }
+
+  TableStatus Table() { return lander_->Tables().front(); }
+
+  /// The offsets that a reader sees, in files and tail; -1 for rows without one.
+  std::multiset<int64_t> Seen() {
+    std::multiset<int64_t> seen;
+    const auto view = lander_->View("bronze", "clicks");
+    if (!view.ok()) {
+      ADD_FAILURE() << view.error().ToString();
+      return seen;
+    }
+    const auto add = [&](const columnar::Batch& batch) {
+      const auto offsets =
+          std::static_pointer_cast<arrow::Int64Array>(batch->GetColumnByName("_offset"));
+      for (int64_t i = 0; i < batch->num_rows(); ++i) {
+        seen.insert(offsets == nullptr || offsets->IsNull(i) ? -1 : offsets->Value(i));
+      }
+    };
+    for (const std::string& file : view->files) {
+      const auto bytes = memory_.Get(file.substr(std::string_view("memory:").size()));
+      if (!bytes.ok()) {
+        ADD_FAILURE() << bytes.error().ToString();
+        continue;
+      }
+      const auto batches = *columnar::ReadParquet(*bytes, {"_offset"});
+      for (const auto& batch : batches) add(batch);
+    }
+    for (const auto& batch : view->tail) add(batch);
+    return seen;
+  }
+
+  static std::multiset<int64_t> UpTo(int64_t end) {
+    std::multiset<int64_t> all;
+    for (int64_t i = 0; i < end; ++i) all.insert(i);
+    return all;
+  }
+
+  lake::DeltaTable Other() { return {memory_, std::string(kRoot), clock_, other_random_}; }
+
+  /// What another engine does beside us: rows of its own.
+  void AppendForeignRow() {
+    lake::DeltaTable other = Other();
+    const auto snapshot = *other.Load();
+    const columnar::Schema schema = arrow::schema({arrow::field("page", arrow::utf8())});
+    arrow::StringBuilder pages;
+    ASSERT_TRUE(pages.Append("theirs").ok());
+    const std::vector<lake::NewFile> files = {
+        {.partition_values = {{"event_date", "2001-01-01"}},
+         .batches = {arrow::RecordBatch::Make(schema, 1, {*pages.Finish()})}}};
+    const auto appended = other.Append(snapshot, files);
+    ASSERT_TRUE(appended.ok()) << appended.error().ToString();
+  }
+
+  LandOptions options_{.every = std::chrono::seconds(10)};
+  store::MemoryStore memory_;
+  store::FaultyStore store_{memory_};
+  os::SimulatedClock clock_{os::Timestamp(std::chrono::sys_days(std::chrono::days(11'400)))};
+  os::SimulatedRandom random_{1};
+  os::SimulatedRandom other_random_{2};
+  os::SystemThreads threads_;
+  Metrics metrics_;
+  catalog::Topic topic_;
+  std::unique_ptr<Lander> lander_;
+  journal::Offset next_ = 0;
+};
+
+TEST_F(LanderTest, ARowIsSeenFromItsAdditionOnAndLandsOnce) {
+  EXPECT_EQ(next_, 0);
+  Add({1, 1, 2});
+  EXPECT_EQ(Seen(), UpTo(3));
+  EXPECT_EQ(Table().landed, -1);
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed, 2);
+  EXPECT_EQ(Table().files, 2) << "one a date";
+  EXPECT_EQ(lander_->View("bronze", "clicks")->tail_rows, 0);
+  EXPECT_EQ(Seen(), UpTo(3));
+  EXPECT_EQ((*Other().Load())->TransactionVersion("sluice/journal-1/7-1"), 2);
+}
+
+TEST_F(LanderTest, SkipsWhatTheTableHasWhenTheJournalIsReadAgain) {
+  Add({1, 1, 2, 3});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Restart("journal-1");
+  EXPECT_EQ(next_, 4);
+  lander_->Add(kPartition, 0, clock_.Now(), Rows({1, 1}));
+  lander_->Add(kPartition, 2, clock_.Now(), Rows({2, 3, 3}));  // The last one is new.
+  EXPECT_EQ(Seen(), UpTo(5));
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Seen(), UpTo(5));
+}
+
+TEST_F(LanderTest, LeavesRowsOfFurtherDatesForTheNextCommit) {
+  options_.dates_max = 2;
+  Restart("journal-1");
+  Add({1, 2, 1, 3, 4, 5});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().version, 3) << "the table, then three commits";
+  EXPECT_EQ(Table().files, 5);
+  EXPECT_EQ(Seen(), UpTo(6));
+}
+
+TEST_F(LanderTest, TakesACommitWhoseAnswerWasLostForDone) {
+  Add({1, 2});
+  store_.Add({.call = StoreCall::kPutIfAbsent, .when = Fault::When::kAfter, .path_part = ".json"});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed, 1);
+  EXPECT_EQ(Seen(), UpTo(2));
+}
+
+TEST_F(LanderTest, GoesOnBehindACommitThatLandedUnknown) {
+  Add({1, 2});
+  store_.Add({.call = StoreCall::kPutIfAbsent, .when = Fault::When::kAfter, .path_part = ".json"});
+  store_.Add({.call = StoreCall::kGet, .path_part = ".json"});
+  store_.Add({.call = StoreCall::kList});
+  EXPECT_EQ(lander_->LandAll().error().code(), ErrorCode::kUnavailable);
+  Add({2, 3});  // Now there is more to land than that commit had.
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed, 3);
+  EXPECT_EQ(Seen(), UpTo(4));
+}
+
+TEST_F(LanderTest, KeepsRowsInTheTailWhileTheStoreFails) {
+  Add({1});
+  store_.Add({.call = StoreCall::kPut, .path_part = ".parquet"});
+  EXPECT_EQ(lander_->LandAll().error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(Seen(), UpTo(1));
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Seen(), UpTo(1));
+}
+
+TEST_F(LanderTest, LandsBesideOtherWritersAndShowsTheirRows) {
+  AppendForeignRow();
+  Add({1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  AppendForeignRow();
+  Add({1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Seen(), (std::multiset<int64_t>{-1, -1, 0, 1}));
+  AppendForeignRow();
+  clock_.Advance(std::chrono::seconds(1));
+  EXPECT_EQ(Seen().count(-1), 3u) << "looked up twice a second";
+}
+
+TEST_F(LanderTest, AnotherWriterMayWinTheRaceForAVersion) {
+  Add({1});
+  bool raced = false;
+  store_.Observe([&](StoreCall call, std::string_view path) {
+    if (raced || call != StoreCall::kPutIfAbsent || !path.ends_with(".json")) return;
+    raced = true;
+    AppendForeignRow();
+  });
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_TRUE(raced);
+  EXPECT_EQ(Seen(), (std::multiset<int64_t>{-1, 0}));
+}
+
+TEST_F(LanderTest, AReaderDuringALandingSeesEachRowOnce) {
+  Add({1, 2, 3});
+  int views = 0;
+  store_.Observe([&](StoreCall, std::string_view) {
+    if (views++ > 20) return;
+    clock_.Advance(std::chrono::seconds(1));  // So that the view looks for newer versions.
+    store_.Observe({});
+    EXPECT_EQ(Seen(), UpTo(3));
+  });
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_GT(views, 0);
+}
+
+TEST_F(LanderTest, AnotherJournalsTableIsLandedIntoOnlyAfterItsAdoption) {
+  Add({1, 1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Restart("journal-2");
+  EXPECT_EQ(next_, 2) << "offsets are not used again";
+  EXPECT_NE(Table().stopped.find("sluice table adopt clicks"), std::string::npos);
+  Add({2});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed, 1);
+  EXPECT_EQ(Seen(), UpTo(3)) << "what waits is seen all the same";
+  ASSERT_TRUE(lander_->Adopt("clicks").ok());
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed, 2);
+  EXPECT_EQ(Seen(), UpTo(3));
+  EXPECT_EQ(lander_->Adopt("nothing").error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(LanderTest, OffsetsThatAreNowhereStopLandingUntilTheLossIsAccepted) {
+  Add({1, 1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Restart("journal-1");
+  lander_->SetFirstKept(kPartition, 5);
+  next_ = 5;
+  Add({1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_NE(Table().stopped.find("offsets 2 to 4"), std::string::npos) << Table().stopped;
+  ASSERT_TRUE(lander_->Adopt("clicks").ok());
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Seen(), (std::multiset<int64_t>{0, 1, 5}));
+}
+
+TEST_F(LanderTest, WaitingRowsOfAnOlderContractLandWithTheNewColumnNull) {
+  Add({1});
+  topic_ = TopicOf(2);
+  EXPECT_EQ(MustOpen(), 1);
+  Add({1, 2});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Seen(), UpTo(3));
+  EXPECT_NE((*Other().Load())->schema()->GetFieldByName("more"), nullptr);
+}
+
+TEST_F(LanderTest, ANewContractDuringALandingLosesNothing) {
+  Add({1, 2});
+  bool evolved = false;
+  store_.Observe([&](StoreCall call, std::string_view path) {
+    if (evolved || call != StoreCall::kPutIfAbsent || !path.ends_with(".json")) return;
+    evolved = true;
+    topic_ = TopicOf(2);
+    MustOpen();
+    Add({3});
+  });
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_TRUE(evolved);
+  EXPECT_EQ(Seen(), UpTo(3));
+}
+
+TEST_F(LanderTest, ALandingDuringANewContractLosesNothing) {
+  Add({1, 2});
+  topic_ = TopicOf(2);
+  bool landed = false;
+  store_.Observe([&](StoreCall call, std::string_view path) {
+    if (landed || call != StoreCall::kPutIfAbsent || !path.ends_with(".json")) return;
+    landed = true;
+    // What the landing thread has commited when the columns are added, but not yet taken over.
+    lake::DeltaTable ours = Other();
+    const catalog::Topic first = TopicOf(1);
+    const columnar::Batch rows =
+        *ToTableRows(TableSchema(*first.contract), Rows({1, 2}), kPartition, 0, {}, "default");
+    std::vector<lake::NewFile> files;
+    const std::vector<DatedRows> split = *SplitByDate({rows});
+    for (const DatedRows& part : split) {
+      files.push_back(
+          {.partition_values = {{"event_date", DateText(part.date)}}, .batches = {part.rows}});
+    }
+    const auto appended = ours.Append(
+        *ours.Load(), files, {.transactions = {{.app_id = "sluice/journal-1/7-1", .version = 1}}});
+    ASSERT_TRUE(appended.ok()) << appended.error().ToString();
+  });
+  MustOpen();
+  EXPECT_TRUE(landed);
+  EXPECT_EQ(Seen(), UpTo(2));
+}
+
+TEST_F(LanderTest, WritesACheckpointEveryTenVersions) {
+  for (int i = 0; i < 11; ++i) {
+    Add({1});
+    ASSERT_TRUE(lander_->LandAll().ok());
+  }
+  EXPECT_TRUE(memory_.Get(fmt::format("{}/_delta_log/_last_checkpoint", kRoot)).ok());
+  Restart("journal-1");
+  EXPECT_EQ(next_, 11);
+  EXPECT_EQ(Seen(), UpTo(11));
+}
+
+TEST_F(LanderTest, TellsDedupeWhichFilesAreNewEnough) {
+  Add({1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  const os::Timestamp between = clock_.Now() + std::chrono::seconds(1);
+  clock_.Advance(std::chrono::seconds(2));
+  Add({1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(lander_->FilesSince(kPartition, {})->size(), 2u);
+  EXPECT_EQ(lander_->FilesSince(kPartition, between)->size(), 1u);
+  EXPECT_EQ(lander_->FilesSince(99, {}).error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(LanderTest, StopLandsWhatIsLeftAndAnswersWhoWaits) {
+  std::promise<bool> landed;
+  std::promise<bool> never;
+  lander_->Start([](uint32_t, journal::Offset) {});
+  Add({1, 2});
+  const os::Monotonic later = clock_.Steady() + std::chrono::hours(1);
+  lander_->WaitLanded(kPartition, 1, later, [&](bool ok) { landed.set_value(ok); });
+  lander_->WaitLanded(kPartition, 9, later, [&](bool ok) { never.set_value(ok); });
+  EXPECT_TRUE(landed.get_future().get()) << "who waits for the table hurries the landing";
+  ASSERT_TRUE(lander_->Stop().ok());
+  EXPECT_FALSE(never.get_future().get());
+}
+
+TEST_F(LanderTest, KnowsItsTablesOnly) {
+  EXPECT_EQ(lander_->View("bronze", "nothing").error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(lander_->View("silver", "clicks").error().code(), ErrorCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace sluice::land

@@ -1,0 +1,117 @@
+#include "sluice/land/table_schema.h"
+
+#include <arrow/api.h>
+#include <arrow/json/from_string.h>
+#include <gtest/gtest.h>
+
+namespace sluice::land {
+namespace {
+
+constexpr int64_t kDay = 86'400'000'000;
+const auto kMicros = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+
+event::Contract Clicks() {
+  return event::CompileCapnp({{"c.capnp", R"(@0x9a41c6de07b35f18;
+using Sl = import "sluice.capnp";
+struct Click $Sl.event("clicks") { page @0 :Text; at @1 :Text $Sl.eventTime; }
+)"}},
+                             "c.capnp")
+      ->front();
+}
+
+columnar::Batch Frame(const std::vector<int64_t>& times) {
+  const columnar::Schema schema =
+      arrow::schema({arrow::field("page", arrow::utf8()), arrow::field("event_time", kMicros),
+                     arrow::field("_id", arrow::fixed_size_binary(16))});
+  arrow::StringBuilder pages;
+  arrow::TimestampBuilder at(kMicros, arrow::default_memory_pool());
+  arrow::FixedSizeBinaryBuilder ids(schema->field(2)->type());
+  for (size_t i = 0; i < times.size(); ++i) {
+    EXPECT_TRUE(pages.Append("p" + std::to_string(i)).ok());
+    EXPECT_TRUE(at.Append(times[i]).ok());
+    EXPECT_TRUE((i % 2 == 0 ? ids.Append("0123456789abcdef") : ids.AppendNull()).ok());
+  }
+  return arrow::RecordBatch::Make(schema, static_cast<int64_t>(times.size()),
+                                  {*pages.Finish(), *at.Finish(), *ids.Finish()});
+}
+
+columnar::Batch TableRows(const std::vector<int64_t>& times, journal::Offset base = 0) {
+  auto rows = ToTableRows(TableSchema(Clicks()), Frame(times), 3, base,
+                          os::Timestamp(std::chrono::seconds(7)), "acme");
+  EXPECT_TRUE(rows.ok()) << rows.error().ToString();
+  return *rows;
+}
+
+std::string Text(const columnar::Batch& rows, const std::string& column, int64_t row) {
+  return (*rows->GetColumnByName(column)->GetScalar(row))->ToString();
+}
+
+TEST(TableSchemaTest, HasTheContractsFieldsThenTheColumnsOfEveryTable) {
+  std::string names;
+  const columnar::Schema schema = TableSchema(Clicks());
+  for (const auto& field : schema->fields()) names += field->name() + " ";
+  EXPECT_EQ(names,
+            "page at event_time event_date _id _partition _offset _received_at _published_at "
+            "_producer _sequence _domain _entity _name _metadata _schema_version _tenant _extra ");
+}
+
+TEST(TableSchemaTest, FramesDoNotKeepWhatOnlyMadeTheIdentity) {
+  const columnar::Schema frame = FrameColumns(Clicks());
+  EXPECT_EQ(frame->GetFieldIndex("_epoch"), -1);
+  EXPECT_EQ(frame->GetFieldIndex("_event_id"), -1);
+  EXPECT_GE(frame->GetFieldIndex("_sequence"), 0);
+}
+
+TEST(TableSchemaTest, GivesEachRowItsPlaceAndItsUtcDate) {
+  const columnar::Batch rows = TableRows({kDay - 1, kDay, -1}, 41);
+  EXPECT_EQ(Text(rows, "_partition", 2), "3");
+  EXPECT_EQ(Text(rows, "_offset", 0), "41");
+  EXPECT_EQ(Text(rows, "_offset", 2), "43");
+  EXPECT_EQ(Text(rows, "_tenant", 1), "acme");
+  EXPECT_EQ(Text(rows, "_received_at", 1), "1970-01-01 00:00:07.000000Z");
+  EXPECT_EQ(Text(rows, "event_date", 0), "1970-01-01");
+  EXPECT_EQ(Text(rows, "event_date", 1), "1970-01-02");
+  EXPECT_EQ(Text(rows, "event_date", 2), "1969-12-31");
+  EXPECT_EQ(rows->GetColumnByName("_id")->type_id(), arrow::Type::BINARY);
+  EXPECT_TRUE(rows->GetColumnByName("_id")->IsNull(1));
+  EXPECT_EQ(rows->GetColumnByName("_domain")->null_count(), 3) << "the frame has no such column";
+}
+
+TEST(TableSchemaTest, RefusesAFrameWhoseColumnHasAnotherType) {
+  const columnar::Batch frame = Frame({0});
+  const auto numbers = arrow::json::ArrayFromJSONString(arrow::int64(), "[1]").ValueOrDie();
+  const auto wrong =
+      frame->SetColumn(0, arrow::field("page", arrow::int64()), numbers).ValueOrDie();
+  const auto rows = ToTableRows(TableSchema(Clicks()), wrong, 1, 0, {}, "acme");
+  EXPECT_EQ(rows.error().ToString(),
+            "column 'page' of a frame is int64, expected string (corrupt)");
+}
+
+TEST(TableSchemaTest, SplitsByDateAndKeepsTheOrderWithinEach) {
+  const auto split = *SplitByDate({TableRows({kDay, 0, kDay + 1}), TableRows({1, 5 * kDay}, 3)});
+  ASSERT_EQ(split.size(), 3u);
+  EXPECT_EQ(split[0].date, 0);
+  EXPECT_EQ(split[0].rows->num_rows(), 2);
+  EXPECT_EQ(Text(split[0].rows, "_offset", 0), "1");
+  EXPECT_EQ(Text(split[0].rows, "_offset", 1), "3");
+  EXPECT_EQ(split[1].date, 1);
+  EXPECT_EQ(Text(split[1].rows, "_offset", 1), "2");
+  EXPECT_EQ(split[2].date, 5);
+  EXPECT_EQ(split[0].rows->GetColumnByName("event_date"), nullptr);
+}
+
+TEST(TableSchemaTest, CountsTheLeadingRowsOfAFewDates) {
+  const std::vector<columnar::Batch> rows = {TableRows({0, 0, kDay}), TableRows({0, 2 * kDay, 0})};
+  EXPECT_EQ(*RowsWithinDates(rows, 1), 2);
+  EXPECT_EQ(*RowsWithinDates(rows, 2), 4);
+  EXPECT_EQ(*RowsWithinDates(rows, 3), 6);
+}
+
+TEST(TableSchemaTest, WritesDatesAsHivePathsHaveThem) {
+  EXPECT_EQ(DateText(0), "1970-01-01");
+  EXPECT_EQ(DateText(11'504), "2001-07-01");
+  EXPECT_EQ(DateText(-719'162), "0001-01-01");
+}
+
+}  // namespace
+}  // namespace sluice::land

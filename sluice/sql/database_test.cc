@@ -1,0 +1,171 @@
+#include "sluice/sql/database.h"
+
+#include <arrow/api.h>
+#include <arrow/io/memory.h>
+#include <arrow/ipc/reader.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "sluice/columnar/batch.h"
+#include "sluice/land/table_schema.h"
+#include "sluice/os/disk.h"
+#include "sluice/store/local_store.h"
+
+namespace sluice::sql {
+namespace {
+
+class DatabaseTest : public testing::Test {
+ protected:
+  DatabaseTest() {
+    std::string pattern = testing::TempDir() + "database_XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    std::filesystem::create_directories(folder_ + "/tables");
+    store_.emplace(disk_, folder_ + "/tables");
+    auto engine = duck::Engine::Open(
+        {.temporary_folder = folder_ + "/temporary", .files_folder = folder_ + "/tables"});
+    EXPECT_TRUE(engine.ok()) << engine.error().ToString();
+    engine_ = std::move(*engine);
+    lander_ = std::make_unique<land::Lander>(land::LandOptions{}, *store_, clock_, random_,
+                                             threads_, metrics_, "journal-1");
+    database_.emplace(*engine_, *lander_, clock_, metrics_);
+    topic_.contract = std::make_shared<const event::Contract>(
+        event::CompileCapnp({{"c.capnp", R"(@0x9a41c6de07b35f18;
+using Sl = import "sluice.capnp";
+struct Click $Sl.event("clicks") { page @0 :Text; n @1 :Int64; data @2 :Data; }
+)"}},
+                            "c.capnp")
+            ->front());
+    topic_.partition = 1;
+    topic_.table_path = "default/bronze/clicks";
+    EXPECT_TRUE(lander_->Open(topic_).ok());
+  }
+  ~DatabaseTest() override { std::filesystem::remove_all(folder_); }
+
+  /// Adds one row, durable as far as the lander knows.
+  void Add(const std::string& page, int64_t n) {
+    const columnar::Schema schema = land::FrameColumns(*topic_.contract);
+    arrow::ArrayVector columns;
+    for (const auto& field : schema->fields()) {
+      std::shared_ptr<arrow::Scalar> value = arrow::MakeNullScalar(field->type());
+      if (field->name() == "page") value = std::make_shared<arrow::StringScalar>(page);
+      if (field->name() == "n") value = std::make_shared<arrow::Int64Scalar>(n);
+      if (field->name() == "data") value = std::make_shared<arrow::BinaryScalar>("\1\2");
+      if (field->name() == "event_time") {
+        value = std::make_shared<arrow::TimestampScalar>(978'307'200'000'001, field->type());
+      }
+      columns.push_back(*arrow::MakeArrayFromScalar(*value, 1));
+    }
+    lander_->Add(1, next_++, clock_.Now(), arrow::RecordBatch::Make(schema, 1, columns));
+  }
+
+  std::string Ask(std::string_view sql, Format format = Format::kCsv) {
+    const auto result = database_->Query(sql, format);
+    return result.ok() ? result->body : result.error().ToString();
+  }
+
+  std::string folder_;
+  os::SystemDisk disk_;
+  os::SimulatedClock clock_{os::Timestamp(std::chrono::sys_days(std::chrono::days(11'400)))};
+  os::SimulatedRandom random_{1};
+  os::SystemThreads threads_;
+  Metrics metrics_;
+  std::optional<store::LocalStore> store_;
+  std::unique_ptr<duck::Engine> engine_;
+  std::unique_ptr<land::Lander> lander_;
+  std::optional<Database> database_;
+  catalog::Topic topic_;
+  journal::Offset next_ = 0;
+};
+
+TEST_F(DatabaseTest, ARowIsSeenInTheTailAndInTheTableAndNeverInBoth) {
+  const std::string all = "select count(*) as n, sum(n) as s from clicks";
+  EXPECT_EQ(Ask(all), "n,s\r\n0,\r\n");
+  Add("a", 1);
+  Add("b", 10);
+  EXPECT_EQ(Ask(all), "n,s\r\n2,11\r\n");
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Ask(all), "n,s\r\n2,11\r\n");
+  Add("c", 100);
+  EXPECT_EQ(Ask(all), "n,s\r\n3,111\r\n");
+  EXPECT_EQ(Ask("select _offset, page, event_date from clicks order by 1"),
+            "_offset,page,event_date\r\n0,a,2001-01-01\r\n1,b,2001-01-01\r\n2,c,2001-01-01\r\n");
+}
+
+TEST_F(DatabaseTest, NamesAreFoundWithAndWithoutSchemaInAnyCase) {
+  Add("a", 1);
+  EXPECT_EQ(Ask("select n from bronze.clicks"), "n\r\n1\r\n");
+  EXPECT_EQ(Ask("select N from Bronze.CLICKS"), "n\r\n1\r\n");
+  EXPECT_NE(Ask("select n from silver.clicks").find("(invalid)"), std::string::npos);
+  EXPECT_NE(Ask("select n from nothing").find("(invalid)"), std::string::npos);
+}
+
+TEST_F(DatabaseTest, JsonHasColumnsRowsAndTheSignOfItsEnd) {
+  Add("a\"\n", 1);
+  EXPECT_EQ(Ask("select page, n, data, event_time, null::int as x from clicks", Format::kJson),
+            "{\"columns\":[{\"name\":\"page\",\"type\":\"string\"},"
+            "{\"name\":\"n\",\"type\":\"int64\"},{\"name\":\"data\",\"type\":\"binary\"},"
+            "{\"name\":\"event_time\",\"type\":\"timestamp[us, tz=UTC]\"},"
+            "{\"name\":\"x\",\"type\":\"int32\"}],\"rows\":[\n"
+            "[\"a\\\"\\n\",1,\"AQI=\",\"2001-01-01T00:00:00.000001Z\",null]"
+            "],\"row_count\":1,\"complete\":true}\n");
+  EXPECT_EQ(Ask("select n from clicks where n = 9", Format::kJson),
+            "{\"columns\":[{\"name\":\"n\",\"type\":\"int64\"}],\"rows\":["
+            "],\"row_count\":0,\"complete\":true}\n");
+}
+
+TEST_F(DatabaseTest, NdjsonHasARowALineAndTheSignOfItsEnd) {
+  Add("a", 1);
+  Add("b", 2);
+  EXPECT_EQ(Ask("select page, n from clicks order by n", Format::kNdjson),
+            "{\"page\":\"a\",\"n\":1}\n{\"page\":\"b\",\"n\":2}\n{\"complete\":true,\"rows\":2}\n");
+}
+
+TEST_F(DatabaseTest, CsvQuotesWhatNeedsItAndTellsEmptyFromNull) {
+  EXPECT_EQ(Ask("select 'a,b' as \"x,y\", 'say \"hi\"' as b, '' as c, null as d, 1.5::double as e"),
+            "\"x,y\",b,c,d,e\r\n\"a,b\",\"say \"\"hi\"\"\",\"\",,1.5\r\n");
+}
+
+TEST_F(DatabaseTest, ValuesThatJsonLacksAreText) {
+  EXPECT_EQ(Ask("select 'nan'::double as a, 'infinity'::float as b, 1.25::decimal(9,2) as c, "
+                "[1,null]::int[] as d, {'k': 'v'} as e, date '0900-01-02' as f, true as g",
+                Format::kNdjson),
+            "{\"a\":\"nan\",\"b\":\"inf\",\"c\":\"1.25\",\"d\":[1,null],\"e\":{\"k\":\"v\"},"
+            "\"f\":\"0900-01-02\",\"g\":true}\n{\"complete\":true,\"rows\":1}\n");
+}
+
+TEST_F(DatabaseTest, ArrowIsAStreamThatReadsBack) {
+  Add("a", 7);
+  const auto result = database_->Query("select page, n from clicks", Format::kArrow);
+  ASSERT_TRUE(result.ok()) << result.error().ToString();
+  EXPECT_EQ(result->content_type, "application/vnd.apache.arrow.stream");
+  EXPECT_EQ(result->rows, 1);
+  arrow::io::BufferReader bytes(arrow::Buffer::FromString(result->body));
+  const auto reader = arrow::ipc::RecordBatchStreamReader::Open(&bytes).ValueOrDie();
+  const auto table = reader->ToTable().ValueOrDie();
+  EXPECT_EQ(table->num_rows(), 1);
+  EXPECT_EQ((*table->column(1)->GetScalar(0))->ToString(), "7");
+}
+
+TEST_F(DatabaseTest, ErrorsAreThoseOfTheEngineAndNothingCanBeWritten) {
+  EXPECT_NE(Ask("select from where").find("(invalid)"), std::string::npos);
+  EXPECT_EQ(database_->Query("copy (select 1) to 'x.csv'", Format::kCsv).error().code(),
+            ErrorCode::kDenied);
+  duck::QueryLimits limits;
+  limits.rows_max = 10;
+  EXPECT_EQ(database_->Query("select * from range(100)", Format::kCsv, limits).error().code(),
+            ErrorCode::kUnavailable);
+}
+
+TEST_F(DatabaseTest, AQueryThatCannotReadItsTableFailsInsteadOfShowingLess) {
+  Add("a", 1);
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Add("b", 2);
+  const auto view = *lander_->View("bronze", "clicks");
+  ASSERT_TRUE(std::filesystem::remove(view.files.front()));
+  EXPECT_FALSE(database_->Query("select page from clicks", Format::kCsv).ok());
+}
+
+}  // namespace
+}  // namespace sluice::sql
