@@ -181,6 +181,16 @@ Result<catalog::Topic> Ingest::Register(const event::Contract& contract) {
   return topic;
 }
 
+Result<catalog::Topic> Ingest::RegisterAtStart(const event::Contract& contract) {
+  auto registered = Register(contract);
+  if (registered.ok() || registered.error().code() != ErrorCode::kConflict) return registered;
+  const auto known = catalog_.Find(contract.topic);
+  if (!known || !event::CheckSuccessor(contract, *known->contract).ok()) return registered;
+  trace::Warning("schema file older than the catalog",
+                 {{"topic", contract.topic}, {"version", known->contract->version}});
+  return *known;
+}
+
 std::unique_ptr<decode::JsonDecoder> Ingest::TakeDecoder() {
   const std::lock_guard lock(decoders_mutex_);
   if (decoders_.empty()) return std::make_unique<decode::JsonDecoder>();

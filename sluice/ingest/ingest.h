@@ -101,6 +101,10 @@ class Ingest {
   /// Makes a contract's topic, or its next version, known; blocks until its schema is journaled.
   Result<catalog::Topic> Register(const event::Contract& contract);
 
+  /// The same at a start, from the files that hold the contracts. Where the catalog has a successor
+  /// already, because a change was cut short before its file was kept, that one stays.
+  Result<catalog::Topic> RegisterAtStart(const event::Contract& contract);
+
   /// Takes one body; calls `done` once, on this thread or the journal's or the lander's.
   /// kInvalid: refused whole, nothing is kept. kUnavailable: outcome of none or some rows unknown;
   /// send again. kNotFound: Shape::kContent names no topic that can take it, even as errors.

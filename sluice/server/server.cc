@@ -219,7 +219,8 @@ Status RunningServer::LoadSchemas() {
       continue;
     }
     for (const event::Contract& contract : *contracts) {
-      SLUICE_RETURN_IF_ERROR(ingest_->Register(Configure(contract)).status(), "schemas/{}", name);
+      SLUICE_RETURN_IF_ERROR(ingest_->RegisterAtStart(Configure(contract)).status(), "schemas/{}",
+                             name);
     }
   }
   if (!mistakes.empty()) return Error(ErrorCode::kInvalid, mistakes);

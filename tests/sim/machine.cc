@@ -1,0 +1,66 @@
+#include "tests/sim/machine.h"
+
+#include <utility>
+
+namespace sluice::sim {
+namespace {
+
+void Die(const Error& error) { throw ProcessDeath{error.ToString()}; }
+
+}  // namespace
+
+Process::Process(const Setup& setup, Machine& machine)
+    : setup_(setup),
+      machine_(machine),
+      threads_(machine.clock),
+      files_(machine.disk, std::string(Machine::kTables), Die),
+      store_(files_) {}
+
+Process::~Process() { Kill(); }
+
+void Process::Kill() {
+  threads_.Kill();
+  ingest_.reset();
+  lander_.reset();
+  journal_.reset();
+}
+
+Status Process::Start() {
+  os::SimulatedDisk& disk = machine_.disk;
+  SLUICE_ASSIGN_OR_RETURN(keys_,
+                          privacy::Keys::LoadOrMake(disk, "/keys/sluice.keys", machine_.random));
+  journal::Options options;
+  options.folder = "/data/journal";
+  options.segment_bytes = setup_.segment_bytes;
+  options.group_bytes_max = setup_.group_bytes_max;
+  options.queue_bytes_max = setup_.queue_bytes_max;
+  options.free_bytes_min = setup_.free_bytes_min;
+  options.on_sync_failure = Die;
+  SLUICE_ASSIGN_OR_RETURN(
+      journal_,
+      journal::Journal::Open(options, disk, machine_.clock, machine_.random, threads_),
+      "open journal");
+  SLUICE_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::Open(disk, "/data/control"));
+  land::LandOptions land;
+  land.every = setup_.land_every;
+  land.bytes_max = setup_.land_bytes_max;
+  land.dates_max = setup_.dates_max;
+  lander_ = std::make_unique<land::Lander>(land, store_, machine_.clock, machine_.random, threads_,
+                                           metrics_, journal_->uuid());
+  ingest_ = std::make_unique<ingest::Ingest>(ingest::IngestOptions{}, *journal_, *lander_,
+                                             *catalog_, store_, *keys_, machine_.clock,
+                                             machine_.random, threads_, metrics_);
+  SLUICE_RETURN_IF_ERROR(ingest_->Recover());
+  lander_->Start([this](uint32_t partition, journal::Offset next) {
+    journal_->Release(partition, next);
+  });
+  return {};
+}
+
+Status Process::Stop() {
+  Status landed = lander_->Stop();
+  journal_->Stop();
+  return landed;
+}
+
+}  // namespace sluice::sim

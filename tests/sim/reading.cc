@@ -1,0 +1,127 @@
+// Reads everything back as a user's engine would: files of the snapshot, then the tail.
+
+#include <arrow/api.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "sluice/columnar/parquet.h"
+#include "sluice/lake/delta_table.h"
+#include "tests/sim/run.h"
+
+namespace sluice::sim {
+namespace {
+
+/// The number behind the first `"t` of a row as it was sent.
+Serial SerialOf(std::string_view row) {
+  const size_t at = row.find("\"text\":\"t");
+  Serial serial = -1;
+  if (at != std::string_view::npos) {
+    std::from_chars(row.data() + at + 9, row.data() + row.size(), serial);
+  }
+  return serial;
+}
+
+template <typename Array>
+std::shared_ptr<Array> Column(const columnar::Batch& rows, const std::string& name) {
+  return std::static_pointer_cast<Array>(rows->GetColumnByName(name));
+}
+
+}  // namespace
+
+Result<std::vector<columnar::Batch>> Run::ReadFile(const std::string& location) {
+  const auto bytes = machine_.disk.Look(location);
+  if (!bytes) return NotFound("file '{}' of a table is missing", location);
+  const size_t hash = std::hash<std::string>()(*bytes);  // A crash may have changed them.
+  if (const auto known = files_.find(location);
+      known != files_.end() && known->second.bytes_hash == hash) {
+    return known->second.rows;
+  }
+  SLUICE_ASSIGN_OR_RETURN(auto rows,
+                          columnar::ReadParquet(*bytes, {"_offset", "_received_at", "n", "text",
+                                                         "code", "payload"}));
+  files_[location] = {.bytes_hash = hash, .rows = rows};
+  return rows;
+}
+
+Status Run::ReadRows(const columnar::Batch& rows, bool errors, SeenTopic& topic) {
+  const auto offsets = Column<arrow::Int64Array>(rows, "_offset");
+  const auto received = Column<arrow::TimestampArray>(rows, "_received_at");
+  const auto numbers = Column<arrow::Int64Array>(rows, "n");
+  const auto texts = Column<arrow::StringArray>(rows, "text");
+  const auto codes = Column<arrow::StringArray>(rows, "code");
+  const auto payloads = Column<arrow::BinaryArray>(rows, "payload");
+  for (int64_t i = 0; i < rows->num_rows(); ++i) {
+    if (offsets == nullptr || offsets->IsNull(i)) {
+      ++topic.foreign[numbers->Value(i)];
+      continue;
+    }
+    SeenRow row{.offset = offsets->Value(i), .received_us = received->Value(i), .text = {},
+                .code = {}};
+    if (errors) {
+      SLUICE_ASSIGN_OR_RETURN(const std::string payload,
+                              process_->ingest().OpenPayload(payloads->GetView(i)));
+      row.serial = SerialOf(payload);
+      row.code = codes->GetString(i);
+    } else {
+      row.serial = numbers->Value(i);
+      row.text = texts->GetString(i);
+    }
+    topic.rows.push_back(std::move(row));
+  }
+  return {};
+}
+
+Status Run::ReadTopic(const land::TableStatus& table, SeenTopic& topic) {
+  const size_t dot = table.table.find('.');
+  const std::string schema = table.table.substr(0, dot);
+  SLUICE_ASSIGN_OR_RETURN(const land::ReadView view,
+                          process_->lander().View(schema, table.table.substr(dot + 1)));
+  for (const std::string& file : view.files) {
+    SLUICE_ASSIGN_OR_RETURN(const auto batches, ReadFile(file));
+    for (const auto& batch : batches) {
+      SLUICE_RETURN_IF_ERROR(ReadRows(batch, schema == "system", topic));
+    }
+  }
+  for (const SeenRow& row : topic.rows) topic.in_files = std::max(topic.in_files, row.offset);
+  for (const auto& batch : view.tail) {
+    SLUICE_RETURN_IF_ERROR(ReadRows(batch, schema == "system", topic));
+  }
+  topic.landed = topic.in_files;
+  for (const land::TableStatus& now : process_->lander().Tables()) {
+    if (now.topic == table.topic) topic.landed = now.landed;
+  }
+  std::ranges::sort(topic.rows, {}, &SeenRow::offset);
+  return {};
+}
+
+Result<std::map<std::string, SeenTopic>> Run::ReadTopics() {
+  std::map<std::string, SeenTopic> topics;
+  for (const land::TableStatus& table : process_->lander().Tables()) {
+    SLUICE_RETURN_IF_ERROR(ReadTopic(table, topics[table.topic]), "read {}", table.table);
+  }
+  return topics;
+}
+
+void Run::Verify() {
+  machine_.disk.ClearFaults();
+  if (!machine_.disk.powered()) return;
+  const auto topics = ReadTopics();
+  if (!topics.ok()) return model_.Violation(topics.error().ToString());
+  model_.Verify(*topics, ForeignRows::kAll);
+}
+
+// A look in the middle of things: the store may fail, but what is shown must be right.
+void Run::View() {
+  ++counts_.views;
+  const auto topics = ReadTopics();
+  if (!topics.ok()) {
+    if (topics.error().code() != ErrorCode::kUnavailable) {
+      model_.Violation("view: " + topics.error().ToString());
+    }
+    return;
+  }
+  if (machine_.disk.powered()) model_.Verify(*topics, ForeignRows::kSomeMayBeMissing);
+}
+
+}  // namespace sluice::sim

@@ -1,0 +1,341 @@
+#include "tests/sim/run.h"
+
+#include <algorithm>
+
+#include "sluice/event/contract.h"
+
+namespace sluice::sim {
+namespace {
+
+using os::DiskCall;
+
+constexpr std::array<std::pair<DiskCall, std::string_view>, 10> kDiskCalls = {{
+    {DiskCall::kOpen, "open"},
+    {DiskCall::kRead, "read"},
+    {DiskCall::kWrite, "write"},
+    {DiskCall::kSync, "sync"},
+    {DiskCall::kTruncate, "truncate"},
+    {DiskCall::kAllocate, "allocate"},
+    {DiskCall::kRename, "rename"},
+    {DiskCall::kRemove, "remove"},
+    {DiskCall::kMakeFolders, "make folders"},
+    {DiskCall::kSyncDirectory, "sync folder"},
+}};
+
+constexpr int kVersionMax = 3;
+constexpr int kNestedMax = 3;
+
+event::Contract Compile(std::string_view text) {
+  const std::string whole = fmt::format(
+      "@0x9a41c6de07b35f18;\nusing Sl = import \"sluice.capnp\";\n{}\n", text);
+  auto contracts = event::CompileCapnp({{"t.capnp", whole}}, "t.capnp");
+  SLUICE_CHECK(contracts.ok());
+  return std::move(contracts->front());
+}
+
+event::Contract Orders(int version) {
+  std::string more;
+  for (int i = 2; i <= version; ++i) more += fmt::format(" more{} @{} :Text;", i, i + 2);
+  return Compile("struct Order $Sl.event(\"orders\") { id @0 :Text $Sl.id; n @1 :Int64; text @2 "
+                 ":Text; at @3 :Text $Sl.eventTime;" +
+                 more + " }");
+}
+
+event::Contract Clicks() {
+  return Compile(
+      "struct Click $Sl.event(\"clicks\") { n @0 :Int64; text @1 :Text; at @2 :Text "
+      "$Sl.eventTime; }");
+}
+
+}  // namespace
+
+Run::Run(uint64_t seed, Counts& counts)
+    : counts_(counts), engine_(seed), machine_(seed), model_(counts.model) {
+  setup_.segment_bytes = (16 << 10) << Below(4);
+  setup_.group_bytes_max = Chance(3) ? 1 << 10 : 4 << 20;
+  setup_.queue_bytes_max = Chance(8) ? 16 << 10 : 1 << 20;
+  setup_.free_bytes_min = Chance(4) ? 32 << 10 : 0;
+  setup_.land_every = std::chrono::milliseconds(Chance(2) ? 1'000 : 20'000);
+  setup_.land_bytes_max = Chance(3) ? 4 << 10 : 256 << 10;
+  setup_.dates_max = static_cast<int>(1 + Below(4));
+  fault_kinds_ = engine_();
+  with_foreign_ = Chance(2);
+}
+
+std::vector<std::string> Run::Execute() {
+  ++counts_.runs;
+  const uint64_t lives = 3 + Below(5);
+  for (uint64_t life = 0; life < lives && model_.violations().empty(); ++life) Live();
+  if (model_.violations().empty()) Finish();
+  return model_.violations();
+}
+
+void Run::Live() {
+  if (Chance(6)) DamageSealedSegment();
+  if (!model_.violations().empty()) return;
+  for (int nested = 0;; ++nested) {
+    if (Boot(nested < kNestedMax && Chance(3))) break;
+    if (!model_.violations().empty()) return;
+    ++counts_.nested;
+    Lose("in recovery");
+  }
+  Verify();
+  if (!model_.violations().empty()) return;
+  Harm();
+  try {
+    for (uint64_t i = 8 + Below(40); i > 0; --i) {
+      Operate();
+      if (!model_.violations().empty()) return;
+      if (!machine_.disk.powered()) return Lose("power");
+      if (Chance(60)) Harm();
+    }
+    if (Chance(4)) {
+      Note("stop");
+      machine_.disk.ClearFaults();
+      machine_.disk.SetCapacity(UINT64_MAX);
+      process_->store().Clear();
+      const Status stopped = process_->Stop();
+      if (!stopped.ok()) model_.Violation("stop: " + stopped.error().ToString());
+      ++counts_.stops;
+    }
+  } catch (const ProcessDeath& death) {
+    ++counts_.aborts;
+    Note("abort: {}", death.reason);
+  }
+  Lose("end");
+}
+
+// A flipped bit in a sealed segment stops the start or does no harm; put right, all is as before.
+void Run::DamageSealedSegment() {
+  const auto names = machine_.disk.List("/data/journal");
+  std::vector<std::string> segments;
+  for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
+    if (name.size() == 20) segments.push_back("/data/journal/" + name);
+  }
+  if (segments.size() < 3) return;  // The last two may be the active one, and one made ahead.
+  const std::string& path = segments[Below(segments.size() - 2)];
+  const uint64_t offset = Below(machine_.disk.Look(path)->size());
+  const auto bits = static_cast<uint8_t>(1u << Below(8));
+  SLUICE_CHECK(machine_.disk.Damage(path, offset, bits).ok());
+  ++counts_.damaged;
+  process_ = std::make_unique<Process>(setup_, machine_);
+  try {
+    const Status started = process_->Start();
+    Note("start with damage at byte {} of {}: {}", offset, path,
+         started.ok() ? "ok" : started.error().ToString());
+    if (started.ok()) {
+      Verify();
+    } else if (started.error().code() == ErrorCode::kCorrupt) {
+      ++counts_.detected;
+    } else {
+      model_.Violation("start with damage: " + started.error().ToString());
+    }
+  } catch (const ProcessDeath& death) {
+    model_.Violation("abort without a fault: " + death.reason);
+  }
+  process_.reset();
+  (void)machine_.disk.Damage(path, offset, bits);
+  machine_.disk.Restart();
+}
+
+bool Run::Boot(bool may_fail) {
+  if (may_fail) {
+    if (Chance(2)) {
+      machine_.disk.CutPowerAfter(Below(30));
+    } else {
+      machine_.disk.Fail(kDiskCalls[Below(kDiskCalls.size())].first, Below(12));
+    }
+  }
+  interleave_ = false;
+  process_ = std::make_unique<Process>(setup_, machine_);
+  Status started;
+  try {
+    started = process_->Start();
+    for (const event::Contract& contract : {Orders(version_), Clicks()}) {
+      if (started.ok()) started = process_->ingest().RegisterAtStart(contract).status();
+    }
+  } catch (const ProcessDeath& death) {
+    started = Unavailable("{}", death.reason);
+  }
+  Note("boot: {}", started.ok() ? "ok" : started.error().ToString());
+  if (started.ok()) {
+    if (process_->journal().recovery().torn_bytes > 0) ++counts_.torn;
+    process_->store().Observe(
+        [this](store::StoreCall call, std::string_view path) { DuringStoreCall(call, path); });
+    return machine_.disk.powered();
+  }
+  if (!may_fail || started.error().code() != ErrorCode::kUnavailable) {
+    model_.Violation("start: " + started.error().ToString());
+  }
+  return false;
+}
+
+// Chooses what goes wrong next.
+void Run::Harm() {
+  os::SimulatedDisk& disk = machine_.disk;
+  if (Chance(2)) disk.CutPowerAfter(Below(400));
+  for (size_t i = 0; i < kDiskCalls.size(); ++i) {
+    if ((fault_kinds_ >> i & 1) != 0 && Chance(4)) {
+      disk.Fail(kDiskCalls[i].first, Below(60), 1 + Below(2));
+    }
+  }
+  disk.SetCapacity(Chance(6) ? disk.UsedBytes() + Below(64 << 10) : UINT64_MAX);
+  if (Chance(3)) {
+    store::Fault fault;
+    fault.call = Chance(2) ? store::StoreCall::kPutIfAbsent
+                           : static_cast<store::StoreCall>(Below(7));
+    fault.when = Chance(2) ? store::Fault::When::kAfter : store::Fault::When::kBefore;
+    fault.skip = static_cast<int>(Below(6));
+    fault.times = static_cast<int>(1 + Below(3));
+    process_->store().Add(fault);
+  }
+}
+
+// Ends the process, with or without the power.
+void Run::Lose(std::string_view why) {
+  CountFaults();
+  process_.reset();
+  model_.Crash();
+  machine_.disk.SetCapacity(UINT64_MAX);
+  if (machine_.disk.powered() && Chance(3)) {
+    ++counts_.kills;
+    machine_.disk.Restart();
+    Note("kill ({})", why);
+  } else {
+    ++counts_.power_losses;
+    machine_.disk.Crash(engine_());
+    Note("power loss ({})", why);
+  }
+  if (Chance(4)) machine_.clock.Advance(std::chrono::minutes(Below(30)));
+}
+
+void Run::CountFaults() {
+  for (const auto& [call, name] : kDiskCalls) {
+    const os::SimulatedDisk::Fired fired = machine_.disk.TakeFired(call);
+    counts_.faults[fmt::format("disk: {} fails", name)] += static_cast<int64_t>(fired.faults);
+    if (call != DiskCall::kRead) {
+      counts_.faults[fmt::format("disk: power lost at {}", name)] +=
+          static_cast<int64_t>(fired.power_losses);
+    }
+    if (fired.full > 0 || call == DiskCall::kWrite || call == DiskCall::kAllocate) {
+      counts_.faults[fmt::format("disk: full at {}", name)] += static_cast<int64_t>(fired.full);
+    }
+  }
+  counts_.faults["store: call fails or its answer is lost"] += process_->store().failed();
+}
+
+// The faults have ended: everything must work, and everything must land.
+void Run::Finish() {
+  if (!Boot(false)) return;
+  try {
+    Verify();
+    for (int i = 0; i < 5; ++i) {
+      SendBody({MakeRow(true)}, true, ingest::WaitLevel::kLog);
+      process_->threads().RunAll();
+    }
+    if (!model_.quiet()) model_.Violation("rows sent without faults were not answered");
+    SendBody({MakeRow(true)}, true, ingest::WaitLevel::kTable);
+    for (int i = 0; i < 100 && !model_.quiet(); ++i) {
+      process_->threads().RunAll();
+      machine_.clock.Advance(std::chrono::milliseconds(100));
+    }
+    if (!model_.quiet()) model_.Violation("a row did not land within 10 s after the faults");
+    const Status stopped = process_->Stop();
+    if (!stopped.ok()) model_.Violation("last stop: " + stopped.error().ToString());
+    for (const land::TableStatus& table : process_->lander().Tables()) {
+      if (!table.stopped.empty()) {
+        model_.Violation(fmt::format("{} has stopped: {}", table.table, table.stopped));
+      } else if (table.landed + 1 != table.end) {
+        model_.Violation(fmt::format("{} has landed {} of {} rows at the end", table.table,
+                                     table.landed + 1, table.end));
+      }
+    }
+    Verify();
+  } catch (const ProcessDeath& death) {
+    model_.Violation("abort without a fault: " + death.reason);
+  }
+  CountFaults();
+  process_.reset();
+  machine_.disk.Crash(engine_());
+  if (!model_.violations().empty() || !Boot(false)) return;
+  Verify();
+}
+
+void Run::Operate() {
+  const uint64_t roll = Below(100);
+  if (roll < 34) return Submit();
+  if (roll < 78) return RunThread();
+  if (roll < 90) return Tick();
+  if (roll < 93) return Land();
+  if (roll < 96) return View();
+  if (roll < 98 && with_foreign_) return AppendForeign();
+  if (roll < 99 && version_ < kVersionMax) {
+    const Status evolved = Evolve(version_ + 1);
+    if (!evolved.ok() && evolved.error().code() != ErrorCode::kUnavailable) {
+      model_.Violation("evolve: " + evolved.error().ToString());
+    }
+    return;
+  }
+  Submit();
+}
+
+Status Run::Evolve(int version) {
+  const auto topic = process_->ingest().Register(Orders(version));
+  Note("evolve: {}", topic.ok() ? "ok" : topic.error().ToString());
+  if (!topic.ok()) return topic.status();
+  if (machine_.disk.powered()) {
+    version_ = version;
+    ++counts_.evolutions;
+  }
+  return {};
+}
+
+void Run::RunThread() {
+  interleave_ = true;
+  const std::string name = process_->threads().RunOne(engine_());
+  interleave_ = false;
+  if (!name.empty()) Note("step {}", name);
+}
+
+void Run::Land() {
+  interleave_ = true;
+  const Status landed = process_->lander().LandAll();
+  interleave_ = false;
+  Note("land: {}", landed.ok() ? "ok" : landed.error().ToString());
+  ++counts_.landings;
+  if (!landed.ok() && landed.error().code() != ErrorCode::kUnavailable &&
+      landed.error().code() != ErrorCode::kConflict) {
+    model_.Violation("land: " + landed.error().ToString());
+  }
+}
+
+void Run::Tick() {
+  machine_.clock.Advance(std::chrono::microseconds(1) * (1 << Below(25)));
+  if (Chance(10)) {  // An operator, or a time server, sets the clock.
+    const auto by = std::chrono::seconds(static_cast<int64_t>(Below(1200)) - 600);
+    machine_.clock.SetWall(machine_.clock.Now() + by);
+  }
+}
+
+void Run::DuringStoreCall(store::StoreCall call, std::string_view path) {
+  if (!interleave_ || !Chance(4)) return;
+  interleave_ = false;
+  ++counts_.interleaved;
+  const bool commits = call == store::StoreCall::kPutIfAbsent && path.ends_with(".json");
+  const uint64_t roll = Below(10);
+  if (commits && with_foreign_ && roll < 4) {
+    AppendForeign();
+  } else if (roll < 6) {
+    Submit();
+  } else if (roll < 8) {
+    const std::string name = process_->threads().RunOne(engine_());
+    if (!name.empty()) Note("step {} meanwhile", name);
+  } else if (roll < 9) {
+    View();
+  } else if (version_ < kVersionMax && Chance(3)) {
+    (void)Evolve(version_ + 1);
+  }
+  interleave_ = true;
+}
+
+}  // namespace sluice::sim

@@ -1,0 +1,110 @@
+#pragma once
+/// \file
+/// One simulated run: operations, faults and crashes drawn from a seed, compared with the model.
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/sim/machine.h"
+#include "tests/sim/model.h"
+
+namespace sluice::sim {
+
+/// What happened over all runs: a run in which something never happens proves nothing about it.
+struct Counts {
+  int64_t runs = 0;
+  int64_t power_losses = 0;
+  int64_t kills = 0;
+  int64_t nested = 0;  ///< Of both, during recovery.
+  int64_t aborts = 0;  ///< Failed syncs.
+  int64_t stops = 0;
+  int64_t damaged = 0;   ///< Bits flipped in sealed segments,
+  int64_t detected = 0;  ///< and how many of them stopped the start.
+  int64_t views = 0;
+  int64_t landings = 0;
+  int64_t foreign_commits = 0;
+  int64_t evolutions = 0;
+  int64_t interleaved = 0;  ///< Operations in the middle of a landing.
+  int64_t torn = 0;
+  int64_t checkpoints = 0;
+  std::map<std::string, int64_t> faults;  ///< By site.
+  ModelCounts model;
+};
+
+/// Not thread-safe. The same seed gives the same events.
+class Run {
+ public:
+  Run(uint64_t seed, Counts& counts);
+
+  /// Returns the violations found; empty if all promises were kept.
+  std::vector<std::string> Execute();
+
+  /// What happened, a line an event.
+  const std::vector<std::string>& events() const { return events_; }
+
+ private:
+  enum class Topic : uint8_t { kOrders, kClicks };
+
+  bool Chance(uint64_t in) { return engine_() % in == 0; }
+  uint64_t Below(uint64_t end) { return engine_() % end; }
+  template <typename... Args>
+  void Note(fmt::format_string<Args...> format, Args&&... args) {
+    events_.push_back(fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  // Lives of the process.
+  void Live();
+  bool Boot(bool may_fail);
+  void Harm();
+  void Lose(std::string_view why);
+  void DamageSealedSegment();
+  void CountFaults();
+  void Finish();
+
+  // Operations.
+  void Operate();
+  void Submit();
+  void SendBody(std::vector<Serial> rows, bool envelope, ingest::WaitLevel wait);
+  Serial MakeRow(bool envelope);
+  void RunThread();
+  void Land();
+  void Tick();
+  void View();
+  void AppendForeign();
+  Status Evolve(int version);
+  void DuringStoreCall(store::StoreCall call, std::string_view path);
+
+  // Reading everything back, as a user's engine would.
+  Result<std::map<std::string, SeenTopic>> ReadTopics();
+  Status ReadTopic(const land::TableStatus& table, SeenTopic& topic);
+  Status ReadRows(const columnar::Batch& rows, bool errors, SeenTopic& topic);
+  Result<std::vector<columnar::Batch>> ReadFile(const std::string& location);
+  void Verify();
+
+  Counts& counts_;
+  std::mt19937_64 engine_;
+  Machine machine_;
+  Setup setup_;
+  std::unique_ptr<Process> process_;
+  Model model_;
+  std::vector<std::string> events_;
+  struct ReadBefore {
+    size_t bytes_hash = 0;
+    std::vector<columnar::Batch> rows;
+  };
+  std::map<std::string, ReadBefore> files_;  ///< By location.
+  uint64_t fault_kinds_ = 0;  ///< A bit per kind of disk call that may fail in this run.
+  bool with_foreign_ = false;
+  int version_ = 1;         ///< Of the contract of orders: acknowledged.
+  int64_t sequence_ = 0;    ///< Of the producer.
+  bool interleave_ = false;  ///< Whether a store call may have other things happen.
+};
+
+}  // namespace sluice::sim
