@@ -197,7 +197,8 @@ def main():
     os.makedirs(f"{folder}/schemas", exist_ok=True)
     shutil.copy(Path(__file__).parent / "schemas/flights.capnp", f"{folder}/schemas/")
     Path(f"{folder}/sluice.yaml").write_text(
-        "version: 1\nproject: flights\nserve: {http: 127.0.0.1:0}\nland: {every: 10s}\n")
+        "version: 1\nproject: flights\nserve: {http: 127.0.0.1:0}\nland: {every: 10s}\n"
+        "topics: {flights: {dedup: {by: producer}}}\n")
     failed = 0
     try:
         server = Server(arguments.binary, folder)

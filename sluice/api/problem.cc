@@ -50,28 +50,30 @@ Response TryAgain(int status, std::string_view code, std::string_view detail, in
 Response Busy(std::string_view detail) { return TryAgain(503, "SL5031", detail, 1); }
 
 Response ErrorResponse(const Error& error) {
+  std::string_view detail = error.message();
+  const std::string_view own = TakeCode(detail);
+  const auto problem = [&](int status, std::string_view code) {
+    return Problem(status, own.empty() ? code : own, detail);
+  };
   switch (error.code()) {
-    case ErrorCode::kInvalid: {
-      std::string_view detail = error.message();
-      const std::string_view code = TakeCode(detail);
-      return Problem(400, code.empty() ? "SL4000" : code, detail);
-    }
+    case ErrorCode::kInvalid:
+      return problem(400, "SL4000");
     case ErrorCode::kDenied:
-      return Problem(403, "SL4030", error.message());
+      return problem(403, "SL4030");
     case ErrorCode::kNotFound:
-      return Problem(404, "SL4040", error.message());
+      return problem(404, "SL4040");
     case ErrorCode::kConflict:
-      return Problem(409, "SL4090", error.message());
+      return problem(409, "SL4090");
     case ErrorCode::kUnsupported:
-      return Problem(422, "SL4220", error.message());
+      return problem(422, "SL4220");
     case ErrorCode::kUnavailable:
-      return TryAgain(503, "SL5030", error.message(), 1);
+      return TryAgain(503, "SL5030", detail, 1);
     case ErrorCode::kCorrupt:
-      return Problem(500, "SL5001", error.message());
+      return problem(500, "SL5001");
     case ErrorCode::kInternal:
       break;
   }
-  return Problem(500, "SL5000", error.message());
+  return problem(500, "SL5000");
 }
 
 }  // namespace sluice::api

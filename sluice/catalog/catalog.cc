@@ -11,8 +11,8 @@
 namespace sluice::catalog {
 namespace {
 
-// One line a topic, tab-separated, the contract last; the last line has the checksum of all before
-// it.
+// One line a topic, tab-separated, the contract last; a removed one has no schema and, for its
+// table, its name. The last line has the checksum of all before it.
 constexpr std::string_view kHeader = "sluice catalog 1";
 constexpr std::string_view kFile = "/topics";
 constexpr uint64_t kFileBytesMax = 256ull << 20;
@@ -52,6 +52,7 @@ bool SameShape(const event::Contract& a, const event::Contract& b) {
          a.event_time_field == b.event_time_field && a.key_field == b.key_field &&
          a.identity.id_field == b.identity.id_field &&
          a.identity.by_producer == b.identity.by_producer &&
+         a.identity.by_batch == b.identity.by_batch &&
          std::equal(a.fields.begin(), a.fields.end(), b.fields.begin(), b.fields.end(), same_field);
 }
 
@@ -89,6 +90,10 @@ Status Catalog::Load() {
     }
     topic.schema_name = Cut(line, '\t');
     topic.table_path = Cut(line, '\t');
+    if (topic.schema_name.empty()) {
+      removed_[topic.partition] = {.topic = topic.table_path, .incarnation = topic.incarnation};
+      continue;
+    }
     SLUICE_ASSIGN_OR_RETURN(event::Contract contract, event::FromJson(line));
     topic.contract = std::make_shared<const event::Contract>(std::move(contract));
     topics_.emplace(topic.contract->topic, std::move(topic));
@@ -96,10 +101,12 @@ Status Catalog::Load() {
   return {};
 }
 
-Status Catalog::Store(const std::map<std::string, Topic, std::less<>>& topics,
-                      uint32_t next_partition) {
-  std::string bytes = fmt::format("{}\t{}\n", kHeader, next_partition);
-  for (const auto& [name, topic] : topics) {
+Status Catalog::Store() const {
+  std::string bytes = fmt::format("{}\t{}\n", kHeader, next_partition_);
+  for (const auto& [partition, removed] : removed_) {
+    bytes += fmt::format("{}\t{}\t\t{}\t\n", partition, removed.incarnation, removed.topic);
+  }
+  for (const auto& [name, topic] : topics_) {
     const std::string contract = event::ToJson(*topic.contract);
     SLUICE_CHECK(contract.find('\n') == std::string::npos);
     bytes += fmt::format("{}\t{}\t{}\t{}\t{}\n", topic.partition, topic.incarnation,
@@ -126,6 +133,10 @@ Result<Topic> Catalog::Put(const event::Contract& contract) {
     topic.contract = std::make_shared<const event::Contract>(std::move(next));
     topic.schema_name = contract.topic == kErrorsTopic ? "system" : "bronze";
     topic.partition = next_partition_;
+    for (const auto& [partition, removed] : removed_) {
+      if (removed.topic != contract.topic) continue;
+      topic.incarnation = std::max(topic.incarnation, removed.incarnation + 1);
+    }
     topic.table_path = TablePath(topic);
     for (const auto& [name, other] : topics_) {
       if (other.table_path == topic.table_path) {
@@ -134,13 +145,36 @@ Result<Topic> Catalog::Put(const event::Contract& contract) {
       }
     }
   }
-  auto topics = topics_;
-  topics[contract.topic] = topic;
-  const uint32_t next_partition = std::max(next_partition_, topic.partition + 1);
-  SLUICE_RETURN_IF_ERROR(Store(topics, next_partition), "catalog '{}'", folder_);
-  topics_ = std::move(topics);
-  next_partition_ = next_partition;
+  const auto before = topics_;
+  const uint32_t next_before = next_partition_;
+  topics_[contract.topic] = topic;
+  next_partition_ = std::max(next_partition_, topic.partition + 1);
+  if (Status stored = Store(); !stored.ok()) {
+    topics_ = before;
+    next_partition_ = next_before;
+    return std::move(stored).error().Wrap(fmt::format("catalog '{}'", folder_));
+  }
   return topic;
+}
+
+Result<Topic> Catalog::Remove(std::string_view topic) {
+  const std::lock_guard lock(mutex_);
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) return NotFound("there is no topic '{}'", topic);
+  const Topic removed = found->second;
+  topics_.erase(found);
+  removed_[removed.partition] = {.topic = std::string(topic), .incarnation = removed.incarnation};
+  if (Status stored = Store(); !stored.ok()) {
+    removed_.erase(removed.partition);
+    topics_.emplace(topic, removed);
+    return std::move(stored).error().Wrap(fmt::format("catalog '{}'", folder_));
+  }
+  return removed;
+}
+
+bool Catalog::WasRemoved(uint32_t partition) const {
+  const std::lock_guard lock(mutex_);
+  return removed_.contains(partition);
 }
 
 std::optional<Topic> Catalog::Find(std::string_view topic) const {

@@ -43,19 +43,31 @@ class Catalog {
   /// it, or two topics would share a table.
   Result<Topic> Put(const event::Contract& contract);
 
+  /// Forgets a topic, durably, and returns it as it was. A topic made later under the same name is
+  /// another incarnation, with a partition and a table folder of its own. kNotFound: there is none.
+  Result<Topic> Remove(std::string_view topic);
+  /// Whether a partition was that of a topic that is removed.
+  bool WasRemoved(uint32_t partition) const;
+
   std::optional<Topic> Find(std::string_view topic) const;
   std::vector<Topic> All() const;
 
  private:
   Catalog(os::Disk& disk, std::string folder) : disk_(disk), folder_(std::move(folder)) {}
   Status Load();
-  Status Store(const std::map<std::string, Topic, std::less<>>& topics, uint32_t next_partition);
+  /// Writes all, as it is when this returns ok.
+  Status Store() const;
 
   os::Disk& disk_;
   const std::string folder_;
   mutable std::mutex
       mutex_;  // Guards what follows; held over the write of the file, which is rare.
   std::map<std::string, Topic, std::less<>> topics_;
+  struct Removed {
+    std::string topic;
+    uint32_t incarnation = 1;
+  };
+  std::map<uint32_t, Removed> removed_;  // By partition.
   uint32_t next_partition_ = 1;
 };
 

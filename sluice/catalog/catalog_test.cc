@@ -97,5 +97,23 @@ TEST_F(CatalogTest, WhatItHasAnsweredSurvivesAPowerLossAtAnyCall) {
   }
 }
 
+TEST_F(CatalogTest, ATopicMadeAgainIsAnotherIncarnation) {
+  auto catalog = Open();
+  const event::Contract contract = event::SchemalessContract("raw.bytes");
+  const Topic first = *catalog->Put(contract);
+  EXPECT_EQ(catalog->Remove("raw.other").error().code(), ErrorCode::kNotFound);
+  ASSERT_TRUE(catalog->Remove("raw.bytes").ok());
+  EXPECT_FALSE(catalog->Find("raw.bytes").has_value());
+  catalog = Open();
+  EXPECT_TRUE(catalog->WasRemoved(first.partition));
+  const Topic second = *catalog->Put(contract);
+  EXPECT_EQ(second.incarnation, 2u);
+  EXPECT_NE(second.partition, first.partition);
+  EXPECT_EQ(second.table_path, "default/bronze/raw_bytes-2");
+  EXPECT_FALSE(catalog->WasRemoved(second.partition));
+  catalog = Open();
+  EXPECT_EQ(catalog->Find("raw.bytes")->incarnation, 2u);
+}
+
 }  // namespace
 }  // namespace sluice::catalog

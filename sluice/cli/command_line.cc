@@ -76,6 +76,8 @@ int Run(int argc, const char* const* argv) {
   command->add_option("--topic", send.topic, "Topic of bare rows; else rows are envelopes");
   command->add_option("--wait", send.wait, "What to wait for")
       ->check(CLI::IsMember({"none", "log", "table"}));
+  command->add_option("--batch-id", send.batch_id,
+                      "Name of the whole input, for topics deduped by batch");
   command->add_option("--batch", send.batch_rows, "Rows a request")->check(CLI::Range(1, 10'000));
 
   CLI::App* const schema = app.add_subcommand("schema", "Schemas of topics");
@@ -87,6 +89,16 @@ int Run(int argc, const char* const* argv) {
   command->add_option("file", schema_file, "Cap'n Proto file")->required();
   Add(*schema, "list", "List topics with their fields", code,
       [&] { return internal::ListSchemas(global); });
+
+  CLI::App* const topic = app.add_subcommand("topic", "Topics");
+  topic->require_subcommand(1);
+  topic->fallthrough();
+  std::string deleted;
+  bool yes = false;
+  command = Add(*topic, "delete", "Forget a topic; the files of its table stay", code,
+                [&] { return internal::DeleteTopic(global, deleted, yes); });
+  command->add_option("topic", deleted, "Its name")->required();
+  command->add_flag("--yes", yes, "Do not ask");
 
   CLI::App* const table = app.add_subcommand("table", "Landed tables");
   table->require_subcommand(1);

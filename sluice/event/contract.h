@@ -22,10 +22,12 @@ enum class UnknownFields : uint8_t {
   kIgnore,  ///< Dropped.
 };
 
-/// What identifies an event, for dedupe (the first of these that an event has).
+/// What identifies an event, for dedupe: the first of these that the event has. The envelope's
+/// `event_id` always counts, behind `id_field`.
 struct IdentityRules {
   std::optional<size_t> id_field;  ///< Index into fields: `$Sl.id`.
-  bool by_producer = true;         ///< (producer, epoch, sequence) of the envelope counts.
+  bool by_producer = false;        ///< (producer, epoch, sequence) of the envelope counts.
+  bool by_batch = false;  ///< (client, batch, row) of the request counts, before all others.
 
   bool operator==(const IdentityRules&) const = default;
 };

@@ -161,8 +161,9 @@ std::string ToJson(const Contract& contract) {
   std::string out = fmt::format("{{\"format\":{}", kFormat);
   Member(out, "topic", contract.topic);
   Member(out, "table", contract.table);
-  out += fmt::format(",\"version\":{},\"schemaless\":{},\"by_producer\":{}", contract.version,
-                     contract.schemaless, contract.identity.by_producer);
+  out += fmt::format(",\"version\":{},\"schemaless\":{},\"by_producer\":{},\"by_batch\":{}",
+                     contract.version, contract.schemaless, contract.identity.by_producer,
+                     contract.identity.by_batch);
   Member(out, "unknown", kUnknownNames.at(static_cast<size_t>(contract.unknown)));
   Member(out, "event_time", contract.event_time_field);
   Member(out, "key", contract.key_field);
@@ -196,7 +197,8 @@ Result<Contract> FromJson(std::string_view json) {
   contract.version =
       static_cast<int32_t>(reader.Integer("version", std::numeric_limits<int32_t>::max()));
   contract.schemaless = reader.BoolOr("schemaless", false);
-  contract.identity.by_producer = reader.BoolOr("by_producer", true);
+  contract.identity.by_producer = reader.BoolOr("by_producer", false);
+  contract.identity.by_batch = reader.BoolOr("by_batch", false);
   contract.unknown = static_cast<UnknownFields>(reader.OneOf(
       reader.Text("unknown"), kUnknownNames.size(), [](size_t i) { return kUnknownNames.at(i); }));
   for (const simdjson::dom::element element : reader.Array("fields")) {

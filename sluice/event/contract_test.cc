@@ -222,7 +222,7 @@ TEST(ContractJsonTest, RoundTrips) {
   enum K { one @0; two @1; })");
   ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
   contracts->front().version = 7;
-  contracts->front().identity.by_producer = false;
+  contracts->front().identity.by_producer = true;
   contracts->push_back(SchemalessContract("raw.things"));
   for (const Contract& contract : *contracts) {
     const auto back = FromJson(ToJson(contract));

@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 
 #include <algorithm>
+#include <cstring>
 #include <future>
 #include <set>
 #include <utility>
@@ -10,6 +11,9 @@
 #include "sluice/base/trace.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/columnar/parquet.h"
+#include "sluice/ingest/internal/batch_mark.h"
+#include "sluice/ingest/internal/error_rows.h"
+#include "sluice/ingest/internal/open_errors.h"
 #include "sluice/ingest/internal/topic_state.h"
 #include "sluice/land/table_schema.h"
 #include "sluice/privacy/seal.h"
@@ -19,10 +23,11 @@ namespace {
 
 using columnar::Batch;
 using columnar::FromArrow;
+using internal::ErrorRows;
+using internal::kOtherContent;
 using internal::TopicState;
 
 constexpr size_t kErrorsShownMax = 100;
-constexpr std::string_view kOtherContent = "SL3040";
 constexpr std::string_view kSealContext = "error payload";
 const privacy::Hash128 kNoIdentity{};
 
@@ -44,7 +49,10 @@ Ingest::Ingest(const IngestOptions& options, journal::Journal& journal, land::La
       clock_(clock),
       random_(random),
       threads_(threads),
-      metrics_(metrics) {}
+      metrics_(metrics),
+      open_errors_(std::make_unique<internal::OpenErrors>()) {
+  metrics_.GetCounter("sluice_ingest_refused_total");  // Shown from the start, as 0.
+}
 
 Ingest::~Ingest() = default;
 
@@ -65,7 +73,11 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
   SLUICE_ASSIGN_OR_RETURN(const journal::Offset next, lander_.Open(topic));
   journal_.RaiseNextOffset(topic.partition, next);
   const auto known = Find(topic.contract->topic);
-  auto seen = known ? known->seen : std::make_shared<TopicState::Seen>(options_.dedupe);
+  const auto differs = options_.topic_dedupe.find(topic.contract->topic);
+  auto seen = known
+                  ? known->seen
+                  : std::make_shared<TopicState::Seen>(
+                        differs == options_.topic_dedupe.end() ? options_.dedupe : differs->second);
   auto state = std::make_shared<TopicState>(internal::MakeTopicState(topic, std::move(seen)));
   const std::unique_lock lock(mutex_);
   topics_[topic.contract->topic] = state;
@@ -77,7 +89,9 @@ Status Ingest::Recover() {
   std::unordered_map<uint32_t, std::shared_ptr<TopicState>> by_partition;
   for (const catalog::Topic& topic : catalog_.All()) {
     SLUICE_ASSIGN_OR_RETURN(const auto state, Attach(topic));
-    SLUICE_RETURN_IF_ERROR(RestoreFromLake(*state), "topic '{}'", topic.contract->topic);
+    const bool errors = topic.contract->topic == catalog::kErrorsTopic;
+    SLUICE_RETURN_IF_ERROR(errors ? RestoreOpenErrors(*state) : RestoreFromLake(*state),
+                           "topic '{}'", topic.contract->topic);
     by_partition[topic.partition] = state;
   }
 
@@ -89,6 +103,10 @@ Status Ingest::Recover() {
       return {};
     }
     const auto state = by_partition.find(frame.partition);
+    if (state == by_partition.end() && catalog_.WasRemoved(frame.partition)) {
+      journal_.Release(frame.partition, frame.base + frame.rows);
+      return {};
+    }
     if (state == by_partition.end()) {
       return Corrupt("the journal has rows of partition {}, which the catalog does not know",
                      frame.partition);
@@ -102,11 +120,15 @@ Status Ingest::Recover() {
     if (begun.insert(frame.partition).second) lander_.SetFirstKept(frame.partition, frame.base);
     lander_.Add(frame.partition, frame.base, frame.received, rows);
     TopicState& topic = *state->second;
+    if (topic.contract().topic == catalog::kErrorsTopic) {
+      return open_errors_->Restore(rows, frame.base);
+    }
     std::vector<std::string> columns;
     for (const std::string& column : topic.content_columns) {
       if (rows->GetColumnByName(column) != nullptr) columns.push_back(column);
     }
-    SLUICE_ASSIGN_OR_RETURN(const auto contents, columnar::HashRows(*rows, columns));
+    SLUICE_ASSIGN_OR_RETURN(auto contents, columnar::HashRows(*rows, columns));
+    if (topic.contract().identity.by_batch) internal::TakeMarks(rows, contents);
     const auto ids = internal::StoredIds(rows);
     const std::lock_guard lock(topic.seen->mutex);
     for (size_t i = 0; i < ids.size(); ++i) {
@@ -115,6 +137,7 @@ Status Ingest::Recover() {
     return {};
   });
   SLUICE_RETURN_IF_ERROR(read, "recover from the journal");
+  open_errors_->FinishRestore();
   for (const auto& [partition, state] : by_partition) {
     if (!schemas.contains(state->schema_id)) SLUICE_RETURN_IF_ERROR(JournalSchema(*state));
   }
@@ -122,11 +145,11 @@ Status Ingest::Recover() {
 }
 
 Status Ingest::RestoreFromLake(TopicState& state) {
-  if (!state.contract().identity.by_producer && !state.contract().identity.id_field) return {};
-  const os::Timestamp since = clock_.Now() - options_.dedupe.horizon;
+  const os::Timestamp since = clock_.Now() - state.seen->horizon;
   std::vector<std::string> columns = state.content_columns;
   columns.emplace_back("_id");
   columns.emplace_back("_received_at");
+  if (state.contract().identity.by_batch) columns.emplace_back("_metadata");
   SLUICE_ASSIGN_OR_RETURN(const auto files, lander_.FilesSince(state.topic.partition, since));
   for (const std::string& path : files) {
     SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(path));
@@ -137,7 +160,8 @@ Status Ingest::RestoreFromLake(TopicState& state) {
       for (const std::string& column : state.content_columns) {
         if (batch->GetColumnByName(column) != nullptr) present.push_back(column);
       }
-      SLUICE_ASSIGN_OR_RETURN(const auto contents, columnar::HashRows(*batch, present));
+      SLUICE_ASSIGN_OR_RETURN(auto contents, columnar::HashRows(*batch, present));
+      if (state.contract().identity.by_batch) internal::TakeMarks(batch, contents);
       const auto ids = internal::StoredIds(batch);
       const auto received =
           std::static_pointer_cast<arrow::TimestampArray>(batch->GetColumnByName("_received_at"));
@@ -148,6 +172,20 @@ Status Ingest::RestoreFromLake(TopicState& state) {
         const os::Timestamp at{std::chrono::microseconds(received->Value(row))};
         if (at >= since) state.seen->dedupe.Restore(ids[i], contents[i], at);
       }
+    }
+  }
+  return {};
+}
+
+Status Ingest::RestoreOpenErrors(TopicState& state) {
+  const std::vector<std::string> columns = {"state", "error_offset", "code", "_id", "_offset"};
+  SLUICE_ASSIGN_OR_RETURN(const auto files,
+                          lander_.FilesSince(state.topic.partition, os::Timestamp()));
+  for (const std::string& path : files) {
+    SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(path));
+    SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns));
+    for (const Batch& batch : batches) {
+      SLUICE_RETURN_IF_ERROR(open_errors_->Restore(batch, -1));
     }
   }
   return {};
@@ -191,6 +229,20 @@ Result<catalog::Topic> Ingest::RegisterAtStart(const event::Contract& contract) 
   return *known;
 }
 
+Result<catalog::Topic> Ingest::Remove(std::string_view topic) {
+  const std::lock_guard lock(register_mutex_);
+  if (topic == catalog::kErrorsTopic) return Invalid("'{}' cannot be deleted", topic);
+  SLUICE_ASSIGN_OR_RETURN(const catalog::Topic removed, catalog_.Remove(topic));
+  {
+    const std::unique_lock topics(mutex_);
+    topics_.erase(std::string(topic));
+  }
+  SLUICE_RETURN_IF_ERROR(lander_.Drop(removed.partition), "topic '{}'", topic);
+  journal_.Release(removed.partition, journal_.NextOffset(removed.partition));
+  trace::Warning("topic deleted", {{"topic", topic}, {"table", removed.table_path}});
+  return removed;
+}
+
 std::unique_ptr<decode::JsonDecoder> Ingest::TakeDecoder() {
   const std::lock_guard lock(decoders_mutex_);
   if (decoders_.empty()) return std::make_unique<decode::JsonDecoder>();
@@ -209,6 +261,13 @@ void Ingest::Submit(const Submission& submission, std::function<void(Result<Rece
   draft->done = std::move(done);
   draft->wait = submission.wait;
   draft->start = clock_.Steady();
+  if (submission.shape == decode::Shape::kContent) {
+    Status named = event::CheckTopicName(submission.topic);
+    if (named.ok() && submission.topic == catalog::kErrorsTopic) {
+      named = Invalid("'{}' takes no events", submission.topic);
+    }
+    if (!named.ok()) return draft->done(Error(ErrorCode::kNotFound, named.error().message()));
+  }
 
   auto decoder = TakeDecoder();
   auto decoded = decoder->Decode(
@@ -220,12 +279,20 @@ void Ingest::Submit(const Submission& submission, std::function<void(Result<Rece
       },
       clock_.Now(), options_.limits);
   ReturnDecoder(std::move(decoder));
+  if (decoded.ok() && submission.replaces && decoded->received != 1) {
+    decoded = Invalid("expected one event, found {}", decoded->received);
+  }
   if (!decoded.ok()) {
     metrics_.GetCounter("sluice_ingest_refused_total").Add();
     return draft->done(std::move(decoded).error());
   }
   if (const Status drafted = Draft(submission, std::move(*decoded), draft); !drafted.ok()) {
-    trace::Error("request failed", {{"reason", drafted.error().ToString()}});
+    if (drafted.error().code() == ErrorCode::kConflict) {
+      metrics_.GetCounter("sluice_ingest_refused_total").Add();
+      draft->refusal = drafted.error();
+    } else {
+      trace::Error("request failed", {{"reason", drafted.error().ToString()}});
+    }
     return Settle(draft, false);
   }
   Commit(std::move(draft));
@@ -235,9 +302,10 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
                      const std::shared_ptr<internal::Draft>& draft) {
   Receipt& receipt = draft->receipt;
   receipt.received = decoded.received;
+  const internal::RequestIdentity request = IdentityOf(submission);
   for (decode::TopicRows& rows : decoded.topics) {
     const auto state = Find(rows.contract->topic);
-    SLUICE_CHECK(state != nullptr);
+    if (state == nullptr) return Unavailable("topic '{}' was just deleted", rows.contract->topic);
     // A new version may have come between decoding and now: the rows keep the one they were made
     // with.
     auto topic = state;
@@ -246,11 +314,18 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
       older.contract = rows.contract;
       topic = std::make_shared<TopicState>(internal::MakeTopicState(older, state->seen));
     }
-    SLUICE_ASSIGN_OR_RETURN(auto ids,
-                            internal::IdentifyRows(*topic, rows.batch, keys_, options_.tenant,
-                                                   submission.fallback_identity));
-    SLUICE_ASSIGN_OR_RETURN(const auto contents,
-                            columnar::HashRows(*rows.batch, topic->content_columns));
+    SLUICE_ASSIGN_OR_RETURN(
+        auto ids, internal::IdentifyRows(topic->contract(), rows.batch, rows.rows, request, keys_,
+                                         options_.tenant));
+    SLUICE_ASSIGN_OR_RETURN(auto contents, columnar::HashRows(*rows.batch, topic->content_columns));
+    std::optional<uint64_t> batch_sum;
+    if (request.Binds(topic->contract())) {
+      batch_sum = internal::BatchSum(keys_.identity(), submission.body);
+      std::fill(contents.begin(), contents.end(), *batch_sum);
+    }
+    internal::Draft::Outcomes& outcomes = draft->outcomes[topic->contract().topic];
+    const bool any_open_errors = !open_errors_->empty();
+    bool other_batch = false;
     std::vector<int64_t> kept;
     kept.reserve(ids.size());
     Dedupe::ClaimId claim = 0;
@@ -270,18 +345,23 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
         switch (answer.verdict) {
           case Dedupe::Verdict::kNew:
             kept.push_back(static_cast<int64_t>(i));
+            if (any_open_errors) {
+              const auto superseded = open_errors_->Of(ids[i]);
+              draft->closes.insert(draft->closes.end(), superseded.begin(), superseded.end());
+            }
             break;
           case Dedupe::Verdict::kInFlight:
             if (answer.claim != claim && met.insert(answer.claim).second) {
               ++draft->outstanding;
               dedupe.Await(answer.claim, [this, draft](bool ok) { Arrive(draft, ok); });
             }
-            ++receipt.duplicate;
+            ++outcomes.duplicate;
             break;
           case Dedupe::Verdict::kDuplicate:
-            ++receipt.duplicate;
+            ++outcomes.duplicate;
             break;
           case Dedupe::Verdict::kOtherContent:
+            other_batch = other_batch || batch_sum.has_value();
             decoded.errors.push_back({.row = rows.rows[i],
                                       .topic = rows.contract->topic,
                                       .code = std::string(kOtherContent),
@@ -292,6 +372,12 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
         }
       }
     }
+    receipt.duplicate += outcomes.duplicate;
+    if (other_batch) {
+      draft->claims.push_back({.topic = topic, .rows = nullptr, .claim = claim});
+      return Conflict(
+          "SL4091: the batch came before with other content; send a new one under a new batch_id");
+    }
     if (kept.empty()) {
       draft->claims.push_back({.topic = topic, .rows = nullptr, .claim = claim});
       continue;
@@ -299,12 +385,13 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
     // From here on a failure must settle the claim, so the part is listed first.
     draft->parts.push_back({.topic = topic, .rows = nullptr, .claim = claim});
     draft->frames.emplace_back();
-    SLUICE_ASSIGN_OR_RETURN(Batch frame, internal::ToFrameRows(*topic, rows.batch, ids));
+    SLUICE_ASSIGN_OR_RETURN(Batch frame, internal::ToFrameRows(*topic, rows.batch, ids, batch_sum));
     if (kept.size() < ids.size()) {
       SLUICE_ASSIGN_OR_RETURN(frame, columnar::Take(*frame, kept));
     }
     SLUICE_ASSIGN_OR_RETURN(std::string payload, columnar::SerializeBatch(*frame));
     receipt.accepted += frame->num_rows();
+    outcomes.accepted += frame->num_rows();
     draft->frames.back() = {.kind = journal::FrameKind::kData,
                             .partition = topic->topic.partition,
                             .schema_id = topic->schema_id,
@@ -314,83 +401,57 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
   }
   std::sort(decoded.errors.begin(), decoded.errors.end(),
             [](const auto& a, const auto& b) { return a.row < b.row; });
-  return DraftErrors(submission, decoded.errors, *draft);
+  if (submission.replaces) draft->closes.push_back(submission.replaces->offset);
+  std::sort(draft->closes.begin(), draft->closes.end());
+  draft->closes.erase(std::unique(draft->closes.begin(), draft->closes.end()), draft->closes.end());
+  return DraftErrors(submission, request, decoded.errors, *draft);
 }
 
-namespace {
-
-/// Builds rows of the errors topic column by column.
-class ErrorRows {
- public:
-  explicit ErrorRows(const TopicState& topic) : topic_(topic) {}
-
-  Status Add(std::string_view state, std::optional<int64_t> of, const decode::RowError& error,
-             std::string_view shape, const std::string& sealed) {
-    const auto text = [](arrow::StringBuilder& into, std::string_view value) {
-      return FromArrow(value.empty() ? into.AppendNull() : into.Append(value));
-    };
-    SLUICE_RETURN_IF_ERROR(text(state_, state));
-    SLUICE_RETURN_IF_ERROR(FromArrow(of ? of_.Append(*of) : of_.AppendNull()));
-    SLUICE_RETURN_IF_ERROR(text(topic_name_, error.topic));
-    SLUICE_RETURN_IF_ERROR(text(code_, error.code));
-    SLUICE_RETURN_IF_ERROR(text(path_, error.path));
-    SLUICE_RETURN_IF_ERROR(text(message_, error.message));
-    SLUICE_RETURN_IF_ERROR(FromArrow(of ? row_.AppendNull() : row_.Append(error.row)));
-    SLUICE_RETURN_IF_ERROR(text(shape_, shape));
-    return FromArrow(sealed.empty() ? payload_.AppendNull() : payload_.Append(sealed));
+internal::RequestIdentity Ingest::IdentityOf(const Submission& submission) const {
+  internal::RequestIdentity request;
+  if (!submission.batch_id.empty()) request.batch = submission.client + '\0' + submission.batch_id;
+  if (!submission.replaces) return request;
+  if (submission.replaces->id.size() == sizeof(privacy::Hash128)) {
+    std::memcpy(&request.own.emplace(), submission.replaces->id.data(), sizeof(privacy::Hash128));
+  } else {
+    request.own =
+        privacy::KeyedHash(keys_.identity(), fmt::format("error {}", submission.replaces->offset));
   }
+  return request;
+}
 
-  Result<Batch> Finish(os::Timestamp now) {
-    std::unordered_map<std::string, std::shared_ptr<arrow::Array>> made;
-    const auto finish = [&](const char* name, arrow::ArrayBuilder& builder) -> Status {
-      SLUICE_ASSIGN_OR_RETURN(made[name], FromArrow(builder.Finish()));
-      return {};
-    };
-    SLUICE_RETURN_IF_ERROR(finish("state", state_));
-    SLUICE_RETURN_IF_ERROR(finish("error_offset", of_));
-    SLUICE_RETURN_IF_ERROR(finish("topic", topic_name_));
-    SLUICE_RETURN_IF_ERROR(finish("code", code_));
-    SLUICE_RETURN_IF_ERROR(finish("path", path_));
-    SLUICE_RETURN_IF_ERROR(finish("message", message_));
-    SLUICE_RETURN_IF_ERROR(finish("row_number", row_));
-    SLUICE_RETURN_IF_ERROR(finish("shape", shape_));
-    SLUICE_RETURN_IF_ERROR(finish("payload", payload_));
-    const int64_t rows = made["state"]->length();
-    arrow::ArrayVector columns;
-    for (const auto& field : topic_.frame_schema->fields()) {
-      std::shared_ptr<arrow::Array> column;
-      if (const auto found = made.find(field->name()); found != made.end()) {
-        column = found->second;
-      } else if (field->name() == "event_time") {
-        SLUICE_ASSIGN_OR_RETURN(
-            column,
-            FromArrow(arrow::MakeArrayFromScalar(
-                arrow::TimestampScalar(now.time_since_epoch().count(), field->type()), rows)));
-      } else if (field->name() == "_schema_version") {
-        SLUICE_ASSIGN_OR_RETURN(column, FromArrow(arrow::MakeArrayFromScalar(
-                                            arrow::Int32Scalar(topic_.contract().version), rows)));
-      } else {
-        SLUICE_ASSIGN_OR_RETURN(column, FromArrow(arrow::MakeArrayOfNull(field->type(), rows)));
-      }
-      columns.push_back(std::move(column));
-    }
-    return arrow::RecordBatch::Make(topic_.frame_schema, rows, std::move(columns));
+privacy::Hash128 Ingest::IdentifyError(const Submission& submission,
+                                       const internal::RequestIdentity& request,
+                                       const decode::RowError& error) {
+  if (error.topic.empty()) return request.own.value_or(kNoIdentity);
+  const auto state = Find(error.topic);
+  // Events of unknown topics may still have an `event_id`.
+  static const auto unknown = internal::IdentityContract({});
+  const auto contract = state != nullptr ? state->identity_contract : unknown;
+  if (request.Binds(*contract)) {
+    return internal::BatchRowIdentity(error.topic, request, error.row, keys_, options_.tenant);
   }
+  auto decoder = TakeDecoder();
+  const auto decoded = decoder->Decode(
+      error.payload, decode::Framing::kJson, submission.shape, error.topic,
+      [&](std::string_view) { return contract; }, clock_.Now(), options_.limits);
+  ReturnDecoder(std::move(decoder));
+  if (decoded.ok() && decoded->topics.size() == 1 && decoded->topics[0].rows.size() == 1) {
+    const decode::TopicRows& rows = decoded->topics[0];
+    event::Contract named = *contract;
+    named.topic = error.topic;
+    const auto ids =
+        internal::IdentifyRows(named, rows.batch, rows.rows, request, keys_, options_.tenant);
+    if (ids.ok()) return ids->front();
+  }
+  return request.own.value_or(kNoIdentity);
+}
 
- private:
-  const TopicState& topic_;
-  arrow::StringBuilder state_, topic_name_, code_, path_, message_, shape_;
-  arrow::Int64Builder of_, row_;
-  arrow::BinaryBuilder payload_;
-};
-
-}  // namespace
-
-Status Ingest::DraftErrors(const Submission& submission,
+Status Ingest::DraftErrors(const Submission& submission, const internal::RequestIdentity& request,
                            const std::vector<decode::RowError>& errors, internal::Draft& draft) {
   Receipt& receipt = draft.receipt;
   receipt.error = static_cast<int64_t>(errors.size());
-  if (errors.empty()) return {};
+  if (errors.empty() && draft.closes.empty()) return {};
   const auto topic = Find(catalog::kErrorsTopic);
   SLUICE_CHECK(topic != nullptr);
   ErrorRows rows(*topic);
@@ -399,10 +460,17 @@ Status Ingest::DraftErrors(const Submission& submission,
       receipt.errors.push_back({error.row, error.code, error.path, error.message});
     }
     metrics_.GetCounter("sluice_error_events_total", fmt::format("code=\"{}\"", error.code)).Add();
+    // Names that nobody declared must not make metrics grow.
+    ++draft.outcomes[Find(error.topic) != nullptr ? error.topic : std::string()].error;
+    draft.error_ids.push_back(IdentifyError(submission, request, error));
     SLUICE_ASSIGN_OR_RETURN(const std::string sealed,
                             privacy::Seal(keys_.sealing(), error.payload, kSealContext, random_));
-    SLUICE_RETURN_IF_ERROR(
-        rows.Add("open", std::nullopt, error, ShapeName(submission.shape), sealed));
+    SLUICE_RETURN_IF_ERROR(rows.Add("open", std::nullopt, error, ShapeName(submission.shape),
+                                    sealed, draft.error_ids.back()));
+    if (!internal::SupersededByIdentity(error.code)) draft.error_ids.back() = kNoIdentity;
+  }
+  for (const journal::Offset offset : draft.closes) {
+    SLUICE_RETURN_IF_ERROR(rows.Add("fixed", offset, {}, {}, {}, kNoIdentity));
   }
   SLUICE_ASSIGN_OR_RETURN(const Batch batch, rows.Finish(clock_.Now()));
   SLUICE_ASSIGN_OR_RETURN(std::string payload, columnar::SerializeBatch(*batch));
@@ -429,13 +497,20 @@ void Ingest::Commit(std::shared_ptr<internal::Draft> draft) {
       const internal::Draft::Part& part = draft->parts[i];
       const journal::Offset base = appended->bases[i];
       lander_.Add(part.topic->topic.partition, base, appended->received, part.rows);
-      if (part.topic->contract().topic != catalog::kErrorsTopic) {
+      if (part.topic->contract().topic == catalog::kErrorsTopic) {
+        for (size_t row = 0; row < draft->error_ids.size(); ++row) {
+          open_errors_->Open(base + static_cast<journal::Offset>(row), draft->error_ids[row]);
+        }
+      } else {
         draft->receipt.offsets.push_back({.topic = part.topic->contract().topic,
                                           .partition = part.topic->topic.partition,
                                           .first = base,
                                           .last = base + part.rows->num_rows() - 1});
       }
     }
+    for (const journal::Offset offset : draft->closes) open_errors_->Close(offset);
+    metrics_.GetHistogram("sluice_queryable_delay_seconds")
+        .Observe(std::chrono::duration<double>(clock_.Steady() - draft->start).count());
     Settle(draft, true);
   });
 }
@@ -462,21 +537,24 @@ void Ingest::Arrive(const std::shared_ptr<internal::Draft>& draft, bool ok) {
   if (draft->outstanding.fetch_sub(1) != 1) return;
   const bool durable = !draft->failed;
   if (durable) {
-    const Receipt& receipt = draft->receipt;
-    const auto count = [&](std::string_view outcome, int64_t rows) {
-      if (rows > 0) {
-        metrics_.GetCounter("sluice_ingest_events_total", fmt::format("outcome=\"{}\"", outcome))
+    for (const auto& [topic, outcomes] : draft->outcomes) {
+      const auto count = [&, &name = topic](std::string_view outcome, int64_t rows) {
+        if (rows == 0) return;
+        metrics_
+            .GetCounter("sluice_ingest_events_total",
+                        fmt::format("topic=\"{}\",outcome=\"{}\"", name, outcome))
             .Add(rows);
-      }
-    };
-    count("received", receipt.received);
-    count("accepted", receipt.accepted);
-    count("duplicate", receipt.duplicate);
-    count("error", receipt.error);
+      };
+      count("received", outcomes.accepted + outcomes.duplicate + outcomes.error);
+      count("accepted", outcomes.accepted);
+      count("duplicate", outcomes.duplicate);
+      count("error", outcomes.error);
+    }
     metrics_.GetHistogram("sluice_ingest_ack_seconds")
         .Observe(std::chrono::duration<double>(clock_.Steady() - draft->start).count());
   }
   if (!draft->done) return;
+  if (draft->refusal) return draft->done(*draft->refusal);
   if (!durable) {
     return draft->done(Unavailable("the rows could not be made durable; send the same body again"));
   }
@@ -505,9 +583,11 @@ Status Ingest::ResolveErrors(const std::vector<journal::Offset>& offsets, std::s
   SLUICE_CHECK(topic != nullptr);
   ErrorRows rows(*topic);
   for (const journal::Offset offset : offsets) {
-    SLUICE_RETURN_IF_ERROR(rows.Add(state, offset, {}, {}, {}));
+    SLUICE_RETURN_IF_ERROR(rows.Add(state, offset, {}, {}, {}, kNoIdentity));
   }
   auto draft = std::make_shared<internal::Draft>();
+  draft->start = clock_.Steady();
+  draft->closes = offsets;
   SLUICE_ASSIGN_OR_RETURN(const Batch batch, rows.Finish(clock_.Now()));
   SLUICE_ASSIGN_OR_RETURN(std::string payload, columnar::SerializeBatch(*batch));
   draft->frames.push_back({.kind = journal::FrameKind::kData,

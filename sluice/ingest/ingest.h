@@ -5,8 +5,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -23,14 +25,17 @@
 #include "sluice/os/clock.h"
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
+#include "sluice/privacy/keyed_hash.h"
 #include "sluice/privacy/keys.h"
 #include "sluice/store/object_store.h"
 
 namespace sluice::ingest {
 
 namespace internal {
+class OpenErrors;
 struct TopicState;
 struct Draft;
+struct RequestIdentity;
 }  // namespace internal
 
 /// What the sender waits for.
@@ -47,8 +52,17 @@ struct Submission {
   decode::Shape shape = decode::Shape::kEnvelope;
   std::string topic = {};  ///< Of Shape::kContent.
   WaitLevel wait = WaitLevel::kLog;
-  /// Identity of a row that has none of its own (a replayed error: its offset).
-  std::string fallback_identity = {};
+  /// Who sends, and the name of the body among the sender's: the identity of its rows in topics
+  /// that are deduped by batch.
+  std::string client = {};
+  std::string batch_id = {};
+  /// The open error whose event the body is, corrected or not. It is closed in the same group that
+  /// has the event, or the error that it makes now.
+  struct Replaced {
+    journal::Offset offset = 0;
+    std::string id = {};  ///< Its `_id`, 16 bytes; empty if it has none.
+  };
+  std::optional<Replaced> replaces = {};
 };
 
 struct OffsetRange {
@@ -81,6 +95,7 @@ struct IngestOptions {
   std::string tenant = "default";
   decode::DecodeLimits limits;
   DedupeOptions dedupe;
+  std::map<std::string, DedupeOptions> topic_dedupe;  ///< Where a topic differs.
   std::chrono::microseconds table_wait_max = std::chrono::seconds(60);
 };
 
@@ -105,9 +120,15 @@ class Ingest {
   /// already, because a change was cut short before its file was kept, that one stays.
   Result<catalog::Topic> RegisterAtStart(const event::Contract& contract);
 
+  /// Forgets a topic: its next events are those of an unknown one. What it has is landed before,
+  /// and the files of its table stay. kInvalid: it is one of the system's. kNotFound: there is
+  /// none.
+  Result<catalog::Topic> Remove(std::string_view topic);
+
   /// Takes one body; calls `done` once, on this thread or the journal's or the lander's.
-  /// kInvalid: refused whole, nothing is kept. kUnavailable: outcome of none or some rows unknown;
-  /// send again. kNotFound: Shape::kContent names no topic that can take it, even as errors.
+  /// kInvalid: refused whole, nothing is kept. kConflict: the same, because its batch came before
+  /// with other content. kUnavailable: outcome of none or some rows unknown; send again. kNotFound:
+  /// Shape::kContent names no topic that can take it, even as errors.
   void Submit(const Submission& submission, std::function<void(Result<Receipt>)> done);
 
   /// Records what became of open errors (`fixed`, `dropped`), by their offsets; blocks until
@@ -122,11 +143,17 @@ class Ingest {
   std::shared_ptr<internal::TopicState> Find(std::string_view topic) const;
   Result<std::shared_ptr<internal::TopicState>> Attach(const catalog::Topic& topic);
   Status RestoreFromLake(internal::TopicState& state);
+  Status RestoreOpenErrors(internal::TopicState& state);
   Status JournalSchema(internal::TopicState& state);
   Status Draft(const Submission& submission, decode::Decoded decoded,
                const std::shared_ptr<internal::Draft>& draft);
-  Status DraftErrors(const Submission& submission, const std::vector<decode::RowError>& errors,
-                     internal::Draft& draft);
+  Status DraftErrors(const Submission& submission, const internal::RequestIdentity& request,
+                     const std::vector<decode::RowError>& errors, internal::Draft& draft);
+  internal::RequestIdentity IdentityOf(const Submission& submission) const;
+  /// The identity of an event that could not be taken, as far as it can be read; else a zero hash.
+  privacy::Hash128 IdentifyError(const Submission& submission,
+                                 const internal::RequestIdentity& request,
+                                 const decode::RowError& error);
   void Commit(std::shared_ptr<internal::Draft> draft);
   /// The outcome of our own rows.
   void Settle(const std::shared_ptr<internal::Draft>& draft, bool durable);
@@ -149,6 +176,7 @@ class Ingest {
   std::mutex register_mutex_;        // One change of topics at a time.
   mutable std::shared_mutex mutex_;  // Guards topics_.
   std::unordered_map<std::string, std::shared_ptr<internal::TopicState>> topics_;
+  const std::unique_ptr<internal::OpenErrors> open_errors_;
   std::mutex decoders_mutex_;  // Guards decoders_.
   std::vector<std::unique_ptr<decode::JsonDecoder>> decoders_;
 };

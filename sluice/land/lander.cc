@@ -43,6 +43,9 @@ Result<journal::Offset> Lander::Open(const catalog::Topic& topic) {
       fmt::format("sluice/{}/{}-{}", journal_uuid_, topic.partition, topic.incarnation), topic);
   SLUICE_ASSIGN_OR_RETURN(const journal::Offset next, table->Open(), "table '{}'",
                           topic.table_path);
+  metrics_.AddGauge("sluice_table_files",
+                    fmt::format("table=\"{}.{}\"", topic.schema_name, topic.contract->table),
+                    [table] { return static_cast<double>(table->Describe().files); });
   const std::lock_guard lock(mutex_);
   tables_.emplace(topic.partition, std::move(table));
   return next;
@@ -55,8 +58,9 @@ void Lander::SetFirstKept(uint32_t partition, journal::Offset first) {
 void Lander::Add(uint32_t partition, journal::Offset base, os::Timestamp received,
                  const columnar::Batch& rows) {
   const auto table = Find(partition);
-  SLUICE_CHECK(table != nullptr);
-  table->Add(base, received, rows);
+  if (table != nullptr) return table->Add(base, received, rows);
+  const std::lock_guard lock(mutex_);
+  SLUICE_CHECK(dropped_.contains(partition));  // A request that was under way.
 }
 
 Result<ReadView> Lander::View(std::string_view schema, std::string_view table) {
@@ -80,6 +84,16 @@ void Lander::WaitLanded(uint32_t partition, journal::Offset offset, os::Monotoni
     waiters_.push_back({partition, offset, deadline, std::move(done)});
   }
   if (thread_) thread_->Wake();
+}
+
+Status Lander::Drop(uint32_t partition) {
+  const auto table = Find(partition);
+  if (table == nullptr) return NotFound("there is no partition {}", partition);
+  while (table->HasRows()) SLUICE_RETURN_IF_ERROR(Land(*table));
+  const std::lock_guard lock(mutex_);
+  tables_.erase(partition);
+  dropped_.insert(partition);
+  return {};
 }
 
 Status Lander::Adopt(std::string_view topic) {

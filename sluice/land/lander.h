@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,6 +91,9 @@ class Lander {
   void WaitLanded(uint32_t partition, journal::Offset offset, os::Monotonic deadline,
                   std::function<void(bool)> done);
 
+  /// Lands what waits, then forgets the table: what is added to it from then on goes nowhere.
+  Status Drop(uint32_t partition);
+
   /// Takes over a table that another journal filled: landing goes on behind its last offset.
   Status Adopt(std::string_view topic);
 
@@ -120,8 +124,9 @@ class Lander {
   Metrics& metrics_;
   const std::string journal_uuid_;
 
-  mutable std::mutex mutex_;  // Guards tables_, waiters_ and stopping_.
+  mutable std::mutex mutex_;  // Guards tables_, dropped_, waiters_ and stopping_.
   std::map<uint32_t, std::shared_ptr<internal::TableLander>> tables_;
+  std::set<uint32_t> dropped_;
   struct Waiter {
     uint32_t partition;
     journal::Offset offset;

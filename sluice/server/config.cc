@@ -119,6 +119,25 @@ void ReadAddress(Reader& reader, const YAML::Node& node, Config& config) {
   config.port = number;
 }
 
+void ReadDedup(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
+  reader.Map(
+      node, "dedup of a topic",
+      {{"by",
+        [&](const YAML::Node& value) {
+          const std::string text = value.IsScalar() ? value.Scalar() : "";
+          topic.by_producer = text == "producer";
+          topic.by_batch = text == "batch";
+          if (!topic.by_producer && !topic.by_batch && text != "id") {
+            reader.Mistake(value, "expected id, producer or batch");
+          }
+        }},
+       {"horizon",
+        [&](const YAML::Node& value) { reader.Duration(topic.dedupe_horizon.emplace())(value); }},
+       {"ids_max", [&](const YAML::Node& value) {
+          reader.Parsed(topic.dedupe_ids_max.emplace(), ParseSize)(value);
+        }}});
+}
+
 void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
   reader.Map(node, "a topic",
              {{"schema",
@@ -126,7 +145,8 @@ void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
                  topic.schemaless = value.IsScalar() && value.Scalar() == "none";
                  if (!topic.schemaless) reader.Mistake(value, "the only value is none");
                }},
-              {"unknown", [&](const YAML::Node& value) {
+              {"unknown",
+               [&](const YAML::Node& value) {
                  const std::string text = value.IsScalar() ? value.Scalar() : "";
                  if (text == "keep") {
                    topic.unknown = event::UnknownFields::kKeep;
@@ -137,7 +157,8 @@ void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
                  } else {
                    reader.Mistake(value, "expected keep, error or ignore");
                  }
-               }}});
+               }},
+              {"dedup", [&](const YAML::Node& value) { ReadDedup(reader, value, topic); }}});
 }
 
 Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
@@ -157,14 +178,18 @@ Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
                }},
               {"serve",
                [&](const YAML::Node& node) {
-                 reader.Map(node, "serve", {{"http", [&](const YAML::Node& value) {
-                                               ReadAddress(reader, value, config);
-                                             }}});
+                 reader.Map(node, "serve",
+                            {{"http",
+                              [&](const YAML::Node& value) { ReadAddress(reader, value, config); }},
+                             {"connections", reader.Parsed(config.connections_max, ParseSize)},
+                             {"header_time", reader.Duration(config.header_time_max)},
+                             {"body_time", reader.Duration(config.body_time_max)}});
                }},
               {"land",
                [&](const YAML::Node& node) {
                  reader.Map(node, "land",
                             {{"every", reader.Duration(config.land_every)},
+                             {"wait_max", reader.Duration(config.land_wait_max)},
                              {"bytes", reader.Parsed(config.land_bytes_max, ParseSize)}});
                }},
               {"limits",
@@ -173,6 +198,8 @@ Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
                             {{"body", reader.Parsed(config.body_bytes_max, ParseSize)},
                              {"rows", reader.Parsed(config.rows_max, ParseSize)},
                              {"row", reader.Parsed(config.row_bytes_max, ParseSize)},
+                             {"depth", reader.Parsed(config.depth_max, ParseSize)},
+                             {"queue", reader.Parsed(config.queue_bytes_max, ParseSize)},
                              {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)}});
                }},
               {"dedup",

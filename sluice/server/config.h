@@ -19,6 +19,10 @@ namespace sluice::server {
 struct TopicConfig {
   bool schemaless = false;  ///< `schema: none`
   std::optional<event::UnknownFields> unknown;
+  bool by_producer = false;  ///< `dedup: {by: producer}`
+  bool by_batch = false;     ///< `dedup: {by: batch}`
+  std::optional<std::chrono::microseconds> dedupe_horizon;
+  std::optional<uint64_t> dedupe_ids_max;
 };
 
 /// All settings of one server. Times and sizes with units in the file: `90s`, `16MiB`.
@@ -29,11 +33,17 @@ struct Config {
   std::string keys = "keys";          ///< storage.keys: the key file's folder, outside data.
   std::string address = "127.0.0.1";  ///< serve.http
   uint16_t port = 7117;
+  int connections_max = 1024;
+  std::chrono::milliseconds header_time_max{10'000};
+  std::chrono::milliseconds body_time_max{60'000};
   std::chrono::milliseconds land_every{300'000};
   int64_t land_bytes_max = 128ll << 20;
+  std::chrono::microseconds land_wait_max = std::chrono::seconds(60);  ///< Of `?wait=table`.
   uint64_t body_bytes_max = 16ull << 20;
   int64_t rows_max = 10'000;
   int64_t row_bytes_max = 1 << 20;
+  int depth_max = 64;
+  uint64_t queue_bytes_max = 256ull << 20;  ///< Rows that wait for their sync; beyond: 429.
   uint64_t query_memory_max = 1ull << 30;
   std::chrono::microseconds dedupe_horizon = std::chrono::hours(24);
   uint64_t dedupe_ids_max = 20'000'000;

@@ -8,7 +8,8 @@ namespace {
 TEST(ConfigTest, ReadsWhatIsSaidAndKeepsDefaultsElsewhere) {
   const auto config = ParseConfig(
       "version: 1\nproject: shop\nserve: {http: 127.0.0.1:8080}\nland: {every: 10s}\n"
-      "limits: {body: 1MiB}\ntopics:\n  raw.bytes: {schema: none}\n  a.b: {unknown: error}\n",
+      "limits: {body: 1MiB}\ntopics:\n  raw.bytes: {schema: none}\n  a.b: {unknown: error}\n"
+      "  moves: {dedup: {by: batch, horizon: 1h}}\n",
       "sluice.yaml");
   ASSERT_TRUE(config.ok()) << config.error().ToString();
   EXPECT_EQ(config->project, "shop");
@@ -18,6 +19,10 @@ TEST(ConfigTest, ReadsWhatIsSaidAndKeepsDefaultsElsewhere) {
   EXPECT_EQ(config->rows_max, 10'000);
   EXPECT_TRUE(config->topics.at("raw.bytes").schemaless);
   EXPECT_EQ(config->topics.at("a.b").unknown, event::UnknownFields::kError);
+  EXPECT_FALSE(config->topics.at("a.b").by_batch);
+  EXPECT_TRUE(config->topics.at("moves").by_batch);
+  EXPECT_EQ(config->topics.at("moves").dedupe_horizon, std::chrono::hours(1));
+  EXPECT_FALSE(config->topics.at("moves").dedupe_ids_max.has_value());
 }
 
 TEST(ConfigTest, NamesEveryMistakeWithItsPlace) {

@@ -102,6 +102,7 @@ Status RunningServer::Start() {
   journal_options.folder = data + "/journal";
   journal_options.segment_bytes = config_.segment_bytes;
   journal_options.free_bytes_min = config_.free_bytes_min;
+  journal_options.queue_bytes_max = config_.queue_bytes_max;
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(data), "data folder");
   SLUICE_ASSIGN_OR_RETURN(journal_,
                           journal::Journal::Open(journal_options, disk_, clock_, random_, threads_),
@@ -119,8 +120,16 @@ Status RunningServer::Start() {
   ingest::IngestOptions ingest_options;
   ingest_options.limits.rows_max = config_.rows_max;
   ingest_options.limits.row_bytes_max = config_.row_bytes_max;
+  ingest_options.limits.depth_max = config_.depth_max;
+  ingest_options.table_wait_max = config_.land_wait_max;
   ingest_options.dedupe = {.horizon = config_.dedupe_horizon,
                            .ids_max = static_cast<size_t>(config_.dedupe_ids_max)};
+  for (const auto& [topic, topic_config] : config_.topics) {
+    ingest::DedupeOptions dedupe = ingest_options.dedupe;
+    dedupe.horizon = topic_config.dedupe_horizon.value_or(dedupe.horizon);
+    dedupe.ids_max = topic_config.dedupe_ids_max.value_or(dedupe.ids_max);
+    ingest_options.topic_dedupe.emplace(topic, dedupe);
+  }
   ingest_ = std::make_unique<ingest::Ingest>(ingest_options, *journal_, *lander_, *catalog_,
                                              *store_, *keys_, clock_, random_, threads_, metrics_);
   SLUICE_RETURN_IF_ERROR(ingest_->Recover());
@@ -170,6 +179,9 @@ Status RunningServer::StartHttp() {
   http.address = config_.address;
   http.port = config_.port;
   http.body_bytes_max = config_.body_bytes_max;
+  http.connections_max = config_.connections_max;
+  http.header_time_max = config_.header_time_max;
+  http.body_time_max = config_.body_time_max;
   SLUICE_ASSIGN_OR_RETURN(http_, api::HttpServer::Start(http, [this](auto request, auto respond) {
                             routes_->Handle(std::move(request), std::move(respond));
                           }));
@@ -192,6 +204,8 @@ bool RunningServer::DiskFull() {
 event::Contract RunningServer::Configure(event::Contract contract) const {
   if (const auto found = config_.topics.find(contract.topic); found != config_.topics.end()) {
     if (found->second.unknown) contract.unknown = *found->second.unknown;
+    contract.identity.by_producer = found->second.by_producer;
+    contract.identity.by_batch = found->second.by_batch;
   }
   return contract;
 }
@@ -226,7 +240,7 @@ Status RunningServer::LoadSchemas() {
   if (!mistakes.empty()) return Error(ErrorCode::kInvalid, mistakes);
   for (const auto& [topic, topic_config] : config_.topics) {
     if (!topic_config.schemaless) continue;
-    SLUICE_RETURN_IF_ERROR(ingest_->Register(event::SchemalessContract(topic)).status(),
+    SLUICE_RETURN_IF_ERROR(ingest_->Register(Configure(event::SchemalessContract(topic))).status(),
                            "topic '{}'", topic);
   }
   return {};

@@ -1,5 +1,6 @@
 """A real server in a folder of its own, for tests."""
 
+import contextlib
 import copy
 import http.client
 import json
@@ -131,6 +132,18 @@ class Server:
                 if attempt == 1 or method != "GET":
                     raise
 
+    def ask_whole(self, method, target, body=None, headers=None):
+        """Returns (status, headers, body)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection.request(method, target, body, headers or {})
+        answer = connection.getresponse()
+        with contextlib.closing(connection):
+            return answer.status, dict(answer.getheaders()), answer.read()
+
+    def get(self, target):
+        status, answer = self.ask("GET", target)
+        return status, json.loads(answer)
+
     def send(self, topic, rows, wait="log"):
         """Sends rows as NDJSON; returns the receipt."""
         body = "".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows)
@@ -182,6 +195,13 @@ def event(number, page="/p", time_text="2026-01-05T10:00:00Z"):
 def equal(found, expected, what=""):
     if found != expected:
         raise AssertionError(f"{what}: found {found!r}, expected {expected!r}")
+
+
+def until(condition, what, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
 
 
 def run(*tests):

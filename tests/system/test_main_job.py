@@ -64,7 +64,7 @@ def errors_are_kept_shown_and_mended():
 
 def a_missing_schema_is_added_and_its_events_replayed():
     with Project() as project, Server(project) as server:
-        envelopes = [{"event": "late.topic", "producer": "p", "sequence": i, "content": {"n": i}} for i in range(10)]
+        envelopes = [{"event": "late.topic", "event_id": f"p{i}", "content": {"n": i}} for i in range(10)]
         equal(server.send("", envelopes)["error"], 10)
         schema = ('@0x8a41c6de07b35f19;\nusing Sl = import "sluice.capnp";\n'
                   'struct Late $Sl.event("late.topic") { n @0 :Int32; }\n')
@@ -107,8 +107,8 @@ def operators_see_what_goes_on():
         equal(server.ask("GET", "/readyz")[0], 200)
         server.send("shop.user-events", [event(1), event(1)])
         text = server.ask("GET", "/metrics")[1].decode()
-        assert 'sluice_ingest_events_total{outcome="accepted"} 1\n' in text, text
-        assert 'sluice_ingest_events_total{outcome="duplicate"} 1\n' in text, text
+        assert 'sluice_ingest_events_total{topic="shop.user-events",outcome="accepted"} 1\n' in text, text
+        assert 'sluice_ingest_events_total{topic="shop.user-events",outcome="duplicate"} 1\n' in text, text
         equal(server.ask("GET", "/nothing")[0], 404)
         equal(server.ask("GET", "/v1/events")[0], 405)
         equal(server.ask("POST", "/v1/sql", "copy (select 1) to '/tmp/x'")[0] in (400, 403), True)

@@ -10,7 +10,7 @@ import shutil
 import time
 
 import foreign_writer
-from server import SCHEMA, Project, Server, equal, event, run
+from server import SCHEMA, Project, Server, equal, event, run, until
 
 TOPIC = "shop.user-events"
 TABLE = "bronze.shop_user_events"
@@ -25,13 +25,6 @@ def land(server):
 
 def count(server, what="count(*), count(distinct event_id), count(distinct _offset)"):
     return server.sql(f"select {what} from {TABLE}")[0]
-
-
-def until(condition, what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
 
 
 def txn(project):
@@ -253,6 +246,37 @@ def a_row_is_known_after_its_schema_got_a_field():
                 server.stop()
 
 
+def a_topic_made_again_begins_anew():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            server.send(TOPIC, [event(i) for i in range(100)])
+            land(server)
+            server.send(TOPIC, [event(i) for i in range(100, 150)])
+            partition = server.tables()[TOPIC]["partition"]
+            address = ["--server", f"127.0.0.1:{server.port}"]
+            equal(project.command(*address, "topic", "delete", TOPIC)[0], 2, "without --yes")
+            code, out, err = project.command(*address, "topic", "delete", TOPIC, "--yes")
+            equal((code, json.loads(out)["deleted"]["files"]), (0, "default/bronze/shop_user_events"), err)
+            equal(txn(project), 149, "what it had is landed")
+            equal(server.send(TOPIC, [event(1)])["errors"][0]["code"], "SL3011")
+            equal(server.ask("POST", "/v1/sql", f"select * from {TABLE}")[0], 400)
+            equal(server.post("/v1/admin/schemas?name=user_event.capnp", SCHEMA)[0], 200)
+            # Another partition, another folder, offsets from 0, and identities that nobody has seen.
+            assert server.tables()[TOPIC]["partition"] > partition
+            receipt = server.send(TOPIC, [event(i) for i in range(10)])
+            equal((receipt["accepted"], receipt["offsets"][0]["first"]), (10, 0))
+            equal(count(server), [10, 10, 10])
+            server.kill()
+        for _ in range(2):
+            with Server(project) as server:
+                equal(count(server), [10, 10, 10])
+                equal(server.send(TOPIC, [event(i) for i in range(10)])["duplicate"], 10)
+                land(server)
+                equal(len(foreign_writer.live_files(project.table_folder("shop_user_events-2"))), 1)
+                equal(txn(project), 149)
+                server.stop()
+
+
 def a_topic_without_a_schema_keeps_bytes():
     with Project(SLOW + "topics: {raw.bytes: {schema: none}}\n") as project:
         with Server(project) as server:
@@ -280,4 +304,4 @@ def a_topic_without_a_schema_keeps_bytes():
 run(a_wiped_journal_uses_no_offset_again, a_table_put_back_is_filled_again_from_the_journal,
     a_table_put_back_beyond_the_journal_stops_with_a_report, a_foreign_restore_removes_rows_and_landing_goes_on,
     foreign_rows_are_seen_and_landing_goes_on, far_dates_in_one_body_land_in_bounded_commits,
-    one_identity_has_one_content, a_row_is_known_after_its_schema_got_a_field, a_topic_without_a_schema_keeps_bytes)
+    one_identity_has_one_content, a_topic_made_again_begins_anew, a_row_is_known_after_its_schema_got_a_field, a_topic_without_a_schema_keeps_bytes)

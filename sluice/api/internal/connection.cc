@@ -27,7 +27,7 @@ class Pending {
  public:
   Pending(std::weak_ptr<Shared> shared, std::weak_ptr<Connection> connection)
       : shared_(std::move(shared)), connection_(std::move(connection)) {}
-  ~Pending() { Send(Problem(500, "internal", "the request was dropped")); }
+  ~Pending() { Send(Problem(500, "SL5000", "the request was dropped")); }
   Pending(const Pending&) = delete;
   Pending& operator=(const Pending&) = delete;
 
@@ -65,7 +65,7 @@ void Connection::Start() {
 }
 
 void Connection::Refuse() {
-  Response full = Problem(503, "unavailable", "the server has too many connections");
+  Response full = Problem(503, "SL5033", "the server has too many connections");
   full.headers.emplace_back("Retry-After", "1");
   Write(std::move(full), Then::kClose);
 }
@@ -103,11 +103,11 @@ void Connection::ReadHead() {
   size_t length = 0;
   if (!bytes.empty() && bytes != "\r") {
     if (bytes.front() < 'A' || bytes.front() > 'Z') {
-      return Fail({400, "bad_request", "this is no HTTP request"});
+      return Fail({400, "SL4004", "this is no HTTP request"});
     }
     if (auto fault = scanner_.Scan(bytes, length)) return Fail(*fault);
     if (std::max(length, length == 0 ? bytes.size() : 0) > shared_.options.header_bytes_max) {
-      return Fail({431, "header_too_large", "the request line and header fields are too long"});
+      return Fail({431, "SL4310", "the request line and header fields are too long"});
     }
     if (length > 0) return OnHead(length);
     // The time counts from the first byte, so that sending one now and then wins nothing.
@@ -128,7 +128,7 @@ void Connection::OnHead(size_t length) {
   if (fault) return Fail(*fault);
   const uint64_t body_bytes_max = shared_.options.body_bytes_max;
   if (framing_.content_length.value_or(0) > body_bytes_max) {
-    return Fail({413, "body_too_large", "the body is larger than the server takes"});
+    return Fail({413, "SL4130", "the body is larger than the server takes"});
   }
   body_ = std::make_shared<std::string>();
   body_read_ = 0;
@@ -198,7 +198,7 @@ void Connection::OnRequest() {
     shared_.handler(std::move(request_),
                     [pending](Response response) { pending->Send(std::move(response)); });
   } catch (...) {
-    pending->Send(Problem(500, "internal", "the request failed"));
+    pending->Send(Problem(500, "SL5000", "the request failed"));
   }
 }
 
@@ -294,7 +294,7 @@ void Connection::AwaitTimer() {
 
 void Connection::OnTimeout() {
   if (state_ == State::kBody || (state_ == State::kHead && head_started_)) {
-    return Fail({408, "request_timeout", "the request took too long to arrive"});
+    return Fail({408, "SL4080", "the request took too long to arrive"});
   }
   Close();
 }

@@ -23,9 +23,10 @@ std::string SqlText(std::string_view text) {
   return quoted + "'";
 }
 
+constexpr int64_t kReplayedAtOnce = 1000;
 constexpr std::string_view kOpenErrors =
     "select e._offset, e.topic, e.code, e.path, e.message, e.row_number, e.shape, e._received_at, "
-    "e.payload from system.errors e where e.state = 'open' and not exists (select 1 from "
+    "e._id, e.payload from system.errors e where e.state = 'open' and not exists (select 1 from "
     "system.errors c where c.error_offset = e._offset)";
 
 }  // namespace
@@ -62,7 +63,7 @@ Response ErrorRoutes::List(const Call& call) {
 Result<std::vector<ErrorRoutes::OpenError>> ErrorRoutes::FindOpen(const std::string& condition,
                                                                   int64_t limit) {
   const std::string query = fmt::format(
-      "select _offset, topic, code, shape, payload from ({}) where {} "
+      "select _offset, topic, code, path, message, shape, _id, payload from ({}) where {} "
       "order by _offset limit {}",
       kOpenErrors, condition, limit);
   SLUICE_ASSIGN_OR_RETURN(const sql::QueryResult result,
@@ -79,7 +80,12 @@ Result<std::vector<ErrorRoutes::OpenError>> ErrorRoutes::FindOpen(const std::str
     if (row["_offset"].get(error.offset) != simdjson::SUCCESS) continue;  // The closing record.
     if (row["topic"].get(text) == simdjson::SUCCESS) error.topic = text;
     if (row["code"].get(text) == simdjson::SUCCESS) error.code = text;
+    if (row["path"].get(text) == simdjson::SUCCESS) error.path = text;
+    if (row["message"].get(text) == simdjson::SUCCESS) error.message = text;
     if (row["shape"].get(text) == simdjson::SUCCESS) error.shape = text;
+    if (row["_id"].get(text) == simdjson::SUCCESS) {
+      SLUICE_ASSIGN_OR_RETURN(error.id, DecodeBase64(text));
+    }
     if (row["payload"].get(text) == simdjson::SUCCESS) {
       SLUICE_ASSIGN_OR_RETURN(const std::string sealed, DecodeBase64(text));
       SLUICE_ASSIGN_OR_RETURN(error.payload, ingest_.OpenPayload(sealed));
@@ -89,22 +95,29 @@ Result<std::vector<ErrorRoutes::OpenError>> ErrorRoutes::FindOpen(const std::str
   return errors;
 }
 
-Result<ingest::Receipt> ErrorRoutes::Resend(const OpenError& error, const std::string& payload) {
-  std::string padded = payload;
-  padded.resize(payload.size() + decode::JsonDecoder::kPaddingBytes);
-  ingest::Submission submission;
-  submission.body = std::string_view(padded).substr(0, payload.size());
-  submission.framing = decode::Framing::kJson;
-  submission.shape = error.shape == "content" ? decode::Shape::kContent : decode::Shape::kEnvelope;
-  submission.topic = error.topic;
-  submission.fallback_identity = fmt::format("error {}", error.offset);
-  std::promise<Result<ingest::Receipt>> promise;
-  ingest_.Submit(submission,
-                 [&](Result<ingest::Receipt> receipt) { promise.set_value(std::move(receipt)); });
-  SLUICE_ASSIGN_OR_RETURN(ingest::Receipt receipt, promise.get_future().get());
-  // A row that failed again has an error row of its own now; the old one is closed by it.
-  SLUICE_RETURN_IF_ERROR(ingest_.ResolveErrors({error.offset}, "fixed"));
-  return receipt;
+std::vector<Result<ingest::Receipt>> ErrorRoutes::Resend(const std::vector<OpenError>& errors) {
+  // All go out before the first answer is waited for, so that they share syncs.
+  std::vector<std::future<Result<ingest::Receipt>>> answers;
+  for (const OpenError& error : errors) {
+    std::string padded = error.payload;
+    padded.resize(error.payload.size() + decode::JsonDecoder::kPaddingBytes);
+    ingest::Submission submission;
+    submission.body = std::string_view(padded).substr(0, error.payload.size());
+    submission.framing = decode::Framing::kJson;
+    submission.shape =
+        error.shape == "content" ? decode::Shape::kContent : decode::Shape::kEnvelope;
+    submission.topic = error.topic;
+    submission.replaces = {.offset = error.offset, .id = error.id};
+    auto answer = std::make_shared<std::promise<Result<ingest::Receipt>>>();
+    answers.push_back(answer->get_future());
+    ingest_.Submit(submission, [answer](Result<ingest::Receipt> receipt) {
+      answer->set_value(std::move(receipt));
+    });
+  }
+  std::vector<Result<ingest::Receipt>> receipts;
+  receipts.reserve(answers.size());
+  for (auto& answer : answers) receipts.push_back(answer.get());
+  return receipts;
 }
 
 Result<ErrorRoutes::OpenError> ErrorRoutes::FindOne(const Call& call) {
@@ -127,15 +140,19 @@ Response ErrorRoutes::Show(const Call& call) {
   out += ',';
   AppendMember(out, "code", error->code);
   out += ',';
+  AppendMember(out, "path", error->path);
+  out += ',';
+  AppendMember(out, "message", error->message);
+  out += ',';
   AppendMember(out, "payload", error->payload);
   return {.headers = {}, .body = out + "}\n"};
 }
 
 Response ErrorRoutes::Retry(const Call& call) {
-  const auto error = FindOne(call);
+  auto error = FindOne(call);
   if (!error.ok()) return ErrorResponse(error.error());
-  const std::string edited(call.request->body);
-  const auto receipt = Resend(*error, edited.empty() ? error->payload : edited);
+  if (!call.request->body.empty()) error->payload = call.request->body;
+  const auto receipt = std::move(Resend({*error}).front());
   if (!receipt.ok()) return ErrorResponse(receipt.error());
   return {.headers = {}, .body = ReceiptJson(*receipt)};
 }
@@ -148,6 +165,22 @@ Response ErrorRoutes::Drop(const Call& call) {
   return {.headers = {}, .body = "{\"dropped\":1}\n"};
 }
 
+Result<int64_t> ErrorRoutes::FindNewest() {
+  SLUICE_ASSIGN_OR_RETURN(
+      const sql::QueryResult result,
+      database_.Query("select max(_offset) as newest from system.errors", sql::Format::kNdjson));
+  simdjson::dom::parser parser;
+  simdjson::dom::document_stream rows;
+  int64_t newest = -1;
+  if (parser.parse_many(result.body).get(rows) != simdjson::SUCCESS) {
+    return Internal("an answer could not be read back");
+  }
+  for (const auto row : rows) {
+    if (row["newest"].get(newest) == simdjson::SUCCESS) break;
+  }
+  return newest;
+}
+
 Response ErrorRoutes::Replay(const Call& call) {
   std::string condition = "true";
   for (const char* const name : {"topic", "code"}) {
@@ -155,28 +188,39 @@ Response ErrorRoutes::Replay(const Call& call) {
       condition += fmt::format(" and {} = {}", name, SqlText(value));
     }
   }
-  auto found = FindOpen(condition, 100'000);
-  if (!found.ok()) return ErrorResponse(found.error());
+  int64_t found = 0;
   int64_t accepted = 0;
   int64_t duplicate = 0;
   int64_t failed = 0;
   const bool dry_run = call.Parameter("dry_run") == "true";
-  for (const OpenError& error : *found) {
-    if (dry_run) break;
-    auto receipt = Resend(error, error.payload);
-    if (!receipt.ok()) {
-      if (receipt.error().code() != ErrorCode::kInvalid) return ErrorResponse(receipt.error());
-      ++failed;  // Refused whole: its error row stays open.
-      continue;
+  const auto newest = FindNewest();
+  if (!newest.ok()) return ErrorResponse(newest.error());
+  // What fails again is a new error, behind the newest that there was: it is not tried again here.
+  for (int64_t behind = -1; behind < *newest;) {
+    auto part =
+        FindOpen(fmt::format("{} and _offset > {} and _offset <= {}", condition, behind, *newest),
+                 kReplayedAtOnce);
+    if (!part.ok()) return ErrorResponse(part.error());
+    if (part->empty()) break;
+    behind = part->back().offset;
+    found += static_cast<int64_t>(part->size());
+    if (dry_run) continue;
+    for (const auto& receipt : Resend(*part)) {
+      if (receipt.ok()) {
+        accepted += receipt->accepted;
+        duplicate += receipt->duplicate;
+        failed += receipt->error;
+      } else if (receipt.error().code() == ErrorCode::kInvalid) {
+        ++failed;  // Refused whole: its error row stays open.
+      } else {
+        return ErrorResponse(receipt.error());
+      }
     }
-    accepted += receipt->accepted;
-    duplicate += receipt->duplicate;
-    failed += receipt->error;
   }
   return {.headers = {},
           .body = fmt::format("{{\"found\":{},\"accepted\":{},\"duplicate\":{},\"error\":{},"
                               "\"dry_run\":{}}}\n",
-                              found->size(), accepted, duplicate, failed, dry_run)};
+                              found, accepted, duplicate, failed, dry_run)};
 }
 
 }  // namespace sluice::api::internal

@@ -2,6 +2,8 @@
 /// \file
 /// Error rows: /v1/admin/errors, to be listed, shown, mended, sent again, dropped.
 
+#include <vector>
+
 #include "sluice/api/router.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/sql/database.h"
@@ -29,12 +31,18 @@ class ErrorRoutes {
     std::string topic;
     std::string code;
     std::string shape;
+    std::string path;
+    std::string message;
+    std::string id;       ///< `_id`: the event's identity, if it could be read.
     std::string payload;  ///< Unsealed.
   };
   Result<std::vector<OpenError>> FindOpen(const std::string& condition, int64_t limit);
+  /// The offset of the newest row of the errors table; -1: none.
+  Result<int64_t> FindNewest();
   /// Finds the open error that the address names.
   Result<OpenError> FindOne(const Call& call);
-  Result<ingest::Receipt> Resend(const OpenError& error, const std::string& payload);
+  /// Sends events again; the receipts come in their order.
+  std::vector<Result<ingest::Receipt>> Resend(const std::vector<OpenError>& errors);
 
   ingest::Ingest& ingest_;
   sql::Database& database_;

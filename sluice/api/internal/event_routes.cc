@@ -1,11 +1,19 @@
 #include "sluice/api/internal/event_routes.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
 #include "sluice/api/problem.h"
 
 namespace sluice::api::internal {
+namespace {
+
+constexpr size_t kNameBytesMax = 200;
+
+}  // namespace
 
 void EventRoutes::AddTo(Router& router) {
   const auto take = [this](const Call& call, Respond respond) { Take(call, std::move(respond)); };
@@ -35,6 +43,13 @@ void EventRoutes::Take(const Call& call, Respond respond) {
     submission.wait = ingest::WaitLevel::kTable;
   } else if (!wait.empty() && wait != "log") {
     return respond(Problem(400, "SL4001", "wait must be none, log or table"));
+  }
+  submission.client = call.Parameter("client");
+  submission.batch_id = call.Parameter("batch_id");
+  if (submission.batch_id.empty()) submission.batch_id = request->Header("idempotency-key");
+  if (std::max(submission.client.size(), submission.batch_id.size()) > kNameBytesMax) {
+    return respond(Problem(
+        400, "SL4001", fmt::format("client and batch_id have at most {} bytes", kNameBytesMax)));
   }
   if (const Status ready = hooks_.ready(); !ready.ok()) {
     return respond(TryAgain(503, "SL5032", ready.error().message(), 1));

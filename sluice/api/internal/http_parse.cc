@@ -16,7 +16,7 @@ constexpr size_t kChunkLineBytesMax = 1u << 10;
 
 using Fields = std::map<std::string, std::string>;
 
-Fault Bad(std::string_view detail) { return Fault{400, "bad_request", detail}; }
+Fault Bad(std::string_view detail) { return Fault{400, "SL4004", detail}; }
 
 /// Fields that decide where a message ends or whose it is; twice, and two readers may pick
 /// differently.
@@ -61,8 +61,7 @@ std::string_view TakeLine(std::string_view& text) {
 std::optional<Fault> ParseFields(std::string_view text, Fields& fields) {
   size_t count = 0;
   for (std::string_view line = TakeLine(text); !line.empty(); line = TakeLine(text)) {
-    if (++count > kFieldsMax)
-      return Fault{431, "header_too_large", "there are too many header fields"};
+    if (++count > kFieldsMax) return Fault{431, "SL4310", "there are too many header fields"};
     if (auto fault = ParseField(line, fields)) return fault;
   }
   return std::nullopt;
@@ -188,7 +187,7 @@ std::optional<Fault> ParseRequestHead(std::string_view head, Request& request, F
   const bool old = version == "HTTP/1.0";
   if (!old && version != "HTTP/1.1") {
     if (version.starts_with("HTTP/") && version.size() == 8 && version[6] == '.') {
-      return Fault{505, "version_not_supported", "the server speaks HTTP/1.1"};
+      return Fault{505, "SL5050", "the server speaks HTTP/1.1"};
     }
     return Bad("the request line is malformed");
   }
@@ -205,11 +204,11 @@ std::optional<Fault> ParseRequestHead(std::string_view head, Request& request, F
   }
   if (!framing.chunked && !framing.content_length &&
       (method == "POST" || method == "PUT" || method == "PATCH")) {
-    return Fault{411, "length_required", "send a content length, 0 if there is no body, or chunks"};
+    return Fault{411, "SL4110", "send a content length, 0 if there is no body, or chunks"};
   }
   if (const std::string_view expectation = request.Header("expect"); !expectation.empty() && !old) {
     if (!EqualsIgnoringCase(expectation, "100-continue")) {
-      return Fault{417, "expectation_failed", "the only expectation understood is 100-continue"};
+      return Fault{417, "SL4170", "the only expectation understood is 100-continue"};
     }
     framing.expects_continue = true;
   }
@@ -328,7 +327,7 @@ std::optional<Fault> ChunkDecoder::Decode(std::string_view& in, std::string& out
       case State::kSize:
         if (auto fault = OnSize()) return fault;
         if (chunk_left_ > body_bytes_max_ || out.size() > body_bytes_max_ - chunk_left_) {
-          return Fault{413, "body_too_large", "the body is larger than the server takes"};
+          return Fault{413, "SL4130", "the body is larger than the server takes"};
         }
         state_ = chunk_left_ == 0 ? State::kTrailer : State::kData;
         break;
@@ -343,7 +342,7 @@ std::optional<Fault> ChunkDecoder::Decode(std::string_view& in, std::string& out
         }
         overhead_ += line_.size();
         if (overhead_ > kChunkOverheadMax) {
-          return Fault{431, "header_too_large", "the trailers are too long"};
+          return Fault{431, "SL4310", "the trailers are too long"};
         }
         Fields dropped;
         if (auto fault = ParseField(line_, dropped)) return fault;

@@ -11,6 +11,23 @@ namespace sluice::api::internal {
 void SchemaRoutes::AddTo(Router& router) {
   router.AddBlocking("POST", "/v1/admin/schemas", [this](const Call& call) { return Add(call); });
   router.AddBlocking("GET", "/v1/admin/schemas", [this](const Call&) { return List(); });
+  router.AddBlocking("DELETE", "/v1/admin/topics/{topic}",
+                     [this](const Call& call) { return Remove(call); });
+}
+
+Response SchemaRoutes::Remove(const Call& call) {
+  const auto removed = ingest_.Remove(call.Segment("topic"));
+  if (!removed.ok()) return ErrorResponse(removed.error());
+  std::string out = "{\"deleted\":{";
+  AppendMember(out, "topic", removed->contract->topic);
+  out += ',';
+  AppendMember(out, "files", removed->table_path);
+  out += ',';
+  AppendMember(
+      out, "note",
+      "the files stay; a schema that still declares the topic makes it again, empty, at the "
+      "next start");
+  return {.headers = {}, .body = out + "}}\n"};
 }
 
 Response SchemaRoutes::Add(const Call& call) {

@@ -16,6 +16,7 @@ class SchemaRoutes {
   void AddTo(Router& router);
 
  private:
+  Response Remove(const Call& call);
   Response Add(const Call& call);
   Response List() const;
 

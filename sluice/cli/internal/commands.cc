@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <iostream>
 #include <vector>
 
 #include "sluice/base/trace.h"
@@ -69,6 +70,7 @@ int Serve(const Global& global) {
   while (CaughtSignal() == 0) WaitForSignal(60'000);
   trace::Info("stopping", {{"signal", CaughtSignal()}});
   if (const Status stopped = (*server)->Stop(); !stopped.ok()) return Fail(stopped.error());
+  trace::Info("stopped", {});
   return kDone;
 }
 
@@ -136,6 +138,7 @@ int Send(const Global& global, const SendArguments& arguments) {
       (arguments.topic.empty() ? std::string("/v1/events")
                                : "/v1/events/" + api::PercentEncode(arguments.topic)) +
       "?wait=" + arguments.wait;
+  int64_t request = 0;
   const size_t begin = input->find_first_not_of(" \t\r\n");
   const bool array = begin != std::string::npos && (*input)[begin] == '[';
 
@@ -155,8 +158,14 @@ int Send(const Global& global, const SendArguments& arguments) {
     }
     const std::string_view body = std::string_view(*input).substr(at, end - at);
     at = end;
+    std::string batch;
+    if (!arguments.batch_id.empty()) {
+      // Each request is a batch of its own, of the same name in each run.
+      batch =
+          "&batch_id=" + api::PercentEncode(fmt::format("{}/{}", arguments.batch_id, request++));
+    }
     auto answer =
-        client->Ask("POST", target,
+        client->Ask("POST", target + batch,
                     {{"content-type", array ? "application/json" : "application/x-ndjson"}}, body);
     if (!answer.ok()) {
       const int code = Fail(answer.error());
@@ -233,6 +242,21 @@ int AddSchema(const Global& global, const std::string& file) {
   if (text->size() > kProjectBytesMax) return Fail(Invalid("'{}' is larger than 1 MiB", file));
   const std::string name = file == "-" ? "schema.capnp" : file.substr(file.rfind('/') + 1);
   return Print(global, "POST", "/v1/admin/schemas?name=" + api::PercentEncode(name), *text);
+}
+
+int DeleteTopic(const Global& global, const std::string& topic, bool yes) {
+  if (!yes) {
+    std::string typed;
+    if (isatty(STDIN_FILENO) == 1) {
+      std::fprintf(stderr, "type the topic's name to delete it: ");
+      std::getline(std::cin, typed);
+    }
+    if (typed != topic) {
+      std::fprintf(stderr, "error: not deleted; repeat the name, or give --yes\n");
+      return kUsage;
+    }
+  }
+  return Print(global, "DELETE", "/v1/admin/topics/" + api::PercentEncode(topic));
 }
 
 int AdoptTable(const Global& global, const std::string& topic) {

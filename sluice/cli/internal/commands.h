@@ -38,6 +38,7 @@ struct SendArguments {
   std::string topic;
   std::string wait = "log";
   int64_t batch_rows = 1000;
+  std::string batch_id;
 };
 int Send(const Global& global, const SendArguments& arguments);
 
@@ -46,6 +47,7 @@ int Init(const Global& global, const std::string& folder);
 int ShowStatus(const Global& global);
 int AddSchema(const Global& global, const std::string& file);
 int ListSchemas(const Global& global);
+int DeleteTopic(const Global& global, const std::string& topic, bool yes);
 int AdoptTable(const Global& global, const std::string& topic);
 
 struct ErrorsArguments {

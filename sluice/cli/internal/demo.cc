@@ -20,7 +20,10 @@ namespace sluice::cli::internal {
 namespace {
 
 constexpr std::string_view kProject =
-    "version: 1\nproject: demo\nstorage: {path: data}\nland: {every: 10s}\n";
+    "version: 1\nproject: demo\nstorage: {path: data}\nland: {every: 10s}\n"
+    "topics:\n"
+    "  pointer.moved: {dedup: {by: producer}}\n"
+    "  plant.sensor-readings: {dedup: {by: producer}}\n";
 
 constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
     {"user_event.capnp",

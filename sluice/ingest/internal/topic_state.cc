@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/ingest/internal/batch_mark.h"
 #include "sluice/land/table_schema.h"
 
 namespace sluice::ingest::internal {
@@ -62,15 +63,48 @@ TopicState MakeTopicState(const catalog::Topic& topic, std::shared_ptr<TopicStat
     }
   }
   state.content_columns.emplace_back("_extra");
+  state.identity_contract = IdentityContract(*topic.contract);
   state.seen = std::move(seen);
   return state;
 }
 
-Result<std::vector<privacy::Hash128>> IdentifyRows(const TopicState& topic, const Batch& rows,
-                                                   const privacy::Keys& keys,
-                                                   const std::string& tenant,
-                                                   const std::string& fallback) {
-  const event::Contract& contract = topic.contract();
+bool SupersededByIdentity(std::string_view code) { return code != kOtherContent; }
+
+std::shared_ptr<const event::Contract> IdentityContract(const event::Contract& contract) {
+  auto only = std::make_shared<event::Contract>(contract);
+  only->event_time_field.reset();
+  only->unknown = event::UnknownFields::kIgnore;
+  if (contract.schemaless) return only;
+  only->key_field.reset();
+  only->fields.clear();
+  if (contract.identity.id_field) {
+    only->fields.push_back(contract.fields[*contract.identity.id_field]);
+    only->identity.id_field = 0;
+  }
+  return only;
+}
+
+privacy::Hash128 BatchRowIdentity(const std::string& topic, const RequestIdentity& request,
+                                  int64_t row, const privacy::Keys& keys,
+                                  const std::string& tenant) {
+  std::string bytes = tenant + '\0' + topic + '\0';
+  bytes += 'b';
+  AppendBytes(bytes, row);
+  bytes += request.batch;
+  return privacy::KeyedHash(keys.identity(), bytes);
+}
+
+Result<std::vector<privacy::Hash128>> IdentifyRows(
+    const event::Contract& contract, const Batch& rows, const std::vector<int64_t>& numbers,
+    const RequestIdentity& request, const privacy::Keys& keys, const std::string& tenant) {
+  if (request.Binds(contract)) {
+    std::vector<privacy::Hash128> ids;
+    ids.reserve(numbers.size());
+    for (const int64_t row : numbers) {
+      ids.push_back(BatchRowIdentity(contract.topic, request, row, keys, tenant));
+    }
+    return ids;
+  }
   const auto column = [&](const std::string& name) { return rows->GetColumnByName(name); };
   const auto field_ids = contract.identity.id_field
                              ? column(contract.fields[*contract.identity.id_field].column)
@@ -100,10 +134,8 @@ Result<std::vector<privacy::Hash128>> IdentifyRows(const TopicState& topic, cons
       AppendBytes(bytes, epochs->IsValid(row) ? epochs->Value(row) : int64_t{0});
       AppendBytes(bytes, sequences->Value(row));
       bytes += producers->GetView(row);
-    } else if (!fallback.empty()) {
-      bytes += 'x';
-      bytes += fallback;
     } else {
+      if (request.own) ids[static_cast<size_t>(row)] = *request.own;
       continue;
     }
     ids[static_cast<size_t>(row)] = privacy::KeyedHash(keys.identity(), bytes);
@@ -112,12 +144,16 @@ Result<std::vector<privacy::Hash128>> IdentifyRows(const TopicState& topic, cons
 }
 
 Result<Batch> ToFrameRows(const TopicState& topic, const Batch& rows,
-                          const std::vector<privacy::Hash128>& ids) {
+                          const std::vector<privacy::Hash128>& ids,
+                          std::optional<uint64_t> batch_sum) {
   arrow::ArrayVector columns;
   for (const auto& field : topic.frame_schema->fields()) {
     if (field->name() != "_id") {
       auto column = rows->GetColumnByName(field->name());
       if (column == nullptr) return Internal("decoded rows lack column '{}'", field->name());
+      if (batch_sum && field->name() == "_metadata") {
+        SLUICE_ASSIGN_OR_RETURN(column, MarkMetadata(*column, *batch_sum));
+      }
       columns.push_back(std::move(column));
       continue;
     }

@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,8 @@ namespace sluice::ingest::internal {
 /// One version of a topic's contract at the door; the next version shares its dedupe.
 struct TopicState {
   struct Seen {
-    explicit Seen(const DedupeOptions& options) : dedupe(options) {}
+    explicit Seen(const DedupeOptions& options) : horizon(options.horizon), dedupe(options) {}
+    const std::chrono::microseconds horizon;
     std::mutex mutex;  // Guards dedupe.
     Dedupe dedupe;
   };
@@ -30,6 +33,7 @@ struct TopicState {
   std::string frame_schema_bytes;
   uint64_t schema_id = 0;
   std::vector<std::string> content_columns;  ///< What "same content" compares.
+  std::shared_ptr<const event::Contract> identity_contract;
   std::shared_ptr<Seen> seen;
 
   const event::Contract& contract() const { return *topic.contract; }
@@ -44,8 +48,15 @@ struct Draft {
   };
   Receipt receipt;
   std::vector<journal::NewFrame> frames;
-  std::vector<Part> parts;   ///< One a frame, in the same order.
-  std::vector<Part> claims;  ///< Claims without a frame (every row a duplicate).
+  std::vector<Part> parts;                  ///< One a frame, in the same order.
+  std::vector<Part> claims;                 ///< Claims without a frame (every row a duplicate).
+  std::vector<privacy::Hash128> error_ids;  ///< Of the error rows that the request makes.
+  std::vector<journal::Offset> closes;      ///< Open errors that end with this request.
+  std::optional<Error> refusal;             ///< Why nothing of it is kept, if not for the journal.
+  struct Outcomes {
+    int64_t accepted = 0, duplicate = 0, error = 0;
+  };
+  std::map<std::string, Outcomes> outcomes;  ///< By topic; those of unknown topics under "".
   WaitLevel wait = WaitLevel::kLog;
   std::function<void(Result<Receipt>)> done;
   os::Monotonic start{};
@@ -57,16 +68,44 @@ struct Draft {
 
 TopicState MakeTopicState(const catalog::Topic& topic, std::shared_ptr<TopicState::Seen> seen);
 
-/// Returns, for each row, its identity, or a zero hash where it has none.
-Result<std::vector<privacy::Hash128>> IdentifyRows(const TopicState& topic,
-                                                   const columnar::Batch& rows,
-                                                   const privacy::Keys& keys,
-                                                   const std::string& tenant,
-                                                   const std::string& fallback);
+/// What a request says about the identity of its rows.
+struct RequestIdentity {
+  std::string batch;                    ///< Client and batch; empty: none.
+  std::optional<privacy::Hash128> own;  ///< Of a row that has none of its own: a replayed error's.
 
-/// Puts the identities into the column `_id` and leaves only the columns of a frame.
+  bool Binds(const event::Contract& contract) const {
+    return contract.identity.by_batch && !batch.empty();
+  }
+};
+
+/// The identity of row number `row` of a batch.
+privacy::Hash128 BatchRowIdentity(const std::string& topic, const RequestIdentity& request,
+                                  int64_t row, const privacy::Keys& keys,
+                                  const std::string& tenant);
+
+/// Returns, for each row, its identity, or a zero hash where it has none. `numbers` are those of
+/// the rows in their body.
+Result<std::vector<privacy::Hash128>> IdentifyRows(const event::Contract& contract,
+                                                   const columnar::Batch& rows,
+                                                   const std::vector<int64_t>& numbers,
+                                                   const RequestIdentity& request,
+                                                   const privacy::Keys& keys,
+                                                   const std::string& tenant);
+
+/// A contract that decodes nothing of an event but what identifies it.
+std::shared_ptr<const event::Contract> IdentityContract(const event::Contract& contract);
+
+/// Whether a good row supersedes an error of this code by having its identity.
+bool SupersededByIdentity(std::string_view code);
+
+/// Puts the identities into the column `_id`, marks the rows of a batch by its sum, and leaves only
+/// the columns of a frame.
 Result<columnar::Batch> ToFrameRows(const TopicState& topic, const columnar::Batch& rows,
-                                    const std::vector<privacy::Hash128>& ids);
+                                    const std::vector<privacy::Hash128>& ids,
+                                    std::optional<uint64_t> batch_sum);
+
+/// The codes of rows of the errors table for what is not the decoder's to say.
+inline constexpr std::string_view kOtherContent = "SL3040";
 
 /// Reads `_id` of stored rows; a zero hash where there is none.
 std::vector<privacy::Hash128> StoredIds(const columnar::Batch& rows);
