@@ -79,6 +79,22 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
                   : std::make_shared<TopicState::Seen>(
                         differs == options_.topic_dedupe.end() ? options_.dedupe : differs->second);
   auto state = std::make_shared<TopicState>(internal::MakeTopicState(topic, std::move(seen)));
+  if (known == nullptr) {
+    const auto labels = fmt::format("topic=\"{}\"", topic.contract->topic);
+    const auto gauge = [&](std::string_view name, auto value) {
+      metrics_.AddGauge(name, labels, [weak = std::weak_ptr(state->seen), value] {
+        const auto topic_seen = weak.lock();
+        if (topic_seen == nullptr) return 0.0;
+        const std::lock_guard guard(topic_seen->mutex);
+        return value(topic_seen->dedupe);
+      });
+    };
+    gauge("sluice_dedupe_ids",
+          [](const Dedupe& dedupe) { return static_cast<double>(dedupe.size()); });
+    gauge("sluice_dedupe_held_seconds", [&clock = clock_](const Dedupe& dedupe) {
+      return std::chrono::duration<double>(dedupe.Held(clock.Now())).count();
+    });
+  }
   const std::unique_lock lock(mutex_);
   topics_[topic.contract->topic] = state;
   return state;
@@ -325,7 +341,7 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
     }
     internal::Draft::Outcomes& outcomes = draft->outcomes[topic->contract().topic];
     const bool any_open_errors = !open_errors_->empty();
-    bool other_batch = false;
+    int64_t replaced = 0;  // Rows of the batch that were corrected since, or of another batch.
     std::vector<int64_t> kept;
     kept.reserve(ids.size());
     Dedupe::ClaimId claim = 0;
@@ -361,7 +377,10 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
             ++outcomes.duplicate;
             break;
           case Dedupe::Verdict::kOtherContent:
-            other_batch = other_batch || batch_sum.has_value();
+            if (batch_sum) {
+              ++replaced;
+              break;
+            }
             decoded.errors.push_back({.row = rows.rows[i],
                                       .topic = rows.contract->topic,
                                       .code = std::string(kOtherContent),
@@ -372,12 +391,14 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
         }
       }
     }
-    receipt.duplicate += outcomes.duplicate;
-    if (other_batch) {
+    if (replaced > 0 &&
+        outcomes.duplicate == 0) {  // One row with this sum would prove it the same.
       draft->claims.push_back({.topic = topic, .rows = nullptr, .claim = claim});
       return Conflict(
           "SL4091: the batch came before with other content; send a new one under a new batch_id");
     }
+    outcomes.duplicate += replaced;
+    receipt.duplicate += outcomes.duplicate;
     if (kept.empty()) {
       draft->claims.push_back({.topic = topic, .rows = nullptr, .claim = claim});
       continue;
@@ -418,6 +439,22 @@ internal::RequestIdentity Ingest::IdentityOf(const Submission& submission) const
         privacy::KeyedHash(keys_.identity(), fmt::format("error {}", submission.replaces->offset));
   }
   return request;
+}
+
+bool Ingest::IsBeyondHorizon(std::string_view topic, os::Timestamp received) const {
+  const auto state = Find(topic);
+  return state != nullptr && received + state->seen->horizon / 2 < clock_.Now();
+}
+
+std::string Ingest::ReplayIdentity(const Submission& submission) {
+  const decode::RowError row{.row = 0,
+                             .topic = submission.topic,
+                             .code = {},
+                             .path = {},
+                             .message = {},
+                             .payload = submission.body};
+  const privacy::Hash128 id = IdentifyError(submission, IdentityOf(submission), row);
+  return {reinterpret_cast<const char*>(&id), sizeof(id)};
 }
 
 privacy::Hash128 Ingest::IdentifyError(const Submission& submission,
@@ -558,16 +595,27 @@ void Ingest::Arrive(const std::shared_ptr<internal::Draft>& draft, bool ok) {
   if (!durable) {
     return draft->done(Unavailable("the rows could not be made durable; send the same body again"));
   }
-  if (draft->wait != WaitLevel::kTable || draft->receipt.offsets.empty()) {
+  std::vector<OffsetRange> ranges;
+  if (draft->wait == WaitLevel::kTable) {
+    ranges = draft->receipt.offsets;
+    for (const auto& [topic, outcomes] : draft->outcomes) {
+      // A duplicate promises what its original does: all that is durable now is to land.
+      const auto state = outcomes.duplicate > 0 ? Find(topic) : nullptr;
+      if (state == nullptr) continue;
+      const uint32_t partition = state->topic.partition;
+      ranges.push_back(
+          {.topic = topic, .partition = partition, .last = journal_.NextOffset(partition) - 1});
+    }
+  }
+  if (ranges.empty()) {
     draft->receipt.landed = draft->wait == WaitLevel::kTable;
     return draft->done(std::move(draft->receipt));
   }
-  draft->outstanding = static_cast<int>(draft->receipt.offsets.size());
+  draft->outstanding = static_cast<int>(ranges.size());
   draft->receipt.landed = true;
   const os::Monotonic deadline =
       clock_.Steady() +
       std::chrono::duration_cast<std::chrono::microseconds>(options_.table_wait_max);
-  const std::vector<OffsetRange> ranges = draft->receipt.offsets;
   for (const OffsetRange& range : ranges) {
     lander_.WaitLanded(range.partition, range.last, deadline, [draft](bool landed) {
       if (!landed) draft->failed = true;

@@ -131,6 +131,12 @@ class Ingest {
   /// Shape::kContent names no topic that can take it, even as errors.
   void Submit(const Submission& submission, std::function<void(Result<Receipt>)> done);
 
+  /// Whether an event received then may no longer be known by its identity: the table must be
+  /// asked.
+  bool IsBeyondHorizon(std::string_view topic, os::Timestamp received) const;
+  /// The `_id`, 16 bytes, that the event of a submission which replaces an error would get.
+  std::string ReplayIdentity(const Submission& submission);
+
   /// Records what became of open errors (`fixed`, `dropped`), by their offsets; blocks until
   /// durable.
   Status ResolveErrors(const std::vector<journal::Offset>& offsets, std::string_view state);

@@ -58,7 +58,9 @@ struct Order $Sl.event("orders") { id @0 :Text $Sl.id; n @1 :Int64; )" +
                                                                 more_fields + "}\n"}},
                                                "o.capnp");
     ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
-    const auto topic = ingest_->Register(contracts->front());
+    event::Contract contract = contracts->front();
+    contract.identity.by_producer = true;
+    const auto topic = ingest_->Register(contract);
     ASSERT_TRUE(topic.ok()) << topic.error().ToString();
   }
 

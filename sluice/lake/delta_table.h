@@ -39,6 +39,10 @@ struct DataFile {
   std::optional<int64_t> rows;
 };
 
+/// The largest value of an integer column in the file, by its statistics; absent if they do not
+/// say.
+std::optional<int64_t> MaximumOf(const DataFile& file, std::string_view column);
+
 /// Progress of an application, committed with its rows.
 struct Transaction {
   std::string app_id;

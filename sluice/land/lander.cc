@@ -45,7 +45,10 @@ Result<journal::Offset> Lander::Open(const catalog::Topic& topic) {
                           topic.table_path);
   metrics_.AddGauge("sluice_table_files",
                     fmt::format("table=\"{}.{}\"", topic.schema_name, topic.contract->table),
-                    [table] { return static_cast<double>(table->Describe().files); });
+                    [weak = std::weak_ptr(table)] {
+                      const auto opened = weak.lock();
+                      return opened ? static_cast<double>(opened->Describe().files) : 0.0;
+                    });
   const std::lock_guard lock(mutex_);
   tables_.emplace(topic.partition, std::move(table));
   return next;

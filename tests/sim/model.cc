@@ -167,7 +167,9 @@ void Model::Verify(const std::map<std::string, SeenTopic>& topics, ForeignRows f
   std::map<Serial, int64_t> foreign;
   for (const auto& [name, topic] : topics) {
     VerifyTopic(name, topic);
-    for (const SeenRow& row : topic.rows) ++(row.code.empty() ? rows : errors)[row.serial];
+    for (const SeenRow& row : topic.rows) {
+      if (!row.closes) ++(row.code.empty() ? rows : errors)[row.serial];
+    }
     for (const auto& [serial, count] : topic.foreign) foreign[serial] += count;
   }
   VerifyRanges(topics);
@@ -201,6 +203,14 @@ void Model::VerifyTopic(const std::string& name, const SeenTopic& topic) {
       Violation(fmt::format("{}: received time goes back at offset {}", name, offset));
     }
     received = row.received_us;
+    if (row.closes) {
+      const auto closed = static_cast<size_t>(*row.closes);
+      if (*row.closes < 0 || closed >= i || topic.rows[closed].closes ||
+          track(topic.rows[closed].serial).event.error.empty()) {
+        Violation(fmt::format("{}: row {} closes {}, which is no error", name, i, *row.closes));
+      }
+      continue;
+    }
     if (row.serial < 0 || row.serial >= events()) {
       Violation(fmt::format("{}: row {} at offset {} was invented", name, row.serial, offset));
       continue;

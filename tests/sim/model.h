@@ -34,6 +34,7 @@ struct SeenRow {
   Serial serial = 0;
   std::string text;
   std::string code;  ///< Of an error row.
+  std::optional<journal::Offset> closes = {};  ///< Of a row that ends an open error: its offset.
 };
 
 /// All that can be read of one topic, in the order of offsets, and rows of other writers.

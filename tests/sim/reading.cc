@@ -39,7 +39,7 @@ Result<std::vector<columnar::Batch>> Run::ReadFile(const std::string& location) 
   }
   SLUICE_ASSIGN_OR_RETURN(auto rows,
                           columnar::ReadParquet(*bytes, {"_offset", "_received_at", "n", "text",
-                                                         "code", "payload"}));
+                                                         "code", "payload", "error_offset"}));
   files_[location] = {.bytes_hash = hash, .rows = rows};
   return rows;
 }
@@ -51,6 +51,7 @@ Status Run::ReadRows(const columnar::Batch& rows, bool errors, SeenTopic& topic)
   const auto texts = Column<arrow::StringArray>(rows, "text");
   const auto codes = Column<arrow::StringArray>(rows, "code");
   const auto payloads = Column<arrow::BinaryArray>(rows, "payload");
+  const auto closes = Column<arrow::Int64Array>(rows, "error_offset");
   for (int64_t i = 0; i < rows->num_rows(); ++i) {
     if (offsets == nullptr || offsets->IsNull(i)) {
       ++topic.foreign[numbers->Value(i)];
@@ -58,7 +59,9 @@ Status Run::ReadRows(const columnar::Batch& rows, bool errors, SeenTopic& topic)
     }
     SeenRow row{.offset = offsets->Value(i), .received_us = received->Value(i), .text = {},
                 .code = {}};
-    if (errors) {
+    if (errors && closes->IsValid(i)) {
+      row.closes = closes->Value(i);
+    } else if (errors) {
       SLUICE_ASSIGN_OR_RETURN(const std::string payload,
                               process_->ingest().OpenPayload(payloads->GetView(i)));
       row.serial = SerialOf(payload);

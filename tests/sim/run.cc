@@ -42,9 +42,11 @@ event::Contract Orders(int version) {
 }
 
 event::Contract Clicks() {
-  return Compile(
+  event::Contract contract = Compile(
       "struct Click $Sl.event(\"clicks\") { n @0 :Int64; text @1 :Text; at @2 :Text "
       "$Sl.eventTime; }");
+  contract.identity.by_producer = true;
+  return contract;
 }
 
 }  // namespace

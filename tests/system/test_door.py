@@ -70,7 +70,7 @@ def what_cannot_be_taken_is_refused_whole():
 
 
 def receipts_add_up():
-    with Project() as project, Server(project) as server:
+    with Project("land: {every: 1h}\n") as project, Server(project) as server:
         rows = [event(i) for i in range(10)] + [event(i) for i in range(5)] + ["bad\n"] * 150
         receipt = server.send(TOPIC, rows)
         equal({k: receipt[k] for k in ("received", "accepted", "duplicate", "error")},
@@ -85,13 +85,18 @@ def receipts_add_up():
         equal((status, server.tables()[TOPIC]["landed_offset"] >= receipt["offsets"][0]["last"]), (200, True))
         status, receipt = server.post(EVENTS + "?wait=table", lines(event(21)), NDJSON)
         equal((status, receipt["duplicate"]), (200, 1))
+        # A duplicate promises what the original's answer would.
+        server.send(TOPIC, [event(22)])
+        status, receipt = server.post(EVENTS + "?wait=table", lines(event(22)), NDJSON)
+        equal((status, receipt["duplicate"], server.tables()[TOPIC]["pending"]), (200, 1, 0), "a duplicate waits, too")
         metrics = server.ask("GET", "/metrics")[1].decode()
-        for outcome, rows in {"received": 168, "accepted": 12, "duplicate": 6, "error": 150}.items():
+        for outcome, rows in {"received": 170, "accepted": 13, "duplicate": 7, "error": 150}.items():
             line = f'sluice_ingest_events_total{{topic="{TOPIC}",outcome="{outcome}"}} {rows}\n'
             assert line in metrics, line + metrics
         assert 'sluice_error_events_total{code="SL3001"} 150\n' in metrics, metrics
         for name in ("sluice_ingest_ack_seconds_bucket", "sluice_queryable_delay_seconds_bucket",
                      'sluice_query_seconds_bucket{interface="http"', f'sluice_table_files{{table="bronze.shop_user_events"}}',
+                     f'sluice_dedupe_ids{{topic="{TOPIC}"}} 13\n', f'sluice_dedupe_held_seconds{{topic="{TOPIC}"}}',
                      "sluice_ingest_refused_total", "sluice_journal_bytes", "sluice_pending_events"):
             assert name in metrics, f"no {name} in\n{metrics}"
         assert "e20" not in metrics
@@ -150,6 +155,8 @@ def a_batch_is_taken_once_and_bound_to_its_content():
             # The bad row of the batch keeps its place: corrected, it is the batch's row.
             error = json.loads(server.ask("GET", "/v1/admin/errors")[1])["rows"][-1][0]
             equal(server.post(f"/v1/admin/errors/{error}/retry", '{"n": 2}')[1]["accepted"], 1)
+            equal(server.post(target, batch, NDJSON)[1]["duplicate"], 3, "the batch is still the same")
+            equal(server.post(f"/v1/admin/errors/{error}/retry", '{"n": 2}')[0], 404)
 
 
 def a_producer_counts_where_the_topic_says_so():

@@ -3,12 +3,16 @@
 import json
 import threading
 
-from server import Project, Server, equal, event, run
+from server import Project, Server, equal, event, run, until
 
 TOPIC = "shop.user-events"
 TABLE = "bronze.shop_user_events"
 LATE = ('@0x8a41c6de07b35f19;\nusing Sl = import "sluice.capnp";\n'
         'struct Late $Sl.event("late.topic") { key @0 :Text $Sl.id; n @1 :Int32; }\n')
+
+
+PLAIN = ('@0x8a41c6de07b35f20;\nusing Sl = import "sluice.capnp";\n'
+         'struct Plain $Sl.event("plain.topic") { n @0 :Int32; }\n')
 
 
 class Commands:
@@ -119,13 +123,33 @@ def a_good_row_supersedes_its_own_error():
             equal(server.sql(f"select count(*) from {TABLE}"), [[5]])
 
 
+def replay_beyond_the_horizon_looks_into_the_table():
+    with Project("dedup: {horizon: 800ms}\nland: {every: 1h}\n") as project, Server(project) as server:
+        server.send("late.topic", [{"key": f"k{i}", "n": i} for i in range(3)])
+        server.send("", [{"event": "plain.topic", "content": {"n": 1}}])
+        server.post("/v1/admin/schemas?name=late.capnp", LATE)
+        server.post("/v1/admin/schemas?name=plain.capnp", PLAIN)
+        # The sender tried two of them again, long ago: one is in the table, one in the tail.
+        equal(server.send("late.topic", [{"key": "k0", "n": 0}])["accepted"], 1)
+        server.post("/v1/admin/land")
+        equal(server.send("late.topic", [{"key": "k1", "n": 1}, {"key": "probe", "n": 0}])["accepted"], 2)
+        probe = [{"key": "probe", "n": 0}]
+        until(lambda: server.send("late.topic", probe)["accepted"] == 1, "the horizon is past")
+        answer = server.post("/v1/admin/errors/replay?topic=late.topic")[1]
+        equal((answer["found"], answer["accepted"], answer["duplicate"]), (3, 1, 2), answer)
+        equal(server.sql("select key, count(*) from bronze.late_topic where key <> 'probe' group by 1 order by 1"),
+              [["k0", 1], ["k1", 1], ["k2", 1]])
+        equal(server.post("/v1/admin/errors/replay?topic=late.topic")[1]["found"], 0)
+        error = json.loads(server.ask("GET", "/v1/admin/errors")[1])["rows"][0][0]
+        equal(server.post(f"/v1/admin/errors/{error}/retry")[1]["accepted"], 1)
+        equal(server.sql("select count(*) from bronze.plain_topic"), [[1]])
+
+
 def replay_of_events_without_identity_keeps_them_once():
     with Project() as project:
         with Server(project) as server:
             server.send("", [{"event": "plain.topic", "content": {"n": i}} for i in range(20)])
-            server.post("/v1/admin/schemas?name=plain.capnp",
-                        '@0x8a41c6de07b35f20;\nusing Sl = import "sluice.capnp";\n'
-                        'struct Plain $Sl.event("plain.topic") { n @0 :Int32; }\n')
+            server.post("/v1/admin/schemas?name=plain.capnp", PLAIN)
             # Two at once: each error is taken by one of them, and only once.
             answers = []
             threads = [threading.Thread(target=lambda: answers.append(
@@ -141,4 +165,5 @@ def replay_of_events_without_identity_keeps_them_once():
 
 
 run(one_command_repairs_the_events_of_a_missing_schema, an_error_is_shown_corrected_and_dropped,
-    a_good_row_supersedes_its_own_error, replay_of_events_without_identity_keeps_them_once)
+    a_good_row_supersedes_its_own_error, replay_beyond_the_horizon_looks_into_the_table,
+    replay_of_events_without_identity_keeps_them_once)

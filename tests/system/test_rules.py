@@ -125,6 +125,35 @@ def a_table_put_back_beyond_the_journal_stops_with_a_report():
             equal(server.send(TOPIC, [event(5000)])["duplicate"], 1)
 
 
+def a_table_that_lost_its_transactions_stops_with_a_report():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            server.send(TOPIC, [event(i) for i in range(100)])
+            land(server)
+            server.send(TOPIC, [event(i) for i in range(100, 110)])
+            server.kill()
+        log = project.table_folder() + "/_delta_log"
+        for name in os.listdir(log):  # As after a rewrite by an engine that does not keep them.
+            with open(f"{log}/{name}") as file:
+                actions = [line for line in file if "txn" not in json.loads(line)]
+            with open(f"{log}/{name}", "w") as file:
+                file.writelines(actions)
+        with Server(project) as server:
+            stopped = server.tables()[TOPIC]["stopped"]
+            assert "up to offset 99" in stopped and "no transaction" in stopped, stopped
+            equal(count(server), [110, 110, 110])
+            equal(server.send(TOPIC, [event(110)])["offsets"][0]["first"], 110)
+            land(server)
+            equal(len(project.commits()), 2)
+            equal(server.post(f"/v1/admin/tables/{TOPIC}/adopt")[0], 200)
+            land(server)
+            equal(txn(project), 110)
+            server.stop()
+        shutil.rmtree(f"{project.folder}/data/journal")
+        with Server(project) as server:
+            equal(count(server), [111, 111, 111])
+
+
 def a_foreign_restore_removes_rows_and_landing_goes_on():
     with Project(SLOW) as project, Server(project) as server:
         server.send(TOPIC, [event(i) for i in range(100)])
@@ -302,6 +331,7 @@ def a_topic_without_a_schema_keeps_bytes():
 
 
 run(a_wiped_journal_uses_no_offset_again, a_table_put_back_is_filled_again_from_the_journal,
-    a_table_put_back_beyond_the_journal_stops_with_a_report, a_foreign_restore_removes_rows_and_landing_goes_on,
+    a_table_put_back_beyond_the_journal_stops_with_a_report,
+    a_table_that_lost_its_transactions_stops_with_a_report, a_foreign_restore_removes_rows_and_landing_goes_on,
     foreign_rows_are_seen_and_landing_goes_on, far_dates_in_one_body_land_in_bounded_commits,
     one_identity_has_one_content, a_topic_made_again_begins_anew, a_row_is_known_after_its_schema_got_a_field, a_topic_without_a_schema_keeps_bytes)

@@ -5,11 +5,13 @@
 
 #include <charconv>
 #include <future>
+#include <map>
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
 #include "sluice/api/problem.h"
 #include "sluice/base/base64.h"
+#include "sluice/event/contract.h"
 
 namespace sluice::api::internal {
 namespace {
@@ -23,6 +25,17 @@ std::string SqlText(std::string_view text) {
   return quoted + "'";
 }
 
+std::string Hex(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes) out += fmt::format("{:02X}", static_cast<unsigned char>(c));
+  return out;
+}
+
+std::string Padded(std::string text) {
+  text.resize(text.size() + decode::JsonDecoder::kPaddingBytes);
+  return text;
+}
+
 constexpr int64_t kReplayedAtOnce = 1000;
 constexpr std::string_view kOpenErrors =
     "select e._offset, e.topic, e.code, e.path, e.message, e.row_number, e.shape, e._received_at, "
@@ -30,6 +43,16 @@ constexpr std::string_view kOpenErrors =
     "system.errors c where c.error_offset = e._offset)";
 
 }  // namespace
+
+ingest::Submission ErrorRoutes::SubmissionOf(const OpenError& error, const std::string& padded) {
+  ingest::Submission submission;
+  submission.body = std::string_view(padded).substr(0, error.payload.size());
+  submission.framing = decode::Framing::kJson;
+  submission.shape = error.shape == "content" ? decode::Shape::kContent : decode::Shape::kEnvelope;
+  submission.topic = error.topic;
+  submission.replaces = {.offset = error.offset, .id = error.id};
+  return submission;
+}
 
 void ErrorRoutes::AddTo(Router& router) {
   router.AddBlocking("GET", "/v1/admin/errors", [this](const Call& call) { return List(call); });
@@ -63,7 +86,9 @@ Response ErrorRoutes::List(const Call& call) {
 Result<std::vector<ErrorRoutes::OpenError>> ErrorRoutes::FindOpen(const std::string& condition,
                                                                   int64_t limit) {
   const std::string query = fmt::format(
-      "select _offset, topic, code, path, message, shape, _id, payload from ({}) where {} "
+      "select _offset, topic, code, epoch_us(_received_at) as received_us, path, message, shape, "
+      "_id, "
+      "payload from ({}) where {} "
       "order by _offset limit {}",
       kOpenErrors, condition, limit);
   SLUICE_ASSIGN_OR_RETURN(const sql::QueryResult result,
@@ -80,6 +105,7 @@ Result<std::vector<ErrorRoutes::OpenError>> ErrorRoutes::FindOpen(const std::str
     if (row["_offset"].get(error.offset) != simdjson::SUCCESS) continue;  // The closing record.
     if (row["topic"].get(text) == simdjson::SUCCESS) error.topic = text;
     if (row["code"].get(text) == simdjson::SUCCESS) error.code = text;
+    if (row["received_us"].get(error.received_us) != simdjson::SUCCESS) error.received_us = 0;
     if (row["path"].get(text) == simdjson::SUCCESS) error.path = text;
     if (row["message"].get(text) == simdjson::SUCCESS) error.message = text;
     if (row["shape"].get(text) == simdjson::SUCCESS) error.shape = text;
@@ -96,28 +122,67 @@ Result<std::vector<ErrorRoutes::OpenError>> ErrorRoutes::FindOpen(const std::str
 }
 
 std::vector<Result<ingest::Receipt>> ErrorRoutes::Resend(const std::vector<OpenError>& errors) {
+  const auto landed = FindLanded(errors);
+  if (!landed.ok()) return {errors.size(), landed.error()};
   // All go out before the first answer is waited for, so that they share syncs.
   std::vector<std::future<Result<ingest::Receipt>>> answers;
-  for (const OpenError& error : errors) {
-    std::string padded = error.payload;
-    padded.resize(error.payload.size() + decode::JsonDecoder::kPaddingBytes);
-    ingest::Submission submission;
-    submission.body = std::string_view(padded).substr(0, error.payload.size());
-    submission.framing = decode::Framing::kJson;
-    submission.shape =
-        error.shape == "content" ? decode::Shape::kContent : decode::Shape::kEnvelope;
-    submission.topic = error.topic;
-    submission.replaces = {.offset = error.offset, .id = error.id};
+  std::vector<int64_t> done;
+  for (size_t i = 0; i < errors.size(); ++i) {
+    const OpenError& error = errors[i];
     auto answer = std::make_shared<std::promise<Result<ingest::Receipt>>>();
     answers.push_back(answer->get_future());
-    ingest_.Submit(submission, [answer](Result<ingest::Receipt> receipt) {
+    if ((*landed)[i]) {
+      done.push_back(error.offset);
+      ingest::Receipt known;
+      known.received = known.duplicate = 1;
+      answer->set_value(std::move(known));
+      continue;
+    }
+    const std::string padded = Padded(error.payload);
+    ingest_.Submit(SubmissionOf(error, padded), [answer](Result<ingest::Receipt> receipt) {
       answer->set_value(std::move(receipt));
     });
+  }
+  if (!done.empty()) {
+    const Status closed = ingest_.ResolveErrors(done, "fixed");
+    if (!closed.ok()) return {errors.size(), closed.error()};
   }
   std::vector<Result<ingest::Receipt>> receipts;
   receipts.reserve(answers.size());
   for (auto& answer : answers) receipts.push_back(answer.get());
   return receipts;
+}
+
+Result<std::vector<bool>> ErrorRoutes::FindLanded(const std::vector<OpenError>& errors) {
+  std::map<std::string, std::multimap<std::string, size_t>> asked;  // By topic: identities as hex.
+  for (size_t i = 0; i < errors.size(); ++i) {
+    const os::Timestamp received{std::chrono::microseconds(errors[i].received_us)};
+    if (!ingest_.IsBeyondHorizon(errors[i].topic, received)) continue;
+    const std::string padded = Padded(errors[i].payload);
+    asked[errors[i].topic].emplace(Hex(ingest_.ReplayIdentity(SubmissionOf(errors[i], padded))), i);
+  }
+  std::vector<bool> landed(errors.size());
+  for (const auto& [topic, ids] : asked) {
+    std::string query =
+        fmt::format("select distinct hex(_id) as id from bronze.\"{}\" where hex(_id) in (",
+                    event::TableName(topic));
+    for (const auto& [id, index] : ids) query += fmt::format("'{}',", id);
+    query.back() = ')';
+    SLUICE_ASSIGN_OR_RETURN(const sql::QueryResult result,
+                            database_.Query(query, sql::Format::kNdjson));
+    simdjson::dom::parser parser;
+    simdjson::dom::document_stream rows;
+    if (parser.parse_many(result.body).get(rows) != simdjson::SUCCESS) {
+      return Internal("an answer could not be read back");
+    }
+    for (const auto row : rows) {
+      std::string_view id;
+      if (row["id"].get(id) != simdjson::SUCCESS) continue;
+      const auto [begin, end] = ids.equal_range(std::string(id));
+      for (auto found = begin; found != end; ++found) landed[found->second] = true;
+    }
+  }
+  return landed;
 }
 
 Result<ErrorRoutes::OpenError> ErrorRoutes::FindOne(const Call& call) {

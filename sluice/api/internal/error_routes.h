@@ -31,11 +31,14 @@ class ErrorRoutes {
     std::string topic;
     std::string code;
     std::string shape;
+    int64_t received_us = 0;
     std::string path;
     std::string message;
     std::string id;       ///< `_id`: the event's identity, if it could be read.
     std::string payload;  ///< Unsealed.
   };
+  /// What sends an error's event again; `padded` is its payload and room behind it.
+  static ingest::Submission SubmissionOf(const OpenError& error, const std::string& padded);
   Result<std::vector<OpenError>> FindOpen(const std::string& condition, int64_t limit);
   /// The offset of the newest row of the errors table; -1: none.
   Result<int64_t> FindNewest();
@@ -43,6 +46,8 @@ class ErrorRoutes {
   Result<OpenError> FindOne(const Call& call);
   /// Sends events again; the receipts come in their order.
   std::vector<Result<ingest::Receipt>> Resend(const std::vector<OpenError>& errors);
+  /// Which of them are in their table already, though dedupe may have forgotten it.
+  Result<std::vector<bool>> FindLanded(const std::vector<OpenError>& errors);
 
   ingest::Ingest& ingest_;
   sql::Database& database_;

@@ -299,3 +299,17 @@ std::optional<int64_t> RowsOf(std::string_view stats) {
 }
 
 }  // namespace sluice::lake::internal
+
+namespace sluice::lake {
+
+std::optional<int64_t> MaximumOf(const DataFile& file, std::string_view column) {
+  simdjson::dom::parser parser;
+  int64_t maximum = 0;
+  if (parser.parse(file.stats.data(), file.stats.size())["maxValues"][column].get(maximum) !=
+      simdjson::SUCCESS) {
+    return std::nullopt;
+  }
+  return maximum;
+}
+
+}  // namespace sluice::lake

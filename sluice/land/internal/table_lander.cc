@@ -56,6 +56,20 @@ Result<journal::Offset> TableLander::Open() {
       known = std::max(known, transaction.version);
     }
   }
+  if (known < 0) {
+    for (const lake::DataFile& file : snapshot_->files()) {
+      known = std::max(known, lake::MaximumOf(file, "_offset").value_or(-1));
+    }
+    if (known >= 0) {
+      stopped_ = fmt::format(
+          "the table has rows up to offset {}, but no transaction that says what has landed: "
+          "another writer did not keep it; if no row is missing, let landing go on behind them "
+          "with "
+          "`sluice table adopt {}`",
+          known, topic_.contract->topic);
+      trace::Error("landing stopped", {{"table", topic_.table_path}, {"reason", stopped_}});
+    }
+  }
   landed_ = known;
   end_ = known + 1;
   if (const Status owned = CheckOwnership(*snapshot_); !owned.ok()) {
