@@ -103,12 +103,25 @@ def early_answers(calls, folder, identity):
     return checked, early
 
 
+def journal_syncs(calls, folder):
+    """The calls that sync a file of the journal. Numbers of descriptors are used again and again."""
+    files, syncs = {}, set()
+    for call in calls:  # In the order of their ends.
+        if call.name == "openat" and call.result >= 0:
+            files[call.result] = folder in call.bytes.decode()
+        elif call.name == "close":
+            files.pop(call.descriptor, None)
+        elif call.name in ("fsync", "fdatasync") and files.get(call.descriptor):
+            syncs.add(call)
+    return syncs
+
+
 def doctored(calls, folder):
     """Recordings of servers that would be wrong, by what is wrong with them."""
-    opened = {c.result: c.bytes.decode() for c in calls if c.name == "openat" and c.result >= 0}
+    syncs = journal_syncs(calls, folder)
 
     def journal_sync(call):
-        return call.name in ("fsync", "fdatasync") and folder in opened.get(call.descriptor, "")
+        return call in syncs
 
     def answer(call):
         return call.name in ("sendto", "sendmsg", "write", "writev") and call.bytes.startswith(b"HTTP/1.1 200")
