@@ -40,7 +40,8 @@ Result<journal::Offset> Lander::Open(const catalog::Topic& topic) {
   }
   auto table = std::make_shared<internal::TableLander>(
       options_, store_, clock_, random_,
-      fmt::format("sluice/{}/{}-{}", journal_uuid_, topic.partition, topic.incarnation), topic);
+      fmt::format("sluice/{}/{}-{}", journal_uuid_, topic.partition, topic.incarnation), topic,
+      tail_bytes_);
   SLUICE_ASSIGN_OR_RETURN(const journal::Offset next, table->Open(), "table '{}'",
                           topic.table_path);
   metrics_.AddGauge("sluice_table_files",
@@ -150,8 +151,17 @@ std::optional<os::Wait> Lander::Step() {
   return kTick;
 }
 
+// When half of what may be in memory is, tables with more than their share of it are due: many that
+// are small would else fill it up without any being large enough to land.
+int64_t Lander::BytesMax(size_t tables) const {
+  const int64_t half = options_.tail_bytes_max / 2;
+  if (tail_bytes_ <= half) return options_.bytes_max;
+  return std::min(options_.bytes_max, half / static_cast<int64_t>(tables));
+}
+
 void Lander::LandDue() {
-  for (const auto& table : All()) {
+  const auto tables = All();
+  for (const auto& table : tables) {
     const os::Monotonic now = clock_.Steady();
     bool waited_for = false;
     {
@@ -161,7 +171,7 @@ void Lander::LandDue() {
         return waiter.partition == table->partition();
       });
     }
-    if (!(table->Due(now) || (waited_for && table->HasRows()))) continue;
+    if (!(table->Due(now, BytesMax(tables.size())) || (waited_for && table->HasRows()))) continue;
     const auto retry = retry_at_.find(table->partition());
     if (retry != retry_at_.end() && now < retry->second) continue;
     if (const Status landed = Land(*table); !landed.ok()) {

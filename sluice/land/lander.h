@@ -2,6 +2,7 @@
 /// \file
 /// Journal → tables: keeps the rows not yet landed for readers, and lands them exactly once.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -33,8 +34,9 @@ class TableLander;
 
 struct LandOptions {
   std::chrono::milliseconds every{300'000};
-  int64_t bytes_max = 128ll << 20;  ///< A table lands at once when this much waits.
-  int dates_max = 512;              ///< Event dates in one commit; the rest waits for the next.
+  int64_t bytes_max = 128ll << 20;       ///< A table lands at once when this much waits.
+  int64_t tail_bytes_max = 256ll << 20;  ///< Of all tables; beyond, Behind() says so.
+  int dates_max = 512;  ///< Event dates in one commit; the rest waits for the next.
   std::string tenant = "default";
 };
 
@@ -81,6 +83,9 @@ class Lander {
   void Add(uint32_t partition, journal::Offset base, os::Timestamp received,
            const columnar::Batch& rows);
 
+  /// Whether more rows wait in memory than tail_bytes_max: whoever can should hold new ones back.
+  bool Behind() const { return tail_bytes_ > options_.tail_bytes_max; }
+
   /// kNotFound: no such table.
   Result<ReadView> View(std::string_view schema, std::string_view table);
 
@@ -112,6 +117,8 @@ class Lander {
   std::optional<os::Wait> Step();
   void LandDue();
   void AnswerWaiters();
+  /// How many bytes make a table due now.
+  int64_t BytesMax(size_t tables) const;
   std::shared_ptr<internal::TableLander> Find(uint32_t partition) const;
   std::vector<std::shared_ptr<internal::TableLander>> All() const;
   Status Land(internal::TableLander& table);
@@ -123,6 +130,7 @@ class Lander {
   os::Threads& threads_;
   Metrics& metrics_;
   const std::string journal_uuid_;
+  std::atomic<int64_t> tail_bytes_{0};
 
   mutable std::mutex mutex_;  // Guards tables_, dropped_, waiters_ and stopping_.
   std::map<uint32_t, std::shared_ptr<internal::TableLander>> tables_;

@@ -374,5 +374,25 @@ TEST_F(LanderTest, KnowsItsTablesOnly) {
   EXPECT_EQ(lander_->View("silver", "clicks").error().code(), ErrorCode::kNotFound);
 }
 
+TEST_F(LanderTest, IsBehindWhileTooMuchWaits) {
+  options_.tail_bytes_max = 100'000;
+  Restart("journal-1");
+  const std::vector<int> large(600, 1);  // Kept as it is; small ones are joined.
+  while (!lander_->Behind()) {
+    ASSERT_LT(next_, 100'000);
+    Add(next_ % 5 == 0 ? large : std::vector<int>{1});
+  }
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_FALSE(lander_->Behind());
+  for (int round = 0; round < 30; ++round) {  // Nothing of what has landed stays counted.
+    Add(large);
+    Add({1, 2});
+    ASSERT_TRUE(lander_->View("bronze", "clicks").ok());
+    ASSERT_TRUE(lander_->LandAll().ok());
+  }
+  EXPECT_FALSE(lander_->Behind());
+  EXPECT_EQ(Seen(), UpTo(next_));
+}
+
 }  // namespace
 }  // namespace sluice::land

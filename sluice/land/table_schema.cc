@@ -1,6 +1,7 @@
 #include "sluice/land/table_schema.h"
 
 #include <arrow/api.h>
+#include <arrow/util/bitmap_ops.h>
 #include <fmt/chrono.h>
 
 #include <algorithm>
@@ -50,6 +51,25 @@ Result<std::shared_ptr<arrow::Array>> DatesOf(const arrow::TimestampArray& times
   for (int64_t i = 0; i < times.length(); ++i) values[i] = DayOf(times.Value(i));
   return std::shared_ptr<arrow::Array>(
       std::make_shared<arrow::Date32Array>(times.length(), std::move(buffer)));
+}
+
+/// Ids have one size in frames and any in tables, where Delta has no type for it. Their bytes are
+/// shared.
+Result<std::shared_ptr<arrow::Array>> ToBinary(const arrow::FixedSizeBinaryArray& ids) {
+  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> offsets,
+                          FromArrow(arrow::AllocateBuffer((ids.length() + 1) * 4)));
+  const int32_t width = ids.byte_width();
+  auto* const ends = reinterpret_cast<int32_t*>(offsets->mutable_data());
+  for (int64_t i = 0; i <= ids.length(); ++i) ends[i] = static_cast<int32_t>(i) * width;
+  std::shared_ptr<arrow::Buffer> nulls;
+  if (ids.null_count() > 0) {
+    SLUICE_ASSIGN_OR_RETURN(nulls, FromArrow(arrow::internal::CopyBitmap(
+                                       arrow::default_memory_pool(), ids.null_bitmap_data(),
+                                       ids.offset(), ids.length())));
+  }
+  auto bytes = arrow::SliceBuffer(ids.values(), ids.offset() * width, ids.length() * width);
+  return std::shared_ptr<arrow::Array>(std::make_shared<arrow::BinaryArray>(
+      ids.length(), std::move(offsets), std::move(bytes), std::move(nulls), ids.null_count()));
 }
 
 }  // namespace
@@ -108,18 +128,8 @@ Result<Batch> ToTableRows(const Schema& schema, const Batch& rows, uint32_t part
     } else if (found->type()->Equals(*field->type())) {
       column = std::move(found);
     } else if (name == "_id" && found->type_id() == arrow::Type::FIXED_SIZE_BINARY) {
-      const auto& ids = static_cast<const arrow::FixedSizeBinaryArray&>(*found);
-      arrow::BinaryBuilder builder;
-      SLUICE_RETURN_IF_ERROR(FromArrow(builder.Reserve(count)));
-      SLUICE_RETURN_IF_ERROR(FromArrow(builder.ReserveData(count * ids.byte_width())));
-      for (int64_t i = 0; i < count; ++i) {
-        if (ids.IsNull(i)) {
-          builder.UnsafeAppendNull();
-        } else {
-          builder.UnsafeAppend(ids.GetValue(i), ids.byte_width());
-        }
-      }
-      SLUICE_ASSIGN_OR_RETURN(column, FromArrow(builder.Finish()));
+      SLUICE_ASSIGN_OR_RETURN(column,
+                              ToBinary(static_cast<const arrow::FixedSizeBinaryArray&>(*found)));
     } else {
       return Corrupt("column '{}' of a frame is {}, expected {}", name, found->type()->ToString(),
                      field->type()->ToString());
@@ -138,36 +148,42 @@ const arrow::Date32Array& Dates(const Batch& rows) {
 }  // namespace
 
 Result<std::vector<DatedRows>> SplitByDate(const std::vector<Batch>& rows) {
+  struct Run {
+    int32_t date;
+    int64_t begin;
+    int64_t end;
+  };
+  // Beyond, picking rows one by one is cheaper for all who read them than many small slices.
+  constexpr size_t kRunsMax = 8;
   std::map<int32_t, std::vector<Batch>> parts;
+  std::vector<Run> runs;
   for (const Batch& batch : rows) {
-    const auto& dates = Dates(batch);
-    std::map<int32_t, std::vector<int64_t>> picked;
-    std::vector<int64_t>* last = nullptr;
-    int32_t last_date = 0;
-    for (int64_t i = 0; i < dates.length(); ++i) {
-      const int32_t date = dates.Value(i);
-      if (last == nullptr || date != last_date) {
-        last = &picked[date];
-        last_date = date;
-      }
-      last->push_back(i);
-    }
     const int column = batch->schema()->GetFieldIndex(std::string(kDateColumn));
     SLUICE_ASSIGN_OR_RETURN(const Batch bare, FromArrow(batch->RemoveColumn(column)));
-    for (const auto& [date, indices] : picked) {
-      if (picked.size() == 1) {
-        parts[date].push_back(bare);
-        continue;
+    const int32_t* const dates = Dates(batch).raw_values();
+    runs.clear();
+    for (int64_t i = 0; i < batch->num_rows(); ++i) {
+      if (i == 0 || dates[i] != dates[i - 1]) runs.push_back({dates[i], i, i});
+      ++runs.back().end;
+    }
+    if (runs.size() <= kRunsMax) {
+      for (const Run& run : runs) {
+        parts[run.date].push_back(bare->Slice(run.begin, run.end - run.begin));
       }
+      continue;
+    }
+    std::map<int32_t, std::vector<int64_t>> picked;
+    for (const Run& run : runs) {
+      std::vector<int64_t>& indices = picked[run.date];
+      for (int64_t i = run.begin; i < run.end; ++i) indices.push_back(i);
+    }
+    for (const auto& [date, indices] : picked) {
       SLUICE_ASSIGN_OR_RETURN(Batch part, columnar::Take(*bare, indices));
       parts[date].push_back(std::move(part));
     }
   }
   std::vector<DatedRows> split;
-  for (const auto& [date, batches] : parts) {
-    SLUICE_ASSIGN_OR_RETURN(Batch joined, columnar::Concatenate(batches));
-    split.push_back({date, std::move(joined)});
-  }
+  for (auto& [date, batches] : parts) split.push_back({date, std::move(batches)});
   return split;
 }
 

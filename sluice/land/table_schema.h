@@ -33,10 +33,11 @@ Result<columnar::Batch> ToTableRows(const columnar::Schema& schema, const column
 /// The rows of one event date.
 struct DatedRows {
   int32_t date = 0;  ///< Days since 1970.
-  columnar::Batch rows;
+  std::vector<columnar::Batch> batches;
 };
 
-/// Splits table rows by event_date, keeping their order, without that column.
+/// Splits table rows by event_date, keeping their order, without that column. Rows in the order of
+/// time are not copied.
 Result<std::vector<DatedRows>> SplitByDate(const std::vector<columnar::Batch>& rows);
 
 /// How many leading rows hold at most `dates_max` dates.

@@ -91,13 +91,15 @@ TEST(TableSchemaTest, SplitsByDateAndKeepsTheOrderWithinEach) {
   const auto split = *SplitByDate({TableRows({kDay, 0, kDay + 1}), TableRows({1, 5 * kDay}, 3)});
   ASSERT_EQ(split.size(), 3u);
   EXPECT_EQ(split[0].date, 0);
-  EXPECT_EQ(split[0].rows->num_rows(), 2);
-  EXPECT_EQ(Text(split[0].rows, "_offset", 0), "1");
-  EXPECT_EQ(Text(split[0].rows, "_offset", 1), "3");
+  const columnar::Batch first = *columnar::Concatenate(split[0].batches);
+  const columnar::Batch second = *columnar::Concatenate(split[1].batches);
+  EXPECT_EQ(first->num_rows(), 2);
+  EXPECT_EQ(Text(first, "_offset", 0), "1");
+  EXPECT_EQ(Text(first, "_offset", 1), "3");
   EXPECT_EQ(split[1].date, 1);
-  EXPECT_EQ(Text(split[1].rows, "_offset", 1), "2");
+  EXPECT_EQ(Text(second, "_offset", 1), "2");
   EXPECT_EQ(split[2].date, 5);
-  EXPECT_EQ(split[0].rows->GetColumnByName("event_date"), nullptr);
+  EXPECT_EQ(first->GetColumnByName("event_date"), nullptr);
 }
 
 TEST(TableSchemaTest, CountsTheLeadingRowsOfAFewDates) {
@@ -111,6 +113,22 @@ TEST(TableSchemaTest, WritesDatesAsHivePathsHaveThem) {
   EXPECT_EQ(DateText(0), "1970-01-01");
   EXPECT_EQ(DateText(11'504), "2001-07-01");
   EXPECT_EQ(DateText(-719'162), "0001-01-01");
+}
+
+TEST(SplitByDateTest, KeepsTheOrderOfEachDateHoweverOftenItChanges) {
+  std::vector<int64_t> times;
+  for (int64_t i = 0; i < 30; ++i) times.push_back((i % 2 + 1) * kDay + i);
+  const auto split = *SplitByDate(
+      {TableRows({kDay, kDay, 2 * kDay}), TableRows(times, 3), TableRows({0, kDay}, 33)->Slice(1)});
+  ASSERT_EQ(split.size(), 2u);
+  const columnar::Batch odd = *columnar::Concatenate(split[0].batches);
+  ASSERT_EQ(odd->num_rows(), 18);
+  EXPECT_EQ(Text(odd, "_offset", 1), "1");
+  for (int64_t i = 0; i < 15; ++i) {
+    EXPECT_EQ(Text(odd, "_offset", 2 + i), std::to_string(3 + 2 * i));
+  }
+  EXPECT_EQ(Text(odd, "_offset", 17), "34");
+  EXPECT_EQ(split[1].date, 2);
 }
 
 }  // namespace

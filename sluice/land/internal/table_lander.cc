@@ -12,10 +12,11 @@ namespace {
 
 using columnar::Batch;
 
-// Tiny batches cost a query far more than their rows: 30,000 of one row took 99 ms, 10 large ones
-// 10 ms.
-constexpr int64_t kCoalesceRows = 16 << 10;
-constexpr int64_t kChunkRowsMin = 2 << 10;
+// Tiny batches cost a query, and memory, far more than their rows: 30,000 of one row took 99 ms, 10
+// large ones 10 ms. Those of this size or more are left as they are: joining them costs a copy.
+constexpr int64_t kChunkRowsMin = 512;
+constexpr size_t kPendingFramesMax = 64;
+constexpr int64_t kAddedBytes = 40;  // Of the columns that a row gets on its way to the table.
 constexpr std::chrono::milliseconds kRefreshEvery{500};
 constexpr std::string_view kAppPrefix = "sluice/";
 
@@ -23,12 +24,13 @@ constexpr std::string_view kAppPrefix = "sluice/";
 
 TableLander::TableLander(const LandOptions& options, store::ObjectStore& store,
                          const os::Clock& clock, os::Random& random, std::string app_id,
-                         catalog::Topic topic)
+                         catalog::Topic topic, std::atomic<int64_t>& tail_bytes)
     : options_(options),
       store_(store),
       clock_(clock),
       app_id_(std::move(app_id)),
       partition_(topic.partition),
+      tail_bytes_(tail_bytes),
       topic_(std::move(topic)),
       table_(store, topic_.table_path, clock, random),
       schema_(TableSchema(*topic_.contract)) {}
@@ -178,6 +180,11 @@ void TableLander::SetFirstKept(journal::Offset first) {
   trace::Error("landing stopped", {{"table", topic_.table_path}, {"reason", stopped_}});
 }
 
+void TableLander::Count(int64_t bytes) {
+  bytes_ += bytes;
+  tail_bytes_ += bytes;
+}
+
 void TableLander::Add(journal::Offset base, os::Timestamp received, const Batch& rows) {
   const std::lock_guard lock(mutex_);
   Batch fresh = rows;
@@ -188,10 +195,10 @@ void TableLander::Add(journal::Offset base, os::Timestamp received, const Batch&
   }
   if (!oldest_) oldest_ = clock_.Steady();
   end_ = base + fresh->num_rows();
-  pending_rows_ += fresh->num_rows();
-  bytes_ += columnar::MemoryBytes(*fresh);
-  pending_.push_back({base, received, std::move(fresh)});
-  if (pending_rows_ >= kCoalesceRows) {
+  const int64_t bytes = columnar::MemoryBytes(*fresh) + fresh->num_rows() * kAddedBytes;
+  Count(bytes);
+  pending_.push_back({base, received, std::move(fresh), bytes});
+  if (pending_.size() >= kPendingFramesMax) {
     if (const Status merged = Coalesce(); !merged.ok()) {
       stopped_ = merged.error().message();
       trace::Error("tail broken", {{"table", topic_.table_path}, {"reason", stopped_}});
@@ -201,38 +208,47 @@ void TableLander::Add(journal::Offset base, os::Timestamp received, const Batch&
 
 Status TableLander::Coalesce() {
   if (pending_.empty()) return {};
-  std::vector<Batch> parts;
+  std::vector<Batch> small;  // Neighbours that are to be joined.
+  int64_t small_rows = 0;
   journal::Offset base = pending_.front().base;
   if (!chunks_.empty() && chunks_.back().rows->num_rows() < kChunkRowsMin &&
       chunks_.back().base + chunks_.back().rows->num_rows() == base) {
     base = chunks_.back().base;
-    bytes_ -= columnar::MemoryBytes(*chunks_.back().rows);
-    parts.push_back(std::move(chunks_.back().rows));
+    small_rows = chunks_.back().rows->num_rows();
+    small.push_back(std::move(chunks_.back().rows));
+    Count(-chunks_.back().bytes);
     chunks_.pop_back();
   }
-  journal::Offset next = base + (parts.empty() ? 0 : parts.front()->num_rows());
   const auto flush = [&]() -> Status {
-    if (parts.empty()) return {};
-    SLUICE_ASSIGN_OR_RETURN(Batch joined, columnar::Concatenate(parts));
-    bytes_ += columnar::MemoryBytes(*joined);
-    chunks_.push_back({base, std::move(joined)});
-    parts.clear();
+    if (small.empty()) return {};
+    SLUICE_ASSIGN_OR_RETURN(Batch joined, columnar::Concatenate(small));
+    const int64_t bytes = columnar::MemoryBytes(*joined);
+    Count(bytes);
+    chunks_.push_back({base, std::move(joined), bytes});
+    small.clear();
+    small_rows = 0;
     return {};
   };
   for (const Pending& frame : pending_) {
-    if (frame.base != next) {  // A hole is never filled later: offsets only grow.
+    const int64_t count = frame.rows->num_rows();
+    // A hole is never filled later: offsets only grow.
+    if (frame.base != base + small_rows || count >= kChunkRowsMin || small_rows >= kChunkRowsMin) {
       SLUICE_RETURN_IF_ERROR(flush());
       base = frame.base;
     }
-    next = frame.base + frame.rows->num_rows();
-    bytes_ -= columnar::MemoryBytes(*frame.rows);
     SLUICE_ASSIGN_OR_RETURN(Batch rows, ToTableRows(schema_, frame.rows, partition_, frame.base,
                                                     frame.received, options_.tenant));
-    parts.push_back(std::move(rows));
+    if (count >= kChunkRowsMin) {
+      chunks_.push_back({frame.base, std::move(rows), frame.bytes});
+      base = frame.base + count;
+    } else {
+      Count(-frame.bytes);
+      small.push_back(std::move(rows));
+      small_rows += count;
+    }
   }
   SLUICE_RETURN_IF_ERROR(flush());
   pending_.clear();
-  pending_rows_ = 0;
   return {};
 }
 
@@ -241,13 +257,12 @@ void TableLander::DropLanded() {
     Chunk& first = chunks_.front();
     const int64_t landed = landed_ + 1 - first.base;
     if (landed <= 0) break;
-    bytes_ -= columnar::MemoryBytes(*first.rows);
     if (landed < first.rows->num_rows()) {
       first.rows = first.rows->Slice(landed);
       first.base += landed;
-      bytes_ += columnar::MemoryBytes(*first.rows);
       break;
     }
+    Count(-first.bytes);
     chunks_.pop_front();
   }
   oldest_.reset();
@@ -327,7 +342,7 @@ Result<journal::Offset> TableLander::Land() {
   std::vector<lake::NewFile> files;
   for (const DatedRows& part : dated) {
     files.push_back({.partition_values = {{std::string(kDateColumn), DateText(part.date)}},
-                     .batches = {part.rows}});
+                     .batches = part.batches});
   }
   lake::AppendOptions append;
   append.operation = "LAND";
@@ -368,10 +383,10 @@ Result<journal::Offset> TableLander::Land() {
   return last + 1;
 }
 
-bool TableLander::Due(os::Monotonic now) const {
+bool TableLander::Due(os::Monotonic now, int64_t bytes_max) const {
   const std::lock_guard lock(mutex_);
   if (!stopped_.empty() || !oldest_) return false;
-  return bytes_ >= options_.bytes_max || now - *oldest_ >= options_.every;
+  return bytes_ >= bytes_max || now - *oldest_ >= options_.every;
 }
 
 bool TableLander::HasRows() const {

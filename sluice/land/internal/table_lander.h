@@ -2,6 +2,7 @@
 /// \file
 /// One table of the lander: its snapshot, its tail, and landing what lies between.
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -20,8 +21,10 @@ namespace sluice::land::internal {
 /// Thread-safe. Holds no lock while it does I/O on the store, but for the refresh of View().
 class TableLander {
  public:
+  /// `tail_bytes` is what all tables have in memory together.
   TableLander(const LandOptions& options, store::ObjectStore& store, const os::Clock& clock,
-              os::Random& random, std::string app_id, catalog::Topic topic);
+              os::Random& random, std::string app_id, catalog::Topic topic,
+              std::atomic<int64_t>& tail_bytes);
 
   /// Makes or loads the table; returns the first offset it does not have.
   Result<journal::Offset> Open();
@@ -39,8 +42,8 @@ class TableLander {
   /// same time the table lets one win.
   Result<journal::Offset> Land();
 
-  /// Whether Land() is due: by bytes, or because the oldest row has waited for options.every.
-  bool Due(os::Monotonic now) const;
+  /// Whether Land() is due: `bytes_max` wait, or the oldest row has waited for options.every.
+  bool Due(os::Monotonic now, int64_t bytes_max) const;
   bool HasRows() const;
   TableStatus Describe() const;
   uint32_t partition() const { return partition_; }
@@ -50,12 +53,16 @@ class TableLander {
     journal::Offset base;
     os::Timestamp received;
     columnar::Batch rows;
+    int64_t bytes;
   };
   struct Chunk {
     journal::Offset base;
     columnar::Batch rows;  ///< In the table's columns.
+    int64_t bytes;         ///< Of its memory, as counted in bytes_.
   };
 
+  /// Counts rows that came into memory, or left it.
+  void Count(int64_t bytes);
   /// Turns pending frames into chunks of useful size. The mutex must be held.
   Status Coalesce();
   /// Drops chunks that the snapshot has. The mutex must be held.
@@ -72,6 +79,7 @@ class TableLander {
   const os::Clock& clock_;
   const std::string app_id_;
   const uint32_t partition_;
+  std::atomic<int64_t>& tail_bytes_;
 
   mutable std::mutex mutex_;  // Guards what follows.
   catalog::Topic topic_;
@@ -84,7 +92,6 @@ class TableLander {
   journal::Offset landed_ = -1;
   journal::Offset end_ = 0;
   std::vector<Pending> pending_;
-  int64_t pending_rows_ = 0;
   std::deque<Chunk> chunks_;
   int64_t bytes_ = 0;  ///< Of pending frames and chunks.
   std::optional<os::Monotonic> oldest_;
