@@ -28,6 +28,7 @@ using internal::kOtherContent;
 using internal::TopicState;
 
 constexpr size_t kErrorsShownMax = 100;
+constexpr size_t kPrefetchRows = 12;  // Covers the wait for memory at some 10 ns a row.
 constexpr std::string_view kSealContext = "error payload";
 const privacy::Hash128 kNoIdentity{};
 
@@ -277,6 +278,10 @@ void Ingest::Submit(const Submission& submission, std::function<void(Result<Rece
   draft->done = std::move(done);
   draft->wait = submission.wait;
   draft->start = clock_.Steady();
+  if (lander_.Behind()) {
+    metrics_.GetCounter("sluice_ingest_put_off_total").Add();
+    return draft->done(Unavailable("the tables are behind; send the same body again later"));
+  }
   if (submission.shape == decode::Shape::kContent) {
     Status named = event::CheckTopicName(submission.topic);
     if (named.ok() && submission.topic == catalog::kErrorsTopic) {
@@ -352,6 +357,7 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
       const os::Timestamp now = clock_.Now();
       claim = dedupe.Begin();
       for (size_t i = 0; i < ids.size(); ++i) {
+        if (i + kPrefetchRows < ids.size()) dedupe.Prefetch(ids[i + kPrefetchRows]);
         if (ids[i] == kNoIdentity) {
           ++receipt.without_identity;
           kept.push_back(static_cast<int64_t>(i));

@@ -322,7 +322,7 @@ TEST_F(LanderTest, ALandingDuringANewContractLosesNothing) {
     const std::vector<DatedRows> split = *SplitByDate({rows});
     for (const DatedRows& part : split) {
       files.push_back(
-          {.partition_values = {{"event_date", DateText(part.date)}}, .batches = {part.rows}});
+          {.partition_values = {{"event_date", DateText(part.date)}}, .batches = part.batches});
     }
     const auto appended = ours.Append(
         *ours.Load(), files, {.transactions = {{.app_id = "sluice/journal-1/7-1", .version = 1}}});

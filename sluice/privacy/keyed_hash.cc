@@ -37,26 +37,54 @@ struct State {
   }
 };
 
-}  // namespace
-
-Hash128 KeyedHash(const std::array<std::byte, 16>& key, std::string_view bytes) {
+State Begin(const std::array<std::byte, 16>& key) {
   uint64_t k0 = 0;
   uint64_t k1 = 0;
   std::memcpy(&k0, key.data(), 8);
   std::memcpy(&k1, key.data() + 8, 8);
-  State state{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d ^ 0xee, k0 ^ 0x6c7967656e657261,
-              k1 ^ 0x7465646279746573};
+  return {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d ^ 0xee, k0 ^ 0x6c7967656e657261,
+          k1 ^ 0x7465646279746573};
+}
 
+uint64_t LoadWord(const char* bytes, size_t size) {
+  uint64_t word = 0;
+  if (size > 0) std::memcpy(&word, bytes, size);
+  return word;
+}
+
+}  // namespace
+
+Hash128 KeyedHash(const std::array<std::byte, 16>& key, std::string_view bytes) {
+  return PrefixedHash(key, {})(bytes);
+}
+
+PrefixedHash::PrefixedHash(const std::array<std::byte, 16>& key, std::string_view prefix)
+    : size_(prefix.size()) {
+  State state = Begin(key);
+  size_t at = 0;
+  for (; at + 8 <= prefix.size(); at += 8) state.Absorb(LoadWord(prefix.data() + at, 8));
+  rest_ = LoadWord(prefix.data() + at, prefix.size() - at);
+  state_ = {state.v0, state.v1, state.v2, state.v3};
+}
+
+Hash128 PrefixedHash::operator()(std::string_view bytes) const {
+  State state{state_[0], state_[1], state_[2], state_[3]};
+  const size_t shift = size_ % 8 * 8;  // Bits of `rest` that are taken.
+  uint64_t rest = rest_;
   size_t at = 0;
   for (; at + 8 <= bytes.size(); at += 8) {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + at, 8);
-    state.Absorb(word);
+    const uint64_t word = LoadWord(bytes.data() + at, 8);
+    state.Absorb(rest | word << shift);
+    rest = shift == 0 ? 0 : word >> (64 - shift);
   }
-  uint64_t last = static_cast<uint64_t>(bytes.size()) << 56;
-  uint64_t rest = 0;
-  if (at < bytes.size()) std::memcpy(&rest, bytes.data() + at, bytes.size() - at);
-  state.Absorb(last | rest);
+  const size_t left = bytes.size() - at;
+  const uint64_t word = LoadWord(bytes.data() + at, left);
+  rest |= word << shift;
+  if (shift / 8 + left >= 8) {
+    state.Absorb(rest);
+    rest = shift == 0 ? 0 : word >> (64 - shift);
+  }
+  state.Absorb(static_cast<uint64_t>(size_ + bytes.size()) << 56 | rest);
 
   Hash128 hash;
   state.v2 ^= 0xee;

@@ -23,6 +23,20 @@ TEST(KeyedHashTest, AgreesWithTheReferenceVectors) {
   EXPECT_EQ(HexOf(KeyedHash(key, std::string(1, '\0'))), "da87c1d86b99af44347659119b22fc45");
 }
 
+TEST(KeyedHashTest, IsTheSameForAPrefixHashedApart) {
+  std::array<std::byte, 16> key{};
+  key[3] = std::byte{5};
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += static_cast<char>(i * 37);
+  for (size_t size = 0; size <= text.size(); ++size) {
+    const std::string_view whole = std::string_view(text).substr(0, size);
+    for (size_t cut = 0; cut <= size; ++cut) {
+      EXPECT_EQ(PrefixedHash(key, whole.substr(0, cut))(whole.substr(cut)), KeyedHash(key, whole))
+          << cut << " of " << size;
+    }
+  }
+}
+
 TEST(SealTest, OpensOnlyWithTheSameKeyContextAndBytes) {
   os::SimulatedRandom random(7);
   std::array<std::byte, 32> key{};

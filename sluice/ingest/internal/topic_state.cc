@@ -18,32 +18,32 @@ void AppendBytes(std::string& out, const auto& value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 
-/// Appends a type-independent form of a value, so that the identity survives a widened column.
-void AppendValue(std::string& out, const arrow::Array& column, int64_t row) {
+/// Returns a type-independent form of a value, so that the identity survives a widened column; it
+/// lies in the column or in `bytes`.
+std::string_view IdentityBytes(const arrow::Array& column, int64_t row, std::string& bytes) {
+  bytes.clear();
   switch (column.type_id()) {
     case arrow::Type::STRING:
-      out += static_cast<const arrow::StringArray&>(column).GetView(row);
-      return;
     case arrow::Type::BINARY:
-      out += static_cast<const arrow::BinaryArray&>(column).GetView(row);
-      return;
+      return static_cast<const arrow::BinaryArray&>(column).GetView(row);
     case arrow::Type::INT64:
-      AppendBytes(out, static_cast<const arrow::Int64Array&>(column).Value(row));
-      return;
+      AppendBytes(bytes, static_cast<const arrow::Int64Array&>(column).Value(row));
+      break;
     case arrow::Type::INT32:
-      AppendBytes(out, int64_t{static_cast<const arrow::Int32Array&>(column).Value(row)});
-      return;
+      AppendBytes(bytes, int64_t{static_cast<const arrow::Int32Array&>(column).Value(row)});
+      break;
     case arrow::Type::INT16:
-      AppendBytes(out, int64_t{static_cast<const arrow::Int16Array&>(column).Value(row)});
-      return;
+      AppendBytes(bytes, int64_t{static_cast<const arrow::Int16Array&>(column).Value(row)});
+      break;
     case arrow::Type::INT8:
-      AppendBytes(out, int64_t{static_cast<const arrow::Int8Array&>(column).Value(row)});
-      return;
+      AppendBytes(bytes, int64_t{static_cast<const arrow::Int8Array&>(column).Value(row)});
+      break;
     default: {
       const auto scalar = column.GetScalar(row);
-      if (scalar.ok()) out += scalar.ValueUnsafe()->ToString();
+      if (scalar.ok()) bytes += scalar.ValueUnsafe()->ToString();
     }
   }
+  return bytes;
 }
 
 }  // namespace
@@ -119,26 +119,26 @@ Result<std::vector<privacy::Hash128>> IdentifyRows(
 
   std::vector<privacy::Hash128> ids(static_cast<size_t>(rows->num_rows()));
   const std::string scope = tenant + '\0' + contract.topic + '\0';
+  const privacy::PrefixedHash by_field(keys.identity(), scope + 'f');
+  const privacy::PrefixedHash by_event_id(keys.identity(), scope + 'e');
+  const privacy::PrefixedHash by_producer(keys.identity(), scope + 'p');
   std::string bytes;
   for (int64_t row = 0; row < rows->num_rows(); ++row) {
-    bytes.assign(scope);
+    privacy::Hash128& id = ids[static_cast<size_t>(row)];
     if (field_ids != nullptr && field_ids->IsValid(row)) {
-      bytes += 'f';
-      AppendValue(bytes, *field_ids, row);
+      id = by_field(IdentityBytes(*field_ids, row, bytes));
     } else if (event_ids->IsValid(row)) {
-      bytes += 'e';
-      AppendValue(bytes, *event_ids, row);
+      id = by_event_id(IdentityBytes(*event_ids, row, bytes));
     } else if (contract.identity.by_producer && producers->IsValid(row) &&
                sequences->IsValid(row)) {
-      bytes += 'p';
+      bytes.clear();
       AppendBytes(bytes, epochs->IsValid(row) ? epochs->Value(row) : int64_t{0});
       AppendBytes(bytes, sequences->Value(row));
       bytes += producers->GetView(row);
-    } else {
-      if (request.own) ids[static_cast<size_t>(row)] = *request.own;
-      continue;
+      id = by_producer(bytes);
+    } else if (request.own) {
+      id = *request.own;
     }
-    ids[static_cast<size_t>(row)] = privacy::KeyedHash(keys.identity(), bytes);
   }
   return ids;
 }
