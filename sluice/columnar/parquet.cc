@@ -17,6 +17,7 @@
 
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/columnar/internal/string_output.h"
+#include "sluice/columnar/internal/text_dictionary.h"
 
 namespace sluice::columnar {
 
@@ -52,13 +53,55 @@ bool HasUsefulOrder(const arrow::DataType& type) {
 
 bool IsNested(const arrow::DataType& type) { return type.num_fields() > 0; }
 
+// The rows as they are written, and what is known of columns beyond what the writer finds out.
+struct Prepared {
+  std::shared_ptr<arrow::Table> table;
+  std::map<std::string, std::shared_ptr<arrow::StringArray>> dictionaries;
+};
+
+// A larger dictionary has no bounds in the file's own statistics: for each of its pages the writer
+// would sort out which values the page has, which takes longer than all else.
+constexpr int64_t kValuesWithBoundsMax = 256;
+
+Result<Prepared> Prepare(const Schema& schema, const std::vector<Batch>& batches,
+                         const ParquetOptions& options) {
+  Prepared prepared;
+  SLUICE_ASSIGN_OR_RETURN(prepared.table,
+                          FromArrow(arrow::Table::FromRecordBatches(schema, batches)));
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector columns;
+  for (int i = 0; i < schema->num_fields(); ++i) {
+    std::shared_ptr<arrow::Field> field = schema->field(i);
+    std::shared_ptr<arrow::ChunkedArray> column = prepared.table->column(i);
+    const bool is_random =
+        std::ranges::find(options.random_columns, field->name()) != options.random_columns.end();
+    if (field->type()->id() == arrow::Type::STRING && !is_random) {
+      SLUICE_ASSIGN_OR_RETURN(const auto made, internal::MakeDictionary(*column));
+      if (made.rows != nullptr) {
+        prepared.dictionaries.emplace(field->name(), made.values);
+        column = std::make_shared<arrow::ChunkedArray>(made.rows);
+        field = field->WithType(made.rows->type());
+      }
+    }
+    // Without nulls in this file, nobody need write and read which rows are null.
+    if (!IsNested(*field->type()) && column->null_count() == 0) field = field->WithNullable(false);
+    fields.push_back(std::move(field));
+    columns.push_back(std::move(column));
+  }
+  prepared.table = arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns),
+                                      prepared.table->num_rows());
+  return prepared;
+}
+
 std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& schema,
+                                                          const Prepared& prepared,
                                                           const ParquetOptions& options) {
   parquet::WriterProperties::Builder builder;
   builder.created_by("sluice")
       ->version(parquet::ParquetVersion::PARQUET_2_6)
       ->compression(parquet::Compression::ZSTD)
       ->compression_level(1)
+      ->write_batch_size(8192)  // Rows that the writer takes at a time.
       ->max_row_group_length(options.row_group_rows_max)
       ->data_pagesize(128 * 1024)  // Small pages, so that the page index prunes.
       ->max_rows_per_page(20'000)
@@ -68,6 +111,16 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
     if (IsInt64Sequence(*field->type())) {
       // Offsets, sequences and times: differences are a third of the dictionary's bytes and time.
       builder.disable_dictionary(name)->encoding(name, parquet::Encoding::DELTA_BINARY_PACKED);
+    } else if (field->type()->id() == arrow::Type::STRING) {
+      const auto dictionary = prepared.dictionaries.find(name);
+      if (dictionary == prepared.dictionaries.end()) {
+        // Lengths apart from the text: half the time of a dictionary that fills up in vain, and the
+        // text compresses better.
+        builder.disable_dictionary(name)->encoding(name,
+                                                   parquet::Encoding::DELTA_LENGTH_BYTE_ARRAY);
+      } else if (dictionary->second->length() > kValuesWithBoundsMax) {
+        builder.disable_statistics(name);
+      }
     }
   }
   for (const std::string& name : options.random_columns) {
@@ -154,14 +207,35 @@ bool Widen(ColumnStatistics& bounds, const parquet::Statistics* statistics) {
   return true;
 }
 
-// Takes what the writer counted on its way instead of looking at every value once more.
-std::map<std::string, ColumnStatistics> Summarize(const arrow::Table& table,
+// Every value of the dictionary is in some row.
+void SetBounds(ColumnStatistics& bounds, const arrow::StringArray& values) {
+  constexpr size_t kTextMax = 4096;  // As the writer's own.
+  std::string_view low = values.GetView(0);
+  std::string_view high = low;
+  for (int64_t i = 1; i < values.length(); ++i) {
+    const std::string_view value = values.GetView(i);
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  if (std::max(low.size(), high.size()) > kTextMax) return;
+  bounds.minimum = std::make_shared<arrow::StringScalar>(std::string(low));
+  bounds.maximum = std::make_shared<arrow::StringScalar>(std::string(high));
+}
+
+// Takes what was counted on the way instead of looking at every value once more.
+std::map<std::string, ColumnStatistics> Summarize(const Prepared& prepared,
                                                   const parquet::FileMetaData& written) {
+  const arrow::Table& table = *prepared.table;
   std::map<std::string, ColumnStatistics> result;
   for (int i = 0; i < table.num_columns(); ++i) {
     ColumnStatistics& statistics = result[table.field(i)->name()];
     statistics.null_count = table.column(i)->null_count();
     const arrow::DataType& type = *table.field(i)->type();
+    if (const auto dictionary = prepared.dictionaries.find(table.field(i)->name());
+        dictionary != prepared.dictionaries.end()) {
+      if (dictionary->second->length() > 0) SetBounds(statistics, *dictionary->second);
+      continue;
+    }
     if (IsNested(type) || !HasUsefulOrder(type) || HasNan(*table.column(i))) continue;
     const int leaf = written.schema()->ColumnIndex(table.field(i)->name());
     if (leaf < 0) continue;
@@ -177,10 +251,14 @@ std::map<std::string, ColumnStatistics> Summarize(const arrow::Table& table,
 
 Result<ParquetFile> Write(const Schema& schema, const std::vector<Batch>& batches,
                           const ParquetOptions& options) {
-  SLUICE_ASSIGN_OR_RETURN(const auto table,
-                          FromArrow(arrow::Table::FromRecordBatches(schema, batches)));
+  SLUICE_ASSIGN_OR_RETURN(const Prepared prepared, Prepare(schema, batches, options));
+  const arrow::Table& table = *prepared.table;
   ParquetFile file;
-  file.rows = table->num_rows();
+  file.rows = table.num_rows();
+  // More than enough, mostly; what is not used takes no memory.
+  int64_t memory = 0;
+  for (const Batch& batch : batches) memory += MemoryBytes(*batch);
+  file.bytes.reserve(static_cast<size_t>(memory));
   const auto output = std::make_shared<internal::StringOutput>(file.bytes);
   const auto arrow_properties = parquet::ArrowWriterProperties::Builder()
                                     .coerce_timestamps(arrow::TimeUnit::MICRO)
@@ -188,11 +266,11 @@ Result<ParquetFile> Write(const Schema& schema, const std::vector<Batch>& batche
                                     ->build();
   SLUICE_ASSIGN_OR_RETURN(const auto writer,
                           FromArrow(parquet::arrow::FileWriter::Open(
-                              *schema, arrow::default_memory_pool(), output,
-                              MakeProperties(*schema, options), arrow_properties)));
-  SLUICE_RETURN_IF_ERROR(FromArrow(writer->WriteTable(*table, options.row_group_rows_max)));
+                              *table.schema(), arrow::default_memory_pool(), output,
+                              MakeProperties(*schema, prepared, options), arrow_properties)));
+  SLUICE_RETURN_IF_ERROR(FromArrow(writer->WriteTable(table, options.row_group_rows_max)));
   SLUICE_RETURN_IF_ERROR(FromArrow(writer->Close()));
-  file.columns = Summarize(*table, *writer->metadata());
+  file.columns = Summarize(prepared, *writer->metadata());
   return file;
 }
 

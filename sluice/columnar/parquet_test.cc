@@ -108,6 +108,60 @@ TEST(ParquetTest, UsesTheSettingsOfEachColumn) {
   EXPECT_TRUE(group->ColumnChunk(0)->GetColumnIndexLocation().has_value());
 }
 
+TEST(ParquetTest, StoresTextByHowOftenItRepeats) {
+  const auto schema =
+      arrow::schema({arrow::field("few", arrow::utf8()), arrow::field("many", arrow::utf8()),
+                     arrow::field("unique", arrow::utf8())});
+  std::vector<Batch> batches;
+  for (int part = 0; part < 50; ++part) {
+    arrow::StringBuilder few, many, unique;
+    for (int i = 0; i < 1000; ++i) {
+      const int row = part * 1000 + i;
+      // Nulls in some of the batches only.
+      ASSERT_TRUE((part % 3 == 1 && i % 7 == 0 ? few.AppendNull()
+                                               : few.Append("f" + std::to_string(row % 10)))
+                      .ok());
+      ASSERT_TRUE(many.Append("m" + std::to_string(row * 7919 % 20'000 + 10'000)).ok());
+      ASSERT_TRUE(unique.Append("u" + std::to_string(row + 100'000)).ok());
+    }
+    batches.push_back(arrow::RecordBatch::Make(
+        schema, 1000,
+        {few.Finish().ValueOrDie(), many.Finish().ValueOrDie(), unique.Finish().ValueOrDie()}));
+  }
+  batches[7] = batches[7]->Slice(100, 800);
+  const auto file = WriteParquet(schema, batches, {.row_group_rows_max = 30'000});
+  ASSERT_TRUE(file.ok()) << file.error().ToString();
+  const Batch read = *Concatenate(*ReadParquet(file->bytes));
+  const Batch written = *Concatenate(batches);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(read->column(i)->Equals(*written->column(i))) << i;
+  // Only a column with nulls may have them in the file.
+  EXPECT_TRUE(read->schema()->field(0)->nullable());
+  EXPECT_FALSE(read->schema()->field(1)->nullable());
+
+  const auto reader = parquet::ParquetFileReader::Open(
+      std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(file->bytes)));
+  for (int group = 0; group < 2; ++group) {
+    const auto metadata = reader->metadata()->RowGroup(group);
+    const auto has = [&](int column, parquet::Encoding::type encoding) {
+      const auto encodings = metadata->ColumnChunk(column)->encodings();
+      return std::ranges::find(encodings, encoding) != encodings.end();
+    };
+    EXPECT_TRUE(has(0, parquet::Encoding::RLE_DICTIONARY));
+    EXPECT_TRUE(metadata->ColumnChunk(0)->is_stats_set());
+    EXPECT_TRUE(has(1, parquet::Encoding::RLE_DICTIONARY));
+    EXPECT_TRUE(has(2, parquet::Encoding::DELTA_LENGTH_BYTE_ARRAY));
+    EXPECT_FALSE(has(2, parquet::Encoding::RLE_DICTIONARY));
+  }
+  const auto bounds = [&](const std::string& name) {
+    return file->columns.at(name).minimum->ToString() + " " +
+           file->columns.at(name).maximum->ToString();
+  };
+  EXPECT_EQ(bounds("few"), "f0 f9");
+  EXPECT_EQ(bounds("many"), "m10000 m29999");
+  EXPECT_EQ(bounds("unique"), "u100000 u149999");
+  EXPECT_EQ(file->columns.at("few").null_count, written->column(0)->null_count());
+}
+
 TEST(ParquetTest, WritesNoRows) {
   const auto schema = Sample()->schema();
   const auto file = WriteParquet(schema, {});

@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include "sluice/cli/command_line.h"
+#include "sluice/columnar/memory.h"
 
 int main(int argc, char** argv) {
+  sluice::columnar::UseProcessMemory();
   const int code = sluice::cli::RunCommandLine(argc, argv);
   // Everything has been stopped in order by now. Destructors of globals inside the linked libraries
   // are not worth their risk: some free what others still use (docs/adr/0002-linking.md).
