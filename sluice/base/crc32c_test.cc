@@ -32,5 +32,17 @@ TEST(Crc32cTest, IsTheSameByTableAndInParts) {
   }
 }
 
+TEST(Crc32cTest, IsTheSameForLongTexts) {
+  std::mt19937_64 engine(2);
+  std::string text(40'000, '\0');
+  for (char& c : text) c = static_cast<char>(engine());
+  const auto bytes = std::as_bytes(std::span(text));
+  for (int i = 0; i < 200; ++i) {
+    const auto part = bytes.subspan(engine() % 64, engine() % 39'000);
+    const auto so_far = static_cast<uint32_t>(engine());
+    EXPECT_EQ(Crc32c(part, so_far), internal::Crc32cByTable(part, so_far)) << part.size();
+  }
+}
+
 }  // namespace
 }  // namespace sluice
