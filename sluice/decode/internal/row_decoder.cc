@@ -8,7 +8,7 @@ namespace sluice::decode::internal {
 
 namespace {
 
-constexpr size_t kCachedContractsMax = 64;
+constexpr size_t kCachedContractsMax = 1024;
 constexpr size_t kCachedBytesMax = 64 << 20;
 
 }  // namespace
@@ -38,12 +38,16 @@ bool Iterate(simdjson::ondemand::parser& parser, std::string_view text,
 
 void RowDecoder::Begin(const BodyContext& context) {
   context_ = context;
-  size_t bytes = 0;
-  for (const auto& [contract, columns] : columns_) {
-    columns->Clear();
-    bytes += columns->MemoryBytes();
+  // Only what the last body used has anything to clear: there may be a thousand topics.
+  for (const auto& [name, topic] : topics_) {
+    if (topic.columns == nullptr) continue;
+    topic.columns->Clear();
+    columns_bytes_ += topic.columns->MemoryBytes();
   }
-  if (columns_.size() > kCachedContractsMax || bytes > kCachedBytesMax) columns_.clear();
+  if (columns_.size() > kCachedContractsMax || columns_bytes_ > kCachedBytesMax) {
+    columns_.clear();
+    columns_bytes_ = 0;
+  }
   topics_.clear();
   order_.clear();
   last_topic_ = nullptr;
@@ -72,7 +76,11 @@ RowDecoder::Topic& RowDecoder::FindTopic(std::string_view name) {
   if (event::CheckTopicName(name).ok()) contract = (*context_.contracts)(name);
   if (contract == nullptr) return *last_topic_;
   auto& columns = columns_[contract.get()];
-  if (columns == nullptr) columns = std::make_unique<TopicColumns>(std::move(contract));
+  if (columns == nullptr) {
+    columns = std::make_unique<TopicColumns>(std::move(contract));
+  } else {
+    columns_bytes_ -= columns->MemoryBytes();
+  }
   last_topic_->columns = columns.get();
   return *last_topic_;
 }

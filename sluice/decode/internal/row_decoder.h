@@ -137,6 +137,7 @@ class RowDecoder {
 
   BodyContext context_;
   std::unordered_map<const event::Contract*, std::unique_ptr<TopicColumns>> columns_;
+  size_t columns_bytes_ = 0;                       // Of those that this body does not use.
   std::unordered_map<std::string, Topic> topics_;  // Of this body.
   std::vector<Topic*> order_;                      // Those with rows, by first row.
   std::string last_name_;                          // Key of `last_topic_`.
