@@ -25,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 DEPS = Path(os.environ.get("SLUICE_DEPS", ROOT / ".deps"))
 DUCKDB = DEPS / "unpacked/ingest/duckdb"
+LOAD_BEFORE = round(os.getloadavg()[0], 1)  # Of others: more than a little of it spoils the figures.
 SECONDS_A_TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 FLAT = """@0x9a41c6de07b35f21;
@@ -387,14 +388,14 @@ def machine():
     version = next(iter(DUCKDB.glob("duckdb-*.dist-info")), Path("duckdb-?.")).name.split("-")[1].removesuffix(".dist")
     return {"cpu": cpu, "cores": os.cpu_count(), "kernel": platform.release(), "memory_gib":
             round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30), "commit": commit + ("+" if dirty else ""),
-            "duckdb": version, "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime())}
+            "duckdb": version, "load_before": LOAD_BEFORE, "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime())}
 
 
 def report(results):
     m = results["machine"]
     lines = [f"# Ingest, {m['date']}", "",
-             f"Commit {m['commit']}; {m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, Linux {m['kernel']}; DuckDB "
-             f"{m['duckdb']}. Medians; what is measured stands in bench/README.md.", ""]
+             f"Commit {m['commit']}; {m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, Linux {m['kernel']}, load {m['load_before']} "
+             f"before; DuckDB {m['duckdb']}. Medians; what is measured stands in bench/README.md.", ""]
     if "bulk" in results:
         bulk = results["bulk"]
         runs = bulk["runs"]
