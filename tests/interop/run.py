@@ -25,6 +25,8 @@ def checks(build):
         "formats by deltalake": ["deltalake_reads.py", f"{build}/modules/lake/sluice_lake_test"],
         "500 histories with deltalake": ["differential.py", driver, "--sequences", "500", "--seed", "1"],
         "40 histories with Spark": ["differential.py", driver, "--sequences", "40", "--seed", "5001", "--spark"],
+        "flights with deltalake": ["flights_table.py", f"{build}/sluice", "--real"],
+        "flights with Spark": ["flights_table.py", f"{build}/sluice", "--real", "--spark"],
     }
 
 
