@@ -28,7 +28,7 @@ from engines import Deltalake, Refused, Sluice, Spark, UTC, plain_rows  # noqa: 
 
 TEXTS = ["", "a", "é\x01\"\\", "x" * 31 + "\U0001F600tail", "\U0010FFFF" * 33, "z" * 100, "tab\tand\nline", "'%20'"]
 PARTITION_TEXTS = ["NL", "US/East", "a b", "%41=é{}:", "x" * 50, "ß?&#+", None]
-COLUMNS = {  # Type, then a function that makes a value; see value_of() for nulls.
+COLUMNS = {  # Type, then a function that makes a value.
     "flag": (pyarrow.bool_(), lambda r: r.random() < 0.5),
     "tiny": (pyarrow.int8(), lambda r: r.choice([-128, 0, 127])),
     "small": (pyarrow.int16(), lambda r: r.choice([-2**15, 7, 2**15 - 1])),
@@ -47,6 +47,9 @@ COLUMNS = {  # Type, then a function that makes a value; see value_of() for null
     "nested": (pyarrow.struct([("a", pyarrow.int32()), ("b", pyarrow.string())]),
                lambda r: {"a": r.choice([None, r.randrange(9)]), "b": r.choice(TEXTS)}),
 }
+# A zone-less time makes a table feature of its own, so that it can only be there from the beginning.
+AT_CREATION = {"local": (pyarrow.timestamp("us"), lambda r: datetime.datetime(1969, 12, 31, 23, 59, 59, r.randrange(10**6))
+                         + datetime.timedelta(r.choice([-9000, 0, 9000])))}
 PARTITIONS = {
     "country": (pyarrow.string(), lambda r: r.choice(PARTITION_TEXTS)),
     "event_date": (pyarrow.date32(), lambda r: r.choice([None, datetime.date(2024, 2, 29), datetime.date(1969, 7, 20)])),
@@ -54,6 +57,8 @@ PARTITIONS = {
 }
 PROPERTIES = [{}, {}, {"delta.checkpointInterval": "2"}, {"delta.dataSkippingNumIndexedCols": "2"},
               {"delta.checkpoint.writeStatsAsStruct": "true", "delta.checkpoint.writeStatsAsJson": "false"}]
+OF_SPARK = [{"delta.checkpointPolicy": "v2"}, {"delta.checkpointPolicy": "v2", "delta.checkpointInterval": "2"},
+            {"delta.enableChangeDataFeed": "true"}]
 SUFFIXES = ["", "_2", "_Ünï", "-minus", "_Upper"]
 AGE = 40 * 86400  # Logs are kept for 30 days; a cleanup first makes them this much older.
 
@@ -62,15 +67,14 @@ class Difference(Exception):
     pass
 
 
-def value_of(kinds, name, generator):
-    kind = kinds[name.rstrip("0123456789")] if name not in kinds else kinds[name]
+def value_of(kind, generator):
     return None if generator.random() < 0.15 else kind[1](generator)
 
 
 class Sequence:
     """One table and its history."""
 
-    def __init__(self, engines, folder, seed, start):
+    def __init__(self, engines, folder, seed, creator):
         self.random = random.Random(seed)
         self.engines = engines
         self.sluice = engines[0]
@@ -79,17 +83,17 @@ class Sequence:
         self.ids = 0
         self.history = []
         self.kinds = dict(PARTITIONS)  # Column -> (type, generator)
-        names = self.random.sample(sorted(COLUMNS), self.random.randrange(1, 6))
+        kinds = COLUMNS | AT_CREATION
+        names = self.random.sample(sorted(kinds), self.random.randrange(1, 6))
         self.partition = tuple(self.random.sample(sorted(PARTITIONS), self.random.choice([0, 0, 1, 1, 2])))
         fields = [pyarrow.field("id", pyarrow.int64())]
         for name in names:
-            self.kinds[name] = COLUMNS[name]
-            fields.append(pyarrow.field(name, COLUMNS[name][0]))
+            self.kinds[name] = kinds[name]
+            fields.append(pyarrow.field(name, kinds[name][0]))
         fields += [pyarrow.field(name, PARTITIONS[name][0]) for name in self.partition]
         self.schema = pyarrow.schema(fields)
         os.mkdir(self.path)
-        creator = self.random.choice(engines) if start is None else start
-        properties = self.random.choice(PROPERTIES)
+        properties = self.random.choice(PROPERTIES + (OF_SPARK if creator.name == "spark" else []))
         self.note(creator, "create", self.schema.names, self.partition, properties)
         creator.create(self.path, self.schema, self.partition, properties)
 
@@ -102,7 +106,7 @@ class Sequence:
             row = {"id": self.ids}
             self.ids += 1
             for name in self.schema.names[1:]:
-                row[name] = value_of(self.kinds, name, self.random)
+                row[name] = value_of(self.kinds[name], self.random)
             rows.append(row)
         return rows
 
@@ -171,6 +175,11 @@ class Sequence:
             found = engine.read_ids(self.path, low, low + 3)
             if found != wanted:
                 raise Difference(f"{engine.name} finds the ids {found} by a filter, expected {wanted}")
+        if len(self.engines) > 2:
+            found = self.engines[2].bounds(self.path)
+            ids = [row["id"] for row in expected]
+            if found != (len(ids), min(ids, default=None), max(ids, default=None)):
+                raise Difference(f"spark counts {found} from statistics, expected {len(ids)} rows")
         mine = self.sluice.transactions.get(self.path)
         for engine in self.engines[:2]:
             if engine.transaction(self.path) != mine:

@@ -261,3 +261,7 @@ class Spark:
     def read_ids(self, path, low, high):
         rows = self.sql(f"select id from delta.`{path}` where id >= {low} and id < {high}")
         return sorted(row[0] for row in rows)
+
+    def bounds(self, path):
+        """What Spark answers from the statistics in the log, where all files have them."""
+        return tuple(self.sql(f"select count(*), min(id), max(id) from delta.`{path}`")[0])
