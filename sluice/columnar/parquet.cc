@@ -1,6 +1,7 @@
 #include "sluice/columnar/parquet.h"
 
 #include <arrow/api.h>
+#include <arrow/compute/cast.h>
 #include <arrow/io/memory.h>
 #include <arrow/util/compression.h>
 #include <parquet/arrow/reader.h>
@@ -285,10 +286,33 @@ std::vector<int> LeavesOf(const parquet::SchemaDescriptor& schema,
   return leaves;
 }
 
+// Other writers have other units; what is finer than a microsecond is cut off.
+Result<Batch> InMicroseconds(const Batch& batch) {
+  arrow::FieldVector fields = batch->schema()->fields();
+  arrow::ArrayVector columns = batch->columns();
+  bool changed = false;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (fields[i]->type()->id() != arrow::Type::TIMESTAMP) continue;
+    const auto& type = static_cast<const arrow::TimestampType&>(*fields[i]->type());
+    if (type.unit() == arrow::TimeUnit::MICRO) continue;
+    fields[i] = fields[i]->WithType(arrow::timestamp(arrow::TimeUnit::MICRO, type.timezone()));
+    auto options = arrow::compute::CastOptions::Safe(fields[i]->type());
+    options.allow_time_truncate = true;
+    SLUICE_ASSIGN_OR_RETURN(const auto cast,
+                            FromArrow(arrow::compute::Cast(arrow::Datum(columns[i]), options)));
+    columns[i] = cast.make_array();
+    changed = true;
+  }
+  if (!changed) return batch;
+  return arrow::RecordBatch::Make(arrow::schema(std::move(fields), batch->schema()->metadata()),
+                                  batch->num_rows(), std::move(columns));
+}
+
 Result<std::vector<Batch>> Read(std::string_view bytes, const std::vector<std::string>& columns) {
   const auto input =
       std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::string(bytes)));
   parquet::ArrowReaderProperties properties(/*use_threads=*/false);
+  properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
   parquet::arrow::FileReaderBuilder builder;
   SLUICE_RETURN_IF_ERROR(FromArrow(builder.Open(input)));
   SLUICE_ASSIGN_OR_RETURN(const auto reader, FromArrow(builder.properties(properties)->Build()));
@@ -307,6 +331,7 @@ Result<std::vector<Batch>> Read(std::string_view bytes, const std::vector<std::s
   while (true) {
     SLUICE_ASSIGN_OR_RETURN(Batch batch, FromArrow(batches->Next()));
     if (batch == nullptr) return result;
+    SLUICE_ASSIGN_OR_RETURN(batch, InMicroseconds(batch));
     if (!columns.empty()) {
       std::vector<int> order;
       for (const auto& name : columns) {

@@ -42,6 +42,7 @@ Result<ParquetFile> WriteParquet(const Schema& schema, const std::vector<Batch>&
 
 /// Reads the named columns, all if none is named, of a whole file that lies in memory. Those that
 /// the file does not have are absent from the result: files are older than columns, or foreign.
+/// Timestamps are in microseconds, whatever the file has.
 Result<std::vector<Batch>> ReadParquet(std::string_view bytes,
                                        const std::vector<std::string>& columns = {});
 

@@ -4,6 +4,7 @@
 #include <arrow/io/memory.h>
 #include <arrow/json/from_string.h>
 #include <gtest/gtest.h>
+#include <parquet/arrow/writer.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 
@@ -51,6 +52,43 @@ TEST(ParquetTest, ComesBackFromItsBytes) {
   const auto older = ReadParquet(file->bytes, {"x", "n"});
   ASSERT_TRUE(older.ok()) << older.error().ToString();
   EXPECT_EQ(older->front()->schema()->field_names(), (std::vector<std::string>{"n"}));
+}
+
+// Spark writes timestamps as 12-byte integers of nanoseconds unless told otherwise, and Arrow would
+// wrap what lies outside of 1677 .. 2262.
+TEST(ParquetTest, ReadsTheTimestampsOfOtherWritersAsMicroseconds) {
+  const auto micros = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  const auto millis = arrow::timestamp(arrow::TimeUnit::MILLI, "UTC");
+  const auto table = arrow::Table::Make(
+      arrow::schema({arrow::field("old", micros), arrow::field("coarse", millis)}),
+      {Array(micros, "[-1, 1700000000000001, null, 95617584000000001]"),
+       Array(millis, "[-1, 1700000000000, null, 95617584000000]")});
+  const auto arrow_properties =
+      parquet::ArrowWriterProperties::Builder().enable_deprecated_int96_timestamps()->build();
+  for (const bool int96 : {true, false}) {
+    const auto output = arrow::io::BufferOutputStream::Create().ValueOrDie();
+    ASSERT_TRUE(parquet::arrow::WriteTable(
+                    *table, arrow::default_memory_pool(), output, 1 << 20,
+                    parquet::default_writer_properties(),
+                    int96 ? arrow_properties : parquet::default_arrow_writer_properties())
+                    .ok());
+    const auto read = ReadParquet(output->Finish().ValueOrDie()->ToString());
+    ASSERT_TRUE(read.ok()) << read.error().ToString();
+    const auto column = [&](const char* name) {
+      return std::static_pointer_cast<arrow::TimestampArray>(read->front()->GetColumnByName(name));
+    };
+    const auto unit = [](const arrow::Array& array) {
+      return static_cast<const arrow::TimestampType&>(*array.type()).unit();
+    };
+    EXPECT_EQ(unit(*column("old")), arrow::TimeUnit::MICRO);
+    EXPECT_EQ(unit(*column("coarse")), arrow::TimeUnit::MICRO);
+    EXPECT_EQ(column("old")->Value(0), -1);
+    EXPECT_EQ(column("old")->Value(1), 1700000000000001);
+    EXPECT_TRUE(column("old")->IsNull(2));
+    EXPECT_EQ(column("old")->Value(3), 95617584000000001);
+    EXPECT_EQ(column("coarse")->Value(0), -1000);
+    EXPECT_EQ(column("coarse")->Value(3), 95617584000000000);
+  }
 }
 
 TEST(ParquetTest, HasStatistics) {

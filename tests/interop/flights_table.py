@@ -119,7 +119,8 @@ class Check:
             self.sent += count
 
     def send_again(self, rows):
-        equal(self.post(0, rows)["duplicate"], rows, "duplicates")
+        receipt = self.post(0, rows)
+        equal((receipt["duplicate"], receipt["error"]), (rows, 0), "duplicates and errors of what was sent again")
 
     def landed(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
@@ -242,8 +243,9 @@ class Check:
 
     def run(self):
         with Server(self.project) as self.server:
-            self.send(self.source.num_rows // 2)
-            self.wait_landed()
+            for rows in (100, 100, self.source.num_rows // 2):  # So that there is something to compact.
+                self.send(rows)
+                self.wait_landed()
             self.check_types()
             self.check_all("landed")
             self.while_events_land()
