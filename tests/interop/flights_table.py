@@ -218,8 +218,8 @@ class Check:
         def send():
             try:
                 while not stop.is_set() and self.sent < self.source.num_rows:
-                    self.send(self.source.num_rows // 1000)
-                    stop.wait(0.05)
+                    self.send(self.source.num_rows // 4000)
+                    stop.wait(0.1)
             except Exception as error:
                 failures.append(error)
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from packages import ROOT, use_deltalake, use_spark
 from results_are_fresh import RESULTS, SUBJECT, git
@@ -21,25 +22,28 @@ HERE = ROOT / "tests/interop"
 
 def checks(build):
     driver = f"{build}/tests/sluice_table_driver"
-    return {
+    return {  # The longest first.
+        "30 histories with Spark": ["differential.py", driver, "--sequences", "30", "--seed", "5001", "--spark"],
         "formats by deltalake": ["deltalake_reads.py", f"{build}/modules/lake/sluice_lake_test"],
         "500 histories with deltalake": ["differential.py", driver, "--sequences", "500", "--seed", "1"],
-        "40 histories with Spark": ["differential.py", driver, "--sequences", "40", "--seed", "5001", "--spark"],
         "flights with deltalake": ["flights_table.py", f"{build}/sluice", "--real"],
         "flights with Spark": ["flights_table.py", f"{build}/sluice", "--real", "--spark"],
     }
 
 
-def run(words):
-    """Returns (outcome, seconds, last line)."""
+def run(name, words):
+    """Runs one check and returns its result; the summary is the last line that it printed."""
     start = time.monotonic()
     last = ""
     with subprocess.Popen([sys.executable, "-B", str(HERE / words[0]), *words[1:]], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace") as process:
         for line in process.stdout:
-            print("   " + line.rstrip(), flush=True)
+            print(f"[{name}] {line.rstrip()}", flush=True)
             last = line.strip() or last
-    return ("ok" if process.returncode == 0 else "failed"), round(time.monotonic() - start, 1), last
+    outcome = "ok" if process.returncode == 0 else "failed"
+    seconds = round(time.monotonic() - start, 1)
+    print(f"[{name}] {outcome}, {seconds} s", flush=True)
+    return {"name": name, "outcome": outcome, "seconds": seconds, "summary": last}
 
 
 def versions():
@@ -58,12 +62,8 @@ def main():
     unknown = [name for name in names if name not in all_checks]
     if unknown:
         sys.exit(f"error: no check '{unknown[0]}'; there are: {', '.join(all_checks)}")
-    results = []
-    for name in names or all_checks:
-        print(f"-> {name}", flush=True)
-        outcome, seconds, summary = run(all_checks[name])
-        results.append({"name": name, "outcome": outcome, "seconds": seconds, "summary": summary})
-        print(f"   {outcome}, {seconds} s", flush=True)
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda name: run(name, all_checks[name]), names or all_checks))
     if not names:
         # The last commit to what is checked: it stays in the history when later ones are rebased.
         commit = git("log", "-1", "--format=%H", "--", *SUBJECT).stdout.strip()
