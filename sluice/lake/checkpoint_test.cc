@@ -119,6 +119,16 @@ TEST_F(CheckpointTest, IsDueByTheTablesInterval) {
   EXPECT_FALSE(CheckpointDue(*table_.Load().value()));
 }
 
+// Spark has read the size of a checkpoint from its listing, and fails on one that was replaced.
+TEST_F(CheckpointTest, NeverReplacesTheOneThatAnotherWriterWrote) {
+  const auto snapshot = Commit(1, Add("a"));
+  const std::string path = "t/_delta_log/00000000000000000001.checkpoint.parquet";
+  ASSERT_TRUE(memory_.Put(path, "theirs").ok());
+  ASSERT_TRUE(table_.WriteCheckpoint(*snapshot).ok());
+  EXPECT_EQ(*memory_.Get(path), "theirs");
+  EXPECT_FALSE(memory_.Get("t/_delta_log/_last_checkpoint").ok());
+}
+
 TEST_F(CheckpointTest, IsReadWhateverTheHintSays) {
   const auto one = Commit(1, Add("a"));
   ASSERT_TRUE(table_.WriteCheckpoint(*one).ok());

@@ -85,8 +85,7 @@ def plain_set(rows):
 
 
 def ask_deltalake(path, text):
-    builder = deltalake.QueryBuilder().register("t", deltalake.DeltaTable(path))
-    result = pyarrow.table(builder.execute(text.format(t="t", own=OWN)).read_all())
+    result = Deltalake().sql(path, text.format(t="t", own=OWN))
     return list(zip(*(column.to_pylist() for column in result.columns)))
 
 

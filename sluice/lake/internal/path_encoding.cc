@@ -31,6 +31,22 @@ bool NeedsHiveEscape(char c) {
   return byte < 0x20 || byte == 0x7F || kSpecial.find(c) != std::string_view::npos;
 }
 
+// Java's spaces and control characters beyond ASCII, which its URIs escape; the rest they keep.
+bool IsJavaSpaceOrControl(uint32_t code) {
+  return code <= 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 ||
+         code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
+}
+
+// Bytes of the UTF-8 character that begins here, at most those that are left; `code` is its number.
+size_t CharacterAt(std::string_view text, uint32_t& code) {
+  const auto first = static_cast<uint8_t>(text[0]);
+  const size_t size = std::min<size_t>(
+      text.size(), first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4);
+  code = size == 1 ? 0 : first & (0xFFU >> (size + 1));
+  for (size_t i = 1; i < size; ++i) code = code << 6 | (static_cast<uint8_t>(text[i]) & 0x3FU);
+  return size;
+}
+
 bool StaysInUri(char c) {
   const bool alphanumeric =
       (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -53,13 +69,21 @@ std::string HiveEscape(std::string_view text) {
 }
 
 std::string UriEncode(std::string_view path) {
+  // Exactly as Java's URI writes it, beyond ASCII too: Spark's VACUUM compares these texts, and
+  // deletes a live file whose path is escaped in another way.
   std::string out;
-  for (const char c : path) {
-    if (StaysInUri(c)) {
-      out += c;
-    } else {
-      AppendEscape(out, c);
+  while (!path.empty()) {
+    uint32_t code = 0;
+    const size_t size = static_cast<uint8_t>(path[0]) < 0x80 ? 1 : CharacterAt(path, code);
+    const bool stays = code == 0 ? StaysInUri(path[0]) : !IsJavaSpaceOrControl(code);
+    for (const char c : path.substr(0, size)) {
+      if (stays) {
+        out += c;
+      } else {
+        AppendEscape(out, c);
+      }
     }
+    path.remove_prefix(size);
   }
   return out;
 }

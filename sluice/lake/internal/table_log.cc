@@ -230,7 +230,13 @@ Result<StatePtr> TableLog::Create(const std::string& id, std::string_view bytes)
 Status TableLog::WriteCheckpoint(const TableState& state, int64_t now_ms) const {
   SLUICE_ASSIGN_OR_RETURN(const CheckpointBytes checkpoint,
                           internal::WriteCheckpoint(state, now_ms));
-  SLUICE_RETURN_IF_ERROR(store_.Put(Path(CheckpointName(state.version())), checkpoint.bytes));
+  // Never over another's: readers that have listed it read it by the size it had.
+  const Status put = store_.PutIfAbsent(Path(CheckpointName(state.version())), checkpoint.bytes);
+  if (!put.ok() && put.error().code() == ErrorCode::kConflict) {
+    state.NoteCheckpoint(state.version());
+    return {};
+  }
+  SLUICE_RETURN_IF_ERROR(put);
   state.NoteCheckpoint(state.version());
   if (const auto hint = ReadHint(); hint && *hint > state.version()) return {};
   return store_.Put(Path(kHintName),
