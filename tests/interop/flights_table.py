@@ -295,7 +295,8 @@ def main():
     if arguments.spark:
         packages.use_spark()
     source = pyarrow.parquet.read_table(packages.FLIGHTS) if arguments.real else generated(arguments.rows)
-    settings = f"land: {{every: {'2s' if arguments.real else '200ms'}}}\n"
+    settings = (f"land: {{every: {'2s' if arguments.real else '200ms'}}}\n"
+                "topics: {flights: {dedup: {by: producer}}}\n")
     with tempfile.TemporaryDirectory(prefix="sluice-flights-") as scratch, \
             Project(settings, {"flights.capnp": SCHEMA}) as project:
         engine = Spark(scratch) if arguments.spark else Deltalake()
