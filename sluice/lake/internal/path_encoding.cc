@@ -40,8 +40,10 @@ bool IsJavaSpaceOrControl(uint32_t code) {
 // Bytes of the UTF-8 character that begins here, at most those that are left; `code` is its number.
 size_t CharacterAt(std::string_view text, uint32_t& code) {
   const auto first = static_cast<uint8_t>(text[0]);
-  const size_t size = std::min<size_t>(
-      text.size(), first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4);
+  const size_t size = std::min<size_t>(text.size(), first < 0xC0   ? 1
+                                                    : first < 0xE0 ? 2
+                                                    : first < 0xF0 ? 3
+                                                                   : 4);
   code = size == 1 ? 0 : first & (0xFFU >> (size + 1));
   for (size_t i = 1; i < size; ++i) code = code << 6 | (static_cast<uint8_t>(text[i]) & 0x3FU);
   return size;
