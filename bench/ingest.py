@@ -243,7 +243,7 @@ class Bench:
         return done.stdout.strip()
 
     def check(self, files):
-        return self.duckdb(f"import duckdb\nprint(duckdb.sql(\"\"\"{CHECK} read_parquet({files})\"\"\").fetchall()[0])")
+        return self.duckdb(f"import duckdb\nduckdb.sql('SET enable_progress_bar = false')\nprint(duckdb.sql(\"\"\"{CHECK} read_parquet({files})\"\"\").fetchall()[0])")
 
     def duckdb_run(self, path, partitioned):
         folder = self.fresh("duckdb")
