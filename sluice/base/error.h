@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "sluice/base/check.h"
 
@@ -31,12 +32,16 @@ enum class ErrorCode : uint8_t {
 /// Returns the word that ends a message, such as "conflict".
 std::string_view ToString(ErrorCode code);
 
+struct Diagnostic;  // base/diagnostic.h
+
 /// A failure: code and message, with context in front as it travels up.
 ///
 /// Immutable but for Wrap(). Messages are lower case, without a full stop, and quote no user data.
 class Error {
  public:
-  Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
+  Error(ErrorCode code, std::string message,
+        std::shared_ptr<const std::vector<Diagnostic>> diagnostics = nullptr)
+      : code_(code), message_(std::move(message)), diagnostics_(std::move(diagnostics)) {}
 
   template <typename... Args>
   static Error Of(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
@@ -45,6 +50,8 @@ class Error {
 
   ErrorCode code() const { return code_; }
   const std::string& message() const { return message_; }
+  /// The mistakes that the message lists, where they are in a user's file; else nullptr.
+  const std::shared_ptr<const std::vector<Diagnostic>>& diagnostics() const { return diagnostics_; }
 
   /// Puts `context` and ": " in front of the message.
   Error Wrap(std::string_view context) && {
@@ -58,6 +65,7 @@ class Error {
  private:
   ErrorCode code_;
   std::string message_;
+  std::shared_ptr<const std::vector<Diagnostic>> diagnostics_;
 };
 
 template <typename... Args>
