@@ -28,8 +28,10 @@ function(sluice_module name)
     target_link_libraries(sluice_${name}_test PRIVATE sluice_warnings GTest::gtest GTest::gtest_main
                           $<LINK_LIBRARY:WHOLE_ARCHIVE,sluice_${name}>)
     target_precompile_headers(sluice_${name}_test PRIVATE <gtest/gtest.h>)
-    target_compile_definitions(sluice_${name}_test PRIVATE SLUICE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    # Tests run in the project's folder. An absolute path here would make each clone compile them anew.
+    target_compile_definitions(sluice_${name}_test PRIVATE SLUICE_SOURCE_DIR=".")
     gtest_discover_tests(sluice_${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
+                         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
                          PROPERTIES TIMEOUT 300)
   endif()
 endfunction()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks what the compiler does not: module layers, privacy of internal/, doors to libraries, banned calls.
+"""Checks what the compiler does not: module layers, privacy of internal/, doors to libraries, banned calls,
+and that every error code has its row in docs/reference/errors.md.
 
 Prints each finding with file and line, then `N files, N findings`; exits 1 if there is any.
 """
@@ -103,6 +104,17 @@ def main():
     for path in files:
         if path.relative_to(ROOT / "sluice").parts[0] in known:
             check_file(path, known, findings)
+    known_codes = set(re.findall(r"^\| (SL\d{4}) \|", (ROOT / "docs/reference/errors.md").read_text(), re.M))
+    used = {}
+    for path in files:
+        if path.stem.endswith("_test"):
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            for code in re.findall(r'"(SL\d{4})', line.split("//")[0]):
+                used.setdefault(code, f"{path.relative_to(ROOT)}:{number}")
+    findings += [f"{place}: {code} is not in docs/reference/errors.md" for code, place in sorted(used.items())
+                 if code not in known_codes]
+    findings += [f"docs/reference/errors.md:1: {code} is used nowhere" for code in sorted(known_codes - set(used))]
     for finding in findings:
         print(finding)
     print(f"{len(files)} files, {len(findings)} findings")

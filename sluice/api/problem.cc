@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "sluice/api/internal/message.h"
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/json.h"
 
 namespace sluice::api {
@@ -49,7 +50,9 @@ Response TryAgain(int status, std::string_view code, std::string_view detail, in
 
 Response Busy(std::string_view detail) { return TryAgain(503, "SL5031", detail, 1); }
 
-Response ErrorResponse(const Error& error) {
+namespace {
+
+Response WithoutDiagnostics(const Error& error) {
   std::string_view detail = error.message();
   const std::string_view own = TakeCode(detail);
   const auto problem = [&](int status, std::string_view code) {
@@ -74,6 +77,19 @@ Response ErrorResponse(const Error& error) {
       break;
   }
   return problem(500, "SL5000");
+}
+
+}  // namespace
+
+Response ErrorResponse(const Error& error) {
+  Response response = WithoutDiagnostics(error);
+  if (!DiagnosticsOf(error).empty()) {
+    // An extension member, as RFC 9457 section 3.2 allows.
+    std::string members = Render(DiagnosticsOf(error), DiagnosticFormat::kJson, nullptr);
+    response.body.resize(response.body.rfind('}'));
+    response.body += ',' + members.substr(1);
+  }
+  return response;
 }
 
 }  // namespace sluice::api

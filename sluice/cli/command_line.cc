@@ -35,9 +35,12 @@ int Run(int argc, const char* const* argv) {
       ->option_text("FORM");
   app.add_option("--server", global.address, "Server to talk to, if not the project's")
       ->option_text("HOST:PORT");
-  app.add_option("--log-format", global.log_format, "Form of the diagnostics")
+  app.add_option("--log-format", global.log_format, "Form of the trace")
       ->check(CLI::IsMember({"text", "json"}))
       ->option_text("text|json");
+  app.add_option("--format", global.format, "Form of diagnostics about files")
+      ->check(CLI::IsMember({"text", "github", "sarif", "json"}))
+      ->option_text("text|github|sarif|json");
   app.add_flag("-q,--quiet", global.quiet, "Only warnings and errors");
   app.parse_complete_callback([&global] {
     trace::Configure(global.quiet ? trace::Level::kWarning : trace::Level::kInfo,
@@ -57,6 +60,13 @@ int Run(int argc, const char* const* argv) {
   command =
       Add(app, "init", "Make a project", code, [&] { return internal::Init(global, init_folder); });
   command->add_option("dir", init_folder, "Folder of the project");
+
+  Add(app, "check", "Check the project file and all schemas", code,
+      [&] { return internal::Check(global); });
+  std::string explained;
+  command = Add(app, "explain", "Explain an error code, or list them", code,
+                [&] { return internal::Explain(explained); });
+  command->add_option("code", explained, "Code, such as SL1107");
 
   Add(app, "serve", "Serve the project until SIGTERM", code,
       [&] { return internal::Serve(global); });

@@ -2,14 +2,20 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <vector>
+
+#include "sluice/base/diagnostic.h"
 
 namespace sluice::server {
 namespace {
 
 constexpr uint64_t kFileBytesMax = 1 << 20;
+constexpr std::string_view kNotYaml = "SL1001";
+constexpr std::string_view kUnknownKey = "SL1002";
+constexpr std::string_view kBadValue = "SL1003";
 
 std::string Join(const std::string& folder, const std::string& path) {
   if (path.starts_with('/') || folder.empty() || folder == ".") return path;
@@ -53,9 +59,16 @@ class Reader {
       }
       if (known) continue;
       std::string names;
-      for (const auto& [name, read] : keys)
+      std::vector<std::string_view> candidates;
+      for (const auto& [name, read] : keys) {
         names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
-      Mistake(entry.first, fmt::format("unknown key \"{}\" in {}; known are {}", key, what, names));
+        candidates.push_back(name);
+      }
+      Mistake(entry.first, fmt::format("unknown key \"{}\" in {}", key, what), kUnknownKey);
+      if (const auto meant = Closest(key, candidates)) {
+        mistakes_.back().suggestion = fmt::format("did you mean \"{}\"?", *meant);
+      }
+      mistakes_.back().notes.push_back(fmt::format("known are {}", names));
     }
   }
 
@@ -93,17 +106,27 @@ class Reader {
     };
   }
 
-  void Mistake(const YAML::Node& node, std::string_view message) {
-    const YAML::Mark mark = node.Mark();
-    if (!mistakes_.empty()) mistakes_ += '\n';
-    mistakes_ += fmt::format("{}:{}:{}: {}", file_, mark.line + 1, mark.column + 1, message);
+  void Mistake(const YAML::Node& node, std::string_view message,
+               std::string_view code = kBadValue) {
+    Mistake(node.Mark(), message, code, node.IsScalar() ? node.Scalar().size() : 1);
+  }
+  void Mistake(const YAML::Mark& mark, std::string_view message, std::string_view code,
+               size_t length = 1) {
+    mistakes_.push_back({.code = std::string(code),
+                         .message = std::string(message),
+                         .place = {.file = std::string(file_),
+                                   .line = mark.line + 1,
+                                   .column = mark.column + 1,
+                                   .length = static_cast<int>(std::clamp<size_t>(length, 1, 80))},
+                         .suggestion = {},
+                         .notes = {}});
   }
 
-  const std::string& mistakes() const { return mistakes_; }
+  std::vector<Diagnostic> TakeMistakes() && { return std::move(mistakes_); }
 
  private:
   const std::string_view file_;
-  std::string mistakes_;
+  std::vector<Diagnostic> mistakes_;
 };
 
 void ReadAddress(Reader& reader, const YAML::Node& node, Config& config) {
@@ -252,9 +275,11 @@ Result<Config> ParseConfig(std::string_view text, std::string_view file) {
     const YAML::Node root = YAML::Load(std::string(text));
     if (!root.IsNull()) SLUICE_RETURN_IF_ERROR(ReadProject(root, reader, config));
   } catch (const YAML::Exception& error) {
-    return Invalid("{}:{}:{}: {}", file, error.mark.line + 1, error.mark.column + 1, error.msg);
+    const YAML::Mark mark = error.mark.is_null() ? YAML::Mark() : error.mark;
+    reader.Mistake(mark, error.msg, kNotYaml);
   }
-  if (!reader.mistakes().empty()) return Error(ErrorCode::kInvalid, reader.mistakes());
+  auto mistakes = std::move(reader).TakeMistakes();
+  if (!mistakes.empty()) return ToError(ErrorCode::kInvalid, std::move(mistakes));
   return config;
 }
 

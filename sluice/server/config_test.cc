@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sluice/base/diagnostic.h"
+
 namespace sluice::server {
 namespace {
 
@@ -28,11 +30,11 @@ TEST(ConfigTest, ReadsWhatIsSaidAndKeepsDefaultsElsewhere) {
 TEST(ConfigTest, NamesEveryMistakeWithItsPlace) {
   const auto config = ParseConfig("projct: shop\nland:\n  every: soon\n", "sluice.yaml");
   ASSERT_FALSE(config.ok());
-  EXPECT_EQ(
-      config.error().message(),
-      "sluice.yaml:1:1: unknown key \"projct\" in the project file; known are version, project, "
-      "storage, serve, land, limits, dedup, topics\n"
-      "sluice.yaml:3:10: expected a value such as 90s, 5m or 24h");
+  EXPECT_EQ(config.error().message(),
+            "sluice.yaml:1:1: SL1002: unknown key \"projct\" in the project file; did you mean "
+            "\"project\"?\n"
+            "sluice.yaml:3:10: SL1003: expected a value such as 90s, 5m or 24h");
+  EXPECT_EQ(DiagnosticsOf(config.error()).size(), 2u);
   EXPECT_FALSE(ParseConfig("a: [1,", "sluice.yaml").ok());
   EXPECT_TRUE(ParseConfig("", "sluice.yaml").ok());
 }

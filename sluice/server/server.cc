@@ -16,6 +16,7 @@
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
 #include "sluice/privacy/keys.h"
+#include "sluice/server/project.h"
 #include "sluice/server/version.h"
 #include "sluice/store/local_store.h"
 
@@ -25,7 +26,6 @@ namespace {
 constexpr std::chrono::milliseconds kStopGrace{10'000};
 constexpr int kWorkers = 4;
 constexpr size_t kWorkersQueueMax = 256;
-constexpr uint64_t kSchemaBytesMax = 1 << 20;
 
 std::string Absolute(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();
@@ -51,8 +51,7 @@ class RunningServer final : public Server {
 
  private:
   Status OpenKeys();
-  Status LoadSchemas();
-  event::Contract Configure(event::Contract contract) const;
+  Status RegisterSchemas();
   Status KeepSchema(const std::string& name, const std::string& text);
   Status StartHttp();
   bool DiskFull();
@@ -133,7 +132,7 @@ Status RunningServer::Start() {
   ingest_ = std::make_unique<ingest::Ingest>(ingest_options, *journal_, *lander_, *catalog_,
                                              *store_, *keys_, clock_, random_, threads_, metrics_);
   SLUICE_RETURN_IF_ERROR(ingest_->Recover());
-  SLUICE_RETURN_IF_ERROR(LoadSchemas());
+  SLUICE_RETURN_IF_ERROR(RegisterSchemas());
   lander_->Start(
       [this](uint32_t partition, journal::Offset next) { journal_->Release(partition, next); });
 
@@ -163,7 +162,9 @@ Status RunningServer::StartHttp() {
     return {};
   };
   hooks.disk_full = [this] { return DiskFull(); };
-  hooks.configure = [this](event::Contract contract) { return Configure(std::move(contract)); };
+  hooks.configure = [this](event::Contract contract) {
+    return Configure(config_, std::move(contract));
+  };
   hooks.keep_schema = [this](const std::string& name, const std::string& text) {
     return KeepSchema(name, text);
   };
@@ -201,46 +202,21 @@ bool RunningServer::DiskFull() {
   return disk_full_;
 }
 
-event::Contract RunningServer::Configure(event::Contract contract) const {
-  if (const auto found = config_.topics.find(contract.topic); found != config_.topics.end()) {
-    if (found->second.unknown) contract.unknown = *found->second.unknown;
-    contract.identity.by_producer = found->second.by_producer;
-    contract.identity.by_batch = found->second.by_batch;
-  }
-  return contract;
-}
-
 Status RunningServer::KeepSchema(const std::string& name, const std::string& text) {
   const std::string folder = config_.folder + "/schemas";
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(folder));
   return os::ReplaceFile(disk_, folder + "/" + name, text);
 }
 
-Status RunningServer::LoadSchemas() {
-  const std::string folder = config_.folder + "/schemas";
-  SLUICE_ASSIGN_OR_RETURN(const auto names, disk_.List(folder), "schemas");
-  event::SchemaFiles files;
-  for (const std::string& name : names) {
-    if (!name.ends_with(".capnp")) continue;
-    SLUICE_ASSIGN_OR_RETURN(files[name], os::ReadFile(disk_, folder + "/" + name, kSchemaBytesMax));
+Status RunningServer::RegisterSchemas() {
+  SLUICE_ASSIGN_OR_RETURN(const auto contracts, LoadSchemas(disk_, config_.folder));
+  for (const event::Contract& contract : contracts) {
+    SLUICE_RETURN_IF_ERROR(ingest_->RegisterAtStart(Configure(config_, contract)).status(), "topic '{}'",
+                           contract.topic);
   }
-  std::string mistakes;
-  for (const auto& [name, text] : files) {
-    if (name == "sluice.capnp") continue;
-    auto contracts = event::CompileCapnp(files, name);
-    if (!contracts.ok()) {
-      mistakes += (mistakes.empty() ? "" : "\n") + contracts.error().message();
-      continue;
-    }
-    for (const event::Contract& contract : *contracts) {
-      SLUICE_RETURN_IF_ERROR(ingest_->RegisterAtStart(Configure(contract)).status(), "schemas/{}",
-                             name);
-    }
-  }
-  if (!mistakes.empty()) return Error(ErrorCode::kInvalid, mistakes);
   for (const auto& [topic, topic_config] : config_.topics) {
     if (!topic_config.schemaless) continue;
-    SLUICE_RETURN_IF_ERROR(ingest_->Register(Configure(event::SchemalessContract(topic))).status(),
+    SLUICE_RETURN_IF_ERROR(ingest_->Register(Configure(config_, event::SchemalessContract(topic))).status(),
                            "topic '{}'", topic);
   }
   return {};

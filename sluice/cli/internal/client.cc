@@ -10,10 +10,49 @@
 #include <iterator>
 #include <sstream>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/os/disk.h"
 #include "sluice/server/config.h"
 
 namespace sluice::cli::internal {
+namespace {
+
+std::string Text(simdjson::dom::element object, std::string_view name) {
+  std::string_view text;
+  return object[name].get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
+}
+
+int Number(simdjson::dom::element object, std::string_view name) {
+  int64_t number = 0;
+  return object[name].get(number) == simdjson::SUCCESS ? static_cast<int>(number) : 0;
+}
+
+/// Reads the diagnostics that a problem document carries.
+std::vector<Diagnostic> ReadDiagnostics(simdjson::dom::element problem) {
+  std::vector<Diagnostic> diagnostics;
+  simdjson::dom::array list;
+  if (problem["diagnostics"].get(list) != simdjson::SUCCESS) return diagnostics;
+  for (const simdjson::dom::element item : list) {
+    Diagnostic& diagnostic = diagnostics.emplace_back();
+    if (Text(item, "severity") == "warning") diagnostic.severity = Severity::kWarning;
+    diagnostic.code = Text(item, "code");
+    diagnostic.message = Text(item, "message");
+    diagnostic.place = {.file = Text(item, "file"),
+                        .line = Number(item, "line"),
+                        .column = Number(item, "column"),
+                        .length = Number(item, "length")};
+    diagnostic.suggestion = Text(item, "suggestion");
+    simdjson::dom::array notes;
+    if (item["notes"].get(notes) != simdjson::SUCCESS) continue;
+    for (const simdjson::dom::element note : notes) {
+      std::string_view text;
+      if (note.get(text) == simdjson::SUCCESS) diagnostic.notes.emplace_back(text);
+    }
+  }
+  return diagnostics;
+}
+
+}  // namespace
 
 Result<Client> Client::Connect(const Global& global) {
   api::ClientOptions options;
@@ -57,23 +96,27 @@ Result<api::Response> Client::Ask(std::string_view method, std::string_view targ
     if (problem["code"].get(code) != simdjson::SUCCESS) code = "";
     if (problem["detail"].get(detail) != simdjson::SUCCESS) detail = "";
   }
+  const auto failed = [&](ErrorCode kind, const std::string& text) {
+    auto diagnostics = ReadDiagnostics(problem);
+    return diagnostics.empty() ? Error(kind, text) : ToError(kind, std::move(diagnostics));
+  };
   const std::string text = detail.empty()
                                ? fmt::format("the server answered {}", answer->status)
                                : fmt::format("{}{}{}", code, code.empty() ? "" : ": ", detail);
   switch (answer->status) {
     case 401:
     case 403:
-      return Denied("{}", text);
+      return failed(ErrorCode::kDenied, text);
     case 404:
-      return NotFound("{}", text);
+      return failed(ErrorCode::kNotFound, text);
     case 409:
-      return Conflict("{}", text);
+      return failed(ErrorCode::kConflict, text);
     case 429:
     case 503:
     case 507:
-      return Unavailable("{}", text);
+      return failed(ErrorCode::kUnavailable, text);
     default:
-      return answer->status < 500 ? Invalid("{}", text) : Internal("{}", text);
+      return failed(answer->status < 500 ? ErrorCode::kInvalid : ErrorCode::kInternal, text);
   }
 }
 

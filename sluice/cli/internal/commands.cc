@@ -5,14 +5,18 @@
 
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <vector>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/trace.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
 #include "sluice/os/disk.h"
 #include "sluice/server/config.h"
+#include "sluice/server/project.h"
 #include "sluice/server/server.h"
+#include "sluice/server/version.h"
 
 namespace sluice::cli::internal {
 namespace {
@@ -31,7 +35,11 @@ int64_t Number(simdjson::dom::element object, std::string_view name) {
 }  // namespace
 
 int Fail(const Error& error) {
-  std::fprintf(stderr, "error: %s\n", error.message().c_str());
+  if (DiagnosticsOf(error).empty()) {
+    std::fprintf(stderr, "error: %s\n", error.message().c_str());
+  } else {
+    PrintDiagnostics(error, "text");
+  }
   switch (error.code()) {
     case ErrorCode::kUnavailable:
       return kUnreachable;
@@ -44,6 +52,38 @@ int Fail(const Error& error) {
     default:
       return kFailed;
   }
+}
+
+void PrintDiagnostics(const Error& error, const std::string& format) {
+  const auto source = [](const std::string& file) -> std::optional<std::string> {
+    os::SystemDisk disk;
+    auto text = os::ReadFile(disk, file, kProjectBytesMax);
+    return text.ok() ? std::optional(std::move(*text)) : std::nullopt;
+  };
+  static const std::map<std::string, DiagnosticFormat> kFormats = {
+      {"text", DiagnosticFormat::kText},
+      {"github", DiagnosticFormat::kGithub},
+      {"sarif", DiagnosticFormat::kSarif},
+      {"json", DiagnosticFormat::kJson}};
+  const std::string text =
+      Render(DiagnosticsOf(error), kFormats.at(format), source, server::kVersion);
+  std::fputs(text.c_str(), format == "text" ? stderr : stdout);
+}
+
+int Check(const Global& global) {
+  os::SystemDisk disk;
+  const auto checked = server::CheckProject(disk, global.folder);
+  if (!checked.ok()) {
+    if (DiagnosticsOf(checked.error()).empty()) return Fail(checked.error());
+    PrintDiagnostics(checked.error(), global.format);
+    return kConfiguration;
+  }
+  if (global.format != "text") {
+    std::fputs(Render({}, DiagnosticFormat::kJson, nullptr).c_str(), stdout);
+  } else if (!global.quiet) {
+    std::fprintf(stderr, "no mistakes in %zu files; %zu topics\n", checked->files, checked->topics);
+  }
+  return kDone;
 }
 
 int Serve(const Global& global) {

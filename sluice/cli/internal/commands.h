@@ -16,6 +16,7 @@ struct Global {
   std::string output;        ///< -o
   std::string address;       ///< --server HOST:PORT; else the project's, else 127.0.0.1:7117.
   std::string log_format = "text";
+  std::string format = "text";  ///< --format: of diagnostics.
   bool quiet = false;
 };
 
@@ -43,6 +44,10 @@ struct SendArguments {
 int Send(const Global& global, const SendArguments& arguments);
 
 int Serve(const Global& global);
+/// Checks project file and schemas without a server.
+int Check(const Global& global);
+/// Explains an error code; without one lists them.
+int Explain(const std::string& code);
 int Init(const Global& global, const std::string& folder);
 int ShowStatus(const Global& global);
 int AddSchema(const Global& global, const std::string& file);
@@ -63,8 +68,10 @@ int RetryError(const Global& global, const ErrorsArguments& arguments);
 int ReplayErrors(const Global& global, const ErrorsArguments& arguments);
 int DropError(const Global& global, const ErrorsArguments& arguments);
 
-/// Prints "error: ..." and returns the exit code of the error.
+/// Prints the error, with excerpts where it is about a file, and returns its exit code.
 int Fail(const Error& error);
+/// Prints diagnostics: text to standard error, forms for machines to standard output.
+void PrintDiagnostics(const Error& error, const std::string& format);
 
 /// Set by SIGINT and SIGTERM once CatchSignals() was called; 0 until then.
 int CaughtSignal();

@@ -9,6 +9,8 @@
 #include <tuple>
 #include <utility>
 
+#include "sluice/base/diagnostic.h"
+
 namespace sluice::event::internal {
 
 namespace {
@@ -130,17 +132,21 @@ Error ToError(ErrorCode code, std::vector<Problem> problems) {
     return std::tie(a.file, a.place.line, a.place.column) <
            std::tie(b.file, b.place.line, b.place.column);
   });
-  std::string text;
-  for (size_t i = 0; i < problems.size(); ++i) {
-    const Problem& problem = problems[i];
-    if (i == kProblemsShownMax) {
-      text += fmt::format("\nand {} more", problems.size() - i);
-      break;
-    }
-    text += fmt::format("{}{}:{}:{}: {}: {}", i == 0 ? "" : "\n", problem.file, problem.place.line,
-                        problem.place.column, problem.code, problem.message);
+  std::vector<Diagnostic> shown;
+  for (size_t i = 0; i < std::min(problems.size(), kProblemsShownMax); ++i) {
+    Problem& problem = problems[i];
+    shown.push_back({.code = std::string(problem.code),
+                     .message = std::move(problem.message),
+                     .place = {.file = std::move(problem.file),
+                               .line = static_cast<int>(problem.place.line),
+                               .column = static_cast<int>(problem.place.column)},
+                     .suggestion = {},
+                     .notes = {}});
   }
-  return Error(code, std::move(text));
+  if (problems.size() > kProblemsShownMax) {
+    shown.back().notes.push_back(fmt::format("and {} more", problems.size() - kProblemsShownMax));
+  }
+  return sluice::ToError(code, std::move(shown));
 }
 
 Result<CompiledText> Compile(const SchemaFiles& files, std::string_view name) {

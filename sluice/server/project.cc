@@ -1,0 +1,118 @@
+#include "sluice/server/project.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "sluice/base/diagnostic.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr uint64_t kSchemaBytesMax = 1 << 20;
+constexpr std::string_view kBuiltin = "sluice.capnp";
+constexpr std::string_view kTopicTwice = "SL1004";
+
+/// Reads the schema files of the project, by name.
+Result<event::SchemaFiles> ReadSchemas(os::Disk& disk, const std::string& folder) {
+  event::SchemaFiles files;
+  const auto exists = disk.Exists(folder);
+  if (!exists.ok()) return exists.error();
+  if (!*exists) return files;
+  SLUICE_ASSIGN_OR_RETURN(const auto names, disk.List(folder), "schemas");
+  for (const std::string& name : names) {
+    if (!name.ends_with(".capnp")) continue;
+    SLUICE_ASSIGN_OR_RETURN(files[name], os::ReadFile(disk, folder + "/" + name, kSchemaBytesMax));
+  }
+  return files;
+}
+
+/// Moves an error's diagnostics behind `all`, with the folder in front of their files.
+void Collect(const Error& error, const std::string& folder, const std::string& file,
+             std::vector<Diagnostic>& all) {
+  if (DiagnosticsOf(error).empty()) {
+    all.push_back({.code = {},
+                   .message = error.message(),
+                   .place = {.file = folder + file},
+                   .suggestion = {},
+                   .notes = {}});
+  }
+  for (Diagnostic diagnostic : DiagnosticsOf(error)) {
+    diagnostic.place.file.insert(0, folder);
+    all.push_back(std::move(diagnostic));
+  }
+}
+
+std::string InFolder(const std::string& folder, const std::string& name) {
+  return folder.empty() || folder == "." ? name : folder + "/" + name;
+}
+
+}  // namespace
+
+event::Contract Configure(const Config& config, event::Contract contract) {
+  if (const auto found = config.topics.find(contract.topic); found != config.topics.end()) {
+    if (found->second.unknown) contract.unknown = *found->second.unknown;
+    contract.identity.by_producer = found->second.by_producer;
+    contract.identity.by_batch = found->second.by_batch;
+  }
+  return contract;
+}
+
+Result<std::vector<event::Contract>> LoadSchemas(os::Disk& disk, const std::string& folder) {
+  const std::string schemas = InFolder(folder, "schemas");
+  SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files, ReadSchemas(disk, schemas));
+  std::vector<event::Contract> contracts;
+  std::map<std::string, std::string> files_of_topics;
+  std::vector<Diagnostic> mistakes;
+  for (const auto& [name, text] : files) {
+    if (name == kBuiltin) continue;
+    auto compiled = event::CompileCapnp(files, name);
+    if (!compiled.ok()) {
+      Collect(compiled.error(), schemas + "/", name, mistakes);
+      continue;
+    }
+    for (event::Contract& contract : *compiled) {
+      const auto [other, fresh] = files_of_topics.emplace(contract.topic, name);
+      if (!fresh) {
+        mistakes.push_back({.code = std::string(kTopicTwice),
+                            .message = fmt::format("topic '{}' is made by {} already",
+                                                   contract.topic, other->second),
+                            .place = {.file = InFolder(schemas, name)},
+                            .suggestion = {},
+                            .notes = {}});
+        continue;
+      }
+      contracts.push_back(std::move(contract));
+    }
+  }
+  if (!mistakes.empty()) return ToError(ErrorCode::kInvalid, std::move(mistakes));
+  return contracts;
+}
+
+Result<Checked> CheckProject(os::Disk& disk, const std::string& folder) {
+  std::vector<Diagnostic> mistakes;
+  Checked checked;
+  const auto config = LoadConfig(disk, folder);
+  if (!config.ok()) {
+    if (config.error().code() == ErrorCode::kNotFound) return config.error();
+    Collect(config.error(), {}, InFolder(folder, "sluice.yaml"), mistakes);
+  } else {
+    for (const auto& [topic, topic_config] : config->topics) {
+      checked.topics += topic_config.schemaless ? 1 : 0;
+    }
+  }
+  const auto contracts = LoadSchemas(disk, folder);
+  if (!contracts.ok()) {
+    Collect(contracts.error(), {}, InFolder(folder, "schemas"), mistakes);
+  } else {
+    checked.topics += contracts->size();
+  }
+  if (!mistakes.empty()) return ToError(ErrorCode::kInvalid, std::move(mistakes));
+  SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files,
+                          ReadSchemas(disk, InFolder(folder, "schemas")));
+  checked.files = files.size() + 1;
+  return checked;
+}
+
+}  // namespace sluice::server
