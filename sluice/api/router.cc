@@ -30,17 +30,42 @@ std::string Call::Parameter(const std::string& name) const {
   return found == request->query.end() ? std::string() : found->second;
 }
 
-void Router::Add(std::string method, std::string_view pattern, Asynchronous handler) {
-  routes_.push_back({std::move(method), Split(pattern), std::move(handler)});
+void Router::Add(std::string method, std::string_view pattern, Access access,
+                 Asynchronous handler) {
+  routes_.push_back({std::move(method), access, Split(pattern), std::move(handler)});
 }
 
-void Router::AddBlocking(std::string method, std::string_view pattern, Blocking handler) {
-  Add(std::move(method), pattern,
+void Router::AddBlocking(std::string method, std::string_view pattern, Access access,
+                         Blocking handler) {
+  Add(std::move(method), pattern, access,
       [this, handler = std::move(handler)](const Call& call, const Respond& respond) {
         if (!workers_.TryRun([handler, call, respond] { respond(handler(call)); })) {
           respond(Busy("too many requests wait; try again"));
         }
       });
+}
+
+std::optional<Response> Router::Admit(const Route& route, Call& call) const {
+  if (route.access == Access::kOpen) return std::nullopt;
+  auto principal = authenticate_(*call.request);
+  if (!principal.ok()) {
+    if (principal.error().code() != ErrorCode::kDenied) return ErrorResponse(principal.error());
+    Response response = Problem(401, "SL4010", principal.error().message());
+    response.headers.emplace_back("WWW-Authenticate", "Bearer");
+    return response;
+  }
+  call.principal = std::move(*principal);
+  switch (route.access) {
+    case Access::kSend:
+      if (call.principal.AllowsSome(govern::Verb::kSend)) return std::nullopt;
+      return Problem(403, "SL4031", "the token may not send events");
+    case Access::kRead:
+      if (call.principal.AllowsSome(govern::Verb::kRead)) return std::nullopt;
+      return Problem(403, "SL4031", "the token may not read");
+    default:
+      if (call.principal.Allows(govern::Verb::kAdmin)) return std::nullopt;
+      return Problem(403, "SL4031", "this needs a token with the scope admin");
+  }
 }
 
 void Router::Handle(std::shared_ptr<const Request> request, Respond respond) const {
@@ -62,6 +87,7 @@ void Router::Handle(std::shared_ptr<const Request> request, Respond respond) con
     if (!fits) continue;
     if (route.method == method) {
       call.request = std::move(request);
+      if (auto refusal = Admit(route, call)) return respond(std::move(*refusal));
       return route.handler(call, std::move(respond));
     }
     allowed += (allowed.empty() ? "" : ", ") + route.method;

@@ -11,12 +11,13 @@ namespace {
 class RouterTest : public testing::Test {
  protected:
   RouterTest() {
-    router_.Add("GET", "/v1/things/{id}", [](const Call& call, const Respond& respond) {
-      respond({.headers = {}, .body = "one " + call.Segment("id") + call.Parameter("also")});
-    });
-    router_.Add("DELETE", "/v1/things/{id}",
+    router_.Add(
+        "GET", "/v1/things/{id}", Access::kOpen, [](const Call& call, const Respond& respond) {
+          respond({.headers = {}, .body = "one " + call.Segment("id") + call.Parameter("also")});
+        });
+    router_.Add("DELETE", "/v1/things/{id}", Access::kOpen,
                 [](const Call&, const Respond& respond) { respond({.headers = {}, .body = ""}); });
-    router_.AddBlocking("GET", "/v1/things",
+    router_.AddBlocking("GET", "/v1/things", Access::kOpen,
                         [](const Call&) -> Response { return {.headers = {}, .body = "all"}; });
   }
 
@@ -31,7 +32,10 @@ class RouterTest : public testing::Test {
   }
 
   WorkerPool workers_{1, 4};
-  Router router_{workers_};
+  Router router_{workers_, [](const Request&) -> Result<govern::Principal> {
+                   return govern::Principal{.id = "test",
+                                            .scopes = {*govern::ParseScope("send:a")}};
+                 }};
 };
 
 TEST_F(RouterTest, FindsByMethodAndPattern) {
@@ -54,7 +58,7 @@ TEST_F(RouterTest, SaysWhatAnAddressTakes) {
 TEST_F(RouterTest, AnswersThatItIsBusy) {
   std::promise<void> begun;
   std::promise<void> free;
-  router_.AddBlocking("GET", "/slow", [&](const Call&) -> Response {
+  router_.AddBlocking("GET", "/slow", Access::kOpen, [&](const Call&) -> Response {
     begun.set_value();
     free.get_future().wait();
     return {.headers = {}, .body = ""};

@@ -6,6 +6,7 @@
 
 #include "sluice/api/internal/error_routes.h"
 #include "sluice/api/internal/event_routes.h"
+#include "sluice/api/internal/gate.h"
 #include "sluice/api/internal/schema_routes.h"
 #include "sluice/api/internal/sql_routes.h"
 #include "sluice/api/internal/table_routes.h"
@@ -18,7 +19,8 @@ class Routes::Groups {
  public:
   Groups(const Services& services, Hooks hooks)
       : hooks_(std::move(hooks)),
-        router_(services.workers),
+        gate_(services.tokens),
+        router_(services.workers, [this](const Request& request) { return gate_.Admit(request); }),
         events_(services.ingest, hooks_),
         sql_(services.database),
         schemas_(services.ingest, hooks_),
@@ -39,23 +41,26 @@ class Routes::Groups {
     const auto text = [](const Respond& respond, std::string_view type, std::string body) {
       respond({.content_type = std::string(type), .headers = {}, .body = std::move(body)});
     };
-    router_.Add("GET", "/healthz", [text](const Call&, const Respond& respond) {
+    router_.Add("GET", "/healthz", Access::kOpen, [text](const Call&, const Respond& respond) {
       text(respond, "text/plain", "ok\n");
     });
-    router_.Add("GET", "/readyz", [this, text](const Call&, const Respond& respond) {
+    router_.Add("GET", "/readyz", Access::kOpen, [this, text](const Call&, const Respond& respond) {
       const Status ready = hooks_.ready();
       if (!ready.ok()) return respond(Problem(503, "SL5032", ready.error().message()));
       text(respond, "text/plain", "ready\n");
     });
-    router_.Add("GET", "/metrics", [&metrics, text](const Call&, const Respond& respond) {
-      text(respond, "text/plain; version=0.0.4", metrics.Render());
-    });
-    router_.Add("GET", "/v1/version", [version, text](const Call&, const Respond& respond) {
-      text(respond, "application/json", fmt::format("{{\"version\":\"{}\"}}\n", version));
-    });
+    router_.Add("GET", "/metrics", Access::kRead,
+                [&metrics, text](const Call&, const Respond& respond) {
+                  text(respond, "text/plain; version=0.0.4", metrics.Render());
+                });
+    router_.Add(
+        "GET", "/v1/version", Access::kOpen, [version, text](const Call&, const Respond& respond) {
+          text(respond, "application/json", fmt::format("{{\"version\":\"{}\"}}\n", version));
+        });
   }
 
   const Hooks hooks_;
+  internal::Gate gate_;
   Router router_;
   internal::EventRoutes events_;
   internal::SqlRoutes sql_;

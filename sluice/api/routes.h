@@ -10,6 +10,7 @@
 #include "sluice/base/metrics.h"
 #include "sluice/base/worker_pool.h"
 #include "sluice/event/contract.h"
+#include "sluice/govern/tokens.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/land/lander.h"
 #include "sluice/sql/database.h"
@@ -35,6 +36,7 @@ struct Services {
   sql::Database& database;
   Metrics& metrics;
   WorkerPool& workers;
+  govern::Tokens& tokens;
   std::string version;
 };
 

@@ -35,6 +35,9 @@ int Run(int argc, const char* const* argv) {
       ->option_text("FORM");
   app.add_option("--server", global.address, "Server to talk to, if not the project's")
       ->option_text("HOST:PORT");
+  app.add_option("--token", global.token, "Token to show; else the one in SLUICE_TOKEN")
+      ->envname("SLUICE_TOKEN")
+      ->option_text("TOKEN");
   app.add_option("--log-format", global.log_format, "Form of the trace")
       ->check(CLI::IsMember({"text", "json"}))
       ->option_text("text|json");
@@ -143,6 +146,25 @@ int Run(int argc, const char* const* argv) {
   command = Add(*errors, "drop", "Close one without sending it", code,
                 [&] { return internal::DropError(global, error); });
   command->add_option("id", error.id, "Its id")->required();
+
+  CLI::App* const token = app.add_subcommand("token", "Tokens of senders, readers, administrators");
+  token->require_subcommand(1);
+  token->fallthrough();
+  internal::TokenArguments tokens;
+  command = Add(*token, "create", "Make a token and print it, this once", code,
+                [&] { return internal::CreateToken(global, tokens); });
+  command
+      ->add_option("--scope", tokens.scopes,
+                   "send:TOPIC, read:TOPIC or admin; TOPIC may end with *; may be given again")
+      ->required()
+      ->option_text("SCOPE");
+  command->add_option("--ttl", tokens.ttl, "How long it is valid; for ever if not given")
+      ->option_text("90d");
+  Add(*token, "list", "List tokens with their scopes", code,
+      [&] { return internal::ListTokens(global); });
+  command = Add(*token, "revoke", "Refuse a token from now on", code,
+                [&] { return internal::RevokeToken(global, tokens); });
+  command->add_option("id", tokens.id, "Its id, as `sluice token list` shows it")->required();
 
   Add(app, "version", "Print the version", code, [] {
     std::printf("sluice %.*s\n", static_cast<int>(server::kVersion.size()),

@@ -290,16 +290,21 @@ void Ingest::Submit(const Submission& submission, std::function<void(Result<Rece
     if (!named.ok()) return draft->done(Error(ErrorCode::kNotFound, named.error().message()));
   }
 
+  bool denied = false;
   auto decoder = TakeDecoder();
   auto decoded = decoder->Decode(
       submission.body, submission.framing, submission.shape, submission.topic,
-      [this](std::string_view name) -> std::shared_ptr<const event::Contract> {
+      [&](std::string_view name) -> std::shared_ptr<const event::Contract> {
+        denied |= submission.may_send && !submission.may_send(name);
         if (name == catalog::kErrorsTopic) return nullptr;
         const auto state = Find(name);
         return state ? state->topic.contract : nullptr;
       },
       clock_.Now(), options_.limits);
   ReturnDecoder(std::move(decoder));
+  if (denied) {
+    return draft->done(Denied("the token may not send to a topic of the body; nothing was kept"));
+  }
   if (decoded.ok() && submission.replaces && decoded->received != 1) {
     decoded = Invalid("expected one event, found {}", decoded->received);
   }

@@ -63,6 +63,9 @@ struct Submission {
     std::string id = {};  ///< Its `_id`, 16 bytes; empty if it has none.
   };
   std::optional<Replaced> replaces = {};
+  /// Whether the sender may send to a topic; empty: to all. One topic that it may not send to
+  /// refuses the whole body with kDenied.
+  std::function<bool(std::string_view topic)> may_send = {};
 };
 
 struct OffsetRange {

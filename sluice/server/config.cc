@@ -246,6 +246,7 @@ Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
 
 std::string Config::DataPath() const { return Join(folder, data); }
 std::string Config::KeysPath() const { return Join(folder, keys); }
+std::string Config::TokensPath() const { return KeysPath() + "/tokens"; }
 
 Result<std::chrono::microseconds> ParseDuration(std::string_view text) {
   SLUICE_ASSIGN_OR_RETURN(

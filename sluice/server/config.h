@@ -53,6 +53,7 @@ struct Config {
 
   std::string DataPath() const;
   std::string KeysPath() const;
+  std::string TokensPath() const;  ///< Beside the keys.
 };
 
 /// Reads `folder`/sluice.yaml. kNotFound: there is none. kInvalid: with file, line, column of each

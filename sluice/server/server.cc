@@ -10,6 +10,7 @@
 #include "sluice/base/worker_pool.h"
 #include "sluice/catalog/catalog.h"
 #include "sluice/duck/engine.h"
+#include "sluice/govern/tokens.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/disk.h"
@@ -50,6 +51,8 @@ class RunningServer final : public Server {
   Status Stop() override;
 
  private:
+  /// Refuses an address that others can reach while there are no tokens.
+  Status CheckAddress();
   Status OpenKeys();
   Status RegisterSchemas();
   Status KeepSchema(const std::string& name, const std::string& text);
@@ -63,6 +66,7 @@ class RunningServer final : public Server {
   os::SystemDisk disk_;
   Metrics metrics_;
   std::optional<privacy::Keys> keys_;
+  std::unique_ptr<govern::Tokens> tokens_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<store::LocalStore> store_;
   std::unique_ptr<journal::Journal> journal_;
@@ -94,7 +98,20 @@ Status RunningServer::OpenKeys() {
   return {};
 }
 
+Status RunningServer::CheckAddress() {
+  tokens_ = std::make_unique<govern::Tokens>(disk_, clock_, random_, config_.TokensPath());
+  const std::string& address = config_.address;
+  if (address == "127.0.0.1" || address == "localhost" || address == "::1") return {};
+  SLUICE_ASSIGN_OR_RETURN(const bool tokens_exist, tokens_->AnyMade());
+  if (tokens_exist) return {};
+  return Error(ErrorCode::kInvalid,
+               fmt::format("serve.http is {}, which others can reach: make a token first "
+                           "(`sluice token create --scope admin`), or serve 127.0.0.1",
+                           address));
+}
+
 Status RunningServer::Start() {
+  SLUICE_RETURN_IF_ERROR(CheckAddress());
   SLUICE_RETURN_IF_ERROR(OpenKeys());
   const std::string data = config_.DataPath();
   journal::Options journal_options;
@@ -174,6 +191,7 @@ Status RunningServer::StartHttp() {
                                .database = *database_,
                                .metrics = metrics_,
                                .workers = *workers_,
+                               .tokens = *tokens_,
                                .version = std::string(kVersion)};
   routes_ = std::make_unique<api::Routes>(services, std::move(hooks));
   api::HttpOptions http;
@@ -211,13 +229,14 @@ Status RunningServer::KeepSchema(const std::string& name, const std::string& tex
 Status RunningServer::RegisterSchemas() {
   SLUICE_ASSIGN_OR_RETURN(const auto contracts, LoadSchemas(disk_, config_.folder));
   for (const event::Contract& contract : contracts) {
-    SLUICE_RETURN_IF_ERROR(ingest_->RegisterAtStart(Configure(config_, contract)).status(), "topic '{}'",
-                           contract.topic);
+    SLUICE_RETURN_IF_ERROR(ingest_->RegisterAtStart(Configure(config_, contract)).status(),
+                           "topic '{}'", contract.topic);
   }
   for (const auto& [topic, topic_config] : config_.topics) {
     if (!topic_config.schemaless) continue;
-    SLUICE_RETURN_IF_ERROR(ingest_->Register(Configure(config_, event::SchemalessContract(topic))).status(),
-                           "topic '{}'", topic);
+    SLUICE_RETURN_IF_ERROR(
+        ingest_->Register(Configure(config_, event::SchemalessContract(topic))).status(),
+        "topic '{}'", topic);
   }
   return {};
 }

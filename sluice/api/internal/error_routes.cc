@@ -55,14 +55,15 @@ ingest::Submission ErrorRoutes::SubmissionOf(const OpenError& error, const std::
 }
 
 void ErrorRoutes::AddTo(Router& router) {
-  router.AddBlocking("GET", "/v1/admin/errors", [this](const Call& call) { return List(call); });
-  router.AddBlocking("POST", "/v1/admin/errors/replay",
+  router.AddBlocking("GET", "/v1/admin/errors", Access::kAdmin,
+                     [this](const Call& call) { return List(call); });
+  router.AddBlocking("POST", "/v1/admin/errors/replay", Access::kAdmin,
                      [this](const Call& call) { return Replay(call); });
-  router.AddBlocking("GET", "/v1/admin/errors/{id}",
+  router.AddBlocking("GET", "/v1/admin/errors/{id}", Access::kAdmin,
                      [this](const Call& call) { return Show(call); });
-  router.AddBlocking("POST", "/v1/admin/errors/{id}/retry",
+  router.AddBlocking("POST", "/v1/admin/errors/{id}/retry", Access::kAdmin,
                      [this](const Call& call) { return Retry(call); });
-  router.AddBlocking("POST", "/v1/admin/errors/{id}/drop",
+  router.AddBlocking("POST", "/v1/admin/errors/{id}/drop", Access::kAdmin,
                      [this](const Call& call) { return Drop(call); });
 }
 

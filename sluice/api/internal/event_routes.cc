@@ -17,8 +17,8 @@ constexpr size_t kNameBytesMax = 200;
 
 void EventRoutes::AddTo(Router& router) {
   const auto take = [this](const Call& call, Respond respond) { Take(call, std::move(respond)); };
-  router.Add("POST", "/v1/events", take);
-  router.Add("POST", "/v1/events/{topic}", take);
+  router.Add("POST", "/v1/events", Access::kSend, take);
+  router.Add("POST", "/v1/events/{topic}", Access::kSend, take);
 }
 
 void EventRoutes::Take(const Call& call, Respond respond) {
@@ -61,8 +61,16 @@ void EventRoutes::Take(const Call& call, Respond respond) {
   if (const auto topic = call.segments.find("topic"); topic != call.segments.end()) {
     submission.shape = decode::Shape::kContent;
     submission.topic = topic->second;
+    if (!call.principal.Allows(govern::Verb::kSend, submission.topic)) {
+      return respond(Problem(403, "SL4031", "the token may not send to this topic"));
+    }
   } else {
     submission.shape = decode::Shape::kEnvelope;
+    if (!call.principal.Allows(govern::Verb::kSend)) {
+      submission.may_send = [principal = call.principal](std::string_view name) {
+        return principal.Allows(govern::Verb::kSend, name);
+      };
+    }
   }
   ingest_.Submit(submission, [request, respond, wait](Result<ingest::Receipt> receipt) {
     if (!receipt.ok()) {

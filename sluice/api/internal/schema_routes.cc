@@ -9,9 +9,11 @@
 namespace sluice::api::internal {
 
 void SchemaRoutes::AddTo(Router& router) {
-  router.AddBlocking("POST", "/v1/admin/schemas", [this](const Call& call) { return Add(call); });
-  router.AddBlocking("GET", "/v1/admin/schemas", [this](const Call&) { return List(); });
-  router.AddBlocking("DELETE", "/v1/admin/topics/{topic}",
+  router.AddBlocking("POST", "/v1/admin/schemas", Access::kAdmin,
+                     [this](const Call& call) { return Add(call); });
+  router.AddBlocking("GET", "/v1/admin/schemas", Access::kAdmin,
+                     [this](const Call&) { return List(); });
+  router.AddBlocking("DELETE", "/v1/admin/topics/{topic}", Access::kAdmin,
                      [this](const Call& call) { return Remove(call); });
 }
 

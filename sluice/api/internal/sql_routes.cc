@@ -8,7 +8,8 @@
 namespace sluice::api::internal {
 
 void SqlRoutes::AddTo(Router& router) {
-  router.AddBlocking("POST", "/v1/sql", [this](const Call& call) { return Query(call); });
+  router.AddBlocking("POST", "/v1/sql", Access::kRead,
+                     [this](const Call& call) { return Query(call); });
 }
 
 Response SqlRoutes::Query(const Call& call) {

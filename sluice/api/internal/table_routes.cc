@@ -8,9 +8,11 @@
 namespace sluice::api::internal {
 
 void TableRoutes::AddTo(Router& router) {
-  router.AddBlocking("GET", "/v1/admin/tables", [this](const Call&) { return List(); });
-  router.AddBlocking("POST", "/v1/admin/land", [this](const Call&) { return Land(); });
-  router.AddBlocking("POST", "/v1/admin/tables/{topic}/adopt",
+  router.AddBlocking("GET", "/v1/admin/tables", Access::kAdmin,
+                     [this](const Call&) { return List(); });
+  router.AddBlocking("POST", "/v1/admin/land", Access::kAdmin,
+                     [this](const Call&) { return Land(); });
+  router.AddBlocking("POST", "/v1/admin/tables/{topic}/adopt", Access::kAdmin,
                      [this](const Call& call) { return Adopt(call); });
 }
 

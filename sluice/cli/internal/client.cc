@@ -1,6 +1,7 @@
 #include "sluice/cli/internal/client.h"
 
 #include <simdjson.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -77,12 +78,14 @@ Result<Client> Client::Connect(const Global& global) {
     }
   }
   const std::string address = fmt::format("{}:{}", options.host, options.port);
-  return Client(std::move(options), address);
+  return Client(std::move(options), address, global.token);
 }
 
 Result<api::Response> Client::Ask(std::string_view method, std::string_view target,
                                   const api::HttpClient::Fields& headers, std::string_view body) {
-  auto answer = http_->Send(method, target, headers, body);
+  api::HttpClient::Fields fields = headers;
+  if (!token_.empty()) fields.emplace_back("authorization", "Bearer " + token_);
+  auto answer = http_->Send(method, target, fields, body);
   if (!answer.ok()) {
     return Unavailable("no answer from {}: {}; is the server running (`sluice serve`)?", address_,
                        answer.error().message());
@@ -127,6 +130,14 @@ Result<std::string> ReadInput(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return NotFound("cannot read '{}'", path);
   return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+void PrintAnswer(const Global& global, std::string_view body) {
+  if (global.output == "table" || (global.output.empty() && isatty(STDOUT_FILENO) == 1)) {
+    PrintTable(body);
+  } else {
+    std::fwrite(body.data(), 1, body.size(), stdout);
+  }
 }
 
 void PrintTable(std::string_view json) {

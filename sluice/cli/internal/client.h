@@ -23,15 +23,20 @@ class Client {
                             std::string_view body = {});
 
  private:
-  Client(api::ClientOptions options, std::string address)
+  Client(api::ClientOptions options, std::string address, std::string token)
       : http_(std::make_unique<api::HttpClient>(std::move(options))),
-        address_(std::move(address)) {}
+        address_(std::move(address)),
+        token_(std::move(token)) {}
   std::unique_ptr<api::HttpClient> http_;
   std::string address_;
+  std::string token_;
 };
 
 /// Reads a file, or standard input for "-".
 Result<std::string> ReadInput(const std::string& path);
+
+/// Prints an answer as --output says: a table on a terminal, else as it came.
+void PrintAnswer(const Global& global, std::string_view body);
 
 /// Prints rows of {"columns":[…],"rows":[[…]]} as an aligned table.
 void PrintTable(std::string_view json);

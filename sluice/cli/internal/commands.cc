@@ -94,14 +94,6 @@ int Serve(const Global& global) {
     Fail(config.error());
     return kConfiguration;
   }
-  if (config->address != "127.0.0.1" && config->address != "localhost" &&
-      config->address != "::1") {
-    Fail(
-        Denied("serve.http is {}, which others can reach: without tokens only loopback addresses "
-               "are served",
-               config->address));
-    return kConfiguration;
-  }
   auto server = server::Server::Start(*config);
   if (!server.ok()) {
     const int code = Fail(server.error());
@@ -250,11 +242,7 @@ int Print(const Global& global, std::string_view method, const std::string& targ
   if (!client.ok()) return Fail(client.error());
   auto answer = client->Ask(method, target, {}, body);
   if (!answer.ok()) return Fail(answer.error());
-  if (global.output == "table" || (global.output.empty() && isatty(STDOUT_FILENO) == 1)) {
-    PrintTable(answer->body);
-  } else {
-    PrintBody(*answer);
-  }
+  PrintAnswer(global, answer->body);
   return kDone;
 }
 

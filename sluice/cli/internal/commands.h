@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sluice/base/error.h"
 
@@ -14,6 +15,7 @@ namespace sluice::cli::internal {
 struct Global {
   std::string folder = ".";  ///< -C
   std::string output;        ///< -o
+  std::string token;         ///< --token; else SLUICE_TOKEN.
   std::string address;       ///< --server HOST:PORT; else the project's, else 127.0.0.1:7117.
   std::string log_format = "text";
   std::string format = "text";  ///< --format: of diagnostics.
@@ -54,6 +56,15 @@ int AddSchema(const Global& global, const std::string& file);
 int ListSchemas(const Global& global);
 int DeleteTopic(const Global& global, const std::string& topic, bool yes);
 int AdoptTable(const Global& global, const std::string& topic);
+
+struct TokenArguments {
+  std::vector<std::string> scopes;
+  std::string ttl;
+  std::string id;
+};
+int CreateToken(const Global& global, const TokenArguments& arguments);
+int ListTokens(const Global& global);
+int RevokeToken(const Global& global, const TokenArguments& arguments);
 
 struct ErrorsArguments {
   std::string id;
