@@ -180,6 +180,22 @@ TEST_F(JsonDecoderTest, TreatsUnknownMembersAsTheContractSays) {
   EXPECT_EQ(Row(R"({"x":1})"), "SL3014 x: the schema has no such field");
 }
 
+TEST_F(JsonDecoderTest, RefusesWhatFollowsAnUnknownValue) {
+  for (const char* body :
+       {R"({"x":"a":"b","i32":1})", R"({"x":"a":1})",
+        R"({"i32":1,"x":	"a":"b","a":-1.5e3},"i64":2})", R"({"x":1:2})", R"({"x":null:2})",
+        R"({"x":true "i32":1})", R"({"x":"a"])", R"({"x":"a")", R"({"x":{"a":1}:2})",
+        R"({"x":[1]:"y":2})", R"({"x":"a"}})"}) {
+    EXPECT_EQ(Row(body).substr(0, 6), "SL3001") << body;
+  }
+  EXPECT_EQ(Row(R"({"content":{"i32":1},"x":"a":1,"event":"all"})", Shape::kEnvelope).substr(0, 6),
+            "SL3001");
+  EXPECT_EQ(
+      Row(R"({"metadata":{"x":"a":1},"event":"all","content":{}})", Shape::kEnvelope).substr(0, 6),
+      "SL3001");
+  EXPECT_EQ(Row(R"({"x" : "a" , "i32":1 , "y": 2 })"), "i32=1 _extra={\"x\":\"a\",\"y\":2}");
+}
+
 TEST_F(JsonDecoderTest, DropsWhatIsAnnotatedDrop) {
   EXPECT_EQ(Row(R"({"mail":"bob@example.com","n":1})", Shape::kContent, "private"), "n=1");
   EXPECT_EQ(Row(R"({"m\u0061il":"bob@example.com","n":1})", Shape::kContent, "private"), "n=1");

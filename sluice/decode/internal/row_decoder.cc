@@ -158,6 +158,12 @@ bool RowDecoder::ReadName(Member& member, const NameTable& names, size_t expecte
 
 bool RowDecoder::ReadJson(Value& value, int depth, std::string_view& out) {
   if (value.raw_json().get(out)) return Suspect();
+  // A scalar is not consumed yet, and the parser would take a string before a colon for a key when
+  // it skips it: `"x": "a": 1`. The view ends where the next token begins.
+  const char behind = out.data()[out.size()];
+  if (!out.starts_with('{') && !out.starts_with('[') && behind != ',' && behind != '}') {
+    return Suspect();
+  }
   out = TrimEnd(out);
   const Verdict verdict = syntax_.CheckValue(out.data(), out.data() + out.size());
   if (!verdict.ok() || verdict.at != out.data() + out.size()) return Suspect();
