@@ -103,6 +103,7 @@ void Run::Live() {
   } catch (const ProcessDeath& death) {
     ++counts_.aborts;
     Note("abort: {}", death.reason);
+    if (machine_.disk.powered() && !Chance(4)) return Lose("abort", Loss::kProcess);
   }
   Lose("end");
 }
@@ -194,12 +195,12 @@ void Run::Harm() {
 }
 
 // Ends the process, with or without the power.
-void Run::Lose(std::string_view why) {
+void Run::Lose(std::string_view why, Loss loss) {
   CountFaults();
   process_.reset();
   model_.Crash();
   machine_.disk.SetCapacity(UINT64_MAX);
-  if (machine_.disk.powered() && Chance(3)) {
+  if (loss == Loss::kProcess || (machine_.disk.powered() && Chance(3))) {
     ++counts_.kills;
     machine_.disk.Restart();
     Note("kill ({})", why);

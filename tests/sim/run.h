@@ -63,7 +63,8 @@ class Run {
   void Live();
   bool Boot(bool may_fail);
   void Harm();
-  void Lose(std::string_view why);
+  enum class Loss : uint8_t { kAny, kProcess };
+  void Lose(std::string_view why, Loss loss = Loss::kAny);
   void DamageSealedSegment();
   void CountFaults();
   void Finish();
