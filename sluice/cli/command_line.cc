@@ -6,6 +6,7 @@
 
 #include "sluice/base/trace.h"
 #include "sluice/cli/internal/commands.h"
+#include "sluice/cli/internal/table_commands.h"
 #include "sluice/server/version.h"
 
 namespace sluice::cli {
@@ -22,6 +23,51 @@ CLI::App* Add(CLI::App& parent, const char* name, const char* help, int& code,
   return command;
 }
 
+/// Commands on a Delta table by its path or URI.
+void AddTableCommands(CLI::App& parent, const Global& global, internal::TableArguments& arguments,
+                      int& code) {
+  const auto add = [&](const char* name, const char* help,
+                       int (*run)(const Global&, const internal::TableArguments&)) {
+    CLI::App* const command = Add(parent, name, help, code,
+                                  [&global, &arguments, run] { return run(global, arguments); });
+    command->add_option("table", arguments.address, "Folder of the table, or s3://bucket/path")
+        ->required();
+    return command;
+  };
+  const auto add_moment = [&](CLI::App* command) {
+    CLI::Option* const version =
+        command->add_option("--version", arguments.version, "At this version")->option_text("N");
+    command->add_option("--timestamp", arguments.timestamp, "As it was at this time")
+        ->option_text("TIME")
+        ->excludes(version);
+  };
+  const auto add_columns = [&](CLI::App* command) {
+    command->add_option("--columns", arguments.columns, "Only these")->option_text("A,B");
+    command
+        ->add_option("--zone", arguments.zone,
+                     "Zone of timestamps in partition values that do not name one")
+        ->option_text("ZONE");
+    command->add_option("--limit", arguments.limit, "At most so many rows");
+  };
+  CLI::App* command = add("read", "Write a table's rows", internal::ReadTable);
+  add_moment(command);
+  add_columns(command);
+  command->add_option("--where", arguments.where, "Only rows for which this is true")
+      ->option_text("CONDITION");
+  add_moment(add("describe", "Show schema, features and properties", internal::DescribeTable));
+  command = add("history", "Show who did what when, newest first", internal::ShowTableHistory);
+  command->add_option("--limit", arguments.limit, "At most so many commits");
+  command = add("files", "List the data files", internal::ListTableFiles);
+  add_moment(command);
+  command->add_option("--where", arguments.where, "Only files that may have such rows")
+      ->option_text("CONDITION");
+  command = add("changes", "Write the rows that changed", internal::ShowTableChanges);
+  command->add_option("--from", arguments.version, "First version")->option_text("N");
+  command->add_option("--to", arguments.to, "Last version")->option_text("N");
+  add_columns(command);
+  add_moment(add("check", "Compare all files with the log", internal::CheckTableFiles));
+}
+
 int Run(int argc, const char* const* argv) {
   CLI::App app{"Sluice: events in, lakehouse out.", "sluice"};
   app.require_subcommand(1);
@@ -31,7 +77,7 @@ int Run(int argc, const char* const* argv) {
   int code = kDone;
   app.add_option("-C", global.folder, "Project folder")->option_text("DIR");
   app.add_option("-o", global.output, "Form of the output")
-      ->check(CLI::IsMember({"table", "json", "ndjson", "csv", "arrow"}))
+      ->check(CLI::IsMember({"table", "json", "ndjson", "csv", "arrow", "parquet"}))
       ->option_text("FORM");
   app.add_option("--server", global.address, "Server to talk to, if not the project's")
       ->option_text("HOST:PORT");
@@ -113,9 +159,12 @@ int Run(int argc, const char* const* argv) {
   command->add_option("topic", deleted, "Its name")->required();
   command->add_flag("--yes", yes, "Do not ask");
 
-  CLI::App* const table = app.add_subcommand("table", "Landed tables");
+  CLI::App* const table =
+      app.add_subcommand("table", "Landed tables, and any Delta table by its path");
   table->require_subcommand(1);
   table->fallthrough();
+  internal::TableArguments any_table;
+  AddTableCommands(*table, global, any_table, code);
   std::string adopted;
   command = Add(*table, "adopt", "Let landing go on behind what another journal landed", code,
                 [&] { return internal::AdoptTable(global, adopted); });

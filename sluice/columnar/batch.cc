@@ -144,4 +144,11 @@ Result<Batch> Take(const arrow::RecordBatch& batch, std::span<const int64_t> row
 
 int64_t MemoryBytes(const arrow::RecordBatch& batch) { return arrow::util::TotalBufferSize(batch); }
 
+uint64_t CountRows(const Batch& batch) { return static_cast<uint64_t>(batch->num_rows()); }
+
+Batch FirstRows(const Batch& batch, uint64_t rows_max) {
+  if (CountRows(batch) <= rows_max) return batch;
+  return batch->Slice(0, static_cast<int64_t>(rows_max));
+}
+
 }  // namespace sluice::columnar

@@ -35,6 +35,10 @@ Result<Batch> Concatenate(const std::vector<Batch>& batches);
 /// Picks rows by index, in that order.
 Result<Batch> Take(const arrow::RecordBatch& batch, std::span<const int64_t> rows);
 
+uint64_t CountRows(const Batch& batch);
+/// Returns the first rows, at most `rows_max`; shares their memory.
+Batch FirstRows(const Batch& batch, uint64_t rows_max);
+
 /// Returns one 64-bit hash a row over the columns named, in any order; null differs from every
 /// value, and is the same as no such column. It depends on values alone, not on how a batch was
 /// cut, sliced or dictionary-encoded, and is stable across releases and machines (golden values in

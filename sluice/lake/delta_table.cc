@@ -6,6 +6,7 @@
 #include <chrono>
 #include <set>
 
+#include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/data_file.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/schema_json.h"
@@ -121,6 +122,22 @@ Status CheckOptions(const AppendOptions& options) {
   return {};
 }
 
+bool AsksForValues(const arrow::Field& field) {
+  for (const std::string_view key : {"delta.generationExpression", "CURRENT_DEFAULT",
+                                     "delta.invariants", "delta.identity.start"}) {
+    if (!internal::Annotation(field, key).empty()) return true;
+  }
+  return false;
+}
+
+std::map<std::string, std::string> Constraints(const Snapshot& snapshot) {
+  std::map<std::string, std::string> constraints;
+  for (const auto& [name, text] : snapshot.properties()) {
+    if (name.starts_with("delta.constraints.")) constraints.emplace(name, text);
+  }
+  return constraints;
+}
+
 // Whether files written for `base` are right on top of what other writers made of it.
 Status CheckStillFits(const TableState& base, const TableState& now, const AppendOptions& options) {
   SLUICE_RETURN_IF_ERROR(now.CheckWritable());
@@ -130,11 +147,19 @@ Status CheckStillFits(const TableState& base, const TableState& now, const Appen
   if (now.partition_columns() != base.partition_columns()) {
     return Conflict("the partition columns were changed by another writer");
   }
-  for (const auto& field : now.schema()->fields()) {
-    const auto before = base.schema()->GetFieldByName(field->name());
-    if (before == nullptr ? !field->nullable() : !before->Equals(*field)) {
+  for (const auto& field : now.annotated_schema()->fields()) {
+    const auto before = base.annotated_schema()->GetFieldByName(field->name());
+    // A new column that is more than nullable asks for values that our files do not have.
+    const bool asks = before == nullptr && (!field->nullable() || AsksForValues(*field));
+    if (asks || (before != nullptr && !before->Equals(*field, /*check_metadata=*/true))) {
       return Conflict("column '{}' was changed by another writer", field->name());
     }
+  }
+  if (Constraints(now) != Constraints(base)) {
+    return Conflict("the table's constraints were changed by another writer");
+  }
+  if (internal::MappingOf(now.metadata()) != internal::MappingOf(base.metadata())) {
+    return Conflict("the table's column mapping was changed by another writer");
   }
   for (const auto& field : base.schema()->fields()) {
     if (now.schema()->GetFieldByName(field->name()) == nullptr) {
@@ -165,8 +190,12 @@ bool CheckpointDue(const Snapshot& snapshot) {
 }
 
 DeltaTable::DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock,
-                       os::Random& random)
-    : store_(store), root_(std::move(root)), clock_(clock), random_(random) {}
+                       os::Random& random, ForeignFiles foreign)
+    : store_(store),
+      root_(std::move(root)),
+      clock_(clock),
+      random_(random),
+      foreign_(std::move(foreign)) {}
 
 Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schema& schema,
                                                            const CreateOptions& options) {
@@ -231,6 +260,9 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     }
   }
   SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", root_);
+  SLUICE_ASSIGN_OR_RETURN(const internal::RowRules rules, internal::RowRules::Of(*state),
+                          "table '{}'", root_);
+  std::map<std::string, internal::Identity> identities = rules.identities();
 
   const int64_t now_ms = NowMs(clock_);
   std::vector<DataFile> entries;
@@ -245,7 +277,8 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     const bool empty = std::ranges::all_of(
         file.batches, [](const columnar::Batch& batch) { return batch->num_rows() == 0; });
     if (empty) continue;
-    auto encoded = internal::EncodeFile(*state, file, options.parquet, random_.Uuid(), now_ms);
+    auto encoded =
+        internal::EncodeFile(*state, rules, file, options, random_.Uuid(), now_ms, identities);
     if (encoded.ok()) {
       const std::string path =
           root_.empty() ? encoded->store_path : root_ + "/" + encoded->store_path;
@@ -274,17 +307,21 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     internal::AppendCommitInfo(
         lines,
         {.id = proposal.id,
-         .at_ms = now_ms,
+         .at_ms = NowMs(clock_),
          .operation = options.operation,
          .parameters = {{"mode", "Append"}, {"partitionBy", JsonList(now.partition_columns())}},
          .metrics = {{"numFiles", std::to_string(entries.size())},
                      {"numOutputRows", std::to_string(rows)},
                      {"numOutputBytes", std::to_string(bytes)}},
          .blind_append = true,
-         .read_version = now.version()});
+         .read_version = now.version(),
+         .in_commit_ms = internal::NextCommitTime(now, NowMs(clock_))});
     for (const Transaction& transaction : options.transactions) {
       internal::AppendTransaction(lines, transaction);
     }
+    SLUICE_RETURN_IF_ERROR(internal::AppendIdentities(lines, now, identities));
+    // Row ids depend on what others have committed, so they are given anew at each try.
+    SLUICE_RETURN_IF_ERROR(internal::AssignRowIds(lines, now, entries));
     for (const DataFile& entry : entries) internal::AppendAdd(lines, entry);
     return lines;
   };

@@ -28,15 +28,36 @@ namespace sluice::lake {
 /// Number of a table's commit; the first is 0.
 using Version = int64_t;
 
+/// By the column's physical name; a missing value is null.
+using PartitionValues = std::map<std::string, std::optional<std::string>>;
+
+/// Where it is written which rows of a file are deleted.
+struct DeletionVector {
+  std::string storage;  ///< `u`: a file of the table; `p`: an absolute address; `i`: inline.
+  std::string data;
+  std::optional<int32_t> offset = {};
+  int32_t size = 0;         ///< Bytes of the bitmap.
+  int64_t cardinality = 0;  ///< How many rows are deleted.
+
+  /// Makes a file and its rows one thing: the same path with another vector is another logical
+  /// file.
+  std::string Id() const;
+  bool operator==(const DeletionVector&) const = default;
+};
+
 /// A data file of a table.
 struct DataFile {
   std::string path;  ///< As in the log: a URI relative to the table's root, or absolute.
-  std::map<std::string, std::optional<std::string>> partition_values;
+  PartitionValues partition_values;
   int64_t size = 0;
   int64_t modified_ms = 0;
   std::string stats;  ///< JSON as in the log; empty if there is none.
-  /// Rows by the statistics; absent if those do not say.
+  /// Rows by the statistics, deleted ones too; absent if those do not say.
   std::optional<int64_t> rows;
+  std::shared_ptr<const DeletionVector> deletion_vector = {};  ///< Null: no row is deleted.
+  std::optional<int64_t> base_row_id = {};           ///< Of its first row, where rows are tracked.
+  std::optional<Version> row_commit_version = {};    ///< Of all rows that do not say otherwise.
+  std::shared_ptr<const PartitionValues> tags = {};  ///< Null: none.
 };
 
 /// The largest value of an integer column in the file, by its statistics; absent if they do not
@@ -64,6 +85,18 @@ class Snapshot {
   virtual const std::vector<DataFile>& files() const = 0;
   virtual std::optional<int64_t> TransactionVersion(std::string_view app_id) const = 0;
   virtual const std::map<std::string, Transaction>& transactions() const = 0;
+  /// The schema with what Delta annotates fields with, nested ones too: keys and values of Arrow's
+  /// field metadata; values that are no text are JSON.
+  virtual const columnar::Schema& annotated_schema() const = 0;
+  /// The schema as the log has it; empty if it has none.
+  virtual const std::string& schema_json() const = 0;
+  /// The table features that a reader must know, and those that a writer must; with those that
+  /// older protocol versions imply.
+  virtual std::vector<std::string> reader_features() const = 0;
+  virtual std::vector<std::string> writer_features() const = 0;
+  /// kUnsupported: naming why the data files, read as plain Parquet under the names of the schema,
+  /// are not the table's rows: deletion vectors, mapped columns, files elsewhere. Scan reads them.
+  virtual Status CheckPlainFiles() const = 0;
   /// kUnsupported: naming the first writer feature that Append() cannot honour.
   virtual Status CheckWritable() const = 0;
 };
@@ -94,8 +127,20 @@ struct AppendOptions {
   std::optional<Expectation> expect = {};
   /// Random columns get no statistics in the log either.
   columnar::ParquetOptions parquet = {};
+  /// Columns whose values must never stand in the log.
+  std::vector<std::string> columns_without_statistics = {};
   int attempts_max = 20;
 };
+
+/// An object of another store than the table's.
+struct ForeignFile {
+  store::ObjectStore* store = nullptr;
+  std::string path;
+};
+
+/// Finds the object at an absolute address (`/a/b`, `s3://bucket/b`): shallow clones have such.
+/// Called by several threads at once; the store must outlive the table.
+using ForeignFiles = std::function<Result<ForeignFile>(const std::string& address)>;
 
 /// Whether the table's `delta.checkpointInterval` (10 if it has none) asks for a checkpoint now.
 /// Knows of checkpoints that were loaded from, or written with a snapshot that this one derives
@@ -108,9 +153,10 @@ bool CheckpointDue(const Snapshot& snapshot);
 class DeltaTable {
  public:
   /// `root` is the folder of the table inside `store`, "" for the store's own root. `store`,
-  /// `clock` and `random` must outlive the table.
+  /// `clock` and `random` must outlive the table. Without `foreign` files that lie elsewhere are
+  /// refused.
   DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock,
-             os::Random& random);
+             os::Random& random, ForeignFiles foreign = nullptr);
 
   /// Makes the table's first commit. kConflict: there is a table already. Nullability and types of
   /// `schema` are those of Delta; kUnsupported names a field whose type has no counterpart.
@@ -150,12 +196,15 @@ class DeltaTable {
   std::string StorePath(const DataFile& file) const;
 
   const std::string& root() const { return root_; }
+  store::ObjectStore& store() const { return store_; }
+  const ForeignFiles& foreign() const { return foreign_; }
 
  private:
   store::ObjectStore& store_;
   const std::string root_;
   const os::Clock& clock_;
   os::Random& random_;
+  const ForeignFiles foreign_;
 };
 
 }  // namespace sluice::lake

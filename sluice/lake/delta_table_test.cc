@@ -248,10 +248,11 @@ TEST_F(DeltaTableTest, ConflictsWithWritersThatChangedTheGround) {
   EXPECT_EQ(race(with("[\"country\"]", "[]")),
             "table 't': the partition columns were changed by another writer (conflict)");
   restore();
-  EXPECT_EQ(race("{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,"
-                 "\"writerFeatures\":[\"rowTracking\"]}}"),
-            "table 't': the table needs the writer feature 'rowTracking', which is not supported "
-            "(unsupported)");
+  EXPECT_EQ(
+      race("{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,"
+           "\"writerFeatures\":[\"icebergCompatV2\"]}}"),
+      "table 't': the table needs the writer feature 'icebergCompatV2', which is not supported "
+      "(unsupported)");
   EXPECT_EQ(base->version(), 0);
   // Files that lost are gone.
   EXPECT_EQ(DataFiles(), 3U);

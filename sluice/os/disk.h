@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sluice/base/error.h"
+#include "sluice/os/clock.h"
 
 namespace sluice::os {
 
@@ -33,6 +34,8 @@ class File {
   /// After an error the file must not be used further: the kernel may have dropped the bytes.
   virtual Status Sync() = 0;
   virtual Result<uint64_t> Size() = 0;
+  /// When the bytes last changed; 1970 where the disk does not say.
+  virtual Result<Timestamp> Modified() { return Timestamp{}; }
   /// Sets the size; bytes beyond the old one read as zero.
   virtual Status Truncate(uint64_t size) = 0;
   /// Reserves space for the first `size` bytes and makes the file that long, zero-filled.

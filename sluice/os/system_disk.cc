@@ -150,6 +150,13 @@ class SystemFile final : public File {
     return static_cast<uint64_t>(info.st_size);
   }
 
+  Result<Timestamp> Modified() override {
+    struct stat info{};
+    if (::fstat(descriptor_.number(), &info) != 0) return SystemError(errno, "stat", path_);
+    return Timestamp(std::chrono::seconds(info.st_mtim.tv_sec) +
+                     std::chrono::microseconds(info.st_mtim.tv_nsec / 1000));
+  }
+
   Status Truncate(uint64_t size) override {
     if (Retried([&] { return ::ftruncate(descriptor_.number(), static_cast<off_t>(size)); }) != 0) {
       return SystemError(errno, "truncate", path_);

@@ -69,16 +69,18 @@ Result<std::string> LocalStore::Get(std::string_view path) {
 }
 
 Result<std::string> LocalStore::GetRange(std::string_view path, uint64_t offset, uint64_t size) {
-  SLUICE_ASSIGN_OR_RETURN(const ObjectInfo info, Head(path));
-  if (offset > info.size) {
-    return Invalid("'{}' has {} bytes; there is nothing at {}", path, info.size, offset);
-  }
+  SLUICE_RETURN_IF_ERROR(CheckPath(path));
   const auto file = disk_.Open(Location(path), os::OpenMode::kRead);
   if (!file.ok()) return AsNoObject(file.error(), path);
-  std::string bytes(std::min(size, info.size - offset), '\0');
-  SLUICE_ASSIGN_OR_RETURN(const size_t got,
-                          (*file)->Read(offset, std::as_writable_bytes(std::span(bytes))));
-  bytes.resize(got);
+  const auto whole = (*file)->Size();
+  if (!whole.ok()) return AsNoObject(whole.error(), path);
+  if (offset > *whole) {
+    return Invalid("'{}' has {} bytes; there is nothing at {}", path, *whole, offset);
+  }
+  std::string bytes(std::min(size, *whole - offset), '\0');
+  const auto got = (*file)->Read(offset, std::as_writable_bytes(std::span(bytes)));
+  if (!got.ok()) return AsNoObject(got.error(), path);
+  bytes.resize(*got);
   return bytes;
 }
 
@@ -90,7 +92,8 @@ Result<ObjectInfo> LocalStore::Head(std::string_view path) {
   const auto read = (*file)->Read(0, first);
   if (!read.ok()) return AsNoObject(read.error(), path);
   SLUICE_ASSIGN_OR_RETURN(const uint64_t size, (*file)->Size());
-  return ObjectInfo{.path = std::string(path), .size = size};
+  SLUICE_ASSIGN_OR_RETURN(const os::Timestamp modified, (*file)->Modified());
+  return ObjectInfo{.path = std::string(path), .size = size, .modified = modified};
 }
 
 Status LocalStore::Put(std::string_view path, std::string_view bytes) {

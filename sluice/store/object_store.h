@@ -46,6 +46,9 @@ class ObjectStore {
                                                std::string_view after = {}) = 0;
   /// Fine if it does not exist.
   virtual Status Delete(std::string_view path) = 0;
+  /// Whether a request costs a round trip, so that readers do better with few large ones ahead of
+  /// time.
+  virtual bool is_remote() const { return false; }
   /// Where an engine on this machine finds the object: an absolute file path, or a URI.
   virtual std::string Location(std::string_view path) const = 0;
 };

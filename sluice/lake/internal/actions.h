@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,8 +12,6 @@
 #include "sluice/lake/delta_table.h"
 
 namespace sluice::lake::internal {
-
-using PartitionValues = std::map<std::string, std::optional<std::string>>;
 
 struct Protocol {
   int32_t reader = 1;
@@ -37,23 +36,9 @@ struct Metadata {
   bool operator==(const Metadata&) const = default;
 };
 
-/// Which rows of a file are deleted. Kept for tombstones; files that have one are not read yet.
-struct DeletionVector {
-  std::string storage;
-  std::string data;
-  std::optional<int32_t> offset = {};
-  int32_t size = 0;
-  int64_t cardinality = 0;
-
-  /// Makes a file and its rows one thing: the same path with another vector is another logical
-  /// file.
-  std::string Id() const;
-};
-
 struct Add {
   DataFile file;
-  std::optional<DeletionVector> vector = {};
-  std::map<std::string, std::optional<std::string>> tags = {};  ///< Kept for checkpoints. Rare.
+  bool data_change = true;
 };
 
 struct Remove {
@@ -63,7 +48,16 @@ struct Remove {
   std::optional<bool> extended = {};
   std::optional<PartitionValues> partition_values = {};
   std::optional<int64_t> size = {};
-  std::optional<DeletionVector> vector = {};
+  std::shared_ptr<const DeletionVector> vector = {};
+  std::optional<int64_t> base_row_id = {};
+  std::optional<Version> row_commit_version = {};
+};
+
+/// A file of changed rows, for the change feed alone.
+struct ChangeFile {
+  std::string path;
+  PartitionValues partition_values = {};
+  int64_t size = 0;
 };
 
 struct Domain {
@@ -80,12 +74,14 @@ struct Actions {
   std::vector<Remove> removes = {};
   std::vector<Transaction> transactions = {};
   std::vector<Domain> domains = {};
+  std::vector<ChangeFile> changes = {};    ///< Kept only where they are asked for.
   std::vector<std::string> sidecars = {};  ///< Names of files in `_sidecars`; checkpoints only.
   std::string commit_id = {};              ///< commitInfo.txnId
+  std::optional<int64_t> commit_ms = {};   ///< commitInfo.inCommitTimestamp
 };
 
 /// Returns the key by which newer references replace older ones.
-std::string FileKey(std::string_view path, const std::optional<DeletionVector>& vector);
+std::string FileKey(std::string_view path, const std::shared_ptr<const DeletionVector>& vector);
 
 /// Returns numRecords of a statistics text.
 std::optional<int64_t> RowsOf(std::string_view stats);
@@ -105,6 +101,7 @@ struct CommitInfo {
   std::map<std::string, std::string> metrics = {};
   bool blind_append = false;
   Version read_version = -1;
+  std::optional<int64_t> in_commit_ms = {};  ///< Where the table has in-commit timestamps.
 };
 
 /// Each appends one line.
@@ -113,5 +110,6 @@ void AppendProtocol(std::string& out, const Protocol& protocol);
 void AppendMetadata(std::string& out, const Metadata& metadata);
 void AppendTransaction(std::string& out, const Transaction& transaction);
 void AppendAdd(std::string& out, const DataFile& file);
+void AppendDomain(std::string& out, const Domain& domain);
 
 }  // namespace sluice::lake::internal

@@ -54,7 +54,7 @@ TEST(ActionsTest, AreReadLiberally) {
   EXPECT_EQ(add.file.size, 1);
   EXPECT_EQ(add.file.partition_values.at("n"), "5");
   EXPECT_EQ(add.file.partition_values.at("e"), std::nullopt);
-  EXPECT_FALSE(add.vector);
+  EXPECT_EQ(add.file.deletion_vector, nullptr);
   EXPECT_FALSE(add.file.rows);
 }
 
@@ -97,7 +97,7 @@ TEST(ActionsTest, CountRowsWhereverTheCountStands) {
 TEST(ActionsTest, KeyAFileByItsPathAndItsVector) {
   const DeletionVector vector{.storage = "u", .data = "ab^-aqEH.-t@S}K{vb[*k^", .offset = 4};
   EXPECT_EQ(vector.Id(), "uab^-aqEH.-t@S}K{vb[*k^@4");
-  EXPECT_NE(FileKey("a", vector), FileKey("a", {}));
+  EXPECT_NE(FileKey("a", std::make_shared<const DeletionVector>(vector)), FileKey("a", {}));
   EXPECT_EQ(FileKey("file:///a%20b", {}), FileKey("/a b", {}));
 }
 

@@ -2,6 +2,7 @@
 /// \file
 /// From rows to a data file of a table.
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,25 +10,15 @@
 #include "sluice/columnar/batch.h"
 #include "sluice/columnar/parquet.h"
 #include "sluice/lake/delta_table.h"
+#include "sluice/lake/internal/row_rules.h"
 
 namespace sluice::lake::internal {
 
-/// Rows as they stand in a file of the table.
-struct FileRows {
-  columnar::Schema schema;
-  std::vector<columnar::Batch> batches;
-  int64_t rows = 0;
-};
-
-/// Brings rows to the table's columns: in its order and types, without partition columns, and
-/// without nullable columns that no batch has. kInvalid: a column the table does not have, another
-/// type, or a null where none may be.
-Result<FileRows> ToTableRows(const Snapshot& table, const std::vector<columnar::Batch>& batches);
-
 /// Returns the path of a new file in the table, as the store spells it:
-/// `country=US%2FEast/part-<uuid>.parquet`. kInvalid: the values are not those of the partition
-/// columns.
-Result<std::string> NewFilePath(const Snapshot& table, const NewFile& file, std::string_view uuid);
+/// `country=US%2FEast/part-<uuid>.parquet`; with two random characters for a folder where the table
+/// maps its columns or asks for it. kInvalid: the values are not those of the partition columns.
+Result<std::string> NewFilePath(const TableState& table, const NewFile& file,
+                                std::string_view uuid);
 
 /// A file's bytes and what the log says about it.
 struct EncodedFile {
@@ -36,8 +27,10 @@ struct EncodedFile {
   DataFile entry;
 };
 
-Result<EncodedFile> EncodeFile(const Snapshot& table, const NewFile& file,
-                               const columnar::ParquetOptions& options, std::string_view uuid,
-                               int64_t now_ms);
+/// Brings rows to the table's columns and writes them. `identities` move forward. kInvalid: the
+/// rows are not what the table asks for.
+Result<EncodedFile> EncodeFile(const TableState& table, const RowRules& rules, const NewFile& file,
+                               const AppendOptions& options, std::string_view uuid, int64_t now_ms,
+                               std::map<std::string, Identity>& identities);
 
 }  // namespace sluice::lake::internal

@@ -121,8 +121,8 @@ TEST(SchemaJsonTest, ComesBackWhole) {
     EXPECT_EQ(Roundtrip(One(type)), One(type));
   }
   EXPECT_EQ(Roundtrip(One(R"x("decimal( 5 , 2 )")x")), One(R"x("decimal(5,2)")x"));
-  EXPECT_EQ(Roundtrip(One(R"("variant")")),
-            "schema: column 'a': type 'variant' is not known (unsupported)");
+  EXPECT_EQ(Roundtrip(One(R"("geometry")")),
+            "schema: column 'a': type 'geometry' is not known (unsupported)");
   EXPECT_EQ(Roundtrip(One(R"x("decimal(99,2)")x")),
             "schema: column 'a': 'decimal(99,2)' is no type (corrupt)");
   EXPECT_EQ(Roundtrip("{}"), "schema: a struct has no fields (corrupt)");
@@ -175,12 +175,10 @@ TEST(TableFeaturesTest, AreNamedWhenRefused) {
   EXPECT_EQ(writable({.reader = 1, .writer = 6}), "ok");
   EXPECT_EQ(writable({.reader = 3, .writer = 7, .writer_features = {{"icebergCompatV2"}}}),
             "the table needs the writer feature 'icebergCompatV2', which is not supported");
-  EXPECT_EQ(writable({.reader = 1, .writer = 3}, {{"delta.constraints.c", "a > 0"}}),
-            "the table uses the writer feature 'checkConstraints' (delta.constraints.c), which is "
-            "not supported");
-  EXPECT_NE(writable({.reader = 2, .writer = 5}, {{"delta.columnMapping.mode", "name"}}), "ok");
-  EXPECT_EQ(CheckAppendable({}, {.id = "x", .schema = ""}, {"identityColumns"}).error().message(),
-            "the table uses the writer feature 'identityColumns', which is not supported");
+  EXPECT_EQ(writable({.reader = 1, .writer = 3}, {{"delta.constraints.c", "a > 0"}}), "ok");
+  EXPECT_EQ(writable({.reader = 2, .writer = 5}, {{"delta.columnMapping.mode", "name"}}), "ok");
+  EXPECT_EQ(writable({.reader = 1, .writer = 6}, {{"delta.enableIcebergCompatV1", "true"}}),
+            "the table uses the writer feature 'icebergCompatV1', which is not supported");
 }
 
 TEST(TableFeaturesTest, ReadsIntervals) {

@@ -145,7 +145,7 @@ Status Get(object from, std::string_view key, std::map<std::string, std::string>
   return {};
 }
 
-Status GetVector(object from, std::optional<DeletionVector>& to) {
+Status GetVector(object from, std::shared_ptr<const DeletionVector>& to) {
   element found;
   if (!Find(from, "deletionVector", found)) return {};
   object members;
@@ -157,7 +157,7 @@ Status GetVector(object from, std::optional<DeletionVector>& to) {
   SLUICE_RETURN_IF_ERROR(Get(members, "sizeInBytes", vector.size));
   SLUICE_RETURN_IF_ERROR(Get(members, "cardinality", vector.cardinality));
   // A struct of nothing but nulls means that there is none.
-  if (!vector.storage.empty()) to = std::move(vector);
+  if (!vector.storage.empty()) to = std::make_shared<const DeletionVector>(std::move(vector));
   return {};
 }
 
@@ -167,8 +167,13 @@ Status ParseAdd(object from, Add& add) {
   SLUICE_RETURN_IF_ERROR(Get(from, "size", add.file.size));
   SLUICE_RETURN_IF_ERROR(Get(from, "modificationTime", add.file.modified_ms));
   SLUICE_RETURN_IF_ERROR(Get(from, "stats", add.file.stats));
-  SLUICE_RETURN_IF_ERROR(GetVector(from, add.vector));
-  SLUICE_RETURN_IF_ERROR(Get(from, "tags", add.tags));
+  SLUICE_RETURN_IF_ERROR(Get(from, "dataChange", add.data_change));
+  SLUICE_RETURN_IF_ERROR(GetVector(from, add.file.deletion_vector));
+  SLUICE_RETURN_IF_ERROR(Get(from, "baseRowId", add.file.base_row_id));
+  SLUICE_RETURN_IF_ERROR(Get(from, "defaultRowCommitVersion", add.file.row_commit_version));
+  std::optional<PartitionValues> tags;
+  SLUICE_RETURN_IF_ERROR(Get(from, "tags", tags));
+  if (tags && !tags->empty()) add.file.tags = std::make_shared<const PartitionValues>(*tags);
   return Complete(add);
 }
 
@@ -180,6 +185,8 @@ Status ParseRemove(object from, Remove& remove) {
   SLUICE_RETURN_IF_ERROR(Get(from, "partitionValues", remove.partition_values));
   SLUICE_RETURN_IF_ERROR(Get(from, "size", remove.size));
   SLUICE_RETURN_IF_ERROR(GetVector(from, remove.vector));
+  SLUICE_RETURN_IF_ERROR(Get(from, "baseRowId", remove.base_row_id));
+  SLUICE_RETURN_IF_ERROR(Get(from, "defaultRowCommitVersion", remove.row_commit_version));
   if (remove.path.empty()) return Corrupt("a remove without a path");
   return {};
 }
@@ -219,6 +226,19 @@ Status ParseDomain(object from, Domain& domain) {
   return Get(from, "removed", domain.removed);
 }
 
+Status ParseChange(object from, ChangeFile& change) {
+  SLUICE_RETURN_IF_ERROR(Get(from, "path", change.path));
+  SLUICE_RETURN_IF_ERROR(Get(from, "partitionValues", change.partition_values));
+  SLUICE_RETURN_IF_ERROR(Get(from, "size", change.size));
+  if (change.path.empty()) return Corrupt("a cdc without a path");
+  return CheckRelativePath(change.path);
+}
+
+Status ParseCommitInfo(object from, Actions& actions) {
+  SLUICE_RETURN_IF_ERROR(Get(from, "txnId", actions.commit_id));
+  return Get(from, "inCommitTimestamp", actions.commit_ms);
+}
+
 Status ParseAction(std::string_view name, object body, Actions& actions) {
   if (name == "add") return ParseAdd(body, actions.adds.emplace_back());
   if (name == "remove") return ParseRemove(body, actions.removes.emplace_back());
@@ -227,8 +247,9 @@ Status ParseAction(std::string_view name, object body, Actions& actions) {
   if (name == "txn") return ParseTransaction(body, actions.transactions.emplace_back());
   if (name == "domainMetadata") return ParseDomain(body, actions.domains.emplace_back());
   if (name == "sidecar") return Get(body, "path", actions.sidecars.emplace_back());
-  if (name == "commitInfo") return Get(body, "txnId", actions.commit_id);
-  return {};  // cdc, checkpointMetadata, and kinds that are not invented yet.
+  if (name == "commitInfo") return ParseCommitInfo(body, actions);
+  if (name == "cdc") return ParseChange(body, actions.changes.emplace_back());
+  return {};  // checkpointMetadata, and kinds that are not invented yet.
 }
 
 }  // namespace
@@ -265,14 +286,13 @@ Status Complete(Add& add) {
     if (value && value->empty()) value.reset();  // Means null, whatever the column's type.
   }
   add.file.rows = RowsOf(add.file.stats);
+  if (const auto& vector = add.file.deletion_vector; vector != nullptr && vector->cardinality < 0) {
+    return Corrupt("a deletion vector of {} rows", vector->cardinality);
+  }
   return {};
 }
 
-std::string DeletionVector::Id() const {
-  return offset ? fmt::format("{}{}@{}", storage, data, *offset) : storage + data;
-}
-
-std::string FileKey(std::string_view path, const std::optional<DeletionVector>& vector) {
+std::string FileKey(std::string_view path, const std::shared_ptr<const DeletionVector>& vector) {
   std::string key = CanonicalPath(path);
   if (vector) key.append("\n").append(vector->Id());
   return key;

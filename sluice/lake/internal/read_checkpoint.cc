@@ -173,15 +173,16 @@ class VectorColumn {
         offset_(Member(struct_, "offset")),
         size_(Member(struct_, "sizeInBytes")),
         cardinality_(Member(struct_, "cardinality")) {}
-  std::optional<DeletionVector> Get(int64_t row) const {
-    if (!IsValid(struct_, row)) return std::nullopt;
+  std::shared_ptr<const DeletionVector> Get(int64_t row) const {
+    if (!IsValid(struct_, row)) return nullptr;
     auto storage = storage_.Get(row);
-    if (!storage || storage->empty()) return std::nullopt;  // All null: there is none.
-    return DeletionVector{.storage = std::move(*storage),
-                          .data = data_.Get(row).value_or(""),
-                          .offset = offset_.GetSmall(row),
-                          .size = size_.GetSmall(row).value_or(0),
-                          .cardinality = cardinality_.Get(row).value_or(0)};
+    if (!storage || storage->empty()) return nullptr;  // All null: there is none.
+    return std::make_shared<const DeletionVector>(
+        DeletionVector{.storage = std::move(*storage),
+                       .data = data_.Get(row).value_or(""),
+                       .offset = offset_.GetSmall(row),
+                       .size = size_.GetSmall(row).value_or(0),
+                       .cardinality = cardinality_.Get(row).value_or(0)});
   }
 
  private:
@@ -203,6 +204,8 @@ Status ReadAdds(const std::shared_ptr<arrow::StructArray>& column, std::vector<A
   const NumberColumn rows(Member(AsStruct(Member(column, "stats_parsed")), "numRecords"));
   const TextMapColumn tags(Member(column, "tags"));
   const VectorColumn vectors(Member(column, "deletionVector"));
+  const NumberColumn base_row_ids(Member(column, "baseRowId"));
+  const NumberColumn row_versions(Member(column, "defaultRowCommitVersion"));
   adds.reserve(static_cast<size_t>(column->length() - column->null_count()));
   for (int64_t row = 0; row < column->length(); ++row) {
     if (column->IsNull(row)) continue;
@@ -216,8 +219,12 @@ Status ReadAdds(const std::shared_ptr<arrow::StructArray>& column, std::vector<A
     } else if (const auto count = rows.Get(row)) {
       add.file.stats = fmt::format(R"({{"numRecords":{}}})", *count);
     }
-    if (auto map = tags.Get(row)) add.tags = std::move(*map);
-    add.vector = vectors.Get(row);
+    if (auto map = tags.Get(row); map && !map->empty()) {
+      add.file.tags = std::make_shared<const PartitionValues>(std::move(*map));
+    }
+    add.file.deletion_vector = vectors.Get(row);
+    add.file.base_row_id = base_row_ids.Get(row);
+    add.file.row_commit_version = row_versions.Get(row);
     SLUICE_RETURN_IF_ERROR(Complete(add));
   }
   return {};
@@ -232,6 +239,8 @@ void ReadRemoves(const std::shared_ptr<arrow::StructArray>& column, std::vector<
   const TextMapColumn partition_values(Member(column, "partitionValues"));
   const NumberColumn sizes(Member(column, "size"));
   const VectorColumn vectors(Member(column, "deletionVector"));
+  const NumberColumn base_row_ids(Member(column, "baseRowId"));
+  const NumberColumn row_versions(Member(column, "defaultRowCommitVersion"));
   for (int64_t row = 0; row < column->length(); ++row) {
     if (column->IsNull(row)) continue;
     removes.push_back({.path = paths.Get(row).value_or(""),
@@ -240,7 +249,9 @@ void ReadRemoves(const std::shared_ptr<arrow::StructArray>& column, std::vector<
                        .extended = extended.Get(row),
                        .partition_values = partition_values.Get(row),
                        .size = sizes.Get(row),
-                       .vector = vectors.Get(row)});
+                       .vector = vectors.Get(row),
+                       .base_row_id = base_row_ids.Get(row),
+                       .row_commit_version = row_versions.Get(row)});
   }
 }
 

@@ -1,6 +1,7 @@
 #include "sluice/lake/internal/schema_json.h"
 
 #include <arrow/api.h>
+#include <arrow/util/key_value_metadata.h>
 #include <simdjson.h>
 
 #include <algorithm>
@@ -65,6 +66,8 @@ Result<Type> ParsePrimitive(std::string_view name) {
       {"timestamp", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")},
       {"timestamp_ntz", arrow::timestamp(arrow::TimeUnit::MICRO)},
       {"timestampWithoutTimezone", arrow::timestamp(arrow::TimeUnit::MICRO)},
+      {"variant", arrow::struct_({arrow::field("metadata", arrow::binary()),
+                                  arrow::field("value", arrow::binary())})},
       {"void", arrow::null()},
       {"null", arrow::null()},
   };
@@ -81,6 +84,11 @@ Result<bool> Flag(object from, std::string_view key) {
   return flag;
 }
 
+bool IsVariant(element type_json) {
+  std::string_view name;
+  return type_json.get(name) == simdjson::SUCCESS && name == "variant";
+}
+
 void NoteAnnotations(object field, std::set<std::string>& features) {
   object metadata;
   if (field["metadata"].get(metadata) != simdjson::SUCCESS) return;
@@ -91,6 +99,32 @@ void NoteAnnotations(object field, std::set<std::string>& features) {
     if (key == "CURRENT_DEFAULT") features.insert("allowColumnDefaults");
     if (key == "delta.typeChanges") features.insert("typeWidening");
   }
+}
+
+// Returns the members of `metadata`; and a note of our own for a variant, which Arrow has no type
+// for.
+std::shared_ptr<const arrow::KeyValueMetadata> Annotations(object field, element type_json) {
+  std::vector<std::string> keys;
+  std::vector<std::string> values;
+  object metadata;
+  if (field["metadata"].get(metadata) == simdjson::SUCCESS) {
+    for (const auto& [key, value] : metadata) {
+      std::string_view text;
+      keys.emplace_back(key);
+      values.emplace_back(value.get(text) == simdjson::SUCCESS ? std::string(text)
+                                                               : simdjson::minify(value));
+    }
+  }
+  if (IsVariant(type_json)) {
+    keys.emplace_back(kVariantKey);
+    values.emplace_back("true");
+  }
+  return keys.empty() ? nullptr : arrow::key_value_metadata(std::move(keys), std::move(values));
+}
+
+std::shared_ptr<const arrow::KeyValueMetadata> VariantNote(element type_json) {
+  if (!IsVariant(type_json)) return nullptr;
+  return arrow::key_value_metadata({std::string(kVariantKey)}, {"true"});
 }
 
 Result<std::shared_ptr<arrow::Field>> ParseField(object json, int depth,
@@ -104,7 +138,7 @@ Result<std::shared_ptr<arrow::Field>> ParseField(object json, int depth,
   NoteAnnotations(json, features);
   SLUICE_ASSIGN_OR_RETURN(Type type, ParseType(type_json, depth, features), "column '{}'", name);
   SLUICE_ASSIGN_OR_RETURN(const bool nullable, Flag(json, "nullable"), "column '{}'", name);
-  return arrow::field(std::string(name), std::move(type), nullable);
+  return arrow::field(std::string(name), std::move(type), nullable, Annotations(json, type_json));
 }
 
 Result<arrow::FieldVector> ParseFields(object json, int depth, std::set<std::string>& features) {
@@ -140,13 +174,17 @@ Result<Type> ParseType(element json, int depth, std::set<std::string>& features)
   if (kind == "array") {
     SLUICE_ASSIGN_OR_RETURN(Type item, parse_member("elementType"));
     SLUICE_ASSIGN_OR_RETURN(const bool nullable, Flag(members, "containsNull"));
-    return arrow::list(arrow::field("element", std::move(item), nullable));
+    return arrow::list(arrow::field("element", std::move(item), nullable,
+                                    VariantNote(members["elementType"].value_unsafe())));
   }
   if (kind == "map") {
     SLUICE_ASSIGN_OR_RETURN(Type key, parse_member("keyType"));
     SLUICE_ASSIGN_OR_RETURN(Type value, parse_member("valueType"));
     SLUICE_ASSIGN_OR_RETURN(const bool nullable, Flag(members, "valueContainsNull"));
-    return MapOf(std::move(key), std::move(value), nullable);
+    return Type(std::make_shared<arrow::MapType>(
+        arrow::field("key", std::move(key), /*nullable=*/false),
+        arrow::field("value", std::move(value), nullable,
+                     VariantNote(members["valueType"].value_unsafe()))));
   }
   return Unsupported("type '{}' is not known", kind);
 }
@@ -241,7 +279,38 @@ Result<arrow::FieldVector> TableFields(const arrow::FieldVector& fields) {
 
 }  // namespace
 
+Result<std::shared_ptr<arrow::DataType>> ParseTypeName(std::string_view name) {
+  return ParsePrimitive(name);
+}
+
+std::string Annotation(const arrow::Field& field, std::string_view key) {
+  if (field.metadata() == nullptr) return {};
+  return field.metadata()->Get(std::string(key)).ValueOr("");
+}
+
+std::shared_ptr<arrow::Field> WithoutAnnotations(const arrow::Field& field) {
+  const auto inner = [](const std::shared_ptr<arrow::Field>& child) {
+    return WithoutAnnotations(*child);
+  };
+  Type type = field.type();
+  if (type->id() == arrow::Type::STRUCT) {
+    arrow::FieldVector fields;
+    for (const auto& child : type->fields()) fields.push_back(inner(child));
+    type = arrow::struct_(std::move(fields));
+  } else if (type->id() == arrow::Type::LIST) {
+    type = arrow::list(inner(type->field(0)));
+  } else if (type->id() == arrow::Type::MAP) {
+    const auto& map = static_cast<const arrow::MapType&>(*type);
+    type = std::make_shared<arrow::MapType>(inner(map.key_field()), inner(map.item_field()));
+  }
+  return arrow::field(field.name(), std::move(type), field.nullable());
+}
+
 Result<ParsedSchema> ParseSchema(std::string_view json) {
+  if (json.empty()) {  // As Spark has it: no schema is one without columns.
+    return ParsedSchema{
+        .schema = arrow::schema({}), .annotated = arrow::schema({}), .features = {}};
+  }
   simdjson::dom::parser parser;
   object members;
   if (const auto error = parser.parse(json.data(), json.size()).get(members);
@@ -250,7 +319,10 @@ Result<ParsedSchema> ParseSchema(std::string_view json) {
   }
   ParsedSchema parsed;
   SLUICE_ASSIGN_OR_RETURN(auto fields, ParseFields(members, 0, parsed.features), "schema");
-  parsed.schema = arrow::schema(std::move(fields));
+  arrow::FieldVector plain;
+  for (const auto& field : fields) plain.push_back(WithoutAnnotations(*field));
+  parsed.schema = arrow::schema(std::move(plain));
+  parsed.annotated = arrow::schema(std::move(fields));
   return parsed;
 }
 
@@ -353,6 +425,52 @@ Result<std::string> AppendFields(std::string_view json,
   }
   out.append(json.substr(end));
   return out;
+}
+
+Result<std::string> SetAnnotation(std::string_view json, std::string_view name,
+                                  std::string_view key, std::string_view value) {
+  simdjson::ondemand::parser parser;
+  const simdjson::padded_string padded(json);
+  simdjson::ondemand::document document;
+  simdjson::ondemand::array fields;
+  if (parser.iterate(padded).get(document) != simdjson::SUCCESS ||
+      document["fields"].get_array().get(fields) != simdjson::SUCCESS) {
+    return Corrupt("the schema is not JSON with fields");
+  }
+  for (auto field : fields) {
+    simdjson::ondemand::object members;
+    std::string_view found;
+    if (field.get_object().get(members) != simdjson::SUCCESS ||
+        members.find_field_unordered("name").get_string().get(found) != simdjson::SUCCESS ||
+        found != name) {
+      continue;
+    }
+    simdjson::ondemand::object metadata;
+    if (members.find_field_unordered("metadata").get_object().get(metadata) != simdjson::SUCCESS) {
+      break;
+    }
+    std::string_view old;
+    std::string out;
+    if (metadata.find_field_unordered(key).raw_json().get(old) == simdjson::SUCCESS) {
+      while (!old.empty() && (old.back() == ' ' || old.back() == '\n')) old.remove_suffix(1);
+      const auto begin = static_cast<size_t>(old.data() - padded.data());
+      out = json.substr(0, begin);
+      out.append(value).append(json.substr(begin + old.size()));
+      return out;
+    }
+    std::string_view whole;
+    if (metadata.reset().error() != simdjson::SUCCESS ||
+        metadata.raw_json().get(whole) != simdjson::SUCCESS) {
+      break;
+    }
+    const auto begin = static_cast<size_t>(whole.data() - padded.data()) + 1;
+    const bool empty = whole.substr(1).find_first_not_of(" \t\r\n") == whole.substr(1).find('}');
+    out = json.substr(0, begin);
+    AppendJsonString(out, key);
+    out.append(":").append(value).append(empty ? "" : ",").append(json.substr(begin));
+    return out;
+  }
+  return Corrupt("the schema has no field '{}' with metadata", name);
 }
 
 bool HasTimestampNtz(const arrow::DataType& type) {

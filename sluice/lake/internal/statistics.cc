@@ -3,12 +3,12 @@
 #include <arrow/api.h>
 #include <arrow/util/utf8.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "sluice/base/json.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/table_features.h"
+#include "sluice/lake/internal/timestamp_text.h"
 
 namespace sluice::lake::internal {
 
@@ -52,30 +52,6 @@ bool IsUtf8(std::string_view text) {
   arrow::util::InitializeUTF8();
   return arrow::util::ValidateUTF8(reinterpret_cast<const uint8_t*>(text.data()),
                                    static_cast<int64_t>(text.size()));
-}
-
-std::optional<std::string> FormatDate(int64_t days) {
-  const std::chrono::year_month_day date{
-      std::chrono::sys_days(std::chrono::days(static_cast<int>(days)))};
-  const int year = static_cast<int>(date.year());
-  if (year < 1 || year > 9999) return std::nullopt;  // Spelled differently everywhere.
-  return fmt::format("{:04}-{:02}-{:02}", year, static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()));
-}
-
-std::optional<std::string> FormatTimestamp(int64_t microseconds, bool utc) {
-  constexpr int64_t kDay = 86'400'000'000;
-  int64_t days = microseconds / kDay;
-  int64_t rest = microseconds % kDay;
-  if (rest < 0) {
-    rest += kDay;
-    --days;
-  }
-  const auto date = FormatDate(days);
-  if (!date) return std::nullopt;
-  const int64_t seconds = rest / 1'000'000;
-  return fmt::format("{}T{:02}:{:02}:{:02}.{:06}{}", *date, seconds / 3600, seconds / 60 % 60,
-                     seconds % 60, rest % 1'000'000, utc ? "Z" : "");
 }
 
 std::string Quote(std::string_view text) {

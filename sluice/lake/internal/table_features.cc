@@ -10,20 +10,21 @@ namespace sluice::lake::internal {
 
 namespace {
 
-// Features that change nothing for a reader of whole files, or that the snapshot copes with: files
-// with a deletion vector and tables that map columns are refused where they show up.
-constexpr std::array<std::string_view, 8> kReadable = {
+// What a scan copes with.
+constexpr std::array<std::string_view, 14> kReadable = {
     "deletionVectors", "columnMapping", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck",
+    "typeWidening", "typeWidening-preview", "variantType", "variantType-preview",
+    "variantShredding", "variantShredding-preview",
     // Of writers only, but some tables list them for readers too.
     "appendOnly", "invariants", "domainMetadata"};
 
-// Features that ask nothing of a blind append as long as no property or annotation switches them
-// on.
-constexpr std::array<std::string_view, 15> kAppendable = {
-    "appendOnly",          "invariants",           "checkConstraints", "changeDataFeed",
-    "generatedColumns",    "columnMapping",        "identityColumns",  "deletionVectors",
-    "timestampNtz",        "v2Checkpoint",         "domainMetadata",   "vacuumProtocolCheck",
-    "allowColumnDefaults", "checkpointProtection", "inCommitTimestamp"};
+// What appending honours, or what asks nothing of it.
+constexpr std::array<std::string_view, 19> kAppendable = {
+    "appendOnly",          "invariants",           "checkConstraints",  "changeDataFeed",
+    "generatedColumns",    "columnMapping",        "identityColumns",   "deletionVectors",
+    "timestampNtz",        "v2Checkpoint",         "domainMetadata",    "vacuumProtocolCheck",
+    "allowColumnDefaults", "checkpointProtection", "inCommitTimestamp", "rowTracking",
+    "typeWidening",        "typeWidening-preview", "clustering"};
 
 template <typename List>
 bool Contains(const List& list, std::string_view name) {
@@ -31,13 +32,6 @@ bool Contains(const List& list, std::string_view name) {
 }
 
 bool IsTrue(std::string_view text) { return LowerCase(text) == "true"; }
-
-Status CheckColumnMapping(const Metadata& metadata) {
-  const std::string mode =
-      LowerCase(Property(metadata.configuration, "delta.columnMapping.mode", "none"));
-  if (mode == "none") return {};
-  return Unsupported("the table uses columnMapping (mode '{}'), which is not supported yet", mode);
-}
 
 }  // namespace
 
@@ -63,7 +57,41 @@ Status CheckReadable(const Protocol& protocol, const Metadata& metadata) {
   if (metadata.provider != "parquet") {
     return Unsupported("the table's files are '{}', not Parquet", metadata.provider);
   }
-  return CheckColumnMapping(metadata);
+  const std::string mode =
+      LowerCase(Property(metadata.configuration, "delta.columnMapping.mode", "none"));
+  if (mode != "none" && mode != "id" && mode != "name") {
+    return Unsupported("the table uses columnMapping in an unknown mode '{}'", mode);
+  }
+  return {};
+}
+
+ColumnMapping MappingOf(const Metadata& metadata) {
+  const std::string mode =
+      LowerCase(Property(metadata.configuration, "delta.columnMapping.mode", "none"));
+  if (mode == "id") return ColumnMapping::kId;
+  return mode == "name" ? ColumnMapping::kName : ColumnMapping::kNone;
+}
+
+std::vector<std::string> ReaderFeatures(const Protocol& protocol) {
+  if (protocol.reader >= 3) return protocol.reader_features.value_or(std::vector<std::string>());
+  if (protocol.reader == 2) return {"columnMapping"};
+  return {};
+}
+
+std::vector<std::string> WriterFeatures(const Protocol& protocol) {
+  if (protocol.writer >= 7) return protocol.writer_features.value_or(std::vector<std::string>());
+  const std::array<std::pair<int, std::string_view>, 7> implied = {{{2, "appendOnly"},
+                                                                    {2, "invariants"},
+                                                                    {3, "checkConstraints"},
+                                                                    {4, "changeDataFeed"},
+                                                                    {4, "generatedColumns"},
+                                                                    {5, "columnMapping"},
+                                                                    {6, "identityColumns"}}};
+  std::vector<std::string> features;
+  for (const auto& [version, name] : implied) {
+    if (protocol.writer >= version) features.emplace_back(name);
+  }
+  return features;
 }
 
 Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
@@ -80,27 +108,19 @@ Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
       }
     }
   }
-  if (!field_features.empty()) {
-    return Unsupported("the table uses the writer feature '{}', which is not supported",
-                       *field_features.begin());
+  for (const std::string& feature : field_features) {
+    if (!Contains(kAppendable, feature)) {
+      return Unsupported("the table uses the writer feature '{}', which is not supported", feature);
+    }
   }
   for (const auto& [name, value] : metadata.configuration) {
-    if (name.starts_with("delta.constraints.")) {
+    if (name.starts_with("delta.enableIcebergCompat") && IsTrue(value)) {
       return Unsupported(
-          "the table uses the writer feature 'checkConstraints' ({}), which is not "
-          "supported",
-          name);
-    }
-    if (name == "delta.enableInCommitTimestamps" && IsTrue(value)) {
-      return Unsupported(
-          "the table uses the writer feature 'inCommitTimestamp', which is not "
-          "supported");
-    }
-    if (name == "delta.enableRowTracking" && IsTrue(value)) {
-      return Unsupported("the table uses the writer feature 'rowTracking', which is not supported");
+          "the table uses the writer feature '{}', which is not supported",
+          "icebergCompat" + name.substr(std::string_view("delta.enableIcebergCompat").size()));
     }
   }
-  return CheckColumnMapping(metadata);
+  return {};
 }
 
 Status CheckNewProperties(const std::map<std::string, std::string>& properties) {

@@ -10,6 +10,15 @@
 
 namespace sluice::lake::internal {
 
+/// How columns of the table and columns of its files find each other.
+enum class ColumnMapping : uint8_t { kNone, kName, kId };
+ColumnMapping MappingOf(const Metadata& metadata);
+
+/// Returns the features that readers, or writers, of the table must know, also those that protocol
+/// versions before features imply.
+std::vector<std::string> ReaderFeatures(const Protocol& protocol);
+std::vector<std::string> WriterFeatures(const Protocol& protocol);
+
 /// kUnsupported: naming the first feature or version that a reader must know and we do not.
 Status CheckReadable(const Protocol& protocol, const Metadata& metadata);
 

@@ -73,21 +73,19 @@ Result<StatePtr> TableLog::Build(const LogListing& listing, std::optional<Versio
   std::optional<Error> first_error;
   for (const CheckpointFiles& checkpoint : listing.checkpoints) {
     if (checkpoint.version > version) continue;
-    auto state = BuildFrom(listing, &checkpoint, version);
-    if (state.ok() || state.error().code() == ErrorCode::kUnsupported ||
-        state.error().code() == ErrorCode::kUnavailable) {
-      return state;
-    }
+    auto replay = Gather(listing, &checkpoint, version);
+    if (replay.ok()) return replay->Finish(version, checkpoint.version);
+    if (replay.error().code() == ErrorCode::kUnavailable) return std::move(replay).error();
     // Damaged, or its log has a gap: an older one, or the commits alone, may still do.
-    if (!first_error) first_error = std::move(state).error();
+    if (!first_error) first_error = std::move(replay).error();
   }
-  auto state = BuildFrom(listing, nullptr, version);
-  if (!state.ok() && first_error) return *first_error;
-  return state;
+  auto replay = Gather(listing, nullptr, version);
+  if (replay.ok()) return replay->Finish(version, -1);
+  return first_error ? *first_error : std::move(replay).error();
 }
 
-Result<StatePtr> TableLog::BuildFrom(const LogListing& listing, const CheckpointFiles* checkpoint,
-                                     Version version) const {
+Result<Replay> TableLog::Gather(const LogListing& listing, const CheckpointFiles* checkpoint,
+                                Version version) const {
   const Version base = checkpoint == nullptr ? -1 : checkpoint->version;
   for (Version v = base + 1; v <= version; ++v) {
     if (listing.commits.contains(v)) continue;
@@ -106,7 +104,7 @@ Result<StatePtr> TableLog::BuildFrom(const LogListing& listing, const Checkpoint
   if (checkpoint != nullptr) {
     SLUICE_RETURN_IF_ERROR(ReadCheckpointFiles(*checkpoint, replay));
   }
-  return replay.Finish(version, base);
+  return replay;
 }
 
 Status TableLog::ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& replay) const {

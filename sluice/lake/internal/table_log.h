@@ -55,8 +55,9 @@ class TableLog {
   std::string Path(std::string_view name) const;
   Result<LogListing> List(std::string_view after) const;
   Result<StatePtr> Build(const LogListing& listing, std::optional<Version> target) const;
-  Result<StatePtr> BuildFrom(const LogListing& listing, const CheckpointFiles* checkpoint,
-                             Version version) const;
+  /// Reads what makes up a version, from a checkpoint or the beginning.
+  Result<Replay> Gather(const LogListing& listing, const CheckpointFiles* checkpoint,
+                        Version version) const;
   Status ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& replay) const;
   Result<Actions> ReadCommit(Version version) const;
   std::optional<Version> ReadHint() const;

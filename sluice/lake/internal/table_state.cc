@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/table_features.h"
 
@@ -16,6 +17,25 @@ std::optional<int64_t> TableState::TransactionVersion(std::string_view app_id) c
 
 Status TableState::CheckWritable() const {
   return CheckAppendable(protocol_, metadata_, field_features_);
+}
+
+std::vector<std::string> TableState::reader_features() const { return ReaderFeatures(protocol_); }
+std::vector<std::string> TableState::writer_features() const { return WriterFeatures(protocol_); }
+
+Status TableState::CheckPlainFiles() const {
+  if (MappingOf(metadata_) != ColumnMapping::kNone) {
+    return Unsupported("the table maps its columns (feature 'columnMapping')");
+  }
+  if (field_features_.contains("typeWidening")) {
+    return Unsupported("the table has widened types (feature 'typeWidening')");
+  }
+  for (const DataFile& file : files_) {
+    if (file.deletion_vector != nullptr) {
+      return Unsupported("file '{}' has deleted rows (feature 'deletionVectors')", file.path);
+    }
+    if (IsAbsolute(file.path)) return Unsupported("file '{}' lies elsewhere", file.path);
+  }
+  return {};
 }
 
 void TableState::NoteCheckpoint(Version version) const {
@@ -37,22 +57,15 @@ void Replay::TakeRest(Actions& actions) {
   }
 }
 
-void Replay::Keep(Add& add, std::vector<DataFile>& files) {
-  if (add.vector && !unreadable_) {
-    unreadable_ = Unsupported(
-        "file '{}' has a deletion vector: the table feature 'deletionVectors' is not supported yet",
-        add.file.path);
-  }
-  if (!add.tags.empty()) tags_.emplace(add.file.path, std::move(add.tags));
-  files.push_back(std::move(add.file));
-}
-
 void Replay::AddCommit(Actions actions) {
+  if (commit_files_.empty()) commit_ms_ = actions.commit_ms;  // The newest comes first.
   std::vector<DataFile>& files = commit_files_.emplace_back();
   // Order within a commit means nothing, so all its keys are looked up before any is marked: a
   // remove must not hide the same commit's add, nor the other way round.
   for (Add& add : actions.adds) {
-    if (seen_.insert(FileKey(add.file.path, add.vector)).second) Keep(add, files);
+    if (seen_.insert(FileKey(add.file.path, add.file.deletion_vector)).second) {
+      files.push_back(std::move(add.file));
+    }
   }
   for (Remove& remove : actions.removes) {
     if (seen_.insert(FileKey(remove.path, remove.vector)).second) {
@@ -62,13 +75,16 @@ void Replay::AddCommit(Actions actions) {
   TakeRest(actions);
 }
 
-bool Replay::IsNew(std::string_view path, const std::optional<DeletionVector>& vector) const {
+bool Replay::IsNew(std::string_view path,
+                   const std::shared_ptr<const DeletionVector>& vector) const {
   return seen_.empty() || !seen_.contains(FileKey(path, vector));
 }
 
 void Replay::AddCheckpoint(Actions actions) {
   for (Add& add : actions.adds) {
-    if (IsNew(add.file.path, add.vector)) Keep(add, older_files_);
+    if (IsNew(add.file.path, add.file.deletion_vector)) {
+      older_files_.push_back(std::move(add.file));
+    }
   }
   for (Remove& remove : actions.removes) {
     if (IsNew(remove.path, remove.vector)) tombstones_.push_back(std::move(remove));
@@ -100,31 +116,30 @@ Result<StatePtr> Replay::Finish(Version version, Version checkpointed) {
   state->protocol_ = std::move(*protocol_);
   state->metadata_ = std::move(*metadata_);
   state->transactions_ = std::move(transactions_);
+  state->commit_ms_ = commit_ms_;
   state->tombstones_ = std::move(tombstones_);
   for (auto& [name, domain] : domains_) {
     if (!domain.removed) state->domains_.emplace(name, std::move(domain));
   }
   if (older_ != nullptr && older_->metadata_.schema == state->metadata_.schema) {
     state->schema_ = older_->schema_;
+    state->annotated_schema_ = older_->annotated_schema_;
     state->field_features_ = older_->field_features_;
   } else {
     SLUICE_ASSIGN_OR_RETURN(auto parsed, ParseSchema(state->metadata_.schema));
     state->schema_ = std::move(parsed.schema);
+    state->annotated_schema_ = std::move(parsed.annotated);
     state->field_features_ = std::move(parsed.features);
   }
 
-  if (unreadable_) return *unreadable_;
   state->files_ = std::move(older_files_);
-  state->tags_ = std::move(tags_);
   size_t count = state->files_.size() + (older_ != nullptr ? older_->files_.size() : 0);
   for (const auto& files : commit_files_) count += files.size();
   state->files_.reserve(count);
   if (older_ != nullptr) {
-    std::ranges::copy_if(older_->files_, std::back_inserter(state->files_),
-                         [&](const DataFile& file) { return IsNew(file.path, {}); });
-    for (const auto& [path, tags] : older_->tags_) {
-      if (IsNew(path, {})) state->tags_.emplace(path, tags);
-    }
+    std::ranges::copy_if(
+        older_->files_, std::back_inserter(state->files_),
+        [&](const DataFile& file) { return IsNew(file.path, file.deletion_vector); });
     state->checkpointed_ = older_->checkpointed_;
   } else {
     state->checkpointed_ = std::make_shared<std::atomic<Version>>(-1);

@@ -31,13 +31,19 @@ class TableState final : public Snapshot {
   std::optional<int64_t> TransactionVersion(std::string_view app_id) const override;
   const std::map<std::string, Transaction>& transactions() const override { return transactions_; }
   Status CheckWritable() const override;
+  const columnar::Schema& annotated_schema() const override { return annotated_schema_; }
+  const std::string& schema_json() const override { return metadata_.schema; }
+  std::vector<std::string> reader_features() const override;
+  std::vector<std::string> writer_features() const override;
+  Status CheckPlainFiles() const override;
 
   const Protocol& protocol() const { return protocol_; }
   const Metadata& metadata() const { return metadata_; }
   const std::vector<Remove>& tombstones() const { return tombstones_; }
   const std::map<std::string, Domain>& domains() const { return domains_; }
-  /// Tags of the files that have some, by path.
-  const std::map<std::string, PartitionValues>& tags() const { return tags_; }
+
+  /// The in-commit timestamp of this version; absent if it is not known.
+  std::optional<int64_t> commit_ms() const { return commit_ms_; }
 
   /// Newest checkpoint known in this state's lineage; -1 if none.
   Version checkpointed() const { return *checkpointed_; }
@@ -51,12 +57,13 @@ class TableState final : public Snapshot {
   Protocol protocol_;
   Metadata metadata_;
   columnar::Schema schema_;
+  columnar::Schema annotated_schema_;
   std::set<std::string> field_features_;
   std::vector<DataFile> files_;
-  std::map<std::string, PartitionValues> tags_;
   std::vector<Remove> tombstones_;
   std::map<std::string, Transaction> transactions_;
   std::map<std::string, Domain> domains_;
+  std::optional<int64_t> commit_ms_;
   std::shared_ptr<std::atomic<Version>> checkpointed_;
 };
 
@@ -77,19 +84,17 @@ class Replay {
 
  private:
   void TakeRest(Actions& actions);
-  bool IsNew(std::string_view path, const std::optional<DeletionVector>& vector) const;
-  void Keep(Add& add, std::vector<DataFile>& files);
+  bool IsNew(std::string_view path, const std::shared_ptr<const DeletionVector>& vector) const;
 
   std::unordered_set<std::string> seen_;  // Keys that newer sources have decided.
   std::vector<std::vector<DataFile>> commit_files_;
   std::vector<DataFile> older_files_;
-  std::map<std::string, PartitionValues> tags_;
-  std::optional<Error> unreadable_;  // Why a file that counts cannot be read.
   std::vector<Remove> tombstones_;
   std::map<std::string, Transaction> transactions_;
   std::map<std::string, Domain> domains_;
   std::optional<Protocol> protocol_;
   std::optional<Metadata> metadata_;
+  std::optional<int64_t> commit_ms_;
   const TableState* older_ = nullptr;
 };
 

@@ -76,6 +76,7 @@ class ActionWriter {
 
 void AppendCommitInfo(std::string& out, const CommitInfo& info) {
   ActionWriter action(out, "commitInfo");
+  if (info.in_commit_ms) action->Number("inCommitTimestamp", *info.in_commit_ms);
   action->Number("timestamp", info.at_ms);
   action->Text("operation", info.operation);
   action->Map("operationParameters", info.parameters);
@@ -125,6 +126,17 @@ void AppendAdd(std::string& out, const DataFile& file) {
   action->Number("modificationTime", file.modified_ms);
   action->Flag("dataChange", true);
   if (!file.stats.empty()) action->Text("stats", file.stats);
+  if (file.base_row_id) action->Number("baseRowId", *file.base_row_id);
+  if (file.row_commit_version) {
+    action->Number("defaultRowCommitVersion", *file.row_commit_version);
+  }
+}
+
+void AppendDomain(std::string& out, const Domain& domain) {
+  ActionWriter action(out, "domainMetadata");
+  action->Text("domain", domain.name);
+  action->Text("configuration", domain.configuration);
+  action->Flag("removed", domain.removed);
 }
 
 }  // namespace sluice::lake::internal

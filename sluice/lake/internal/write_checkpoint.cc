@@ -69,9 +69,9 @@ class ActionColumns {
     auto* values = static_cast<arrow::StringBuilder*>(column->value_builder());
     for (const std::string& text : *texts) Keep(values->Append(text));
   }
-  void Vector(const std::optional<DeletionVector>& vector) {
+  void Vector(const std::shared_ptr<const DeletionVector>& vector) {
     auto* column = Next<arrow::StructBuilder>();
-    if (!vector) return Keep(column->AppendNull());
+    if (vector == nullptr) return Keep(column->AppendNull());
     Keep(column->Append());
     const auto member = [column](int i) { return column->field_builder(i); };
     Keep(static_cast<arrow::StringBuilder*>(member(0))->Append(vector->storage));
@@ -130,15 +130,18 @@ columnar::Schema CheckpointSchema() {
   return arrow::schema(
       {field("txn", arrow::struct_({field("appId", text), field("version", number),
                                     field("lastUpdated", number)})),
-       field("add", arrow::struct_({field("path", text), field("partitionValues", TextMap()),
-                                    field("size", number), field("modificationTime", number),
-                                    field("dataChange", flag), field("stats", text),
-                                    field("tags", TextMap())})),
+       field("add",
+             arrow::struct_(
+                 {field("path", text), field("partitionValues", TextMap()), field("size", number),
+                  field("modificationTime", number), field("dataChange", flag),
+                  field("stats", text), field("tags", TextMap()), field("deletionVector", vector),
+                  field("baseRowId", number), field("defaultRowCommitVersion", number)})),
        field("remove",
              arrow::struct_({field("path", text), field("deletionTimestamp", number),
                              field("dataChange", flag), field("extendedFileMetadata", flag),
                              field("partitionValues", TextMap()), field("size", number),
-                             field("deletionVector", vector)})),
+                             field("deletionVector", vector), field("baseRowId", number),
+                             field("defaultRowCommitVersion", number)})),
        field("metaData",
              arrow::struct_({field("id", text), field("name", text), field("description", text),
                              field("format", arrow::struct_({field("provider", text),
@@ -284,9 +287,8 @@ Result<CheckpointBytes> Write(const TableState& state, int64_t now_ms) {
         row.Flag(false);
       }));
 
-  SLUICE_RETURN_IF_ERROR(file.Write<DataFile>(
-      "add", state.files(), [&state](ActionColumns& row, const DataFile& item) {
-        const auto tags = state.tags().find(item.path);
+  SLUICE_RETURN_IF_ERROR(
+      file.Write<DataFile>("add", state.files(), [](ActionColumns& row, const DataFile& item) {
         row.Text(item.path);
         row.TextMap(&item.partition_values);
         row.Number(item.size);
@@ -297,7 +299,10 @@ Result<CheckpointBytes> Write(const TableState& state, int64_t now_ms) {
         } else {
           row.Text(std::string_view(item.stats));
         }
-        row.TextMap(tags == state.tags().end() ? nullptr : &tags->second);
+        row.TextMap(item.tags.get());
+        row.Vector(item.deletion_vector);
+        row.Number(item.base_row_id);
+        row.Number(item.row_commit_version);
       }));
 
   const auto tombstones = Unexpired(
@@ -312,6 +317,8 @@ Result<CheckpointBytes> Write(const TableState& state, int64_t now_ms) {
         row.TextMap(item.partition_values ? &*item.partition_values : nullptr);
         row.Number(item.size);
         row.Vector(item.vector);
+        row.Number(item.base_row_id);
+        row.Number(item.row_commit_version);
       }));
   return file.Finish();
 }

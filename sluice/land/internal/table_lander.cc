@@ -145,6 +145,7 @@ void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, in
     landed_rows_ += file.rows.value_or(0);
   }
   locations_ = std::move(locations);
+  plain_ = snapshot_->CheckPlainFiles();
   refreshed_ = clock_.Steady();
   if (first || landed_rows_ == expected) return;
   if (landed_rows_ < expected) {
@@ -286,6 +287,7 @@ Result<ReadView> TableLander::View() {
   }
   const std::lock_guard lock(mutex_);
   SLUICE_RETURN_IF_ERROR(Coalesce());
+  SLUICE_RETURN_IF_ERROR(plain_, "table '{}'", topic_.table_path);
   ReadView view;
   view.schema = schema_;
   view.files = *locations_;

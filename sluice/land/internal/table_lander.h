@@ -87,6 +87,7 @@ class TableLander {
   columnar::Schema schema_;
   std::shared_ptr<const lake::Snapshot> snapshot_;
   std::shared_ptr<const std::vector<std::string>> locations_;
+  Status plain_;  // Whether those files, read as they are, are the table.
   int64_t landed_rows_ = 0;
   os::Monotonic refreshed_{};
   journal::Offset landed_ = -1;

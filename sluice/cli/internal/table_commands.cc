@@ -1,0 +1,297 @@
+#include "sluice/cli/internal/table_commands.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <functional>
+
+#include "sluice/base/json.h"
+#include "sluice/cli/command_line.h"
+#include "sluice/columnar/row_writer.h"
+#include "sluice/lake/change_feed.h"
+#include "sluice/lake/check_table.h"
+#include "sluice/lake/history.h"
+#include "sluice/lake/scan.h"
+#include "sluice/lake/timestamps.h"
+#include "sluice/store/store_set.h"
+
+namespace sluice::cli::internal {
+
+namespace {
+
+/// A table opened by its address, with all that it needs.
+struct Opened {
+  os::SystemDisk disk;
+  os::SystemClock clock;
+  os::SystemRandom random;
+  store::StoreSet stores{disk};
+  std::unique_ptr<lake::DeltaTable> table;
+};
+
+// Like Fail(), with the word for what can be done.
+int FailNamed(const Error& error) { return Fail(Error(error.code(), error.ToString())); }
+
+Result<std::unique_ptr<Opened>> Open(const TableArguments& arguments) {
+  auto opened = std::make_unique<Opened>();
+  SLUICE_ASSIGN_OR_RETURN(const store::Place place, opened->stores.Folder(arguments.address));
+  store::StoreSet& stores = opened->stores;
+  const lake::ForeignFiles foreign =
+      [&stores](const std::string& address) -> Result<lake::ForeignFile> {
+    SLUICE_ASSIGN_OR_RETURN(store::Place found, stores.Object(address));
+    return lake::ForeignFile{found.store, std::move(found.path)};
+  };
+  opened->table = std::make_unique<lake::DeltaTable>(*place.store, place.path, opened->clock,
+                                                     opened->random, foreign);
+  return opened;
+}
+
+Result<std::shared_ptr<const lake::Snapshot>> Load(const lake::DeltaTable& table,
+                                                   const TableArguments& arguments) {
+  if (arguments.version) return table.LoadAt(*arguments.version);
+  if (arguments.timestamp.empty()) return table.Load();
+  const auto at_us = lake::ParseTimestampText(arguments.timestamp);
+  if (!at_us) {
+    return Invalid("--timestamp '{}': expected one such as 2026-01-31T12:00:00Z",
+                   arguments.timestamp);
+  }
+  int64_t at_ms = *at_us / 1000;
+  if (at_ms * 1000 > *at_us) --at_ms;
+  SLUICE_ASSIGN_OR_RETURN(const lake::Version version, lake::VersionAt(table, at_ms));
+  return table.LoadAt(version);
+}
+
+std::optional<std::vector<std::string>> SplitNames(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  std::vector<std::string> names;
+  size_t begin = 0;
+  while (begin <= text.size()) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    names.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
+Status WriteOut(std::string_view bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size()) return {};
+  return Unavailable("standard output cannot be written");
+}
+
+Status WriteBatches(const Global& global, const columnar::Schema& schema, uint64_t limit,
+                    const std::function<Result<columnar::Batch>()>& next) {
+  const std::string name = global.output.empty() ? "ndjson" : global.output;
+  const auto form = columnar::ParseRowForm(name);
+  if (!form) return Invalid("-o {}: rows are written as arrow, parquet, ndjson or csv", name);
+  const bool binary = *form == columnar::RowForm::kArrow || *form == columnar::RowForm::kParquet;
+  if (binary && isatty(STDOUT_FILENO) != 0) {
+    return Invalid("-o {} is not for a terminal: send it to a file", name);
+  }
+  SLUICE_ASSIGN_OR_RETURN(const auto writer, columnar::RowWriter::Open(*form, schema, WriteOut));
+  uint64_t rows = 0;
+  while (limit == 0 || rows < limit) {
+    SLUICE_ASSIGN_OR_RETURN(columnar::Batch batch, next());
+    if (batch == nullptr) break;
+    batch = columnar::FirstRows(batch, limit == 0 ? UINT64_MAX : limit - rows);
+    rows += columnar::CountRows(batch);
+    SLUICE_RETURN_IF_ERROR(writer->Write(batch));
+  }
+  SLUICE_RETURN_IF_ERROR(writer->Finish());
+  if (std::fflush(stdout) != 0) return Unavailable("standard output cannot be written");
+  return {};
+}
+
+Status Read(const Global& global, const TableArguments& arguments) {
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
+  lake::ScanOptions options;
+  options.columns = SplitNames(arguments.columns);
+  options.zone = arguments.zone;
+  options.threads = 2;
+  if (arguments.limit > 0) options.threads = 1;
+  if (!arguments.where.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(options.filter, lake::Expression::Parse(arguments.where), "--where");
+  }
+  SLUICE_ASSIGN_OR_RETURN(const auto scan, lake::Scan::Open(*opened->table, snapshot, options));
+  return WriteBatches(global, scan->schema(), arguments.limit, [&] { return scan->Next(); });
+}
+
+Status Changes(const Global& global, const TableArguments& arguments) {
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  lake::ChangeFeedOptions options;
+  options.from = arguments.version.value_or(0);
+  options.to = arguments.to;
+  options.columns = SplitNames(arguments.columns);
+  options.zone = arguments.zone;
+  SLUICE_ASSIGN_OR_RETURN(const auto feed, lake::ChangeFeed::Open(*opened->table, options));
+  return WriteBatches(global, feed->schema(), arguments.limit, [&] { return feed->Next(); });
+}
+
+/// Writes the members of one JSON object on one line. Not thread-safe.
+class JsonLine {
+ public:
+  JsonLine& Text(std::string_view name, std::string_view value) {
+    Name(name);
+    AppendJsonString(out_, value);
+    return *this;
+  }
+  JsonLine& Number(std::string_view name, int64_t value) {
+    Name(name);
+    out_ += std::to_string(value);
+    return *this;
+  }
+  JsonLine& Raw(std::string_view name, std::string_view json) {
+    Name(name);
+    out_ += json.empty() ? "null" : json;
+    return *this;
+  }
+  template <typename Names>
+  JsonLine& List(std::string_view name, const Names& names) {
+    Name(name);
+    out_ += '[';
+    bool first = true;
+    for (const auto& item : names) {
+      if (!first) out_ += ',';
+      first = false;
+      AppendJsonString(out_, item);
+    }
+    out_ += ']';
+    return *this;
+  }
+  template <typename Map>
+  JsonLine& Texts(std::string_view name, const Map& texts) {
+    JsonLine inner;
+    for (const auto& [key, value] : texts) inner.TextOrNull(key, value);
+    return Raw(name, inner.Finish());
+  }
+  std::string Finish() { return (out_.empty() ? "{" : std::move(out_)) + "}"; }
+
+ private:
+  void TextOrNull(std::string_view name, const std::string& value) { Text(name, value); }
+  void TextOrNull(std::string_view name, const std::optional<std::string>& value) {
+    if (value) {
+      Text(name, *value);
+    } else {
+      Raw(name, "");
+    }
+  }
+  void Name(std::string_view name) {
+    out_ += out_.empty() ? '{' : ',';
+    AppendJsonString(out_, name);
+    out_ += ':';
+  }
+  std::string out_;
+};
+
+Status Print(JsonLine& line) { return WriteOut(line.Finish() + "\n"); }
+
+Status Describe(const TableArguments& arguments) {
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
+  int64_t bytes = 0;
+  int64_t rows = 0;
+  bool rows_known = true;
+  for (const lake::DataFile& file : snapshot->files()) {
+    bytes += file.size;
+    rows_known = rows_known && file.rows.has_value();
+    rows += file.rows.value_or(0);
+    if (file.deletion_vector != nullptr) rows -= file.deletion_vector->cardinality;
+  }
+  const Status writable = snapshot->CheckWritable();
+  JsonLine line;
+  line.Text("table", arguments.address)
+      .Text("id", snapshot->table_id())
+      .Number("version", snapshot->version())
+      .Number("files", static_cast<int64_t>(snapshot->files().size()))
+      .Number("bytes", bytes)
+      .Raw("rows", rows_known ? std::to_string(rows) : "")
+      .List("partition_columns", snapshot->partition_columns())
+      .List("reader_features", snapshot->reader_features())
+      .List("writer_features", snapshot->writer_features())
+      .Texts("properties", snapshot->properties())
+      .Raw("schema", snapshot->schema_json())
+      .Text("append", writable.ok() ? "yes" : writable.error().message());
+  return Print(line);
+}
+
+Status History(const TableArguments& arguments) {
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(
+      const auto records,
+      lake::ReadHistory(*opened->table, arguments.limit == 0 ? SIZE_MAX : arguments.limit));
+  for (const lake::CommitRecord& record : records) {
+    JsonLine line;
+    line.Number("version", record.version)
+        .Text("timestamp", lake::TimestampText(record.timestamp_ms * 1000))
+        .Text("operation", record.operation)
+        .Raw("info", record.info);
+    SLUICE_RETURN_IF_ERROR(Print(line));
+  }
+  return {};
+}
+
+Status Files(const TableArguments& arguments) {
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
+  std::vector<lake::DataFile> chosen;
+  if (!arguments.where.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(const auto where, lake::Expression::Parse(arguments.where), "--where");
+    chosen = lake::SelectFiles(*snapshot, where, arguments.zone);
+  }
+  for (const lake::DataFile& file : arguments.where.empty() ? snapshot->files() : chosen) {
+    JsonLine line;
+    line.Text("path", file.path)
+        .Number("bytes", file.size)
+        .Raw("rows", file.rows ? std::to_string(*file.rows) : "")
+        .Number("deleted", file.deletion_vector == nullptr ? 0 : file.deletion_vector->cardinality)
+        .Number("modified_ms", file.modified_ms)
+        .Texts("partition", file.partition_values)
+        .Raw("stats", file.stats);
+    SLUICE_RETURN_IF_ERROR(Print(line));
+  }
+  return {};
+}
+
+Result<int> Check(const TableArguments& arguments) {
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CheckTable(*opened->table, snapshot));
+  for (const lake::TableFault& fault : report.faults) {
+    JsonLine line;
+    line.Text("file", fault.file).Text("fault", fault.what);
+    SLUICE_RETURN_IF_ERROR(Print(line));
+  }
+  std::fprintf(stderr,
+               "version %lld: %lld files, %lld bytes, %lld rows (%lld deleted), %lld checksums; "
+               "%zu faults\n",
+               static_cast<long long>(report.version), static_cast<long long>(report.files),
+               static_cast<long long>(report.bytes), static_cast<long long>(report.rows),
+               static_cast<long long>(report.rows_deleted),
+               static_cast<long long>(report.checksums), report.faults.size());
+  return report.faults.empty() ? kDone : kFailed;
+}
+
+int Finish(const Status& status) { return status.ok() ? kDone : FailNamed(status.error()); }
+
+}  // namespace
+
+int ReadTable(const Global& global, const TableArguments& arguments) {
+  return Finish(Read(global, arguments));
+}
+int DescribeTable(const Global&, const TableArguments& arguments) {
+  return Finish(Describe(arguments));
+}
+int ShowTableHistory(const Global&, const TableArguments& arguments) {
+  return Finish(History(arguments));
+}
+int ListTableFiles(const Global&, const TableArguments& arguments) {
+  return Finish(Files(arguments));
+}
+int ShowTableChanges(const Global& global, const TableArguments& arguments) {
+  return Finish(Changes(global, arguments));
+}
+int CheckTableFiles(const Global&, const TableArguments& arguments) {
+  const auto code = Check(arguments);
+  return code.ok() ? *code : FailNamed(code.error());
+}
+
+}  // namespace sluice::cli::internal

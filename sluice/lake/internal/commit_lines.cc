@@ -1,0 +1,74 @@
+#include "sluice/lake/internal/commit_lines.h"
+
+#include <arrow/api.h>
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "sluice/lake/internal/schema_json.h"
+#include "sluice/lake/internal/table_features.h"
+
+namespace sluice::lake::internal {
+
+namespace {
+
+constexpr const char* kRowTrackingDomain = "delta.rowTracking";
+
+bool IsOn(const TableState& state, const std::string& property) {
+  return LowerCase(Property(state.properties(), property, "false")) == "true";
+}
+
+bool Lists(const std::vector<std::string>& features, std::string_view name) {
+  return std::ranges::find(features, name) != features.end();
+}
+
+}  // namespace
+
+std::optional<int64_t> NextCommitTime(const TableState& state, int64_t now_ms) {
+  if (!IsOn(state, "delta.enableInCommitTimestamps")) return std::nullopt;
+  return std::max(now_ms, state.commit_ms().value_or(INT64_MIN + 1) + 1);
+}
+
+Status AssignRowIds(std::string& lines, const TableState& state, std::vector<DataFile>& files) {
+  // Also a table that could track rows, but does not, gets ids.
+  if (!Lists(WriterFeatures(state.protocol()), "rowTracking") || files.empty()) return {};
+  if (IsOn(state, "delta.rowTrackingSuspended")) return {};
+  int64_t last = -1;
+  const auto domain = state.domains().find(kRowTrackingDomain);
+  if (domain != state.domains().end()) {
+    simdjson::dom::parser parser;
+    const std::string& text = domain->second.configuration;
+    if (parser.parse(text.data(), text.size())["rowIdHighWaterMark"].get(last) !=
+        simdjson::SUCCESS) {
+      return Corrupt("the domain '{}' has no rowIdHighWaterMark", kRowTrackingDomain);
+    }
+  }
+  for (DataFile& file : files) {
+    if (!file.rows) return Invalid("file '{}' does not know its rows", file.path);
+    file.base_row_id = last + 1;
+    file.row_commit_version = state.version() + 1;
+    last += *file.rows;
+  }
+  AppendDomain(lines, {.name = kRowTrackingDomain,
+                       .configuration = fmt::format(R"({{"rowIdHighWaterMark":{}}})", last)});
+  return {};
+}
+
+Status AppendIdentities(std::string& lines, const TableState& state,
+                        const std::map<std::string, Identity>& identities) {
+  Metadata metadata = state.metadata();
+  bool moved = false;
+  for (const auto& [name, identity] : identities) {
+    const auto field = state.annotated_schema()->GetFieldByName(name);
+    if (field == nullptr || !identity.last) continue;
+    const std::string last = std::to_string(*identity.last);
+    if (Annotation(*field, "delta.identity.highWaterMark") == last) continue;
+    SLUICE_ASSIGN_OR_RETURN(metadata.schema, SetAnnotation(metadata.schema, name,
+                                                           "delta.identity.highWaterMark", last));
+    moved = true;
+  }
+  if (moved) AppendMetadata(lines, metadata);
+  return {};
+}
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,28 @@
+#pragma once
+/// \file
+/// What features of a table add to each commit.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/lake/internal/row_rules.h"
+#include "sluice/lake/internal/table_state.h"
+
+namespace sluice::lake::internal {
+
+/// Returns the in-commit timestamp of the commit after `state`: later than all before. Nothing
+/// where the table has none.
+std::optional<int64_t> NextCommitTime(const TableState& state, int64_t now_ms);
+
+/// Where the table tracks rows: gives `files` the ids behind the table's high water mark, and
+/// appends the line that moves it. kInvalid: a file does not know its rows. kCorrupt: the mark
+/// cannot be read.
+Status AssignRowIds(std::string& lines, const TableState& state, std::vector<DataFile>& files);
+
+/// Appends the metadata with new high water marks, if identity columns have moved.
+Status AppendIdentities(std::string& lines, const TableState& state,
+                        const std::map<std::string, Identity>& identities);
+
+}  // namespace sluice::lake::internal

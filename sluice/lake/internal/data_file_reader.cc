@@ -1,0 +1,293 @@
+#include "sluice/lake/internal/data_file_reader.h"
+
+#include <arrow/api.h>
+#include <arrow/compute/api.h>
+#include <arrow/util/key_value_metadata.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/exception.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+
+#include <algorithm>
+
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/internal/partition_value.h"
+#include "sluice/lake/internal/path_encoding.h"
+#include "sluice/lake/internal/schema_json.h"
+#include "sluice/lake/internal/store_file.h"
+
+namespace sluice::lake::internal {
+
+namespace {
+
+using columnar::FromArrow;
+using ArrayPtr = std::shared_ptr<arrow::Array>;
+using Source = ReadPlan::Source;
+
+class ParquetDataFileReader final : public DataFileReader {
+ public:
+  ParquetDataFileReader(const DataFile& file, const ReadPlan& plan, WantedRows rows)
+      : file_(file), plan_(plan), rows_(std::move(rows)) {}
+
+  Status OpenFile(const FilePlaces& places) {
+    SLUICE_ASSIGN_OR_RETURN(const FilePlace place, places.Find(file_.path));
+    Status opened = OpenParquet(place, file_.size);
+    if (!opened.ok() && opened.error().code() != ErrorCode::kNotFound) {
+      // The log may say a wrong size.
+      SLUICE_ASSIGN_OR_RETURN(const store::ObjectInfo info, place.store->Head(place.path));
+      if (static_cast<int64_t>(info.size) == file_.size) return opened;
+      opened = OpenParquet(place, static_cast<int64_t>(info.size));
+    }
+    SLUICE_RETURN_IF_ERROR(opened);
+    SLUICE_RETURN_IF_ERROR(ChooseColumns());
+    return ReadDeleted(places);
+  }
+
+  Result<columnar::Batch> Next() override {
+    try {
+      auto batch = ReadNext();
+      if (!batch.ok()) return AsFileError(std::move(batch).error());
+      return batch;
+    } catch (const std::exception& exception) {
+      return Corrupt("file '{}': {}", file_.path, exception.what());
+    }
+  }
+
+  Error AsFileError(Error error) const {
+    // Whatever Arrow calls invalid stands in the file.
+    if (error.code() == ErrorCode::kInvalid) error = Corrupt("{}", error.message());
+    return std::move(error).Wrap(fmt::format("file '{}'", file_.path));
+  }
+
+ private:
+  Status OpenParquet(const FilePlace& place, int64_t size) {
+    const auto input = std::make_shared<StoreFile>(*place.store, place.path, size);
+    parquet::ArrowReaderProperties properties(/*use_threads=*/false);
+    properties.set_batch_size(plan_.batch_rows);
+    properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
+    properties.set_pre_buffer(place.store->is_remote());
+    parquet::arrow::FileReaderBuilder builder;
+    const arrow::Status opened = builder.Open(input);
+    if (opened.IsKeyError()) return NotFound("it is not there, but the log names it");
+    SLUICE_RETURN_IF_ERROR(FromArrow(opened));
+    SLUICE_ASSIGN_OR_RETURN(reader_, FromArrow(builder.properties(properties)->Build()));
+    SLUICE_RETURN_IF_ERROR(FromArrow(reader_->GetSchema(&schema_)));
+    return {};
+  }
+
+  // Finds the leaves that the plan needs, and where they will stand in the batches read.
+  Status ChooseColumns() {
+    const parquet::SchemaDescriptor& schema = *reader_->parquet_reader()->metadata()->schema();
+    std::vector<int> roots;  // In the file's schema, ascending.
+    const auto want = [&](const arrow::Field& wanted, ColumnMapping mapping) {
+      const int root = FindField(schema_->fields(), wanted, mapping);
+      if (root >= 0) roots.push_back(root);
+      return root;
+    };
+    std::vector<int> found(plan_.columns.size(), -1);
+    for (size_t i = 0; i < plan_.columns.size(); ++i) {
+      const ReadPlan::Column& column = plan_.columns[i];
+      // `void` is in no file; and where one has such a column, it means nothing.
+      if (column.field->type()->id() == arrow::Type::NA) continue;
+      if (column.source == Source::kFile) found[i] = want(*column.field, plan_.mapping);
+      if (column.source == Source::kChangeType)
+        found[i] = want(*column.field, ColumnMapping::kNone);
+      const std::string* kept = nullptr;
+      if (column.source == Source::kRowId) kept = &plan_.row_id_column;
+      if (column.source == Source::kCommitVersion) kept = &plan_.version_column;
+      if (kept != nullptr && !kept->empty()) {
+        found[i] = want(*arrow::field(*kept, arrow::int64()), ColumnMapping::kNone);
+      }
+    }
+    std::ranges::sort(roots);
+    roots.erase(std::unique(roots.begin(), roots.end()), roots.end());
+    for (const int root : found) {
+      const auto at = std::ranges::lower_bound(roots, root);
+      indexes_.push_back(root < 0 ? -1 : static_cast<int>(at - roots.begin()));
+    }
+    const parquet::schema::GroupNode& group = *schema.group_node();
+    for (int leaf = 0; leaf < schema.num_columns(); ++leaf) {
+      const int root = group.FieldIndex(*schema.GetColumnRoot(leaf));
+      if (std::ranges::binary_search(roots, root)) leaves_.push_back(leaf);
+    }
+    const auto metadata = reader_->parquet_reader()->metadata()->key_value_metadata();
+    traits_.mapping = plan_.mapping;
+    traits_.julian_days =
+        metadata != nullptr && metadata->Contains("org.apache.spark.legacyDateTime");
+    return {};
+  }
+
+  Status ReadDeleted(const FilePlaces& places) {
+    const int64_t rows = reader_->parquet_reader()->metadata()->num_rows();
+    const auto read = [&](const std::shared_ptr<const DeletionVector>& vector) -> Result<RowSet> {
+      if (vector == nullptr) return RowSet(rows);
+      return ReadDeletionVector(places, *vector, rows);
+    };
+    if (rows_.all && file_.deletion_vector == nullptr) return {};
+    SLUICE_ASSIGN_OR_RETURN(RowSet set, read(rows_.all ? file_.deletion_vector : rows_.in));
+    if (!rows_.all && rows_.without != nullptr) {
+      SLUICE_ASSIGN_OR_RETURN(const RowSet without, read(rows_.without));
+      set = set.Without(without);
+    }
+    set_ = std::make_unique<RowSet>(std::move(set));
+    return {};
+  }
+
+  Result<columnar::Batch> ReadNext() {
+    while (true) {
+      if (batches_ == nullptr && !leaves_.empty()) {
+        if (group_ == reader_->num_row_groups()) return columnar::Batch();
+        SLUICE_ASSIGN_OR_RETURN(batches_,
+                                FromArrow(reader_->GetRecordBatchReader({group_}, leaves_)));
+        ++group_;
+      }
+      columnar::Batch raw;
+      int64_t count = 0;
+      if (leaves_.empty()) {  // Nothing but the number of rows is needed.
+        const int64_t rows = reader_->parquet_reader()->metadata()->num_rows();
+        count = std::min(plan_.batch_rows, rows - position_);
+        if (count <= 0) return columnar::Batch();
+      } else {
+        SLUICE_ASSIGN_OR_RETURN(raw, FromArrow(batches_->Next()));
+        if (raw == nullptr) {
+          batches_ = nullptr;
+          continue;
+        }
+        count = raw->num_rows();
+      }
+      SLUICE_ASSIGN_OR_RETURN(columnar::Batch batch, Convert(raw, count));
+      position_ += count;
+      if (batch->num_rows() > 0) return batch;
+    }
+  }
+
+  Result<columnar::Batch> Convert(const columnar::Batch& raw, int64_t count) {
+    arrow::ArrayVector columns;
+    for (size_t i = 0; i < plan_.columns.size(); ++i) {
+      const ArrayPtr read = indexes_[i] < 0 ? nullptr : raw->column(indexes_[i]);
+      SLUICE_ASSIGN_OR_RETURN(ArrayPtr column, MakeColumn(plan_.columns[i], read, count));
+      columns.push_back(std::move(column));
+    }
+    auto batch = arrow::RecordBatch::Make(plan_.schema, count, std::move(columns));
+    return Select(std::move(batch));
+  }
+
+  Result<ArrayPtr> MakeColumn(const ReadPlan::Column& column, const ArrayPtr& read,
+                              int64_t count) const {
+    switch (column.source) {
+      case Source::kFile:
+        if (read == nullptr) break;
+        return ConvertArray(read, *column.field, traits_);
+      case Source::kPartition: {
+        const std::string physical = PhysicalName(*column.field);
+        auto found = file_.partition_values.find(physical);
+        if (found == file_.partition_values.end()) {
+          found = std::ranges::find_if(file_.partition_values, [&](const auto& value) {
+            return LowerCase(value.first) == LowerCase(physical);
+          });
+        }
+        const auto text = found == file_.partition_values.end() ? std::nullopt : found->second;
+        SLUICE_ASSIGN_OR_RETURN(const auto value,
+                                ParsePartitionValue(text, column.field->type(), plan_.zone),
+                                "column '{}'", column.field->name());
+        return FromArrow(arrow::MakeArrayFromScalar(*value, count));
+      }
+      case Source::kRowId:
+        return FillUp(read, count, [&](int64_t row) -> std::optional<int64_t> {
+          if (!file_.base_row_id) return std::nullopt;
+          return *file_.base_row_id + position_ + row;
+        });
+      case Source::kCommitVersion:
+        return FillUp(read, count, [&](int64_t) { return file_.row_commit_version; });
+      case Source::kPosition:
+        return FillUp(nullptr, count, [&](int64_t row) { return std::optional(position_ + row); });
+      case Source::kPath:
+        return FromArrow(arrow::MakeArrayFromScalar(arrow::StringScalar(file_.path), count));
+      case Source::kChangeType:
+        if (read != nullptr && rows_.change_type.empty()) {
+          return ConvertArray(read, *column.field, traits_);
+        }
+        return FromArrow(arrow::MakeArrayFromScalar(arrow::StringScalar(rows_.change_type), count));
+    }
+    return FromArrow(arrow::MakeArrayOfNull(WithoutAnnotations(*column.field)->type(), count));
+  }
+
+  std::string PhysicalName(const arrow::Field& field) const {
+    if (plan_.mapping == ColumnMapping::kNone) return field.name();
+    const std::string name = Annotation(field, "delta.columnMapping.physicalName");
+    return name.empty() ? field.name() : name;
+  }
+
+  // The numbers that are kept in the file, and computed ones where there are none.
+  template <typename Compute>
+  Result<ArrayPtr> FillUp(const ArrayPtr& read, int64_t count, Compute compute) const {
+    if (read != nullptr && read->type_id() != arrow::Type::INT64) {
+      return Corrupt("kept row ids are {}", read->type()->ToString());
+    }
+    const auto* kept = static_cast<const arrow::Int64Array*>(read.get());
+    arrow::Int64Builder builder;
+    SLUICE_RETURN_IF_ERROR(FromArrow(builder.Reserve(count)));
+    for (int64_t row = 0; row < count; ++row) {
+      std::optional<int64_t> value;
+      if (kept != nullptr && kept->IsValid(row)) value = kept->Value(row);
+      if (!value) value = compute(row);
+      if (value) {
+        builder.UnsafeAppend(*value);
+      } else {
+        builder.UnsafeAppendNull();
+      }
+    }
+    return FromArrow(builder.Finish());
+  }
+
+  // Takes away what is deleted, or leaves what was asked for.
+  Result<columnar::Batch> Select(columnar::Batch batch) const {
+    if (set_ == nullptr) return batch;
+    arrow::BooleanBuilder keep;
+    SLUICE_RETURN_IF_ERROR(FromArrow(keep.Reserve(batch->num_rows())));
+    int64_t kept = 0;
+    for (int64_t row = 0; row < batch->num_rows(); ++row) {
+      const bool wanted = set_->Contains(position_ + row) != rows_.all;
+      keep.UnsafeAppend(wanted);
+      kept += wanted ? 1 : 0;
+    }
+    if (kept == batch->num_rows()) return batch;
+    if (batch->num_columns() == 0)
+      return arrow::RecordBatch::Make(plan_.schema, kept, arrow::ArrayVector());
+    SLUICE_ASSIGN_OR_RETURN(const auto flags, FromArrow(keep.Finish()));
+    SLUICE_ASSIGN_OR_RETURN(const arrow::Datum filtered,
+                            FromArrow(arrow::compute::Filter(batch, flags)));
+    return filtered.record_batch();
+  }
+
+  const DataFile file_;
+  const ReadPlan& plan_;
+  const WantedRows rows_;
+  FileTraits traits_;
+  std::unique_ptr<parquet::arrow::FileReader> reader_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::vector<int> leaves_;
+  std::vector<int> indexes_;
+  std::unique_ptr<RowSet> set_;  // Of deleted rows; or, if not all are wanted, of those.
+  std::shared_ptr<arrow::RecordBatchReader> batches_;
+  int group_ = 0;
+  int64_t position_ = 0;  // Of the next row.
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DataFileReader>> DataFileReader::Open(const FilePlaces& places,
+                                                             const DataFile& file,
+                                                             const ReadPlan& plan,
+                                                             WantedRows rows) {
+  auto reader = std::make_unique<ParquetDataFileReader>(file, plan, std::move(rows));
+  try {
+    const Status opened = reader->OpenFile(places);
+    if (!opened.ok()) return reader->AsFileError(opened.error());
+  } catch (const std::exception& exception) {
+    return Corrupt("file '{}': {}", file.path, exception.what());
+  }
+  return std::unique_ptr<DataFileReader>(std::move(reader));
+}
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,18 @@
+#pragma once
+/// \file
+/// From what a scan asks for to what readers do.
+
+#include "sluice/lake/internal/data_file_reader.h"
+#include "sluice/lake/internal/table_state.h"
+#include "sluice/lake/scan.h"
+
+namespace sluice::lake::internal {
+
+/// kInvalid: there is no such column. kUnsupported: row ids of a table that does not track rows.
+Result<ReadPlan> MakeReadPlan(const TableState& state, const ScanOptions& options);
+
+/// Adds the columns that the filter needs and the plan does not have yet. kInvalid: there is none
+/// of that name.
+Status AddFilterColumns(const TableState& state, const Expression& filter, ReadPlan& plan);
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,61 @@
+#pragma once
+/// \file
+/// What a table asks of new rows: defaults, identity and generated columns, constraints.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/columnar/batch.h"
+#include "sluice/lake/expression.h"
+#include "sluice/lake/internal/table_state.h"
+
+namespace sluice::lake::internal {
+
+/// An identity column, and how far its values have come.
+struct Identity {
+  int64_t start = 1;
+  int64_t step = 1;
+  std::optional<int64_t> last = {};  ///< The high water mark; absent: none was given out yet.
+  bool explicit_allowed = false;
+
+  /// kInvalid: the column's values are used up.
+  Result<int64_t> Next();
+};
+
+/// Immutable. Thread-safe.
+class RowRules {
+ public:
+  /// kUnsupported: naming an expression of the table that is not understood here.
+  static Result<RowRules> Of(const TableState& table);
+
+  /// The identity columns, by name, as the table has them.
+  const std::map<std::string, Identity>& identities() const { return identities_; }
+
+  /// Brings rows of one partition to all columns of the table, partition columns too, in its types
+  /// and order. `absent` gets the columns that hold nothing but the nulls that were put in.
+  /// `identities` move forward. kInvalid: a column that the table does not have, another type, a
+  /// null where none may be, a generated value that is not what it must be, or a broken constraint,
+  /// which is named.
+  Result<columnar::Batch> Apply(const arrow::RecordBatch& rows, const PartitionValues& partition,
+                                std::map<std::string, Identity>& identities,
+                                std::vector<std::string>& absent) const;
+
+ private:
+  struct Rule {
+    std::string name;
+    Expression expression;
+  };
+
+  std::shared_ptr<arrow::Schema> schema_;
+  std::vector<std::string> partition_columns_;
+  std::vector<Rule> defaults_;     // By column.
+  std::vector<Rule> generated_;    // By column, in the table's order.
+  std::vector<Rule> constraints_;  // By name.
+  std::map<std::string, Identity> identities_;
+};
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,37 @@
+#include "sluice/lake/internal/variant.h"
+
+#include <arrow/api.h>
+
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/internal/schema_json.h"
+
+namespace sluice::lake::internal {
+
+Result<std::shared_ptr<arrow::Array>> AssembleVariant(const std::shared_ptr<arrow::Array>& array,
+                                                      const arrow::Field& wanted) {
+  if (array->type_id() != arrow::Type::STRUCT) {
+    return Corrupt("column '{}' is {} in the file, expected a variant", wanted.name(),
+                   array->type()->ToString());
+  }
+  const auto& whole = static_cast<const arrow::StructArray&>(*array);
+  const auto metadata = whole.GetFieldByName("metadata");
+  const auto value = whole.GetFieldByName("value");
+  const auto typed = whole.GetFieldByName("typed_value");
+  if (typed != nullptr && typed->null_count() < typed->length()) {
+    return Unsupported(
+        "column '{}' keeps parts of its variants as typed columns (feature 'variantShredding')",
+        wanted.name());
+  }
+  if (metadata == nullptr || value == nullptr || metadata->type_id() != arrow::Type::BINARY ||
+      value->type_id() != arrow::Type::BINARY) {
+    return Corrupt("column '{}' lacks a variant's metadata or value in the file", wanted.name());
+  }
+  const auto type = WithoutAnnotations(wanted)->type();
+  // Slices and nulls stay those of the file's struct.
+  return std::shared_ptr<arrow::Array>(std::make_shared<arrow::StructArray>(
+      type, array->length(),
+      arrow::ArrayVector{array->offset() == 0 ? metadata : whole.GetFieldByName("metadata"), value},
+      array->offset() == 0 ? array->null_bitmap() : nullptr));
+}
+
+}  // namespace sluice::lake::internal

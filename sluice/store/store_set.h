@@ -1,0 +1,46 @@
+#pragma once
+/// \file
+/// Stores by address: folders of this machine, and buckets.
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "sluice/base/error.h"
+#include "sluice/os/disk.h"
+#include "sluice/store/object_store.h"
+
+namespace sluice::store {
+
+/// An object, or a folder of objects, in a store.
+struct Place {
+  ObjectStore* store = nullptr;
+  std::string path;  ///< Relative to the store; "" is the store itself.
+};
+
+/// Opens stores as they are asked for, and keeps them.
+///
+/// Thread-safe.
+class StoreSet {
+ public:
+  /// `disk` must outlive the set.
+  explicit StoreSet(os::Disk& disk) : disk_(disk) {}
+
+  /// Returns a folder, as a store of its own: `/a/b`, `a/b`, `file:///a/b` or `s3://bucket/a`.
+  /// kUnsupported: another scheme. kInvalid: no such address.
+  Result<Place> Folder(std::string_view address);
+  /// Returns one object, by an absolute address.
+  Result<Place> Object(std::string_view address);
+
+ private:
+  Result<ObjectStore*> Local(const std::string& folder);
+  Result<ObjectStore*> Bucket(const std::string& name);
+
+  os::Disk& disk_;
+  std::mutex mutex_;  // Guards what follows.
+  std::map<std::string, std::unique_ptr<ObjectStore>> stores_;
+};
+
+}  // namespace sluice::store
