@@ -371,6 +371,9 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
   };
   proposal.make = [&](const TableState& now) -> Result<std::string> {
     SLUICE_RETURN_IF_ERROR(now.CheckWritable());
+    if (internal::MappingOf(now.metadata()) != internal::ColumnMapping::kNone) {
+      return Unsupported("adding columns to a table that maps its columns");
+    }
     SLUICE_ASSIGN_OR_RETURN(const arrow::FieldVector added, missing(now));
     internal::Metadata metadata = now.metadata();
     SLUICE_ASSIGN_OR_RETURN(metadata.schema, internal::AppendFields(metadata.schema, added));
@@ -381,7 +384,9 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
                                        .at_ms = NowMs(clock_),
                                        .operation = "ADD COLUMNS",
                                        .parameters = {{"columns", JsonList(names)}},
-                                       .read_version = now.version()});
+                                       .read_version = now.version(),
+                                       .in_commit_ms =
+                                           internal::NextCommitTime(now, NowMs(clock_))});
     const bool needs_feature = std::ranges::any_of(
         added, [](const auto& field) { return internal::HasTimestampNtz(*field->type()); });
     if (needs_feature && !HasTimestampNtz(*now.schema())) {

@@ -104,6 +104,11 @@ Result<Replay> TableLog::Gather(const LogListing& listing, const CheckpointFiles
   if (checkpoint != nullptr) {
     SLUICE_RETURN_IF_ERROR(ReadCheckpointFiles(*checkpoint, replay));
   }
+  if (base == version && listing.commits.contains(version)) {
+    // No checkpoint has it, and the next commit must follow it.
+    const auto commit = ReadCommit(version);
+    if (commit.ok()) replay.NoteCommitTime(commit->commit_ms);
+  }
   return replay;
 }
 

@@ -77,6 +77,8 @@ class Replay {
  public:
   void AddCommit(Actions actions);
   void AddCheckpoint(Actions actions);
+  /// Where the newest commit itself is not replayed: its in-commit timestamp.
+  void NoteCommitTime(std::optional<int64_t> commit_ms) { commit_ms_ = commit_ms; }
   void AddOlder(const TableState& state);
 
   /// kCorrupt: a table needs a protocol and metadata. kUnsupported: naming what we cannot read.
