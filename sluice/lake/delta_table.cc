@@ -380,13 +380,13 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
     std::vector<std::string> names;
     for (const auto& field : added) names.push_back(field->name());
     std::string lines;
-    internal::AppendCommitInfo(lines, {.id = proposal.id,
-                                       .at_ms = NowMs(clock_),
-                                       .operation = "ADD COLUMNS",
-                                       .parameters = {{"columns", JsonList(names)}},
-                                       .read_version = now.version(),
-                                       .in_commit_ms =
-                                           internal::NextCommitTime(now, NowMs(clock_))});
+    internal::AppendCommitInfo(lines,
+                               {.id = proposal.id,
+                                .at_ms = NowMs(clock_),
+                                .operation = "ADD COLUMNS",
+                                .parameters = {{"columns", JsonList(names)}},
+                                .read_version = now.version(),
+                                .in_commit_ms = internal::NextCommitTime(now, NowMs(clock_))});
     const bool needs_feature = std::ranges::any_of(
         added, [](const auto& field) { return internal::HasTimestampNtz(*field->type()); });
     if (needs_feature && !HasTimestampNtz(*now.schema())) {
