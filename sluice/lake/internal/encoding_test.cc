@@ -17,7 +17,7 @@ TEST(PathEncodingTest, EscapesTwiceAndDecodesOnce) {
   EXPECT_EQ(UriEncode(HiveEscape("US/East")), "US%252FEast");
   EXPECT_EQ(UriDecode("US%252FEast"), "US%2FEast");
   EXPECT_EQ(HiveEscape("a b}é\x01\x7f\"#%'*:=?\\{[]^"),
-            "a b}é%01%7F%22%23%25%27%2A%3A%3D%3F%5C%7B%5B%5D%5E");
+            "a b}%C3%A9%01%7F%22%23%25%27%2A%3A%3D%3F%5C%7B%5B%5D%5E");
   EXPECT_EQ(UriEncode("a b/c=d<>|`é"), "a%20b/c=d%3C%3E%7C%60é");
   // What Java 17's `new URI(null, null, path, null)` makes of them.
   EXPECT_EQ(UriEncode("ß\u0301日本\U0001F600"), "ß\u0301日本\U0001F600");
