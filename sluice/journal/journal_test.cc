@@ -308,8 +308,15 @@ TEST_F(JournalTest, HaltsWhenAcknowledgedBytesAreDamaged) {
 TEST_F(JournalTest, AnIdleJournalProvesItsLastGroup) {
   options_.idle_watermark = std::chrono::microseconds(0);
   auto journal = Open();
-  ASSERT_TRUE(Append(*journal, {Data(1, 1, "abc")}).ok());
-  const uint64_t calls = disk_.calls();
+  // Counted on the journal's thread: the proof may follow before this one runs again.
+  std::promise<uint64_t> durable;
+  std::vector<NewFrame> frames;
+  frames.push_back(Data(1, 1, "abc"));
+  journal->Append(std::move(frames), [&](const Result<Appended>& appended) {
+    EXPECT_TRUE(appended.ok());
+    durable.set_value(disk_.calls());
+  });
+  const uint64_t calls = durable.get_future().get();
   while (disk_.calls() < calls + 2) std::this_thread::yield();  // Write and sync of the proof.
   Kill(journal);
   ASSERT_TRUE(disk_.Damage("journal/00000000000000000001", 4096 + 121, 1).ok());
