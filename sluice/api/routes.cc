@@ -7,6 +7,7 @@
 #include "sluice/api/internal/error_routes.h"
 #include "sluice/api/internal/event_routes.h"
 #include "sluice/api/internal/gate.h"
+#include "sluice/api/internal/privacy_routes.h"
 #include "sluice/api/internal/schema_routes.h"
 #include "sluice/api/internal/sql_routes.h"
 #include "sluice/api/internal/table_routes.h"
@@ -25,12 +26,14 @@ class Routes::Groups {
         sql_(services.database),
         schemas_(services.ingest, hooks_),
         tables_(services.lander),
-        errors_(services.ingest, services.database) {
+        errors_(services.ingest, services.database),
+        privacy_(services.ingest, services.database) {
     events_.AddTo(router_);
     sql_.AddTo(router_);
     schemas_.AddTo(router_);
     tables_.AddTo(router_);
     errors_.AddTo(router_);
+    privacy_.AddTo(router_);
     AddState(services.metrics, services.version);
   }
 
@@ -67,6 +70,7 @@ class Routes::Groups {
   internal::SchemaRoutes schemas_;
   internal::TableRoutes tables_;
   internal::ErrorRoutes errors_;
+  internal::PrivacyRoutes privacy_;
 };
 
 Routes::Routes(const Services& services, Hooks hooks)

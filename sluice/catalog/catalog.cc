@@ -46,7 +46,8 @@ std::string TablePath(const Topic& topic) {
 bool SameShape(const event::Contract& a, const event::Contract& b) {
   const auto same_field = [](const event::Field& x, const event::Field& y) {
     return x.name == y.name && x.column == y.column && x.type == y.type &&
-           x.enumerants == y.enumerants && x.id == y.id;
+           x.enumerants == y.enumerants && x.id == y.id && x.privacy == y.privacy &&
+           x.pii == y.pii && x.subject == y.subject;
   };
   return a.topic == b.topic && a.schemaless == b.schemaless && a.unknown == b.unknown &&
          a.event_time_field == b.event_time_field && a.key_field == b.key_field &&
@@ -131,7 +132,7 @@ Result<Topic> Catalog::Put(const event::Contract& contract) {
     SLUICE_RETURN_IF_ERROR(event::CheckTopicName(contract.topic));
     next.version = 1;
     topic.contract = std::make_shared<const event::Contract>(std::move(next));
-    topic.schema_name = contract.topic == kErrorsTopic ? "system" : "bronze";
+    topic.schema_name = contract.topic.starts_with(kSystemPrefix) ? "system" : "bronze";
     topic.partition = next_partition_;
     for (const auto& [partition, removed] : removed_) {
       if (removed.topic != contract.topic) continue;

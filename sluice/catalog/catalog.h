@@ -28,6 +28,8 @@ struct Topic {
 
 /// The topic of error rows; always there.
 inline constexpr std::string_view kErrorsTopic = "system.errors";
+/// Topics that only this program writes begin with it; their tables are in schema `system`.
+inline constexpr std::string_view kSystemPrefix = "system.";
 
 /// Keeps topics in one file, replaced whole and durably at each change.
 ///

@@ -170,6 +170,21 @@ int Run(int argc, const char* const* argv) {
                 [&] { return internal::AdoptTable(global, adopted); });
   command->add_option("topic", adopted, "Topic of the table")->required();
 
+  CLI::App* const pii = app.add_subcommand("pii", "Personal data: declared, found, revealed");
+  pii->require_subcommand(1);
+  pii->fallthrough();
+  internal::PiiArguments personal;
+  Add(*pii, "report", "List the fields that schemas call private, and what becomes of them", code,
+      [&] { return internal::ReportPii(global); });
+  command = Add(*pii, "scan", "Look for what may be private in columns that are in clear", code,
+                [&] { return internal::ScanPii(global, personal); });
+  command->add_option("--rows", personal.rows, "Rows of each table")
+      ->check(CLI::Range(1, 10'000'000));
+  command = Add(*pii, "reveal", "Show what a token stands for; keeps an audit row", code,
+                [&] { return internal::RevealPii(global, personal); });
+  command->add_option("token", personal.token, "As the table has it: s1.…, e1.…, x1.…")->required();
+  command->add_option("--reason", personal.reason, "Why, for the audit row");
+
   CLI::App* const errors = app.add_subcommand("errors", "Events that could not be taken");
   errors->require_subcommand(1);
   errors->fallthrough();

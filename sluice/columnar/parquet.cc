@@ -94,19 +94,44 @@ Result<Prepared> Prepare(const Schema& schema, const std::vector<Batch>& batches
   return prepared;
 }
 
+// Appends the paths of the Parquet columns that a field becomes.
+void AppendLeaves(const arrow::Field& field, const std::string& path,
+                  std::vector<std::shared_ptr<parquet::schema::ColumnPath>>& leaves) {
+  const auto& type = *field.type();
+  if (type.id() == arrow::Type::LIST) {
+    const auto& value = *static_cast<const arrow::ListType&>(type).value_field();
+    AppendLeaves(value, path + ".list.element", leaves);
+  } else if (IsNested(type)) {
+    for (const auto& child : type.fields())
+      AppendLeaves(*child, path + "." + child->name(), leaves);
+  } else {
+    leaves.push_back(parquet::schema::ColumnPath::FromDotString(path));
+  }
+}
+
+std::vector<std::shared_ptr<parquet::schema::ColumnPath>> LeafPaths(
+    const arrow::Schema& schema, const std::vector<std::string>& columns) {
+  std::vector<std::shared_ptr<parquet::schema::ColumnPath>> leaves;
+  for (const std::string& name : columns) {
+    if (const auto field = schema.GetFieldByName(name)) AppendLeaves(*field, name, leaves);
+  }
+  return leaves;
+}
+
 std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& schema,
                                                           const Prepared& prepared,
                                                           const ParquetOptions& options) {
   parquet::WriterProperties::Builder builder;
   builder.created_by("sluice")
       ->version(parquet::ParquetVersion::PARQUET_2_6)
-      ->compression(parquet::Compression::ZSTD)
-      ->compression_level(1)
       ->write_batch_size(8192)  // Rows that the writer takes at a time.
       ->max_row_group_length(options.row_group_rows_max)
       ->data_pagesize(128 * 1024)  // Small pages, so that the page index prunes.
       ->max_rows_per_page(20'000)
       ->enable_write_page_index();
+  if (options.compression == Compression::kZstd) {
+    builder.compression(parquet::Compression::ZSTD)->compression_level(1);
+  }
   for (const auto& field : schema.fields()) {
     const std::string& name = field->name();
     if (IsInt64Sequence(*field->type())) {
@@ -129,6 +154,9 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
         ->compression(name, parquet::Compression::UNCOMPRESSED)
         ->compression_level(name, arrow::util::kUseDefaultCompressionLevel)
         ->disable_statistics(name);
+  }
+  for (const auto& path : LeafPaths(schema, options.private_columns)) {
+    builder.disable_statistics(path)->disable_write_page_index(path);
   }
   return builder.build();
 }

@@ -4,6 +4,7 @@
 
 #include <arrow/type_fwd.h>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,13 +31,21 @@ struct ParquetFile {
   std::map<std::string, ColumnStatistics> columns;
 };
 
+enum class Compression : uint8_t {
+  kZstd,  ///< Level 1.
+  kNone,
+};
+
 struct ParquetOptions {
   int64_t row_group_rows_max = 1 << 20;
   /// Columns of random values: no dictionary, no compression, no statistics.
   std::vector<std::string> random_columns = {};
+  /// Columns of personal data: no statistics, in the file or made of it, and no page index.
+  std::vector<std::string> private_columns = {};
+  Compression compression = Compression::kZstd;
 };
 
-/// Writes batches of one schema as one file: zstd level 1, timestamps in microseconds, page index.
+/// Writes batches of one schema as one file: timestamps in microseconds, page index.
 Result<ParquetFile> WriteParquet(const Schema& schema, const std::vector<Batch>& batches,
                                  const ParquetOptions& options = {});
 

@@ -23,10 +23,16 @@ annotation uuid(field) :Void;        # Text: a UUID
 
 annotation subject(field) :Void;     # person whom an erasure erases
 annotation pii(field) :Text;         # kind of personal data: "contact"
-annotation hash(field) :Digest;
-annotation unkeyed(field) :Text;
-annotation tokenize(field) :Void;
+annotation hash(field) :Digest;      # keyed hash: joins, never comes back
+annotation unkeyed(field) :Text;     # reason for plain sha256
+annotation tokenize(field) :Void;    # joins, and comes back for those allowed
+annotation encrypt(field) :Void;     # under a key of the event's subject, destroyed with it
+annotation mask(field) :UInt8;       # keeps that many characters at the end
+annotation generalise(field) :Text;  # "month", "10", "/24,/48", "prefix 3"
 annotation drop(field) :Void;        # never stored
+annotation joinGroup(field) :Text;   # fields of one group join, in all topics; else a field stands alone
+annotation normalise(field) :List(Normal);      # before hash or tokenize
+enum Normal { trim @0; lower @1; }
 
 annotation alias(annotation) :Text;  # this annotation of yours means one of these: $Sl.alias("hash")
 )";

@@ -85,6 +85,10 @@ class Translator {
     if (const Status named = CheckTopicName(*topic); !named.ok()) {
       problems_.Add(place, schema_codes::kTopic, "struct '{}': {}", name, named.error().message());
     }
+    if (topic->starts_with("system.")) {
+      problems_.Add(place, schema_codes::kTopic,
+                    "struct '{}': topics that begin with system. are the program's own", name);
+    }
     if (!tables_.emplace(contract.table, name).second) {
       problems_.Add(place, schema_codes::kTopic,
                     "struct '{}': struct '{}' has the table '{}' already", name,
@@ -100,8 +104,31 @@ class Translator {
     }
     fields_.Translate(node.asStruct(), name, contract);
     RefuseUndecoded(contract, place);
-    if (IsSensitive(contract)) contract.unknown = UnknownFields::kError;
+    CheckSubjects(contract, place);
     contracts_.push_back(std::move(contract));
+  }
+
+  // What is encrypted for its subject needs to know whom that is.
+  void CheckSubjects(const Contract& contract, Place place) {
+    const auto subjects =
+        std::ranges::count_if(contract.fields, [](const Field& field) { return field.subject; });
+    ForEachField(contract.fields, [&](const FieldPath& path, const Field& field) {
+      const std::string name = PathName(contract.fields, path);
+      if (field.subject && path.size() > 1) {
+        problems_.Add(place, schema_codes::kPrivacy,
+                      "field '{}': the subject cannot be inside another", name);
+      }
+      if (field.privacy.action != PrivacyAction::kEncrypt) return;
+      if (subjects != 1) {
+        problems_.Add(place, schema_codes::kPrivacy,
+                      "field '{}': encrypt needs exactly one field with $Sl.subject, found {}",
+                      name, subjects);
+      }
+      if (field.subject) {
+        problems_.Add(place, schema_codes::kPrivacy,
+                      "field '{}': the subject cannot be encrypted for itself; use tokenize", name);
+      }
+    });
   }
 
   // What the decoder does not take yet must not be promised.

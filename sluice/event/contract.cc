@@ -37,9 +37,22 @@ std::string SnakeCase(std::string_view name) {
 bool IsSensitive(const Contract& contract) {
   bool sensitive = false;
   ForEachField(contract.fields, [&](const FieldPath&, const Field& field) {
-    sensitive = sensitive || field.privacy != Privacy::kNone || !field.pii.empty();
+    sensitive = sensitive || field.privacy.action != PrivacyAction::kNone || !field.pii.empty();
   });
   return sensitive;
+}
+
+std::string JoinGroup(const Contract& contract, const FieldPath& path) {
+  const Field& field = FieldAt(contract.fields, path);
+  if (!field.privacy.join_group.empty()) return field.privacy.join_group;
+  std::string group = contract.topic;
+  const std::vector<Field>* level = &contract.fields;
+  for (const size_t index : path) {
+    const Field& step = level->at(index);
+    group += fmt::format("#{}", step.id);
+    level = &step.children;
+  }
+  return group;
 }
 
 Contract SchemalessContract(std::string_view topic) {
@@ -107,6 +120,17 @@ Status CheckSuccessor(const Contract& previous, const Contract& next) {
       return Conflict("field '{}': its ordinal is @{}, expected @{} as before", old.name, found->id,
                       old.id);
     }
+    SLUICE_RETURN_IF_ERROR(CheckTightening(old.privacy, found->privacy), "field '{}'", old.name);
+    if (MakesText(found->privacy.action) != MakesText(old.privacy.action) &&
+        found->privacy.action != PrivacyAction::kDrop && ColumnTypeName(old) != "string") {
+      return Conflict(
+          "field '{}': {} would make text of the column, which holds {}; use a new field", old.name,
+          ToString(found->privacy.action), ToString(old.type));
+    }
+  }
+  if (IsSensitive(previous) && !IsSensitive(next)) {
+    return Conflict("topic '{}': the new schema names no private field any more; keep $Sl.pii",
+                    next.topic);
   }
   return {};
 }

@@ -52,9 +52,13 @@ struct Contract {
   bool operator==(const Contract&) const = default;
 };
 
-/// Whether a field is annotated pii, hash, tokenize or drop. What such a topic's events hold beside
-/// their fields may be as private as these.
+/// Whether a field is annotated pii, or has a privacy action. What such a topic's events hold
+/// beside their fields may be as private as these, and is sealed.
 bool IsSensitive(const Contract& contract);
+
+/// The group whose values of equal content are stored as equal ones: the field's own
+/// `$Sl.joinGroup`, else one that no other field has, made of topic and ordinals.
+std::string JoinGroup(const Contract& contract, const FieldPath& path);
 
 /// A schema text by its file name, such as {"flights.capnp", "@0x..; struct .."}.
 using SchemaFiles = std::map<std::string, std::string>;
@@ -63,13 +67,12 @@ using SchemaFiles = std::map<std::string, std::string>;
 /// annotated
 /// `$Sl.event`. "sluice.capnp" (BuiltinSchema()) can be imported from anywhere.
 ///
-/// Fields stand in the order of their ordinals. Members that the schema does not name are kept, but
-/// are an error in a sensitive topic (IsSensitive()): nobody has said how private they are.
+/// Fields stand in the order of their ordinals.
 ///
 /// kInvalid: the text does not compile, or means nothing we know.
-/// kUnsupported: valid, but not flat (nested structs, lists, unions), or with a privacy action that
-/// is not built yet. The message lists every error, one a line, as `file:line:column: SLnnnn:
-/// what`; codes are in schema_codes. Limits: 1 MiB of text, 1,000 fields, 64 levels of brackets.
+/// kUnsupported: valid, but not flat (nested structs, lists, unions). The message lists every
+/// error, one a line, as `file:line:column: SLnnnn: what`; codes are in schema_codes. Limits: 1 MiB
+/// of text, 1,000 fields, 64 levels of brackets.
 Result<std::vector<Contract>> CompileCapnp(const SchemaFiles& files, std::string_view name);
 
 /// The text of `sluice.capnp`: the annotations.
@@ -109,7 +112,7 @@ inline constexpr std::string_view kColumn =
 inline constexpr std::string_view kAnnotation =
     "SL1104";                                           ///< An annotation where it means nothing.
 inline constexpr std::string_view kTopic = "SL1105";    ///< Not a topic's name, or one used twice.
-inline constexpr std::string_view kPrivacy = "SL1106";  ///< A privacy action that is not built yet.
+inline constexpr std::string_view kPrivacy = "SL1106";  ///< A privacy action that does not fit.
 inline constexpr std::string_view kParentheses = "SL1107";  ///< `$Sl.hash.sha256`
 inline constexpr std::string_view kLimit = "SL1108";        ///< Too much text, nesting or fields.
 }  // namespace schema_codes

@@ -41,7 +41,10 @@ std::string FieldJson(const Field& field) {
     }
     out += ']';
   }
-  if (field.privacy != Privacy::kNone) Member(out, "privacy", ToString(field.privacy));
+  if (field.privacy.action != PrivacyAction::kNone) {
+    Member(out, "privacy", ToString(field.privacy));
+    if (!field.privacy.unkeyed.empty()) Member(out, "unkeyed", field.privacy.unkeyed);
+  }
   if (!field.pii.empty()) Member(out, "pii", field.pii);
   if (field.subject) out += ",\"subject\":true";
   if (field.alternative) out += ",\"alternative\":true";
@@ -131,9 +134,10 @@ bool ReadField(simdjson::dom::element element, int depth, Field& field) {
       field.enumerants.emplace_back(text);
     }
   }
-  field.privacy = static_cast<Privacy>(
-      reader.OneOf(reader.TextOr("privacy", "none"), static_cast<size_t>(Privacy::kDrop) + 1,
-                   [](size_t i) { return ToString(static_cast<Privacy>(i)); }));
+  auto rule = ParsePrivacyRule(reader.TextOr("privacy", "none"));
+  if (!rule.ok()) return false;
+  field.privacy = std::move(*rule);
+  field.privacy.unkeyed = reader.TextOr("unkeyed", field.privacy.unkeyed);
   field.pii = reader.TextOr("pii", "");
   field.subject = reader.BoolOr("subject", false);
   field.alternative = reader.BoolOr("alternative", false);

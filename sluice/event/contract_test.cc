@@ -130,24 +130,96 @@ TEST(CompileCapnpTest, RefusesWhatHasNoColumn) {
   }
 }
 
-TEST(CompileCapnpTest, RefusesPrivacyActionsThatAreNotBuilt) {
-  EXPECT_EQ(Complaint("struct A $Sl.event(\"a\") {\n  email @0 :Text $Sl.hash(hmacSha256);\n}\n"),
-            "t.capnp:4:3: SL1106: field 'email': hash is not built yet, and its values must not be "
-            "stored in clear; use drop, or leave the field out (unsupported)");
-  const auto tokenized = Compile("struct A $Sl.event(\"a\") { name @0 :Text $Sl.tokenize; }");
-  ASSERT_FALSE(tokenized.ok());
-  EXPECT_EQ(tokenized.error().code(), ErrorCode::kUnsupported);
-}
-
-TEST(CompileCapnpTest, KeepsDropAndPii) {
+TEST(CompileCapnpTest, KeepsPrivacyRules) {
   const auto contracts = Compile(
-      "struct A $Sl.event(\"a\") { email @0 :Text $Sl.pii(\"contact\") $Sl.drop; n @1 :Int32; }");
+      "struct A $Sl.event(\"a.b\") {\n"
+      "  email @0 :Text $Sl.pii(\"contact\") $Sl.hash(hmacSha256) $Sl.joinGroup(\"mail\")\n"
+      "    $Sl.normalise([trim, lower]);\n"
+      "  name @1 :Text $Sl.tokenize;\n"
+      "  note @2 :Text $Sl.encrypt;\n"
+      "  user @3 :Int64 $Sl.subject;\n"
+      "  card @4 :Text $Sl.mask(4);\n"
+      "  born @5 :Text $Sl.generalise(\"year\");\n"
+      "  gone @6 :Text $Sl.drop;\n"
+      "  code @7 :Text $Sl.hash(sha256) $Sl.unkeyed(\"random ids\"); }");
   ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
   const Contract& contract = contracts->front();
-  EXPECT_EQ(contract.fields[0].privacy, Privacy::kDrop);
+  std::vector<std::string> rules;
+  for (const Field& field : contract.fields) rules.push_back(ToString(field.privacy));
+  EXPECT_EQ(rules, (std::vector<std::string>{"hash group=mail trim lower", "tokenize", "encrypt",
+                                             "none", "mask keep=4", "generalise to=year", "drop",
+                                             "hash unkeyed"}));
+  EXPECT_EQ(contract.fields[7].privacy.unkeyed, "random ids");
   EXPECT_EQ(contract.fields[0].pii, "contact");
+  EXPECT_EQ(JoinGroup(contract, {0}), "mail");
+  EXPECT_EQ(JoinGroup(contract, {1}), "a.b#1");
   EXPECT_TRUE(IsSensitive(contract));
-  EXPECT_EQ(contract.unknown, UnknownFields::kError);
+  EXPECT_EQ(contract.unknown, UnknownFields::kKeep);
+  const auto read = FromJson(ToJson(contract));
+  ASSERT_TRUE(read.ok()) << read.error().ToString();
+  EXPECT_EQ(*read, contract);
+}
+
+TEST(CompileCapnpTest, RefusesPrivacyRulesThatDoNotFit) {
+  const std::vector<std::pair<std::string_view, std::string_view>> cases = {
+      {"x @0 :Float64 $Sl.hash(hmacSha256);", "found Float64; use generalise or drop"},
+      {"x @0 :Text $Sl.hash(sha256);", "stands only beside unkeyed"},
+      {"x @0 :Text $Sl.hash(hmacSha256) $Sl.unkeyed(\"why\");", "stands only beside unkeyed"},
+      {"x @0 :Text $Sl.hash(hmacSha256) $Sl.drop;", "exclude each other"},
+      {"x @0 :Text $Sl.joinGroup(\"g\");", "only beside a keyed hash"},
+      {"x @0 :Text $Sl.tokenize $Sl.joinGroup(\"a b\");", "joinGroup takes"},
+      {"x @0 :Int64 $Sl.hash(hmacSha256) $Sl.normalise([trim]);", "normalise needs Text"},
+      {"x @0 :Text $Sl.drop $Sl.normalise([trim]);", "normalise stands only"},
+      {"x @0 :Text $Sl.encrypt;", "exactly one field with $Sl.subject, found 0"},
+      {"x @0 :Text $Sl.encrypt $Sl.subject;", "encrypted for itself"},
+      {"x @0 :Int32 $Sl.mask(4);", "mask needs Text"},
+      {"x @0 :Text $Sl.generalise(\"week\");", "generalise takes"},
+      {"x @0 :Int32 $Sl.generalise(\"0.5\");", "does not fit Int32"},
+      {"x @0 :Int64 $Sl.generalise(\"/24\");", "needs Text"},
+      {"x @0 :Text $Sl.eventTime $Sl.hash(hmacSha256);", "takes no hash"},
+  };
+  for (const auto& [field, complaint] : cases) {
+    const auto result = Compile(fmt::format("struct A $Sl.event(\"a\") {{ {} }}", field));
+    ASSERT_FALSE(result.ok()) << field;
+    EXPECT_NE(result.error().message().find(complaint), std::string::npos)
+        << field << result.error().message();
+  }
+}
+
+TEST(CheckSuccessorTest, KeepsColumnsThatStoredRowsFit) {
+  const auto contract = [](std::string_view fields) {
+    return Compile(fmt::format("struct A $Sl.event(\"a\") {{ {} }}", fields))->front();
+  };
+  const Contract text = contract("x @0 :Text;");
+  const Contract number = contract("x @0 :Int64;");
+  EXPECT_TRUE(CheckSuccessor(text, contract("x @0 :Text $Sl.hash(hmacSha256);")).ok());
+  EXPECT_TRUE(CheckSuccessor(number, contract("x @0 :Int64 $Sl.drop;")).ok());
+  const Status refused = CheckSuccessor(number, contract("x @0 :Int64 $Sl.hash(hmacSha256);"));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message().find("use a new field"), std::string::npos);
+  EXPECT_FALSE(CheckSuccessor(contract("x @0 :Text $Sl.pii(\"name\");"), text).ok());
+}
+
+TEST(PrivacyRuleTest, TightensOnly) {
+  const auto rule = [](std::string_view text) { return *ParsePrivacyRule(text); };
+  const auto ok = [&](std::string_view from, std::string_view to) {
+    return CheckTightening(rule(from), rule(to)).ok();
+  };
+  const std::vector<std::string_view> ascending = {"none",         "mask keep=4", "tokenize",
+                                                   "hash unkeyed", "hash",        "drop"};
+  for (size_t i = 0; i < ascending.size(); ++i) {
+    for (size_t j = 0; j < ascending.size(); ++j) {
+      EXPECT_EQ(ok(ascending[i], ascending[j]), i <= j) << ascending[i] << " -> " << ascending[j];
+    }
+  }
+  EXPECT_FALSE(ok("tokenize", "encrypt"));
+  EXPECT_FALSE(ok("hash group=a", "hash group=b"));
+  EXPECT_FALSE(ok("hash", "hash lower"));
+  EXPECT_FALSE(ok("generalise to=month", "generalise to=year"));
+  for (const std::string_view text :
+       {"", "hush", "hash group=", "hash group=a/b", "mask keep=300", "mask keep", "hash 7"}) {
+    EXPECT_FALSE(ParsePrivacyRule(text).ok()) << text;
+  }
 }
 
 TEST(CompileCapnpTest, RefusesAnnotationsThatMeanNothing) {
@@ -161,6 +233,7 @@ TEST(CompileCapnpTest, RefusesAnnotationsThatMeanNothing) {
       {"struct A $Sl.event(\"a\") $Sl.retain(\"soon\") { x @0 :Text; }", "duration"},
       {"annotation blur(field) :Void; struct A $Sl.event(\"a\") { x @0 :Text $blur; }",
        "not of sluice.capnp"},
+      {"struct A $Sl.event(\"system.audit\") { x @0 :Text; }", "the program's own"},
       {"struct A $Sl.event(\"a b\") { x @0 :Text; }", "topic's name"},
       {"struct A $Sl.event(\"a.b\") { x @0 :Text; } struct B $Sl.event(\"a-b\") { x @0 :Text; }",
        "table 'a_b' already"},

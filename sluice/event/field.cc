@@ -30,11 +30,6 @@ std::string_view ToString(FieldType type) {
   return kNames.at(static_cast<size_t>(type));
 }
 
-std::string_view ToString(Privacy privacy) {
-  static constexpr std::array<std::string_view, 4> kNames = {"none", "hash", "tokenize", "drop"};
-  return kNames.at(static_cast<size_t>(privacy));
-}
-
 std::string_view ToString(TimeUnit unit) {
   static constexpr std::array<std::string_view, 5> kNames = {"rfc3339", "seconds", "milliseconds",
                                                              "microseconds", "nanoseconds"};
@@ -66,6 +61,12 @@ std::string PathName(const std::vector<Field>& fields, const FieldPath& path) {
     level = &field.children;
   }
   return name;
+}
+
+FieldType InnermostType(const Field& field) {
+  const Field* inner = &field;
+  while (inner->type == FieldType::kList) inner = &inner->children.at(0);
+  return inner->type;
 }
 
 void ForEachField(const std::vector<Field>& fields,

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/event/privacy_rule.h"
+
 namespace sluice::event {
 
 /// What a field holds. docs/reference/schemas.md has the column of each.
@@ -38,17 +40,6 @@ enum class FieldType : uint8_t {
 /// Returns the name as Cap'n Proto spells it, such as "Int64".
 std::string_view ToString(FieldType type);
 
-/// What happens to a field's values before they are stored.
-enum class Privacy : uint8_t {
-  kNone,
-  kHash,      ///< `$Sl.hash`: not built yet, so CompileCapnp() refuses it.
-  kTokenize,  ///< `$Sl.tokenize`: not built yet, so CompileCapnp() refuses it.
-  kDrop,      ///< `$Sl.drop`: the column is always null; the value is kept nowhere.
-};
-
-/// Returns the name as the annotation spells it, such as "tokenize"; "none" for kNone.
-std::string_view ToString(Privacy privacy);
-
 /// How a moment is written in JSON.
 enum class TimeUnit : uint8_t {
   kRfc3339,  ///< Text with a zone.
@@ -70,7 +61,7 @@ struct Field {
   FieldType type = FieldType::kText;
   std::vector<std::string> enumerants;  ///< Of kEnum; of kWhich: the names of the alternatives.
   uint32_t id = 0;                      ///< The ordinal: stable through renames.
-  Privacy privacy = Privacy::kNone;
+  PrivacyRule privacy;                  ///< Of a list: of its elements.
   std::string pii;       ///< `$Sl.pii("contact")`: the kind of personal data, empty if none.
   bool subject = false;  ///< `$Sl.subject`: names the person whom an erasure erases.
 
@@ -99,6 +90,9 @@ const Field& FieldAt(const std::vector<Field>& fields, const FieldPath& path);
 
 /// Returns `path` as messages show it: `items[].price`.
 std::string PathName(const std::vector<Field>& fields, const FieldPath& path);
+
+/// The type of the field, or of a list's elements, however deep.
+FieldType InnermostType(const Field& field);
 
 /// Calls `visit` for every field, from the outside inward, in order.
 void ForEachField(const std::vector<Field>& fields,

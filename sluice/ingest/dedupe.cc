@@ -147,7 +147,9 @@ Dedupe::Answer Dedupe::Claim(ClaimId claim, const privacy::Hash128& id, uint64_t
     open->ids.push_back(id);
     return {.verdict = Verdict::kNew};
   }
-  if ((slot->content_claim ^ content << kClaimBits) >> kClaimBits != 0) {
+  const uint64_t before = slot->content_claim >> kClaimBits;
+  const uint64_t after = content << kClaimBits >> kClaimBits;
+  if (before != after && before != kAnyContent && after != kAnyContent) {
     return {.verdict = Verdict::kOtherContent};
   }
   if ((slot->content_claim & kClaimMask) == 0) return {.verdict = Verdict::kDuplicate};
@@ -195,6 +197,12 @@ void Dedupe::Restore(const privacy::Hash128& id, uint64_t content, os::Timestamp
   bool is_new = false;
   Slot* const slot = FindOrInsert(id, is_new);
   if (is_new) slot->content_claim = content << kClaimBits;
+}
+
+void Dedupe::ForgetContents() {
+  for (Shard& shard : shards_) {
+    for (size_t i = 0; i < shard.size; ++i) shard.slots[i].content_claim &= kClaimMask;
+  }
 }
 
 size_t Dedupe::size() const { return size_; }

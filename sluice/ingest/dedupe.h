@@ -40,6 +40,9 @@ class Dedupe {
     ClaimId claim = 0;  ///< Of kInFlight.
   };
 
+  /// A content that compares equal to any.
+  static constexpr uint64_t kAnyContent = 0;
+
   explicit Dedupe(const DedupeOptions& options) : options_(options) {}
 
   /// Begins a claim: the identities of one request. Each must be settled, and less than a million
@@ -57,6 +60,10 @@ class Dedupe {
 
   /// Adds what the journal or the lake holds: durable at once.
   void Restore(const privacy::Hash128& id, uint64_t content, os::Timestamp received);
+
+  /// Lets identities stand for themselves: what was seen so far compares equal to any content,
+  /// because from now on content is protected, so hashed, in another way.
+  void ForgetContents();
 
   size_t size() const;
   /// How far back identities are held for sure.

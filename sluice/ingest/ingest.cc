@@ -36,6 +36,24 @@ std::string_view ShapeName(decode::Shape shape) {
   return shape == decode::Shape::kContent ? "content" : "envelope";
 }
 
+/// Makes error rows of what could not be protected, one a row; returns which rows of the batch.
+std::set<int64_t> RefuseUnprotected(const std::vector<privacy::RowProblem>& problems,
+                                    const decode::TopicRows& rows,
+                                    std::vector<decode::RowError>& errors) {
+  std::set<int64_t> refused;
+  for (const privacy::RowProblem& problem : problems) {
+    if (!refused.insert(problem.row).second) continue;
+    const auto at = static_cast<size_t>(problem.row);
+    errors.push_back({.row = rows.rows[at],
+                      .topic = rows.contract->topic,
+                      .code = std::string(problem.code),
+                      .path = problem.path,
+                      .message = problem.message,
+                      .payload = rows.payloads[at]});
+  }
+  return refused;
+}
+
 }  // namespace
 
 Ingest::Ingest(const IngestOptions& options, journal::Journal& journal, land::Lander& lander,
@@ -79,7 +97,13 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
                   ? known->seen
                   : std::make_shared<TopicState::Seen>(
                         differs == options_.topic_dedupe.end() ? options_.dedupe : differs->second);
-  auto state = std::make_shared<TopicState>(internal::MakeTopicState(topic, std::move(seen)));
+  SLUICE_ASSIGN_OR_RETURN(TopicState made,
+                          internal::MakeTopicState(topic, std::move(seen), keys_, options_.tenant));
+  auto state = std::make_shared<TopicState>(std::move(made));
+  if (known != nullptr && !internal::SameRules(known->contract(), *topic.contract)) {
+    const std::lock_guard guard(state->seen->mutex);
+    state->seen->dedupe.ForgetContents();
+  }
   if (known == nullptr) {
     const auto labels = fmt::format("topic=\"{}\"", topic.contract->topic);
     const auto gauge = [&](std::string_view name, auto value) {
@@ -140,11 +164,8 @@ Status Ingest::Recover() {
     if (topic.contract().topic == catalog::kErrorsTopic) {
       return open_errors_->Restore(rows, frame.base);
     }
-    std::vector<std::string> columns;
-    for (const std::string& column : topic.content_columns) {
-      if (rows->GetColumnByName(column) != nullptr) columns.push_back(column);
-    }
-    SLUICE_ASSIGN_OR_RETURN(auto contents, columnar::HashRows(*rows, columns));
+    SLUICE_ASSIGN_OR_RETURN(auto contents,
+                            topic.protector->ContentHashes(rows, topic.content_columns));
     if (topic.contract().identity.by_batch) internal::TakeMarks(rows, contents);
     const auto ids = internal::StoredIds(rows);
     const std::lock_guard lock(topic.seen->mutex);
@@ -173,11 +194,8 @@ Status Ingest::RestoreFromLake(TopicState& state) {
     SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns));
     for (const Batch& batch : batches) {
       if (batch->GetColumnByName("_id") == nullptr) break;  // Another writer's rows.
-      std::vector<std::string> present;
-      for (const std::string& column : state.content_columns) {
-        if (batch->GetColumnByName(column) != nullptr) present.push_back(column);
-      }
-      SLUICE_ASSIGN_OR_RETURN(auto contents, columnar::HashRows(*batch, present));
+      SLUICE_ASSIGN_OR_RETURN(auto contents,
+                              state.protector->ContentHashes(batch, state.content_columns));
       if (state.contract().identity.by_batch) internal::TakeMarks(batch, contents);
       const auto ids = internal::StoredIds(batch);
       const auto received =
@@ -230,7 +248,8 @@ Result<catalog::Topic> Ingest::Register(const event::Contract& contract) {
     return topic;
   }
   // The schema is durable before a row can name it, and the table is there before a row can land.
-  TopicState next = internal::MakeTopicState(topic, nullptr);
+  SLUICE_ASSIGN_OR_RETURN(TopicState next,
+                          internal::MakeTopicState(topic, nullptr, keys_, options_.tenant));
   SLUICE_RETURN_IF_ERROR(JournalSchema(next), "topic '{}'", contract.topic);
   SLUICE_RETURN_IF_ERROR(Attach(topic).status(), "topic '{}'", contract.topic);
   return topic;
@@ -297,6 +316,7 @@ void Ingest::Submit(const Submission& submission, std::function<void(Result<Rece
       [&](std::string_view name) -> std::shared_ptr<const event::Contract> {
         denied |= submission.may_send && !submission.may_send(name);
         if (name == catalog::kErrorsTopic) return nullptr;
+        if (name.starts_with(catalog::kSystemPrefix) && !submission.system) return nullptr;
         const auto state = Find(name);
         return state ? state->topic.contract : nullptr;
       },
@@ -338,17 +358,25 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
     if (state->topic.contract != rows.contract) {
       catalog::Topic older = state->topic;
       older.contract = rows.contract;
-      topic = std::make_shared<TopicState>(internal::MakeTopicState(older, state->seen));
+      SLUICE_ASSIGN_OR_RETURN(TopicState made,
+                              internal::MakeTopicState(older, state->seen, keys_, options_.tenant));
+      topic = std::make_shared<TopicState>(std::move(made));
     }
     SLUICE_ASSIGN_OR_RETURN(
         auto ids, internal::IdentifyRows(topic->contract(), rows.batch, rows.rows, request, keys_,
                                          options_.tenant));
-    SLUICE_ASSIGN_OR_RETURN(auto contents, columnar::HashRows(*rows.batch, topic->content_columns));
+    // From here on nothing is clear any more. The identity was made of clear values, so that it
+    // does not change with the keys; the content is compared as stored, so that it can be rebuilt.
+    SLUICE_ASSIGN_OR_RETURN(privacy::ProtectedRows stored,
+                            topic->protector->Protect(rows.batch, clock_.Now()));
+    SLUICE_ASSIGN_OR_RETURN(auto contents,
+                            topic->protector->ContentHashes(stored.rows, topic->content_columns));
     std::optional<uint64_t> batch_sum;
     if (request.Binds(topic->contract())) {
       batch_sum = internal::BatchSum(keys_.identity(), submission.body);
       std::fill(contents.begin(), contents.end(), *batch_sum);
     }
+    const std::set<int64_t> refused = RefuseUnprotected(stored.problems, rows, decoded.errors);
     internal::Draft::Outcomes& outcomes = draft->outcomes[topic->contract().topic];
     const bool any_open_errors = !open_errors_->empty();
     int64_t replaced = 0;  // Rows of the batch that were corrected since, or of another batch.
@@ -363,6 +391,7 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
       claim = dedupe.Begin();
       for (size_t i = 0; i < ids.size(); ++i) {
         if (i + kPrefetchRows < ids.size()) dedupe.Prefetch(ids[i + kPrefetchRows]);
+        if (refused.contains(static_cast<int64_t>(i))) continue;
         if (ids[i] == kNoIdentity) {
           ++receipt.without_identity;
           kept.push_back(static_cast<int64_t>(i));
@@ -417,7 +446,8 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
     // From here on a failure must settle the claim, so the part is listed first.
     draft->parts.push_back({.topic = topic, .rows = nullptr, .claim = claim});
     draft->frames.emplace_back();
-    SLUICE_ASSIGN_OR_RETURN(Batch frame, internal::ToFrameRows(*topic, rows.batch, ids, batch_sum));
+    SLUICE_ASSIGN_OR_RETURN(Batch frame,
+                            internal::ToFrameRows(*topic, stored.rows, ids, batch_sum));
     if (kept.size() < ids.size()) {
       SLUICE_ASSIGN_OR_RETURN(frame, columnar::Take(*frame, kept));
     }
@@ -512,7 +542,8 @@ Status Ingest::DraftErrors(const Submission& submission, const internal::Request
     ++draft.outcomes[Find(error.topic) != nullptr ? error.topic : std::string()].error;
     draft.error_ids.push_back(IdentifyError(submission, request, error));
     SLUICE_ASSIGN_OR_RETURN(const std::string sealed,
-                            privacy::Seal(keys_.sealing(), error.payload, kSealContext, random_));
+                            privacy::SealForDay(keys_, options_.tenant, clock_.Now(), error.payload,
+                                                kSealContext, random_));
     SLUICE_RETURN_IF_ERROR(rows.Add("open", std::nullopt, error, ShapeName(submission.shape),
                                     sealed, draft.error_ids.back()));
     if (!internal::SupersededByIdentity(error.code)) draft.error_ids.back() = kNoIdentity;
@@ -662,7 +693,7 @@ Status Ingest::ResolveErrors(const std::vector<journal::Offset>& offsets, std::s
 }
 
 Result<std::string> Ingest::OpenPayload(std::string_view sealed) const {
-  return privacy::Unseal(keys_.sealing(), sealed, kSealContext);
+  return privacy::UnsealOfDay(keys_, options_.tenant, sealed, kSealContext);
 }
 
 }  // namespace sluice::ingest

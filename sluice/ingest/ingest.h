@@ -52,6 +52,7 @@ struct Submission {
   decode::Shape shape = decode::Shape::kEnvelope;
   std::string topic = {};  ///< Of Shape::kContent.
   WaitLevel wait = WaitLevel::kLog;
+  bool system = false;  ///< Our own: may name a topic of the system.
   /// Who sends, and the name of the body among the sender's: the identity of its rows in topics
   /// that are deduped by batch.
   std::string client = {};
@@ -146,6 +147,13 @@ class Ingest {
   /// Opens the sealed payload of an error row.
   Result<std::string> OpenPayload(std::string_view sealed) const;
 
+  /// What a token, an encrypted or a sealed value of any topic stands for (privacy::Reveal()).
+  Result<std::string> Reveal(std::string_view token) const;
+  /// Destroys the key of what is encrypted for the subject (privacy::Keys::DestroySubject()).
+  Status DestroySubject(std::string_view subject);
+  /// The subject as `e1.` values name it.
+  std::string NameOfSubject(std::string_view subject) const;
+
   std::vector<catalog::Topic> Topics() const;
 
  private:
@@ -176,7 +184,7 @@ class Ingest {
   land::Lander& lander_;
   catalog::Catalog& catalog_;
   store::ObjectStore& store_;
-  const privacy::Keys& keys_;
+  privacy::Keys keys_;
   const os::Clock& clock_;
   os::Random& random_;
   os::Threads& threads_;

@@ -125,7 +125,7 @@ struct AppendOptions {
     std::optional<int64_t> expected;
   };
   std::optional<Expectation> expect = {};
-  /// Random columns get no statistics in the log either.
+  /// Random and private columns get no statistics in the log either.
   columnar::ParquetOptions parquet = {};
   /// Columns whose values must never stand in the log.
   std::vector<std::string> columns_without_statistics = {};

@@ -19,11 +19,13 @@
 #include "sluice/base/metrics.h"
 #include "sluice/catalog/catalog.h"
 #include "sluice/columnar/batch.h"
+#include "sluice/columnar/parquet.h"
 #include "sluice/journal/journal.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
+#include "sluice/privacy/keys.h"
 #include "sluice/store/object_store.h"
 
 namespace sluice::land {
@@ -38,6 +40,10 @@ struct LandOptions {
   int64_t tail_bytes_max = 256ll << 20;  ///< Of all tables; beyond, Behind() says so.
   int dates_max = 512;  ///< Event dates in one commit; the rest waits for the next.
   std::string tenant = "default";
+  columnar::Compression compression = columnar::Compression::kZstd;
+  /// Brings waiting rows under a rule that became stricter. Without them such rows stay as they
+  /// are.
+  std::optional<privacy::Keys> keys = {};
 };
 
 /// One consistent state of a table: landed files and the rows behind them.

@@ -11,6 +11,7 @@
 
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/decode/json_decoder.h"
+#include "sluice/privacy/protect.h"
 
 namespace sluice::land {
 namespace {
@@ -74,19 +75,43 @@ Result<std::shared_ptr<arrow::Array>> ToBinary(const arrow::FixedSizeBinaryArray
 
 }  // namespace
 
-Schema FrameColumns(const event::Contract& contract) {
+namespace {
+
+/// What is stored of what the decoder makes, without what only served to make the identity.
+Schema StoredColumns(const event::Contract& contract) {
   arrow::FieldVector fields;
   const Schema decoded = decode::FrameSchema(contract);
   for (const auto& field : decoded->fields()) {
     if (field->name() != "_epoch" && field->name() != "_event_id") fields.push_back(field);
   }
-  return arrow::schema(std::move(fields));
+  return privacy::StoredTypes(contract, arrow::schema(std::move(fields)));
+}
+
+}  // namespace
+
+Schema FrameColumns(const event::Contract& contract) {
+  return privacy::MarkRules(contract, StoredColumns(contract));
+}
+
+std::vector<std::string> PrivateColumns(const event::Contract& contract) {
+  std::vector<std::string> columns;
+  event::ForEachField(contract.fields,
+                      [&](const event::FieldPath& path, const event::Field& field) {
+                        const std::string& column = contract.fields[path[0]].column;
+                        const bool named = !columns.empty() && columns.back() == column;
+                        if (!named && (field.privacy.action != event::PrivacyAction::kNone ||
+                                       !field.pii.empty() || field.subject)) {
+                          columns.push_back(column);
+                        }
+                      });
+  if (event::IsSensitive(contract)) columns.insert(columns.end(), {"_extra", "_metadata"});
+  return columns;
 }
 
 Schema TableSchema(const event::Contract& contract) {
   arrow::FieldVector fields;
-  const Schema frame = FrameColumns(contract);
-  for (const auto& field : frame->fields()) {
+  const Schema stored = StoredColumns(contract);
+  for (const auto& field : stored->fields()) {
     if (field->name() == "_id") {
       fields.push_back(arrow::field(std::string(kDateColumn), arrow::date32()));
       fields.push_back(arrow::field("_id", arrow::binary()));

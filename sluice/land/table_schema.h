@@ -20,9 +20,14 @@ inline constexpr std::string_view kDateColumn = "event_date";
 /// Fields of the contract, then event_time, event_date and the columns that every table has.
 columnar::Schema TableSchema(const event::Contract& contract);
 
-/// The columns that a journal frame of the contract has: what the decoder makes, without what only
-/// served to make the identity.
+/// The columns that a journal frame of the contract has: what the decoder makes, protected
+/// (privacy::StoredTypes()), without what only served to make the identity. Their metadata tells by
+/// which rule.
 columnar::Schema FrameColumns(const event::Contract& contract);
+
+/// The columns that personal data may be in, protected or not: none of their values may stand in
+/// statistics, which the table's log keeps for long.
+std::vector<std::string> PrivateColumns(const event::Contract& contract);
 
 /// Adds `_partition _offset _received_at _tenant event_date` to rows of the journal and gives them
 /// the columns of `schema`, by name; those that the rows do not have are null.

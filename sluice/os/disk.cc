@@ -15,19 +15,37 @@ Result<std::string> ReadFile(Disk& disk, std::string_view path, uint64_t bytes_m
   return bytes;
 }
 
-Status ReplaceFile(Disk& disk, std::string_view path, std::string_view bytes) {
+namespace {
+
+Status Replace(Disk& disk, std::string_view path, std::string_view bytes, OpenMode mode) {
   const std::string temporary = fmt::format("{}.new", path);
   // What an earlier try that was cut short has left is worth nothing.
   const Status removed = disk.Remove(temporary);
   if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
   {
-    SLUICE_ASSIGN_OR_RETURN(const auto file, disk.Open(temporary, OpenMode::kCreateNew));
+    SLUICE_ASSIGN_OR_RETURN(const auto file, disk.Open(temporary, mode));
     const std::span<const std::byte> piece = std::as_bytes(std::span(bytes));
     SLUICE_RETURN_IF_ERROR(file->Write(0, {&piece, 1}));
     SLUICE_RETURN_IF_ERROR(file->Sync());
   }
   SLUICE_RETURN_IF_ERROR(disk.Rename(temporary, path));
   return disk.SyncDirectory(FolderOf(path));
+}
+
+}  // namespace
+
+Result<bool> Disk::IsPrivate(std::string_view path) {
+  SLUICE_ASSIGN_OR_RETURN(const bool exists, Exists(path));
+  if (!exists) return NotFound("'{}'", path);
+  return true;
+}
+
+Status ReplaceFile(Disk& disk, std::string_view path, std::string_view bytes) {
+  return Replace(disk, path, bytes, OpenMode::kCreateNew);
+}
+
+Status ReplacePrivateFile(Disk& disk, std::string_view path, std::string_view bytes) {
+  return Replace(disk, path, bytes, OpenMode::kCreatePrivate);
 }
 
 std::string_view FolderOf(std::string_view path) {

@@ -49,6 +49,8 @@ enum class OpenMode : uint8_t {
   kRead,       ///< Must exist.
   kWrite,      ///< Must exist; read and write.
   kCreateNew,  ///< Must not exist (else kConflict); read and write.
+  /// As kCreateNew; nobody but its owner may read or write the file.
+  kCreatePrivate,
 };
 
 /// A tree of files. Paths are absolute or relative to the working directory, with '/'.
@@ -73,6 +75,8 @@ class Disk {
   virtual Status MakeFolders(std::string_view folder) = 0;
   virtual Status SyncDirectory(std::string_view folder) = 0;
   virtual Result<bool> Exists(std::string_view path) = 0;
+  /// Whether nobody but its owner may read or write the file. True on disks without owners.
+  virtual Result<bool> IsPrivate(std::string_view path);
   /// Bytes that ordinary users may still write on the device of `path`.
   virtual Result<uint64_t> FreeBytes(std::string_view path) = 0;
   /// Takes an exclusive lock on the file `path`, made if need be; it lasts as long as the returned
@@ -91,6 +95,7 @@ class SystemDisk final : public Disk {
   Status MakeFolders(std::string_view folder) override;
   Status SyncDirectory(std::string_view folder) override;
   Result<bool> Exists(std::string_view path) override;
+  Result<bool> IsPrivate(std::string_view path) override;
   Result<uint64_t> FreeBytes(std::string_view path) override;
   Result<std::unique_ptr<File>> Lock(std::string_view path) override;
 };
@@ -100,6 +105,8 @@ Result<std::string> ReadFile(Disk& disk, std::string_view path, uint64_t bytes_m
 
 /// Puts `bytes` under `path` so that after a power loss the old or the new content is there, whole.
 Status ReplaceFile(Disk& disk, std::string_view path, std::string_view bytes);
+/// The same for a file that nobody but its owner may read.
+Status ReplacePrivateFile(Disk& disk, std::string_view path, std::string_view bytes);
 
 /// Returns the part before the last '/', "." if there is none.
 std::string_view FolderOf(std::string_view path);

@@ -118,5 +118,14 @@ TEST(FolderOfTest, CutsTheLastName) {
   EXPECT_EQ(FolderOf("/a"), "/");
 }
 
+TEST_F(SystemDiskTest, KeepsPrivateFilesPrivate) {
+  ASSERT_TRUE(ReplaceFile(disk_, Path("open"), "1").ok());
+  ASSERT_TRUE(ReplacePrivateFile(disk_, Path("private"), "2").ok());
+  EXPECT_FALSE(*disk_.IsPrivate(Path("open")));
+  EXPECT_TRUE(*disk_.IsPrivate(Path("private")));
+  EXPECT_EQ(*ReadFile(disk_, Path("private"), 10), "2");
+  EXPECT_EQ(disk_.IsPrivate(Path("none")).error().code(), ErrorCode::kNotFound);
+}
+
 }  // namespace
 }  // namespace sluice::os

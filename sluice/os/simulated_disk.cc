@@ -257,7 +257,7 @@ void SimulatedDisk::CrashInode(Inode& inode, std::mt19937_64& engine) {
 
 Result<std::unique_ptr<File>> SimulatedDisk::Open(std::string_view path, OpenMode mode) {
   const std::lock_guard lock(mutex_);
-  const bool creates = mode == OpenMode::kCreateNew;
+  const bool creates = mode == OpenMode::kCreateNew || mode == OpenMode::kCreatePrivate;
   const Outcome outcome = Begin(DiskCall::kOpen, creates);
   if (outcome == Outcome::kDead) return PowerLost("open");
   if (outcome == Outcome::kFault) return Injected("open");

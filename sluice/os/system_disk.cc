@@ -79,8 +79,8 @@ auto Retried(Call call) {
   return result;
 }
 
-int OpenRetried(const std::string& path, int flags) {
-  return Retried([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0640); });
+int OpenRetried(const std::string& path, int flags, mode_t access = 0640) {
+  return Retried([&] { return ::open(path.c_str(), flags | O_CLOEXEC, access); });
 }
 
 class SystemFile final : public File {
@@ -193,9 +193,9 @@ Result<std::unique_ptr<File>> SystemDisk::Open(std::string_view path, OpenMode m
   const int flags = mode == OpenMode::kRead    ? O_RDONLY
                     : mode == OpenMode::kWrite ? O_RDWR
                                                : O_RDWR | O_CREAT | O_EXCL;
-  const int descriptor = OpenRetried(name, flags);
+  const int descriptor = OpenRetried(name, flags, mode == OpenMode::kCreatePrivate ? 0600 : 0640);
   if (descriptor < 0) {
-    return SystemError(errno, mode == OpenMode::kCreateNew ? "create" : "open", path);
+    return SystemError(errno, (flags & O_CREAT) != 0 ? "create" : "open", path);
   }
   return std::unique_ptr<File>(std::make_unique<SystemFile>(descriptor, std::move(name)));
 }
@@ -290,6 +290,12 @@ Result<bool> SystemDisk::Exists(std::string_view path) {
   if (::stat(std::string(path).c_str(), &info) == 0) return true;
   if (errno == ENOENT || errno == ENOTDIR) return false;
   return SystemError(errno, "stat", path);
+}
+
+Result<bool> SystemDisk::IsPrivate(std::string_view path) {
+  struct stat info{};
+  if (::stat(std::string(path).c_str(), &info) != 0) return SystemError(errno, "stat", path);
+  return (info.st_mode & 0077) == 0;
 }
 
 Result<uint64_t> SystemDisk::FreeBytes(std::string_view path) {

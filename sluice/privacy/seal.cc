@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <climits>
 #include <memory>
 #include <span>
@@ -13,6 +14,7 @@ constexpr char kVersion = 1;
 constexpr size_t kNonceBytes = 12;
 constexpr size_t kTagBytes = 16;
 constexpr size_t kHeadBytes = 1 + kNonceBytes;
+constexpr size_t kDayBytes = 4;
 
 using Cipher = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 
@@ -71,6 +73,31 @@ Result<std::string> Unseal(const std::array<std::byte, 32>& key, std::string_vie
       EVP_DecryptFinal_ex(cipher.get(), Unsigned(plain.data() + plain.size()), &length) == 1;
   if (!ok) return Denied("the value was sealed with another key, or changed");
   return plain;
+}
+
+Result<std::string> SealForDay(const Keys& keys, std::string_view tenant, os::Timestamp now,
+                               std::string_view plain, std::string_view context,
+                               os::Random& random) {
+  // A clock that runs behind the oldest key seals for that key's day.
+  const auto day = static_cast<uint32_t>(std::max(DayOf(now), keys.FirstSealingDay()));
+  SLUICE_ASSIGN_OR_RETURN(const auto key, keys.SealingKey(tenant, static_cast<int32_t>(day)));
+  SLUICE_ASSIGN_OR_RETURN(const std::string sealed, Seal(key, plain, context, random));
+  std::string out;
+  out.reserve(kDayBytes + sealed.size());
+  for (size_t i = 0; i < kDayBytes; ++i) out += static_cast<char>(day >> (8 * i) & 0xff);
+  return out + sealed;
+}
+
+Result<std::string> UnsealOfDay(const Keys& keys, std::string_view tenant, std::string_view sealed,
+                                std::string_view context) {
+  if (sealed.size() < kDayBytes) return Invalid("not a sealed value");
+  uint32_t day = 0;
+  for (size_t i = 0; i < kDayBytes; ++i) {
+    day |= static_cast<uint32_t>(static_cast<unsigned char>(sealed[i])) << (8 * i);
+  }
+  if (day > INT_MAX) return Invalid("not a sealed value");
+  SLUICE_ASSIGN_OR_RETURN(const auto key, keys.SealingKey(tenant, static_cast<int32_t>(day)));
+  return Unseal(key, sealed.substr(kDayBytes), context);
 }
 
 }  // namespace sluice::privacy

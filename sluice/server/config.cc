@@ -213,7 +213,15 @@ Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
                  reader.Map(node, "land",
                             {{"every", reader.Duration(config.land_every)},
                              {"wait_max", reader.Duration(config.land_wait_max)},
-                             {"bytes", reader.Parsed(config.land_bytes_max, ParseSize)}});
+                             {"bytes", reader.Parsed(config.land_bytes_max, ParseSize)},
+                             {"compression", [&](const YAML::Node& value) {
+                                const std::string text = value.IsScalar() ? value.Scalar() : "";
+                                if (text == "none") {
+                                  config.land_compression = columnar::Compression::kNone;
+                                } else if (text != "zstd") {
+                                  reader.Mistake(value, "expected zstd or none");
+                                }
+                              }}});
                }},
               {"limits",
                [&](const YAML::Node& node) {
@@ -230,6 +238,17 @@ Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
                  reader.Map(node, "dedup",
                             {{"horizon", reader.Duration(config.dedupe_horizon)},
                              {"ids_max", reader.Parsed(config.dedupe_ids_max, ParseSize)}});
+               }},
+              {"errors",
+               [&](const YAML::Node& node) {
+                 reader.Map(node, "errors", {{"retain", reader.Duration(config.errors_retain)}});
+               }},
+              {"privacy",
+               [&](const YAML::Node& node) {
+                 reader.Map(node, "privacy",
+                            {{"hash_key", reader.Parsed(config.kids[0], ParseSize)},
+                             {"token_key", reader.Parsed(config.kids[1], ParseSize)},
+                             {"subject_key", reader.Parsed(config.kids[2], ParseSize)}});
                }},
               {"topics", [&](const YAML::Node& node) {
                  if (!node.IsMap()) return reader.Mistake(node, "topics must be a mapping");

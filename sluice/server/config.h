@@ -2,6 +2,7 @@
 /// \file
 /// The project file `sluice.yaml`: what may stand in it and what holds where it is silent.
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -10,6 +11,7 @@
 #include <string_view>
 
 #include "sluice/base/error.h"
+#include "sluice/columnar/parquet.h"
 #include "sluice/event/contract.h"
 #include "sluice/os/disk.h"
 
@@ -39,6 +41,7 @@ struct Config {
   std::chrono::milliseconds land_every{300'000};
   int64_t land_bytes_max = 128ll << 20;
   std::chrono::microseconds land_wait_max = std::chrono::seconds(60);  ///< Of `?wait=table`.
+  columnar::Compression land_compression = columnar::Compression::kZstd;
   uint64_t body_bytes_max = 16ull << 20;
   int64_t rows_max = 10'000;
   int64_t row_bytes_max = 1 << 20;
@@ -50,6 +53,11 @@ struct Config {
   uint64_t free_bytes_min = 64ull << 20;
   uint64_t segment_bytes = 64ull << 20;
   std::map<std::string, TopicConfig> topics;
+  /// errors.retain: payloads sealed longer ago cannot be opened any more.
+  std::chrono::microseconds errors_retain = std::chrono::hours(90 * 24);
+  /// privacy.hash_key, token_key, subject_key: the number of the key that new values are made with;
+  /// 0: the newest there is.
+  std::array<uint32_t, 3> kids{};
 
   std::string DataPath() const;
   std::string KeysPath() const;

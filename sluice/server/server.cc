@@ -1,7 +1,10 @@
 #include "sluice/server/server.h"
 
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "sluice/api/http_server.h"
@@ -57,6 +60,7 @@ class RunningServer final : public Server {
   Status RegisterSchemas();
   Status KeepSchema(const std::string& name, const std::string& text);
   Status StartHttp();
+  void RetireKeys(std::stop_token stop);
   bool DiskFull();
 
   const Config config_;
@@ -81,6 +85,7 @@ class RunningServer final : public Server {
   std::atomic<int64_t> disk_checked_{0};
   std::atomic<bool> disk_full_{false};
   bool stopped_ = false;
+  std::jthread retire_keys_;
 };
 
 Status RunningServer::OpenKeys() {
@@ -91,9 +96,19 @@ Status RunningServer::OpenKeys() {
   keys_ = std::move(*keys);
   if (made) {
     trace::Warning(
-        "new keys made; keep a copy of them apart from the data: without them sealed "
-        "values cannot be read and events cannot be recognised again",
+        "new keys made; keep a copy of them, apart from the data. If they are lost: tokens, "
+        "encrypted and sealed values cannot be read again, hashes of new events join with none of "
+        "the old, and repeated events are not recognised. If they leak: hashed values can be "
+        "guessed, tokens read",
         {{"file", path}});
+    // Nothing was sealed yet, so no day before today needs a key.
+    SLUICE_RETURN_IF_ERROR(keys_->DestroySealingKeysBefore(privacy::DayOf(clock_.Now())));
+  }
+  for (const auto use :
+       {privacy::KeyUse::kHash, privacy::KeyUse::kToken, privacy::KeyUse::kSubject}) {
+    if (const uint32_t kid = config_.kids.at(static_cast<size_t>(use)); kid != 0) {
+      SLUICE_RETURN_IF_ERROR(keys_->Rotate(use, kid, random_), "privacy.{}_key", ToString(use));
+    }
   }
   return {};
 }
@@ -124,6 +139,11 @@ Status RunningServer::Start() {
                           journal::Journal::Open(journal_options, disk_, clock_, random_, threads_),
                           "open journal");
   SLUICE_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::Open(disk_, data + "/control"));
+  // A journal or catalog that comes with other keys must not be gone on with: nothing would join,
+  // and what is sealed could not be opened.
+  for (const char* const folder : {"/control", "/journal"}) {
+    SLUICE_RETURN_IF_ERROR(keys_->Bind(disk_, data + folder + "/keys"));
+  }
   const std::string tables = Absolute(data + "/tables");
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(tables), "tables folder");
   store_ = std::make_unique<store::LocalStore>(disk_, tables);
@@ -131,6 +151,8 @@ Status RunningServer::Start() {
   land::LandOptions land_options;
   land_options.every = config_.land_every;
   land_options.bytes_max = config_.land_bytes_max;
+  land_options.compression = config_.land_compression;
+  land_options.keys = keys_;
   lander_ = std::make_unique<land::Lander>(land_options, *store_, clock_, random_, threads_,
                                            metrics_, journal_->uuid());
   ingest::IngestOptions ingest_options;
@@ -169,7 +191,26 @@ Status RunningServer::Start() {
     }
     return pending;
   });
+  retire_keys_ = std::jthread([this](std::stop_token stop) { RetireKeys(std::move(stop)); });
   return StartHttp();
+}
+
+// Destroys the keys of payloads whose retention is over, a day's key an hour at most: should the
+// clock have jumped ahead, there is time to see it.
+void RunningServer::RetireKeys(std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  while (!stop.stop_requested()) {
+    const int32_t due = privacy::DayOf(clock_.Now() - config_.errors_retain);
+    if (const int32_t first = keys_->FirstSealingDay(); first < due) {
+      const Status destroyed = keys_->DestroySealingKeysBefore(first + 1);
+      if (!destroyed.ok()) {
+        trace::Warning("sealing key not destroyed", {{"reason", destroyed.error().ToString()}});
+      }
+    }
+    wake.wait_for(lock, stop, std::chrono::hours(1), [] { return false; });
+  }
 }
 
 Status RunningServer::StartHttp() {

@@ -201,6 +201,12 @@ Result<ErrorRoutes::OpenError> ErrorRoutes::FindOne(const Call& call) {
 Response ErrorRoutes::Show(const Call& call) {
   const auto error = FindOne(call);
   if (!error.ok()) return ErrorResponse(error.error());
+  const Status kept = audit_.Record({.principal = call.principal.id,
+                                     .action = "errors.show",
+                                     .object = fmt::format("{}", error->offset),
+                                     .outcome = "done",
+                                     .reason = call.Parameter("reason")});
+  if (!kept.ok()) return ErrorResponse(kept.error());
   std::string out = fmt::format("{{\"id\":{},", error->offset);
   AppendMember(out, "topic", error->topic);
   out += ',';

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sluice/api/router.h"
+#include "sluice/ingest/audit_log.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/sql/database.h"
 
@@ -14,7 +15,7 @@ namespace sluice::api::internal {
 class ErrorRoutes {
  public:
   ErrorRoutes(ingest::Ingest& ingest, sql::Database& database)
-      : ingest_(ingest), database_(database) {}
+      : ingest_(ingest), database_(database), audit_(ingest) {}
 
   void AddTo(Router& router);
 
@@ -51,6 +52,7 @@ class ErrorRoutes {
 
   ingest::Ingest& ingest_;
   sql::Database& database_;
+  ingest::AuditLog audit_;
 };
 
 }  // namespace sluice::api::internal

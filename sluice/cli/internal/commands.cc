@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sluice/base/diagnostic.h"
+#include "sluice/base/json.h"
 #include "sluice/base/trace.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
@@ -289,6 +290,20 @@ int DeleteTopic(const Global& global, const std::string& topic, bool yes) {
 
 int AdoptTable(const Global& global, const std::string& topic) {
   return Print(global, "POST", "/v1/admin/tables/" + api::PercentEncode(topic) + "/adopt");
+}
+
+int ReportPii(const Global& global) { return Print(global, "GET", "/v1/admin/pii/report"); }
+
+int ScanPii(const Global& global, const PiiArguments& arguments) {
+  return Print(global, "POST", fmt::format("/v1/admin/pii/scan?rows={}", arguments.rows));
+}
+
+int RevealPii(const Global& global, const PiiArguments& arguments) {
+  std::string body = "{\"token\":";
+  AppendJsonString(body, arguments.token);
+  body += ",\"reason\":";
+  AppendJsonString(body, arguments.reason);
+  return Print(global, "POST", "/v1/admin/pii/reveal", body + "}");
 }
 
 int ListErrors(const Global& global, const ErrorsArguments& arguments) {

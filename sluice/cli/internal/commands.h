@@ -66,6 +66,15 @@ int CreateToken(const Global& global, const TokenArguments& arguments);
 int ListTokens(const Global& global);
 int RevokeToken(const Global& global, const TokenArguments& arguments);
 
+struct PiiArguments {
+  std::string token;
+  std::string reason;
+  int64_t rows = 100'000;
+};
+int ReportPii(const Global& global);
+int ScanPii(const Global& global, const PiiArguments& arguments);
+int RevealPii(const Global& global, const PiiArguments& arguments);
+
 struct ErrorsArguments {
   std::string id;
   std::string topic;

@@ -120,7 +120,7 @@ bool RowDecoder::KeepUnknown(const Name& name, Value& value) {
 bool RowDecoder::DecodeField(size_t index, Value& value) {
   const event::Field& field = rows_->contract().fields[index];
   Column& column = rows_->field(index);
-  if (field.privacy == event::Privacy::kDrop) {
+  if (field.privacy.action == event::PrivacyAction::kDrop) {
     std::string_view unused;
     if (!ReadJson(value, content_depth_, unused)) return false;
     column.SetNull(row_);

@@ -114,9 +114,13 @@ void CheckRoles(Roles roles, Place place, const std::string& path, const Field& 
     problems.Add(place, schema_codes::kAnnotation, "field '{}': {} cannot be id or key", path,
                  ToString(field.type));
   }
-  if (roles.any() && field.privacy == Privacy::kDrop) {
+  if (roles.any() && field.privacy.action == PrivacyAction::kDrop) {
     problems.Add(place, schema_codes::kAnnotation,
                  "field '{}' is dropped, so it cannot be event time, id or key", path);
+  } else if (roles.event_time && field.privacy.action != PrivacyAction::kNone) {
+    problems.Add(place, schema_codes::kPrivacy,
+                 "field '{}' is the event time, which every table has in clear; it takes no {}",
+                 path, ToString(field.privacy.action));
   }
 }
 

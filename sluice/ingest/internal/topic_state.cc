@@ -2,6 +2,7 @@
 
 #include <arrow/api.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "sluice/columnar/arrow_bridge.h"
@@ -48,13 +49,13 @@ std::string_view IdentityBytes(const arrow::Array& column, int64_t row, std::str
 
 }  // namespace
 
-TopicState MakeTopicState(const catalog::Topic& topic, std::shared_ptr<TopicState::Seen> seen) {
+Result<TopicState> MakeTopicState(const catalog::Topic& topic,
+                                  std::shared_ptr<TopicState::Seen> seen, const privacy::Keys& keys,
+                                  const std::string& tenant) {
   TopicState state;
   state.topic = topic;
   state.frame_schema = land::FrameColumns(*topic.contract);
-  auto bytes = columnar::SerializeSchema(*state.frame_schema);
-  SLUICE_CHECK(bytes.ok());
-  state.frame_schema_bytes = std::move(*bytes);
+  SLUICE_ASSIGN_OR_RETURN(state.frame_schema_bytes, columnar::SerializeSchema(*state.frame_schema));
   state.schema_id =
       privacy::KeyedHash({}, topic.contract->topic + '\0' + state.frame_schema_bytes).low;
   for (const event::Field& field : topic.contract->fields) {
@@ -65,7 +66,17 @@ TopicState MakeTopicState(const catalog::Topic& topic, std::shared_ptr<TopicStat
   state.content_columns.emplace_back("_extra");
   state.identity_contract = IdentityContract(*topic.contract);
   state.seen = std::move(seen);
+  SLUICE_ASSIGN_OR_RETURN(state.protector, privacy::Protector::Make(topic.contract, keys, tenant));
   return state;
+}
+
+bool SameRules(const event::Contract& a, const event::Contract& b) {
+  if (event::IsSensitive(a) != event::IsSensitive(b)) return false;
+  return std::all_of(a.fields.begin(), a.fields.end(), [&](const event::Field& field) {
+    return std::any_of(b.fields.begin(), b.fields.end(), [&](const event::Field& other) {
+      return other.id == field.id && other.privacy == field.privacy;
+    });
+  });
 }
 
 bool SupersededByIdentity(std::string_view code) { return code != kOtherContent; }

@@ -16,6 +16,7 @@
 #include "sluice/ingest/dedupe.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/journal/journal.h"
+#include "sluice/privacy/protect.h"
 
 namespace sluice::ingest::internal {
 
@@ -35,6 +36,7 @@ struct TopicState {
   std::vector<std::string> content_columns;  ///< What "same content" compares.
   std::shared_ptr<const event::Contract> identity_contract;
   std::shared_ptr<Seen> seen;
+  std::shared_ptr<const privacy::Protector> protector;
 
   const event::Contract& contract() const { return *topic.contract; }
 };
@@ -66,7 +68,12 @@ struct Draft {
   std::atomic<bool> failed{false};
 };
 
-TopicState MakeTopicState(const catalog::Topic& topic, std::shared_ptr<TopicState::Seen> seen);
+Result<TopicState> MakeTopicState(const catalog::Topic& topic,
+                                  std::shared_ptr<TopicState::Seen> seen, const privacy::Keys& keys,
+                                  const std::string& tenant);
+
+/// Whether both protect the columns they share in the same way.
+bool SameRules(const event::Contract& a, const event::Contract& b);
 
 /// What a request says about the identity of its rows.
 struct RequestIdentity {

@@ -179,6 +179,10 @@ Result<EncodedFile> EncodeFile(const TableState& table, const RowRules& rules, c
     name = PhysicalName(table, name);
     left_out.insert(name);
   }
+  for (std::string& name : parquet_options.private_columns) {
+    name = PhysicalName(table, name);
+    left_out.insert(name);
+  }
   for (const std::string& name : options.columns_without_statistics) {
     left_out.insert(PhysicalName(table, name));
   }

@@ -19,6 +19,7 @@ constexpr size_t kPendingFramesMax = 64;
 constexpr int64_t kAddedBytes = 40;  // Of the columns that a row gets on its way to the table.
 constexpr std::chrono::milliseconds kRefreshEvery{500};
 constexpr std::string_view kAppPrefix = "sluice/";
+const std::string kKeysProperty = "sluice.keys";
 
 }  // namespace
 
@@ -41,10 +42,19 @@ Result<journal::Offset> TableLander::Open() {
   if (!loaded.ok() && loaded.error().code() == ErrorCode::kNotFound) {
     lake::CreateOptions create;
     create.partition_columns = {std::string(kDateColumn)};
+    if (options_.keys) create.properties = {{kKeysProperty, options_.keys->Fingerprint()}};
     create.description = "events of topic " + topic_.contract->topic;
     loaded = table_.Create(schema_, create);
   }
   if (!loaded.ok()) return std::move(loaded).error();
+  if (const auto& properties = (*loaded)->properties();
+      options_.keys && properties.contains(kKeysProperty) &&
+      properties.at(kKeysProperty) != options_.keys->Fingerprint()) {
+    return Denied(
+        "table '{}' was made with other keys: fingerprint {}, expected {}; put back the key file "
+        "that belongs to the tables",
+        topic_.table_path, options_.keys->Fingerprint(), properties.at(kKeysProperty));
+  }
   if (const auto fits = table_.AddColumns(*loaded, schema_); fits.ok()) {
     loaded = fits;
   } else {
@@ -111,19 +121,27 @@ Status TableLander::Adopt() {
 
 Status TableLander::Evolve(const catalog::Topic& topic) {
   // Rows of the old contract that wait are landed with the new columns null: they are matched by
-  // name.
+  // name. What is being landed under the old one is waited for: once a stricter rule was
+  // acknowledged nothing lands in clear.
+  const std::lock_guard landing(landing_);
   const std::lock_guard lock(mutex_);
   SLUICE_RETURN_IF_ERROR(Coalesce());
   const columnar::Schema schema = TableSchema(*topic.contract);
   SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.AddColumns(snapshot_, schema), "table '{}'",
                           topic.table_path);
+  const auto made_under = topic_.contract;
   topic_ = topic;
   schema_ = schema;
+  protector_ = nullptr;
   Advance(std::move(snapshot));
   for (Chunk& chunk : chunks_) {
+    SLUICE_ASSIGN_OR_RETURN(
+        const Batch safe,
+        Reprotect(arrow::RecordBatch::Make(privacy::MarkRules(*made_under, chunk.rows->schema()),
+                                           chunk.rows->num_rows(), chunk.rows->columns())));
     arrow::ArrayVector columns;
     for (const auto& field : schema_->fields()) {
-      auto column = chunk.rows->GetColumnByName(field->name());
+      auto column = safe->GetColumnByName(field->name());
       if (column == nullptr) {
         column = arrow::MakeArrayOfNull(field->type(), chunk.rows->num_rows()).ValueOrDie();
       }
@@ -237,7 +255,8 @@ Status TableLander::Coalesce() {
       SLUICE_RETURN_IF_ERROR(flush());
       base = frame.base;
     }
-    SLUICE_ASSIGN_OR_RETURN(Batch rows, ToTableRows(schema_, frame.rows, partition_, frame.base,
+    SLUICE_ASSIGN_OR_RETURN(const Batch safe, Reprotect(frame.rows));
+    SLUICE_ASSIGN_OR_RETURN(Batch rows, ToTableRows(schema_, safe, partition_, frame.base,
                                                     frame.received, options_.tenant));
     if (count >= kChunkRowsMin) {
       chunks_.push_back({frame.base, std::move(rows), frame.bytes});
@@ -251,6 +270,15 @@ Status TableLander::Coalesce() {
   SLUICE_RETURN_IF_ERROR(flush());
   pending_.clear();
   return {};
+}
+
+Result<Batch> TableLander::Reprotect(const Batch& rows) {
+  if (!options_.keys) return rows;
+  if (protector_ == nullptr) {
+    SLUICE_ASSIGN_OR_RETURN(
+        protector_, privacy::Protector::Make(topic_.contract, *options_.keys, options_.tenant));
+  }
+  return protector_->Reprotect(rows, clock_.Now());
 }
 
 void TableLander::DropLanded() {
@@ -310,8 +338,10 @@ std::vector<std::string> TableLander::FilesSince(os::Timestamp since) const {
 }
 
 Result<journal::Offset> TableLander::Land() {
+  const std::lock_guard landing(landing_);
   std::vector<Batch> rows;
   std::shared_ptr<const lake::Snapshot> base;
+  std::shared_ptr<const event::Contract> contract;
   journal::Offset first = 0;
   journal::Offset last = 0;
   {
@@ -323,6 +353,7 @@ Result<journal::Offset> TableLander::Land() {
     first = chunks_.front().base;
     last = chunks_.back().base + chunks_.back().rows->num_rows() - 1;
     base = snapshot_;
+    contract = topic_.contract;
     if (first != landed_ + 1) {
       stopped_ = fmt::format("offset {} follows {} in the journal", first, landed_);
       return Corrupt("table '{}': {}", topic_.table_path, stopped_);
@@ -356,6 +387,8 @@ Result<journal::Offset> TableLander::Land() {
   if (!base->TransactionVersion(app_id_)) expected.reset();
   append.expect = {.app_id = app_id_, .expected = expected};
   append.parquet.random_columns = {"_id"};
+  append.parquet.private_columns = PrivateColumns(*contract);
+  append.parquet.compression = options_.compression;
   auto appended = table_.Append(base, files, append);
   if (!appended.ok()) {
     // An earlier try may have landed, with fewer rows than wait now: what the table says decides,

@@ -15,6 +15,7 @@
 #include "sluice/journal/journal.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/land/lander.h"
+#include "sluice/privacy/protect.h"
 
 namespace sluice::land::internal {
 
@@ -67,6 +68,9 @@ class TableLander {
   Status Coalesce();
   /// Drops chunks that the snapshot has. The mutex must be held.
   void DropLanded();
+  /// Brings rows under the topic's rules where those are stricter than the rows'. The mutex must be
+  /// held.
+  Result<columnar::Batch> Reprotect(const columnar::Batch& rows);
   Status CheckOwnership(const lake::Snapshot& snapshot);
   /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced.
   void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added = 0);
@@ -81,10 +85,12 @@ class TableLander {
   const uint32_t partition_;
   std::atomic<int64_t>& tail_bytes_;
 
+  std::mutex landing_;        // Held by Land() and Evolve(), before mutex_.
   mutable std::mutex mutex_;  // Guards what follows.
   catalog::Topic topic_;
   lake::DeltaTable table_;
   columnar::Schema schema_;
+  std::shared_ptr<const privacy::Protector> protector_;  // Of topic_; made when first needed.
   std::shared_ptr<const lake::Snapshot> snapshot_;
   std::shared_ptr<const std::vector<std::string>> locations_;
   Status plain_;  // Whether those files, read as they are, are the table.
