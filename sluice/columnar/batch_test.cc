@@ -4,6 +4,8 @@
 #include <arrow/json/from_string.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include <algorithm>
 #include <random>
 
@@ -153,6 +155,23 @@ TEST(HashRowsTest, AddedColumnOfNullsChangesNothing) {
                 {Array(arrow::utf8(), "[null, null]"), Array(arrow::int64(), "[1, null]")});
   EXPECT_EQ(*HashRows(*before, {"a"}), *HashRows(*after, {"b", "a"}));
   EXPECT_EQ(*HashRows(*before, {"a"}), *HashRows(*after, {"a", "b"}));
+}
+
+TEST(HashRowsTest, TellsNestedValuesApart) {
+  const auto lists = arrow::list(arrow::list(arrow::int32()));
+  const auto structs = arrow::struct_(
+      {arrow::field("a", arrow::utf8()), arrow::field("b", arrow::list(arrow::int32()))});
+  for (const auto& [type, json] :
+       {std::pair{lists, R"([null, [], [null], [[]], [[1, 2]], [[1], [2]], [[1], [2], []]])"},
+        std::pair{structs, R"([null, {"a": null, "b": null}, {"a": "x", "b": null},
+                               {"a": "x", "b": []}, {"a": "x", "b": [1]}, {"a": null, "b": [1]}])"}}) {
+    const auto batch = MakeBatch({arrow::field("v", type)}, {Array(type, json)});
+    const auto whole = *HashRows(*batch, {"v"});
+    EXPECT_EQ(std::set<uint64_t>(whole.begin(), whole.end()).size(), whole.size()) << json;
+    for (int64_t row = 0; row < batch->num_rows(); ++row) {
+      EXPECT_EQ((*HashRows(*batch->Slice(row, 1), {"v"}))[0], whole[static_cast<size_t>(row)]);
+    }
+  }
 }
 
 }  // namespace

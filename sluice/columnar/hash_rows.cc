@@ -97,6 +97,39 @@ Status AddDictionary(const arrow::DictionaryArray& array, RowHashes& hashes) {
   return AddArray(*decoded, hashes);
 }
 
+// The hash of a struct is the sum of its fields' values, as that of a row is of its columns'.
+Status AddStruct(const arrow::StructArray& array, RowHashes& hashes) {
+  RowHashes inner;
+  inner.sums.assign(hashes.sums.size(), kSeed);
+  for (int i = 0; i < array.num_fields(); ++i) {
+    const std::string& name = array.struct_type()->field(i)->name();
+    inner.column = XXH3_64bits(name.data(), name.size());
+    SLUICE_RETURN_IF_ERROR(AddArray(*array.field(i), inner));
+  }
+  AddColumn(array, hashes, [&inner](size_t row) { return inner.sums[row]; });
+  return {};
+}
+
+// In a list the place of an element counts, and so does a null. It begins with the seed, so that
+// nesting tells: [[1],[2]] is not [[1,2]].
+Status AddList(const arrow::ListArray& array, RowHashes& hashes) {
+  if (array.length() == 0) return {};
+  const int32_t first = array.value_offset(0);
+  const auto values = array.values()->Slice(first, array.value_offset(array.length()) - first);
+  RowHashes elements;
+  elements.sums.assign(static_cast<size_t>(values->length()), kSeed);
+  SLUICE_RETURN_IF_ERROR(AddArray(*values, elements));
+  AddColumn(array, hashes, [&](size_t row) {
+    const auto at = static_cast<int64_t>(row);
+    uint64_t hash = kSeed;
+    for (int32_t i = array.value_offset(at); i < array.value_offset(at + 1); ++i) {
+      hash = Mix(hash * kMultiplier + elements.sums[static_cast<size_t>(i - first)]);
+    }
+    return hash;
+  });
+  return {};
+}
+
 Status AddArray(const arrow::Array& array, RowHashes& hashes) {
   switch (array.type_id()) {
     case arrow::Type::NA:
@@ -165,6 +198,10 @@ Status AddArray(const arrow::Array& array, RowHashes& hashes) {
     }
     case arrow::Type::DICTIONARY:
       return AddDictionary(static_cast<const arrow::DictionaryArray&>(array), hashes);
+    case arrow::Type::STRUCT:
+      return AddStruct(static_cast<const arrow::StructArray&>(array), hashes);
+    case arrow::Type::LIST:
+      return AddList(static_cast<const arrow::ListArray&>(array), hashes);
     default:
       return Unsupported("type {} cannot be hashed", array.type()->ToString());
   }

@@ -6,8 +6,6 @@
 
 namespace sluice::decode {
 
-namespace {
-
 std::shared_ptr<arrow::DataType> ArrowType(const event::Field& field) {
   switch (field.type) {
     case event::FieldType::kBool:
@@ -53,8 +51,6 @@ std::shared_ptr<arrow::DataType> ArrowType(const event::Field& field) {
   }
   return arrow::utf8();
 }
-
-}  // namespace
 
 columnar::Schema FrameSchema(const event::Contract& contract) {
   const auto time = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");

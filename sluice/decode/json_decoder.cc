@@ -65,7 +65,8 @@ Result<Decoded> JsonDecoder::Decode(std::string_view body, Framing framing, Shap
                     .topic = topic,
                     .contracts = &contracts,
                     .received = received.time_since_epoch().count(),
-                    .depth_max = limits.depth_max});
+                    .depth_max = limits.depth_max,
+                    .row_cells_max = limits.row_cells_max});
   SLUICE_RETURN_IF_ERROR(framing == Framing::kNdjson ? state.DecodeNdjson() : state.DecodeJson());
   SLUICE_ASSIGN_OR_RETURN(state.decoded.topics, state.rows.Finish());
   return std::move(state.decoded);
@@ -77,6 +78,10 @@ Error JsonDecoder::State::BodyError(const Verdict& verdict) const {
 }
 
 Status JsonDecoder::State::CountRow() {
+  if (rows.cells() > limits.body_cells_max) {
+    return Invalid("{}: the lists of the body hold more than {} values; send fewer rows",
+                   codes::kTooManyCells, limits.body_cells_max);
+  }
   if (decoded.received == limits.rows_max) {
     return Invalid("{}: more than {} rows; send fewer in a request", codes::kTooManyRows,
                    limits.rows_max);

@@ -29,10 +29,12 @@ namespace sluice::decode {
 ///   utf8 (JSON)
 ///
 /// Types of fields: Bool bool; Int8..Int64 int8..int64; UInt8 int16; UInt16 int32; UInt32 int64;
-/// UInt64 decimal128(20,0); Float32/64 float/double; Text utf8; Data binary; Enum utf8. All
-/// nullable. The
-/// `$Sl.eventTime` field keeps its own column as sent, beside `event_time`.
+/// UInt64 decimal128(20,0); Float32/64 float/double; Text utf8; Data binary; Enum utf8; Timestamp
+/// timestamp[us, UTC]; Decimal decimal128; Uuid utf8; Struct struct, List list<element>; Void bool;
+/// Which utf8. All nullable. The `$Sl.eventTime` field keeps its own column beside `event_time`.
 columnar::Schema FrameSchema(const event::Contract& contract);
+/// The type of one field's column.
+std::shared_ptr<arrow::DataType> ArrowType(const event::Field& field);
 
 /// How the body is framed.
 enum class Framing : uint8_t {
@@ -51,6 +53,10 @@ struct DecodeLimits {
   int64_t rows_max = 10'000;
   int64_t row_bytes_max = 1 << 20;
   int depth_max = 64;
+  /// Values in the lists of one row, and of one body: what a list of objects costs are the columns
+  /// of its elements, however short their text is.
+  int64_t row_cells_max = 1 << 20;
+  int64_t body_cells_max = 1 << 24;
 };
 
 /// Why a row did not become an event. Quotes no value of the row.
@@ -58,7 +64,7 @@ struct RowError {
   int64_t row = 0;           ///< Counted from 0 in the body, blank lines not counted.
   std::string topic;         ///< Empty if unknown.
   std::string code;          ///< `SL3012`
-  std::string path;          ///< `userId`, `metadata.published`; empty for the whole row.
+  std::string path;          ///< `userId`, `items[3].price`; empty for the whole row.
   std::string message;       ///< `expected Int64, found string`
   std::string_view payload;  ///< The row's bytes inside the body.
 };
@@ -112,14 +118,20 @@ inline constexpr std::string_view kRowTooLarge = "SL3003";
 inline constexpr std::string_view kTooDeep = "SL3004";
 inline constexpr std::string_view kRepeatedKey = "SL3005";
 inline constexpr std::string_view kTooManyRows =
-    "SL3006";                                           ///< Of a body; it is refused as a whole.
-inline constexpr std::string_view kNoTopic = "SL3010";  ///< The envelope names no topic.
+    "SL3006";  ///< Of a body; it is refused as a whole.
+inline constexpr std::string_view kTooManyCells = "SL3007";  ///< In the lists of a row or a body.
+inline constexpr std::string_view kNoTopic = "SL3010";       ///< The envelope names no topic.
 inline constexpr std::string_view kUnknownTopic = "SL3011";  ///< No schema for the topic.
 inline constexpr std::string_view kWrongType = "SL3012";
 inline constexpr std::string_view kOutOfRange = "SL3013";
 inline constexpr std::string_view kUnknownField = "SL3014";
 inline constexpr std::string_view kUnknownEnumerant = "SL3015";
 inline constexpr std::string_view kBadBase64 = "SL3016";
+inline constexpr std::string_view kBadDecimal = "SL3017";
+inline constexpr std::string_view kBadUuid = "SL3018";
+inline constexpr std::string_view kTwoAlternatives = "SL3019";  ///< Of one union.
+inline constexpr std::string_view kMissing =
+    "SL3023";  ///< A `$Sl.required` field is null or absent.
 inline constexpr std::string_view kBadTime =
     "SL3020";  ///< Event time is no RFC 3339 time with zone.
 inline constexpr std::string_view kFarTime = "SL3021";  ///< Outside 1970 … received + 1 day.

@@ -423,5 +423,39 @@ TEST_F(JsonDecoderTest, LeavesNothingOfARowThatFailed) {
   EXPECT_EQ(batch.GetColumnByName("i64")->null_count(), 0);
 }
 
+// A list of empty objects costs three bytes an element, and as many columns as the objects have.
+TEST(JsonDecoderLimitsTest, BoundsWhatListsCost) {
+  auto compiled = event::CompileCapnp(
+      {{"t.capnp",
+        "@0x9a41c6de07b35f18; using Sl = import \"sluice.capnp\"; struct T $Sl.event(\"t\") { "
+        "items @0 :List(Item); struct Item { a @0 :Text; b @1 :Text; } }"}},
+      "t.capnp");
+  ASSERT_TRUE(compiled.ok());
+  const auto contract = std::make_shared<const event::Contract>(compiled->front());
+  const auto decode = [&](std::string body, const DecodeLimits& limits) {
+    const size_t size = body.size();
+    body.append(JsonDecoder::kPaddingBytes, ' ');
+    JsonDecoder decoder;
+    auto decoded = decoder.Decode(
+        std::string_view(body).substr(0, size), Framing::kNdjson, Shape::kContent, "t",
+        [&](std::string_view) { return contract; }, os::Timestamp(), limits);
+    if (decoded.ok()) {
+      for (RowError& error : decoded->errors) error.payload = {};
+    }
+    return decoded;
+  };
+  const std::string three = "{\"items\":[{},{},{}]}\n";
+  auto decoded = decode(three + three, {.row_cells_max = 6, .body_cells_max = 12});
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_TRUE(decoded->errors.empty());
+  decoded = decode(three + "{\"items\":[{},{},{},{}]}\n" + three, {.row_cells_max = 6});
+  ASSERT_TRUE(decoded.ok());
+  ASSERT_EQ(decoded->errors.size(), 1u);
+  EXPECT_EQ(decoded->errors[0].code, codes::kTooManyCells);
+  EXPECT_EQ(decoded->errors[0].path, "items[3]");
+  EXPECT_EQ(decode(three + three + three, {.body_cells_max = 6}).error().code(),
+            ErrorCode::kInvalid);
+}
+
 }  // namespace
 }  // namespace sluice::decode

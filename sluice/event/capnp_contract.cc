@@ -103,7 +103,6 @@ class Translator {
                     "struct '{}' is generic, so its fields have no type yet", name);
     }
     fields_.Translate(node.asStruct(), name, contract);
-    RefuseUndecoded(contract, place);
     CheckSubjects(contract, place);
     contracts_.push_back(std::move(contract));
   }
@@ -128,18 +127,6 @@ class Translator {
         problems_.Add(place, schema_codes::kPrivacy,
                       "field '{}': the subject cannot be encrypted for itself; use tokenize", name);
       }
-    });
-  }
-
-  // What the decoder does not take yet must not be promised.
-  void RefuseUndecoded(const Contract& contract, Place place) {
-    ForEachField(contract.fields, [&](const FieldPath& path, const Field& field) {
-      if (field.type <= FieldType::kEnum && !field.alternative && !field.required &&
-          field.default_json.empty()) {
-        return;
-      }
-      problems_.Add(place, schema_codes::kNoColumn, "field '{}': {} is not taken yet",
-                    PathName(contract.fields, path), ToString(field.type));
     });
   }
 

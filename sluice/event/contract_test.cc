@@ -64,6 +64,80 @@ TEST(CompileCapnpTest, KnowsAllFlatTypes) {
   }
 }
 
+// `name:type` of all fields, those inside others in brackets.
+std::string Outline(const std::vector<Field>& fields) {
+  std::string text;
+  for (const Field& field : fields) {
+    text += fmt::format("{}{}:{}", text.empty() ? "" : " ", field.column, ToString(field.type));
+    if (field.alternative) text += '?';
+    if (field.required) text += '!';
+    if (!field.default_json.empty()) text += "=" + field.default_json;
+    if (!field.children.empty()) text += "(" + Outline(field.children) + ")";
+  }
+  return text;
+}
+
+TEST(CompileCapnpTest, TakesWhatNests) {
+  const auto contracts = Compile(R"(struct Order $Sl.event("shop.orders") {
+    orderId @0 :Text $Sl.id $Sl.uuid $Sl.required;
+    items @1 :List(Item);
+    total @2 :Text $Sl.decimal(precision = 10, scale = 2);
+    at @3 :Int64 $Sl.eventTime $Sl.timestamp(milliseconds);
+    address :group { street @4 :Text; zipCode @5 :Text; }
+    payment :union { card @6 :Card; cash @7 :Void; voucher @8 :List(Text); }
+    union { web @9 :Text; shop @10 :Int32; }
+    currency @11 :Text = "EUR";
+    paid @12 :Bool = true;
+    tags @13 :List(List(Kind));
+    seen @14 :List(Text) $Sl.timestamp(rfc3339);
+    part @15 :Pair(Text, Card);
+    struct Item { sku @0 :Text; count @1 :UInt16 = 1; }
+    struct Card { last4 @0 :Text; }
+    struct Pair(A, B) { a @0 :A; b @1 :B; }
+    enum Kind { new @0; used @1; }
+  })");
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  const Contract& contract = contracts->front();
+  EXPECT_EQ(Outline(contract.fields),
+            "order_id:Uuid! items:List(element:Struct(sku:Text count:UInt16=1)) total:Decimal "
+            "at:Timestamp address:Struct(street:Text zip_code:Text) "
+            "payment:Struct(card:Struct?(last4:Text) cash:Void? voucher:List?(element:Text) "
+            "which:Which) web:Text? shop:Int32? currency:Text=\"EUR\" paid:Bool=true "
+            "tags:List(element:List(element:Enum)) seen:List(element:Timestamp) "
+            "part:Struct(a:Text b:Struct(last4:Text)) which:Which");
+  EXPECT_EQ(contract.fields[2].precision, 10);
+  EXPECT_EQ(contract.fields[2].scale, 2);
+  EXPECT_EQ(contract.fields[3].unit, TimeUnit::kMilliseconds);
+  EXPECT_EQ(contract.fields.back().enumerants, (std::vector<std::string>{"web", "shop"}));
+  EXPECT_EQ(PathName(contract.fields, {1, 0, 1}), "items[].count");
+  EXPECT_EQ(&FieldAt(contract.fields, {5, 0, 0}), &contract.fields[5].children[0].children[0]);
+  EXPECT_EQ(ColumnTypeName(contract.fields[1]), "array<struct<sku:string,count:integer>>");
+  const auto back = FromJson(ToJson(contract));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(*back, contract);
+}
+
+TEST(CompileCapnpTest, TakesAnnotationsOfTheUsersOwnFile) {
+  const auto compile = [](std::string_view declared, std::string_view used) {
+    return CompileCapnp(
+        {{"cramped.metadata.capnp",
+          fmt::format("@0x9a41c6de07b35f01;\nusing Sl = import \"sluice.capnp\";\n{}", declared)},
+         {"t.capnp", fmt::format("{}using Metadata = import \"cramped.metadata.capnp\";\nstruct A "
+                                 "$Sl.event(\"a\") {{\n  x @0 :Text {};\n}}\n",
+                                 kHead, used)}},
+        "t.capnp");
+  };
+  // By name, since it protects; by what it says of itself; and not otherwise.
+  auto contracts = compile("annotation drop(field) :Void;", "$Metadata.drop");
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  EXPECT_EQ(contracts->front().fields[0].privacy.action, PrivacyAction::kDrop);
+  contracts = compile("annotation erase(field) :Void $Sl.alias(\"drop\");", "$Metadata.erase");
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  EXPECT_EQ(contracts->front().fields[0].privacy.action, PrivacyAction::kDrop);
+  EXPECT_FALSE(compile("annotation id(field) :Void;", "$Metadata.id").ok());
+  EXPECT_FALSE(compile("annotation erase(field) :Void;", "$Metadata.erase").ok());
+}
+
 TEST(CompileCapnpTest, LetsTheEventTimeFieldBeNamedEventTime) {
   const auto contracts = Compile(
       R"(struct PointerMoved $Sl.event("pointer.moved") $Sl.retain("30d") {
@@ -279,7 +353,8 @@ TEST(CompileCapnpTest, SurvivesHostileText) {
       "using X = import \"t.capnp\"; struct S { x @0 :X.S; }",
       "\"",
       "\"\\",
-      "struct S $Sl.event(\"a\") { x @0 :Data = embed \"t.capnp\"; }"};
+      "struct S $Sl.event(\"a\") { x @0 :Data = embed \"/etc/passwd\"; }",
+      "struct S $Sl.event(\"a\") { x @0 :Data = embed \"t.capnp\"; } #" + std::string(5000, 'x')};
   for (const std::string& body : bodies) {
     const auto result = Compile(body);
     if (result.ok()) {

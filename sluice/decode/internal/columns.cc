@@ -1,6 +1,8 @@
 #include "sluice/decode/internal/columns.h"
 
+#include <arrow/array/array_base.h>
 #include <arrow/array/data.h>
+#include <arrow/array/util.h>
 #include <arrow/buffer.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
@@ -48,7 +50,7 @@ int64_t PackBits(const uint8_t* bytes, int64_t rows, uint8_t* out) {
 void Column::GrowRows(int64_t row) {
   const int64_t capacity = std::max<int64_t>({64, row + 1, capacity_ * 2});
   const auto rows = static_cast<size_t>(capacity);
-  if (layout_ == Layout::kText) {
+  if (HasOffsets()) {
     values_.Grow((rows + 1) * sizeof(int32_t));
     offsets()[0] = 0;
   } else {
@@ -63,7 +65,7 @@ void Column::FillNulls(int64_t end) {
   const auto first = static_cast<size_t>(filled_);
   const auto count = static_cast<size_t>(end - filled_);
   std::memset(valid_.data() + first, 0, count);
-  if (layout_ == Layout::kText) {
+  if (HasOffsets()) {
     std::fill_n(offsets() + first + 1, count, offsets()[first]);
   } else {
     std::memset(values_.data() + first * width_, 0, count * width_);
@@ -71,11 +73,39 @@ void Column::FillNulls(int64_t end) {
   filled_ = end;
 }
 
+void Column::UnsetChildren(int64_t row) {
+  int64_t child_row = row;
+  if (layout_ == Layout::kList) {
+    // Elements of a list that was begun stand behind those of the rows before it.
+    child_row = capacity_ == 0 ? 0 : offsets()[std::min(filled_, row)];
+  }
+  for (Column& child : children_) child.Unset(child_row);
+}
+
+void Column::CopyFirst(int64_t row, const Column& source) {
+  if (!source.HasValue(0)) return SetNull(row);
+  if (layout_ == Layout::kText) return SetText(row, source.TextOf(0));
+  Reach(row);
+  std::memcpy(values_.data() + static_cast<size_t>(row) * width_, source.values_.data(), width_);
+  valid_.data()[row] = 1;
+  filled_ = row + 1;
+}
+
+size_t Column::MemoryBytes() const {
+  size_t bytes = values_.size() + valid_.size() + text_.size();
+  for (const Column& child : children_) bytes += child.MemoryBytes();
+  return bytes;
+}
+
 std::shared_ptr<arrow::ArrayData> BatchMaker::Nulls(const std::shared_ptr<arrow::DataType>& type,
                                                     int64_t rows) {
   constexpr size_t kKeptMax = 64;
   for (const auto& kept : nulls_) {
     if (kept->type == type && kept->length == rows) return kept;
+  }
+  if (type->num_fields() > 0) {
+    auto made = arrow::MakeArrayOfNull(type, rows);
+    return made.ok() ? (*made)->data() : nullptr;
   }
   const bool text = type->id() == arrow::Type::STRING || type->id() == arrow::Type::BINARY;
   const auto count = static_cast<size_t>(rows);
@@ -98,80 +128,130 @@ std::shared_ptr<arrow::ArrayData> BatchMaker::Nulls(const std::shared_ptr<arrow:
   return nulls_.emplace_back(arrow::ArrayData::Make(type, rows, std::move(buffers), rows));
 }
 
-Result<columnar::Batch> BatchMaker::Make(const columnar::Schema& schema,
-                                         const std::vector<Column*>& columns, int64_t rows) {
-  SLUICE_CHECK(columns.size() == static_cast<size_t>(schema->num_fields()));
-  const auto count = static_cast<size_t>(rows);
-  size_t total = 0;
-  for (Column* column : columns) {
-    if (column == nullptr || column->empty()) continue;
-    if (column->filled_ < rows) column->FillNulls(rows);
-    total += Align(BitmapBytes(rows));
-    switch (column->layout_) {
+// The arrays of one batch, cut from one piece of memory.
+class BatchMaker::Assembly {
+ public:
+  explicit Assembly(BatchMaker& maker) : maker_(maker) {}
+
+  // Counts the memory that a column needs. Sets the rows that were left out.
+  void Measure(Column& column, int64_t rows) {
+    if (column.empty()) return;
+    if (column.filled_ < rows) column.FillNulls(rows);
+    const auto count = static_cast<size_t>(rows);
+    total_ += Align(BitmapBytes(rows));
+    switch (column.layout_) {
       case Column::Layout::kBits:
-        total += Align(BitmapBytes(rows));
+        total_ += Align(BitmapBytes(rows));
         break;
       case Column::Layout::kFixed:
-        total += Align(count * column->width_);
+        total_ += Align(count * column.width_);
         break;
       case Column::Layout::kText:
-        total += Align((count + 1) * sizeof(int32_t)) +
-                 Align(static_cast<size_t>(column->offsets()[rows]));
+        total_ += Align((count + 1) * sizeof(int32_t)) +
+                  Align(static_cast<size_t>(column.offsets()[rows]));
+        break;
+      case Column::Layout::kStruct:
+        for (Column& child : column.children_) Measure(child, rows);
+        break;
+      case Column::Layout::kList:
+        total_ += Align((count + 1) * sizeof(int32_t));
+        Measure(column.children_[0], column.offsets()[rows]);
         break;
     }
   }
-  SLUICE_ASSIGN_OR_RETURN(auto allocated,
-                          columnar::FromArrow(arrow::AllocateBuffer(static_cast<int64_t>(total))));
-  const std::shared_ptr<arrow::Buffer> memory = std::move(allocated);
-  size_t used = 0;
-  // The next `size` bytes of `memory`, with what follows up to the alignment cleared.
-  const auto take = [&](size_t size) {
-    uint8_t* begin = memory->mutable_data() + used;
-    used += Align(size);
-    SLUICE_CHECK(used <= total);
-    std::memset(begin + size, 0, Align(size) - size);
-    return begin;
-  };
-  const auto slice = [&](const uint8_t* begin, size_t size) {
-    return arrow::SliceBuffer(memory, begin - memory->data(), static_cast<int64_t>(size));
-  };
-  const auto copy = [&](const uint8_t* from, size_t size) {
-    uint8_t* begin = take(size);
-    if (size > 0) std::memcpy(begin, from, size);
-    return slice(begin, size);
-  };
 
-  std::vector<std::shared_ptr<arrow::ArrayData>> arrays;
-  arrays.reserve(columns.size());
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const auto& type = schema->field(static_cast<int>(i))->type();
-    const Column* column = columns[i];
-    if (column == nullptr || column->empty()) {
-      arrays.push_back(Nulls(type, rows));
-      if (arrays.back() == nullptr) return Unavailable("out of memory for columns");
-      continue;
-    }
-    uint8_t* bitmap = take(BitmapBytes(rows));
+  Status Allocate() {
+    SLUICE_ASSIGN_OR_RETURN(
+        auto allocated, columnar::FromArrow(arrow::AllocateBuffer(static_cast<int64_t>(total_))));
+    memory_ = std::move(allocated);
+    return {};
+  }
+
+  // Null: out of memory.
+  std::shared_ptr<arrow::ArrayData> Assemble(const Column* column,
+                                             const std::shared_ptr<arrow::DataType>& type,
+                                             int64_t rows) {
+    if (column == nullptr || column->empty()) return maker_.Nulls(type, rows);
+    const auto count = static_cast<size_t>(rows);
+    uint8_t* bitmap = Take(BitmapBytes(rows));
     const int64_t nulls = rows - PackBits(column->valid_.data(), rows, bitmap);
     std::vector<std::shared_ptr<arrow::Buffer>> buffers;
     buffers.reserve(3);
-    buffers.push_back(nulls == 0 ? nullptr : slice(bitmap, BitmapBytes(rows)));
+    buffers.push_back(nulls == 0 ? nullptr : Slice(bitmap, BitmapBytes(rows)));
     switch (column->layout_) {
       case Column::Layout::kBits: {
-        uint8_t* values = take(BitmapBytes(rows));
+        uint8_t* values = Take(BitmapBytes(rows));
         PackBits(column->values_.data(), rows, values);
-        buffers.push_back(slice(values, BitmapBytes(rows)));
+        buffers.push_back(Slice(values, BitmapBytes(rows)));
         break;
       }
       case Column::Layout::kFixed:
-        buffers.push_back(copy(column->values_.data(), count * column->width_));
+        buffers.push_back(Copy(column->values_.data(), count * column->width_));
         break;
       case Column::Layout::kText:
-        buffers.push_back(copy(column->values_.data(), (count + 1) * sizeof(int32_t)));
-        buffers.push_back(copy(column->text_.data(), static_cast<size_t>(column->offsets()[rows])));
+        buffers.push_back(Copy(column->values_.data(), (count + 1) * sizeof(int32_t)));
+        buffers.push_back(Copy(column->text_.data(), static_cast<size_t>(column->offsets()[rows])));
         break;
+      case Column::Layout::kStruct:
+        return WithChildren(*column, type, rows, rows, std::move(buffers), nulls);
+      case Column::Layout::kList:
+        buffers.push_back(Copy(column->values_.data(), (count + 1) * sizeof(int32_t)));
+        return WithChildren(*column, type, rows, column->offsets()[rows], std::move(buffers),
+                            nulls);
     }
-    arrays.push_back(arrow::ArrayData::Make(type, rows, std::move(buffers), nulls));
+    return arrow::ArrayData::Make(type, rows, std::move(buffers), nulls);
+  }
+
+ private:
+  std::shared_ptr<arrow::ArrayData> WithChildren(
+      const Column& column, const std::shared_ptr<arrow::DataType>& type, int64_t rows,
+      int64_t child_rows, std::vector<std::shared_ptr<arrow::Buffer>> buffers, int64_t nulls) {
+    std::vector<std::shared_ptr<arrow::ArrayData>> children;
+    for (size_t i = 0; i < column.children_.size(); ++i) {
+      children.push_back(
+          Assemble(&column.children_[i], type->field(static_cast<int>(i))->type(), child_rows));
+      if (children.back() == nullptr) return nullptr;
+    }
+    return arrow::ArrayData::Make(type, rows, std::move(buffers), std::move(children), nulls);
+  }
+
+  // The next `size` bytes of the memory, with what follows up to the alignment cleared.
+  uint8_t* Take(size_t size) {
+    uint8_t* begin = memory_->mutable_data() + used_;
+    used_ += Align(size);
+    SLUICE_CHECK(used_ <= total_);
+    std::memset(begin + size, 0, Align(size) - size);
+    return begin;
+  }
+  std::shared_ptr<arrow::Buffer> Slice(const uint8_t* begin, size_t size) {
+    return arrow::SliceBuffer(memory_, begin - memory_->data(), static_cast<int64_t>(size));
+  }
+  std::shared_ptr<arrow::Buffer> Copy(const uint8_t* from, size_t size) {
+    uint8_t* begin = Take(size);
+    if (size > 0) std::memcpy(begin, from, size);
+    return Slice(begin, size);
+  }
+
+  BatchMaker& maker_;
+  std::shared_ptr<arrow::Buffer> memory_;
+  size_t total_ = 0;
+  size_t used_ = 0;
+};
+
+Result<columnar::Batch> BatchMaker::Make(const columnar::Schema& schema,
+                                         const std::vector<Column*>& columns, int64_t rows) {
+  SLUICE_CHECK(columns.size() == static_cast<size_t>(schema->num_fields()));
+  Assembly assembly(*this);
+  for (Column* column : columns) {
+    if (column != nullptr) assembly.Measure(*column, rows);
+  }
+  SLUICE_RETURN_IF_ERROR(assembly.Allocate());
+  std::vector<std::shared_ptr<arrow::ArrayData>> arrays;
+  arrays.reserve(columns.size());
+  for (size_t i = 0; i < columns.size(); ++i) {
+    arrays.push_back(
+        assembly.Assemble(columns[i], schema->field(static_cast<int>(i))->type(), rows));
+    if (arrays.back() == nullptr) return Unavailable("out of memory for columns");
   }
   return arrow::RecordBatch::Make(schema, rows, std::move(arrays));
 }

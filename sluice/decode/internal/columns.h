@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sluice/base/check.h"
@@ -51,11 +52,16 @@ class Column {
   /// Bytes behind a text that writers may scribble on.
   static constexpr size_t kScribble = 64;
 
-  enum class Layout : uint8_t { kBits, kFixed, kText };
+  /// kStruct: children at the same row numbers. kList: one child, whose rows are the elements of
+  /// all lists, one list after the other.
+  enum class Layout : uint8_t { kBits, kFixed, kText, kStruct, kList };
 
   /// `width`: bytes of a value, for kFixed.
   Column(Layout layout, size_t width)
       : layout_(layout), width_(layout == Layout::kBits ? 1 : width) {}
+  /// `layout`: kStruct or kList.
+  Column(Layout layout, std::vector<Column> children)
+      : layout_(layout), width_(0), children_(std::move(children)) {}
 
   /// Whether `row` is set already; also if to null.
   bool IsSet(int64_t row) const { return filled_ > row; }
@@ -108,12 +114,37 @@ class Column {
             static_cast<size_t>(offsets()[row + 1]) - begin};
   }
 
+  /// The columns inside a struct, by field; of a list one.
+  Column* children() { return children_.data(); }
+  void SetStruct(int64_t row) {
+    Reach(row);
+    valid_.data()[row] = 1;
+    filled_ = row + 1;
+  }
+  /// Returns the row of the child at which the list's elements begin. SetList() then tells how many
+  /// were set.
+  int64_t BeginList(int64_t row) {
+    Reach(row);
+    return offsets()[row];
+  }
+  void SetList(int64_t row, int64_t count) {
+    offsets()[row + 1] = offsets()[row] + static_cast<int32_t>(count);
+    valid_.data()[row] = 1;
+    filled_ = row + 1;
+  }
+  /// Sets `row` to what `source` has in its row 0. Both have the same layout, which is not nested.
+  void CopyFirst(int64_t row, const Column& source);
+
   /// Takes `row`, the last one, back.
   void Unset(int64_t row) {
+    if (!children_.empty()) UnsetChildren(row);
     if (filled_ > row) filled_ = row;
   }
-  void Clear() { filled_ = 0; }
-  size_t MemoryBytes() const { return values_.size() + valid_.size() + text_.size(); }
+  void Clear() {
+    for (Column& child : children_) child.Clear();
+    filled_ = 0;
+  }
+  size_t MemoryBytes() const;
 
  private:
   friend class BatchMaker;
@@ -128,14 +159,17 @@ class Column {
   }
   void GrowRows(int64_t row);
   void FillNulls(int64_t end);
+  void UnsetChildren(int64_t row);
+  bool HasOffsets() const { return layout_ == Layout::kText || layout_ == Layout::kList; }
 
   Layout layout_;
   size_t width_;
   int64_t filled_ = 0;    // Rows before it are set, or null for having been left out.
   int64_t capacity_ = 0;  // Rows.
-  Bytes values_;          // kText: offsets, one more than rows.
+  Bytes values_;          // kText, kList: offsets, one more than rows. kStruct: nothing.
   Bytes valid_;           // One byte a row.
   Bytes text_;
+  std::vector<Column> children_;
 };
 
 /// Makes batches of columns, each with one piece of memory.
@@ -144,11 +178,13 @@ class Column {
 class BatchMaker {
  public:
   /// `columns` are those of `schema`, in order; a null one is null in each row. Columns are left as
-  /// they are.
+  /// they are. Lists have fewer than 2^31 elements in all.
   Result<columnar::Batch> Make(const columnar::Schema& schema, const std::vector<Column*>& columns,
                                int64_t rows);
 
  private:
+  class Assembly;
+
   std::shared_ptr<arrow::ArrayData> Nulls(const std::shared_ptr<arrow::DataType>& type,
                                           int64_t rows);
 

@@ -1,107 +1,84 @@
-// RowDecoder: the content of an event, field by field.
+// RowDecoder: the content of an event, object by object.
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
-#include <bit>
-#include <cmath>
+#include <algorithm>
 #include <limits>
 #include <utility>
 
-#include "sluice/decode/internal/base64.h"
+#include "sluice/base/json.h"
+#include "sluice/decode/internal/decimal_text.h"
 #include "sluice/decode/internal/row_decoder.h"
 
 namespace sluice::decode::internal {
 
-namespace {
-
 using event::FieldType;
 
-// Copies a string's inside up to its closing quote, if it has no escape and ends within `room`;
-// returns its size, else -1. Reads up to 15 bytes behind the quote, and writes as many beyond
-// `room`.
-ptrdiff_t CopyPlain(const char* from, char* to, size_t room) {
-#if defined(__SSE2__)
-  const __m128i quote = _mm_set1_epi8('"');
-  const __m128i backslash = _mm_set1_epi8('\\');
-  for (size_t i = 0; i <= room; i += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), bytes);
-    const __m128i stops =
-        _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
-    const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(stops));
-    if (mask == 0) continue;
-    const size_t at = i + static_cast<size_t>(std::countr_zero(mask));
-    return from[at] == '"' ? static_cast<ptrdiff_t>(at) : -1;
-  }
-#else
-  for (size_t i = 0; i <= room; ++i) {
-    if (from[i] == '"') return static_cast<ptrdiff_t>(i);
-    if (from[i] == '\\') return -1;
-    to[i] = from[i];
-  }
-#endif
-  return -1;
-}
-
-// Bytes of a string's inside, as written. The closing quote is known to be there.
-size_t WrittenSize(const char* inside) {
-  size_t size = 0;
-  while (inside[size] != '"') size += inside[size] == '\\' ? 2 : 1;
-  return size;
-}
-
-std::string_view KindOf(char first) {
-  switch (first) {
-    case '"':
-      return "string";
-    case '{':
-      return "object";
-    case '[':
-      return "array";
-    case 't':
-    case 'f':
-      return "boolean";
-    case 'n':
-      return "null";
-    default:
-      return "number";
-  }
-}
-
-bool IsInteger(FieldType type) { return type >= FieldType::kInt8 && type <= FieldType::kUInt64; }
-bool IsNumber(FieldType type) { return type >= FieldType::kInt8 && type <= FieldType::kFloat64; }
-
-// A Decimal128 as Arrow stores it.
-struct Decimal {
-  uint64_t low;
-  uint64_t high;
-};
-
-}  // namespace
-
 bool RowDecoder::DecodeContent(Object& object) {
-  const event::Contract& contract = rows_->contract();
-  const NameTable& names = rows_->names();
+  return DecodeMembers(rows_->plan(), rows_->fields(), row_, object) && ReadEventTime();
+}
+
+bool RowDecoder::DecodeMembers(const ObjectPlan& plan, Column* columns, int64_t row,
+                               Object& object) {
   size_t expected = 0;
   for (auto result : object) {
     if (result.error()) return Suspect();
     Member& member = result.value_unsafe();
     Name name;
-    if (!ReadName(member, names, expected, name)) return false;
+    if (!ReadName(member, plan.names, expected, name)) return false;
     if (const size_t index = name.index; index != NameTable::kNone) {
-      if (rows_->field(index).IsSet(row_)) {
-        return Fail(codes::kRepeatedKey, contract.fields[index].name,
+      if (columns[index].IsSet(row)) {
+        return Fail(codes::kRepeatedKey, plan.fields[index].name,
                     "the name stands twice in its object");
       }
-      if (!DecodeField(index, member.value())) return false;
+      if (!DecodeValue(plan.fields[index], columns[index], row, member.value())) return false;
       expected = index + 1;
       continue;
     }
     if (!KeepUnknown(name, member.value())) return false;
   }
-  return ReadEventTime();
+  return plan.at_end.empty() || FinishMembers(plan, columns, row);
+}
+
+bool RowDecoder::FinishMembers(const ObjectPlan& plan, Column* columns, int64_t row) {
+  for (const size_t index : plan.at_end) {
+    const event::Field& field = *plan.fields[index].field;
+    Column& column = columns[index];
+    if (field.required) {
+      // What is dropped has no value, but was there.
+      const bool there =
+          field.privacy.action == event::PrivacyAction::kDrop ? column.IsSet(row) : column.HasValue(row);
+      if (!there) return Fail(codes::kMissing, field.name, "the field is required");
+    } else if (!field.default_json.empty() && !column.IsSet(row)) {
+      const auto found = defaults_.find(&plan.fields[index]);
+      if (found != defaults_.end()) column.CopyFirst(row, found->second);
+    }
+  }
+  return plan.which == NameTable::kNone || ChooseAlternative(plan, columns, row);
+}
+
+bool RowDecoder::ChooseAlternative(const ObjectPlan& plan, Column* columns, int64_t row) {
+  size_t chosen = NameTable::kNone;
+  size_t named = NameTable::kNone;
+  int values = 0;
+  int names = 0;
+  for (const size_t index : plan.at_end) {
+    if (!plan.fields[index].field->alternative || !columns[index].IsSet(row)) continue;
+    named = index;
+    ++names;
+    if (!columns[index].HasValue(row)) continue;
+    chosen = index;
+    ++values;
+  }
+  if (values > 1) {
+    return Fail(codes::kTwoAlternatives, "", "more than one alternative of a union has a value");
+  }
+  // Senders may write null for every alternative that they did not choose; a null that stands
+  // alone is a choice.
+  if (values == 0 && names == 1) chosen = named;
+  if (chosen == NameTable::kNone) return true;
+  const event::Field& field = *plan.fields[chosen].field;
+  if (field.type == FieldType::kVoid) columns[chosen].Set<uint8_t>(row, 1);
+  columns[plan.which].SetText(row, field.name);
+  return true;
 }
 
 bool RowDecoder::KeepUnknown(const Name& name, Value& value) {
@@ -110,136 +87,81 @@ bool RowDecoder::KeepUnknown(const Name& name, Value& value) {
     return Fail(codes::kUnknownField, ShownName("", name.text), "the schema has no such field");
   }
   std::string_view json;
-  if (!NoteUnknownName("", name.text) || !ReadJson(value, content_depth_, json)) return false;
+  const int depth = content_depth_ + static_cast<int>(path_.size());
+  if (!NoteUnknownName("", name.text) || !ReadJson(value, depth, json)) return false;
   if (unknown == event::UnknownFields::kKeep) {
-    extra_.append(extra_.empty() ? "\"" : ",\"").append(name.written).append("\":").append(json);
+    extra_.append(extra_.empty() ? "\"" : ",\"");
+    if (!path_.empty()) {
+      std::string path;
+      AppendJsonString(path, PathTo(""));
+      extra_.append(path, 1, path.size() - 2).append(".");
+    }
+    extra_.append(name.written).append("\":").append(json);
   }
   return true;
 }
 
-bool RowDecoder::DecodeField(size_t index, Value& value) {
-  const event::Field& field = rows_->contract().fields[index];
-  Column& column = rows_->field(index);
-  if (field.privacy.action == event::PrivacyAction::kDrop) {
-    std::string_view unused;
-    if (!ReadJson(value, content_depth_, unused)) return false;
-    column.SetNull(row_);
-    return true;
+bool RowDecoder::DecodeStruct(const FieldPlan& plan, Column& column, int64_t row, Value& value) {
+  Object object;
+  if (value.get_object().get(object)) return NullOrWrong(plan, column, row, value);
+  column.SetStruct(row);
+  path_.push_back({.name = plan.name});
+  const size_t outer_base = std::exchange(unknown_base_, unknown_names_.size());
+  if (!DecodeMembers(plan.object, column.children(), row, object) || !CheckUnknownNames("")) {
+    return false;
   }
-  using Limits32 = std::numeric_limits<int32_t>;
-  using Limits64 = std::numeric_limits<int64_t>;
-  switch (field.type) {
-    case FieldType::kBool: {
-      bool truth;
-      if (value.get_bool().get(truth)) return NullOrWrong(field, column, value);
-      column.Set<uint8_t>(row_, truth ? 1 : 0);
-      return true;
-    }
-    case FieldType::kInt8:
-      return DecodeInteger<int8_t, -128, 127>(field, column, value);
-    case FieldType::kInt16:
-      return DecodeInteger<int16_t, -32'768, 32'767>(field, column, value);
-    case FieldType::kInt32:
-      return DecodeInteger<int32_t, Limits32::min(), Limits32::max()>(field, column, value);
-    case FieldType::kInt64:
-      return DecodeInteger<int64_t, Limits64::min(), Limits64::max()>(field, column, value);
-    case FieldType::kUInt8:
-      return DecodeInteger<int16_t, 0, 255>(field, column, value);
-    case FieldType::kUInt16:
-      return DecodeInteger<int32_t, 0, 65'535>(field, column, value);
-    case FieldType::kUInt32:
-      return DecodeInteger<int64_t, 0, 4'294'967'295>(field, column, value);
-    case FieldType::kUInt64: {
-      uint64_t number;
-      if (value.get_uint64().get(number)) return NullOrWrong(field, column, value);
-      column.Set(row_, Decimal{number, 0});
-      return true;
-    }
-    case FieldType::kFloat32:
-      return DecodeFloat<float>(field, column, value);
-    case FieldType::kFloat64:
-      return DecodeFloat<double>(field, column, value);
-    default:
-      break;
-  }
-  auto size = CopyText(column, value);
-  if (!size) return NullOrWrong(field, column, value);
-  if (field.type == FieldType::kText) {
-    column.SetText(row_, *size);
-    return true;
-  }
-  char* text = column.Text(row_, *size);
-  if (field.type == FieldType::kData) {
-    size = DecodeBase64({text, *size}, text);
-    if (!size) return Fail(codes::kBadBase64, field.name, "expected base64 with padding");
-  } else if (rows_->enumerants(index).Find({text, *size}, NameTable::kNone) == NameTable::kNone) {
-    return Fail(codes::kUnknownEnumerant, field.name, "the schema's enum has no such name");
-  }
-  column.SetText(row_, *size);
+  unknown_base_ = outer_base;
+  path_.pop_back();
   return true;
 }
 
-template <typename Stored, int64_t kMinimum, int64_t kMaximum>
-bool RowDecoder::DecodeInteger(const event::Field& field, Column& column, Value& value) {
-  int64_t number;
-  if (value.get_int64().get(number)) return NullOrWrong(field, column, value);
-  if (number < kMinimum || number > kMaximum) {
-    return Fail(codes::kOutOfRange, field.name,
-                fmt::format("out of range of {}", ToString(field.type)));
+bool RowDecoder::DecodeList(const FieldPlan& plan, Column& column, int64_t row, Value& value) {
+  simdjson::ondemand::array array;
+  if (value.get_array().get(array)) return NullOrWrong(plan, column, row, value);
+  const FieldPlan& element_plan = plan.element[0];
+  const int64_t begin = column.BeginList(row);
+  int64_t count = 0;
+  path_.push_back({.name = plan.name, .element = 0});
+  for (auto result : array) {
+    Value element;
+    if (std::move(result).get(element)) return Suspect();
+    path_.back().element = count;
+    cells_ += element_plan.cells;
+    if (cells_ - row_cells_ > context_.row_cells_max) {
+      return Fail(
+          codes::kTooManyCells, "",
+          fmt::format("the lists of the row hold more than {} values", context_.row_cells_max));
+    }
+    if (!DecodeValue(element_plan, column.children()[0], begin + count, element)) return false;
+    ++count;
   }
-  column.Set(row_, static_cast<Stored>(number));
+  path_.pop_back();
+  column.SetList(row, count);
   return true;
 }
 
-template <typename Stored>
-bool RowDecoder::DecodeFloat(const event::Field& field, Column& column, Value& value) {
-  double number;
-  if (value.get_double().get(number)) return NullOrWrong(field, column, value);
-  const auto stored = static_cast<Stored>(number);
-  if (std::isinf(stored)) {
-    return Fail(codes::kOutOfRange, field.name,
-                fmt::format("out of range of {}", ToString(field.type)));
-  }
-  column.Set(row_, stored);
-  return true;
-}
-
-std::optional<size_t> RowDecoder::CopyText(Column& column, Value& value) {
-  constexpr size_t kUsual = 256;
-  simdjson::ondemand::raw_json_string raw;
-  if (value.get_raw_json_string().get(raw)) return std::nullopt;
-  char* to = column.Text(row_, kUsual);
-  const ptrdiff_t plain = CopyPlain(raw.raw(), to, column.Room(row_));
-  if (plain >= 0) return static_cast<size_t>(plain);
-  auto* out = reinterpret_cast<uint8_t*>(column.Text(row_, WrittenSize(raw.raw())));
-  std::string_view text;
-  if (parser_.unescape(raw, out).get(text)) return std::nullopt;
-  return text.size();
-}
-
-bool RowDecoder::NullOrWrong(const event::Field& field, Column& column, Value& value) {
-  const std::string_view token = TrimEnd(value.raw_json_token());
-  if (token == "null") {
-    column.SetNull(row_);
-    return true;
-  }
-  const std::string_view kind = token.empty() ? "nothing" : KindOf(token[0]);
-  if (kind == "number" && IsNumber(field.type)) {
-    const bool integral = token.find_first_of(".eE") == std::string_view::npos;
-    if (token == "-0" && field.type == FieldType::kUInt64) {
-      column.Set(row_, Decimal{0, 0});
-      return true;
+void RowDecoder::PrepareDefaults(const ObjectPlan& plan) {
+  for (const FieldPlan& field : plan.fields) {
+    const FieldPlan* inner = &field;
+    while (!inner->element.empty()) inner = &inner->element[0];
+    PrepareDefaults(inner->object);
+    if (field.field->default_json.empty()) continue;
+    // A scalar alone is no value to the parser, but the element of an array is.
+    std::string text = "[" + field.field->default_json + "]";
+    const size_t size = text.size();
+    text.append(simdjson::SIMDJSON_PADDING, ' ');
+    simdjson::ondemand::array array;
+    if (!Iterate(content_parser_, {text.data(), size}, content_document_) ||
+        content_document_.get_array().get(array)) {
+      continue;
     }
-    if (IsInteger(field.type) && !integral) {
-      return Fail(codes::kWrongType, field.name,
-                  fmt::format("expected {}, found a number with fraction or exponent",
-                              ToString(field.type)));
+    for (auto result : array) {
+      Value value;
+      Column column = ScalarColumn(*field.field);
+      if (std::move(result).get(value) || !DecodeValue(field, column, 0, value)) break;
+      defaults_.insert_or_assign(&field, std::move(column));
     }
-    return Fail(codes::kOutOfRange, field.name,
-                fmt::format("out of range of {}", ToString(field.type)));
   }
-  return Fail(codes::kWrongType, field.name,
-              fmt::format("expected {}, found {}", ToString(field.type), kind));
 }
 
 bool RowDecoder::ReadEventTime() {
@@ -250,7 +172,9 @@ bool RowDecoder::ReadEventTime() {
   if (!column.HasValue(row_))
     return Fail(codes::kNullTime, field.name, "the event time is missing");
   has_event_time_ = true;
-  if (field.type == FieldType::kText) {
+  if (field.type == FieldType::kTimestamp) {
+    event_time_ = column.ValueOf<int64_t>(row_);
+  } else if (field.type == FieldType::kText) {
     const auto time = times_.Read(column.TextOf(row_));
     if (!time) return Fail(codes::kBadTime, field.name, "expected an RFC 3339 time with zone");
     event_time_ = *time;
@@ -259,7 +183,7 @@ bool RowDecoder::ReadEventTime() {
     const int64_t millis = field.type == FieldType::kInt64
                                ? column.ValueOf<int64_t>(row_)
                                : static_cast<int64_t>(std::min<uint64_t>(
-                                     column.ValueOf<Decimal>(row_).low, kMillisMax));
+                                     column.ValueOf<DecimalBits>(row_).low, kMillisMax));
     event_time_ = millis < 0 ? -1 : std::min(millis, kMillisMax) * 1'000;
   }
   return CheckTime(event_time_, field.name);
@@ -270,7 +194,7 @@ bool RowDecoder::DecodeSchemaless(Object& object) {
     if (result.error()) return Suspect();
     Member& member = result.value_unsafe();
     Name name;
-    if (!ReadName(member, rows_->names(), NameTable::kNone, name)) return false;
+    if (!ReadName(member, rows_->plan().names, NameTable::kNone, name)) return false;
     Value& value = member.value();
     if (name.index == NameTable::kNone) {
       if (!KeepUnknown(name, value)) return false;
@@ -281,10 +205,10 @@ bool RowDecoder::DecodeSchemaless(Object& object) {
       return Fail(codes::kRepeatedKey, name.text, "the name stands twice in its object");
     }
     std::string_view json;
-    if (const auto size = CopyText(column, value)) {
+    if (const auto size = CopyText(column, row_, value)) {
       column.SetText(row_, *size);
     } else if (name.index == 0) {
-      if (!NullOrWrong(rows_->contract().fields[0], column, value)) return false;
+      if (!NullOrWrong(rows_->plan().fields[0], column, row_, value)) return false;
     } else if (!ReadJson(value, content_depth_, json)) {
       return false;
     } else if (json == "null") {

@@ -46,16 +46,28 @@ void RowDecoder::Begin(const BodyContext& context) {
   }
   if (columns_.size() > kCachedContractsMax || columns_bytes_ > kCachedBytesMax) {
     columns_.clear();
+    defaults_.clear();
     columns_bytes_ = 0;
   }
+  cells_ = row_cells_ = 0;
   topics_.clear();
   order_.clear();
   last_topic_ = nullptr;
 }
 
 bool RowDecoder::Fail(std::string_view code, std::string_view path, std::string message) {
-  failure_ = {code, std::string(path), std::move(message)};
+  failure_ = {code, PathTo(path), std::move(message)};
   return false;
+}
+
+std::string RowDecoder::PathTo(std::string_view name) const {
+  std::string path;
+  for (const Step& step : path_) {
+    if (!step.name.empty()) path.append(path.empty() ? "" : ".").append(step.name);
+    if (step.element >= 0) path.append(fmt::format("[{}]", step.element));
+  }
+  if (!name.empty()) path.append(path.empty() ? "" : ".").append(name);
+  return path;
 }
 
 bool RowDecoder::Suspect() { return Fail(codes::kSyntax, "", "not valid JSON"); }
@@ -78,6 +90,7 @@ RowDecoder::Topic& RowDecoder::FindTopic(std::string_view name) {
   auto& columns = columns_[contract.get()];
   if (columns == nullptr) {
     columns = std::make_unique<TopicColumns>(std::move(contract));
+    PrepareDefaults(columns->plan());
   } else {
     columns_bytes_ -= columns->MemoryBytes();
   }
@@ -115,6 +128,9 @@ bool RowDecoder::DecodeObject(Object& object) {
   content_depth_ = context_.shape == Shape::kEnvelope ? 2 : 1;
   extra_.clear();
   unknown_names_.clear();
+  unknown_base_ = 0;
+  path_.clear();
+  row_cells_ = cells_;
   if (context_.shape == Shape::kEnvelope) return DecodeEnvelope(object);
   if (!UseTopic(context_.topic, "")) return false;
   const bool decoded =
@@ -127,10 +143,12 @@ void RowDecoder::FinishRow(int64_t row, std::string_view payload) {
   topic_->rows.push_back(row);
   topic_->payloads.push_back(payload);
   rows_->FinishRow();
+  row_cells_ = cells_;
 }
 
 void RowDecoder::DiscardRow() {
   if (rows_ != nullptr) rows_->DiscardRow();
+  cells_ = row_cells_;
 }
 
 Result<std::vector<TopicRows>> RowDecoder::Finish() {
@@ -175,8 +193,9 @@ bool RowDecoder::ReadJson(Value& value, int depth, std::string_view& out) {
 
 bool RowDecoder::NoteUnknownName(std::string_view prefix, std::string_view name) {
   constexpr size_t kLookedThrough = 16;
-  if (unknown_names_.size() < kLookedThrough &&
-      std::find(unknown_names_.begin(), unknown_names_.end(), name) != unknown_names_.end()) {
+  const auto begin = unknown_names_.begin() + static_cast<ptrdiff_t>(unknown_base_);
+  if (unknown_names_.size() - unknown_base_ < kLookedThrough &&
+      std::find(begin, unknown_names_.end(), name) != unknown_names_.end()) {
     return Fail(codes::kRepeatedKey, ShownName(prefix, name),
                 "the name stands twice in its object");
   }
@@ -185,15 +204,16 @@ bool RowDecoder::NoteUnknownName(std::string_view prefix, std::string_view name)
 }
 
 bool RowDecoder::CheckUnknownNames(std::string_view prefix) {
-  if (unknown_names_.size() > 1) {
-    std::sort(unknown_names_.begin(), unknown_names_.end());
-    const auto twice = std::adjacent_find(unknown_names_.begin(), unknown_names_.end());
+  if (unknown_names_.size() - unknown_base_ > 1) {
+    const auto begin = unknown_names_.begin() + static_cast<ptrdiff_t>(unknown_base_);
+    std::sort(begin, unknown_names_.end());
+    const auto twice = std::adjacent_find(begin, unknown_names_.end());
     if (twice != unknown_names_.end()) {
       return Fail(codes::kRepeatedKey, ShownName(prefix, *twice),
                   "the name stands twice in its object");
     }
   }
-  unknown_names_.clear();
+  unknown_names_.resize(unknown_base_);
   return true;
 }
 

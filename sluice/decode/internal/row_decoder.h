@@ -36,6 +36,7 @@ struct BodyContext {
   const ContractLookup* contracts = nullptr;
   int64_t received = 0;  ///< Microseconds since 1970.
   int depth_max = 0;
+  int64_t row_cells_max = 0;
 };
 
 /// Decodes rows one after the other. After each, either FinishRow() or DiscardRow() must follow.
@@ -61,6 +62,9 @@ class RowDecoder {
   const Failure& failure() const { return failure_; }
   /// The topic of the row in work, if it is known and has a topic's form.
   std::string topic() const;
+
+  /// Values that the lists of all rows hold so far.
+  int64_t cells() const { return cells_; }
 
   /// The good rows, topic by topic.
   Result<std::vector<TopicRows>> Finish();
@@ -98,6 +102,8 @@ class RowDecoder {
 
   bool Fail(std::string_view code, std::string_view path, std::string message);
   bool Suspect();
+  // `path_` and behind it `name`, as messages show it.
+  std::string PathTo(std::string_view name) const;
 
   Topic& FindTopic(std::string_view name);
   bool UseTopic(std::string_view name, std::string_view path);
@@ -110,22 +116,32 @@ class RowDecoder {
 
   bool DecodeContent(Object& object);
   bool DecodeSchemaless(Object& object);
+  bool DecodeMembers(const ObjectPlan& plan, Column* columns, int64_t row, Object& object);
+  bool FinishMembers(const ObjectPlan& plan, Column* columns, int64_t row);
+  bool ChooseAlternative(const ObjectPlan& plan, Column* columns, int64_t row);
   bool KeepUnknown(const Name& name, Value& value);
   bool DecodeLooseSchemaless();
-  bool DecodeField(size_t index, Value& value);
   bool FinishContent();
   bool ReadEventTime();
   bool CheckTime(int64_t time, std::string_view path);
+  void PrepareDefaults(const ObjectPlan& plan);
 
+  // These put a value into `row` of the column; the row need not be that of the event.
+  bool DecodeValue(const FieldPlan& plan, Column& column, int64_t row, Value& value);
+  bool DecodeText(const FieldPlan& plan, Column& column, int64_t row, Value& value);
+  bool DecodeTimestamp(const FieldPlan& plan, Column& column, int64_t row, Value& value);
+  bool DecodeDecimal(const FieldPlan& plan, Column& column, int64_t row, Value& value);
+  bool DecodeStruct(const FieldPlan& plan, Column& column, int64_t row, Value& value);
+  bool DecodeList(const FieldPlan& plan, Column& column, int64_t row, Value& value);
   template <typename Stored, int64_t kMinimum, int64_t kMaximum>
-  bool DecodeInteger(const event::Field& field, Column& column, Value& value);
+  bool DecodeInteger(const FieldPlan& plan, Column& column, int64_t row, Value& value);
   template <typename Stored>
-  bool DecodeFloat(const event::Field& field, Column& column, Value& value);
+  bool DecodeFloat(const FieldPlan& plan, Column& column, int64_t row, Value& value);
   // Copies the text of a string into the row in work. Nothing: it is no string, or failed (then
   // `failure_` is set).
-  std::optional<size_t> CopyText(Column& column, Value& value);
+  std::optional<size_t> CopyText(Column& column, int64_t row, Value& value);
   // Makes a value that did not read as `type` null if it is, or fails.
-  bool NullOrWrong(const event::Field& field, Column& column, Value& value);
+  bool NullOrWrong(const FieldPlan& plan, Column& column, int64_t row, Value& value);
 
   bool ReadName(Member& member, const NameTable& names, size_t expected, Name& name);
   bool ReadText(Value& value, std::string_view path, std::optional<std::string_view>& out);
@@ -137,10 +153,11 @@ class RowDecoder {
 
   BodyContext context_;
   std::unordered_map<const event::Contract*, std::unique_ptr<TopicColumns>> columns_;
-  size_t columns_bytes_ = 0;                       // Of those that this body does not use.
-  std::unordered_map<std::string, Topic> topics_;  // Of this body.
-  std::vector<Topic*> order_;                      // Those with rows, by first row.
-  std::string last_name_;                          // Key of `last_topic_`.
+  size_t columns_bytes_ = 0;                               // Of those that this body does not use.
+  std::unordered_map<const FieldPlan*, Column> defaults_;  // Each in row 0.
+  std::unordered_map<std::string, Topic> topics_;          // Of this body.
+  std::vector<Topic*> order_;                              // Those with rows, by first row.
+  std::string last_name_;                                  // Key of `last_topic_`.
   Topic* last_topic_ = nullptr;
 
   // The row in work.
@@ -152,7 +169,15 @@ class RowDecoder {
   int content_depth_ = 1;
   Envelope envelope_;
   std::string extra_;                            // `"name":value,…`
-  std::vector<std::string_view> unknown_names_;  // Of the object in work.
+  std::vector<std::string_view> unknown_names_;  // Of the objects in work, outermost first.
+  size_t unknown_base_ = 0;                      // Where those of the innermost begin.
+  struct Step {
+    std::string_view name;  // Empty for a list in a list.
+    int64_t element = -1;   // Of a list.
+  };
+  std::vector<Step> path_;  // From the content to the object or list in work.
+  int64_t cells_ = 0;       // Of all rows.
+  int64_t row_cells_ = 0;   // Up to the row in work, it not included.
   Failure failure_;
 
   JsonSyntax syntax_;

@@ -15,6 +15,7 @@ namespace schema = capnp::schema;
 
 constexpr size_t kFieldsMax = 1'000;
 constexpr int kDepthMax = 16;
+constexpr size_t kDefaultBytesMax = 4 << 10;
 constexpr std::string_view kWhichName = "which";
 constexpr uint32_t kWhichId = kUnnumbered + 0xffff;
 
@@ -262,6 +263,10 @@ void FieldTranslator::SetDefault(schema::Field::Slot::Reader slot, Place place,
                                  const std::string& path, Field& field) {
   const bool plain = field.type <= FieldType::kEnum;
   if (plain && !field.alternative) field.default_json = DefaultJson(field, slot.getDefaultValue());
+  if (field.default_json.size() > kDefaultBytesMax) {
+    problems_.Add(place, schema_codes::kLimit, "field '{}': its default has more than {} bytes",
+                  path, kDefaultBytesMax);
+  }
   if (!field.default_json.empty()) return;
   problems_.Add(place, schema_codes::kNoColumn, "field '{}': {}", path,
                 field.alternative ? "an alternative of a union takes no default"
