@@ -7,6 +7,7 @@
 #include <span>
 
 #include "sluice/base/crc32c.h"
+#include "sluice/event/compatibility.h"
 
 namespace sluice::catalog {
 namespace {
@@ -44,17 +45,11 @@ std::string TablePath(const Topic& topic) {
 }  // namespace
 
 bool SameShape(const event::Contract& a, const event::Contract& b) {
-  const auto same_field = [](const event::Field& x, const event::Field& y) {
-    return x.name == y.name && x.column == y.column && x.type == y.type &&
-           x.enumerants == y.enumerants && x.id == y.id && x.privacy == y.privacy &&
-           x.pii == y.pii && x.subject == y.subject;
-  };
   return a.topic == b.topic && a.schemaless == b.schemaless && a.unknown == b.unknown &&
          a.event_time_field == b.event_time_field && a.key_field == b.key_field &&
          a.identity.id_field == b.identity.id_field &&
          a.identity.by_producer == b.identity.by_producer &&
-         a.identity.by_batch == b.identity.by_batch &&
-         std::equal(a.fields.begin(), a.fields.end(), b.fields.begin(), b.fields.end(), same_field);
+         a.identity.by_batch == b.identity.by_batch && a.fields == b.fields;
 }
 
 Result<std::unique_ptr<Catalog>> Catalog::Open(os::Disk& disk, std::string folder) {
@@ -127,6 +122,7 @@ Result<Topic> Catalog::Put(const event::Contract& contract) {
                            contract.topic);
     topic = known->second;
     next.version = topic.contract->version + 1;
+    next.retired = event::RetiredFields(*topic.contract, contract);
     topic.contract = std::make_shared<const event::Contract>(std::move(next));
   } else {
     SLUICE_RETURN_IF_ERROR(event::CheckTopicName(contract.topic));

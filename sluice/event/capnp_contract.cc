@@ -1,4 +1,5 @@
 #include <capnp/schema.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <exception>
@@ -31,6 +32,16 @@ bool IsRetention(std::string_view text) {
       std::all_of(text.begin(), text.end() - 1, [](char c) { return c >= '0' && c <= '9'; });
   return digits && text[0] != '0' &&
          std::string_view("hdwy").find(text.back()) != std::string_view::npos;
+}
+
+// The line that is not UTF-8, which the contract must be to be kept as JSON; 0 if there is none.
+size_t FindBadLine(std::string_view text) {
+  if (simdjson::validate_utf8(text.data(), text.size())) return 0;
+  for (size_t line = 1;; ++line) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    if (!simdjson::validate_utf8(text.data(), end)) return line;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
 }
 
 // Makes the contracts of one file, and gathers what is wrong with them.
@@ -147,6 +158,9 @@ Result<std::vector<Contract>> CompileCapnp(const SchemaFiles& files, std::string
   if (name == "sluice.capnp" || name.ends_with("/sluice.capnp")) {
     if (found->second == BuiltinSchema()) return std::vector<Contract>();
     return Invalid("{}: this file is built in, and differs from yours; remove yours", name);
+  }
+  if (const size_t line = FindBadLine(found->second); line > 0) {
+    return Invalid("{}:{}:1: {}: the line is not UTF-8", name, line, schema_codes::kSyntax);
   }
   try {
     SLUICE_ASSIGN_OR_RETURN(const auto compiled, internal::Compile(files, name));

@@ -98,41 +98,4 @@ const std::vector<std::string_view>& ReservedColumns() {
   return columns;
 }
 
-Status CheckSuccessor(const Contract& previous, const Contract& next) {
-  if (previous.topic != next.topic || previous.table != next.table) {
-    return Conflict("topic '{}' cannot follow topic '{}'", next.topic, previous.topic);
-  }
-  if (previous.schemaless != next.schemaless) {
-    return Conflict("topic '{}': with and without a schema cannot share a table", next.topic);
-  }
-  for (const Field& old : previous.fields) {
-    const auto found = std::find_if(next.fields.begin(), next.fields.end(),
-                                    [&](const Field& field) { return field.column == old.column; });
-    if (found == next.fields.end()) {
-      return Conflict("field '{}': the new schema has no column '{}'; stored rows need it",
-                      old.name, old.column);
-    }
-    if (found->type != old.type) {
-      return Conflict("field '{}': {} cannot become {}", old.name, ToString(old.type),
-                      ToString(found->type));
-    }
-    if (found->id != old.id) {
-      return Conflict("field '{}': its ordinal is @{}, expected @{} as before", old.name, found->id,
-                      old.id);
-    }
-    SLUICE_RETURN_IF_ERROR(CheckTightening(old.privacy, found->privacy), "field '{}'", old.name);
-    if (MakesText(found->privacy.action) != MakesText(old.privacy.action) &&
-        found->privacy.action != PrivacyAction::kDrop && ColumnTypeName(old) != "string") {
-      return Conflict(
-          "field '{}': {} would make text of the column, which holds {}; use a new field", old.name,
-          ToString(found->privacy.action), ToString(old.type));
-    }
-  }
-  if (IsSensitive(previous) && !IsSensitive(next)) {
-    return Conflict("topic '{}': the new schema names no private field any more; keep $Sl.pii",
-                    next.topic);
-  }
-  return {};
-}
-
 }  // namespace sluice::event

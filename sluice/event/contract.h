@@ -32,6 +32,14 @@ struct IdentityRules {
   bool operator==(const IdentityRules&) const = default;
 };
 
+/// Which producers a next version of a contract must not break (compatibility.h).
+enum class Compatibility : uint8_t {
+  kNone,      ///< Stored rows alone count.
+  kBackward,  ///< Events of the version before are taken as they were.
+  kForward,   ///< Events of the new version could be taken by the version before.
+  kFull,      ///< Both.
+};
+
 /// The contract of one topic, at one version.
 ///
 /// Immutable once made.
@@ -46,6 +54,9 @@ struct Contract {
   std::optional<size_t> key_field;
   IdentityRules identity;
   UnknownFields unknown = UnknownFields::kKeep;
+  Compatibility compatibility = Compatibility::kBackward;
+  /// Of versions before: not in events any more, but still columns of the table.
+  std::vector<Field> retired;
   std::string retain;  ///< `$Sl.retain("400d")`, empty if none.
   std::string source;  ///< The schema's text, as given.
 
@@ -97,11 +108,6 @@ std::string ColumnName(std::string_view field);
 
 /// Columns that every bronze table has; a field whose column collides with one is refused.
 const std::vector<std::string_view>& ReservedColumns();
-
-/// Whether `next` can follow `previous` in the same table: fields may be added or renamed by
-/// ordinal only where stored data still reads (thin rule: same columns keep their type; none
-/// disappears). kConflict: naming the first field that cannot.
-Status CheckSuccessor(const Contract& previous, const Contract& next);
 
 /// Codes in CompileCapnp()'s messages (docs/reference/errors.md explains each).
 namespace schema_codes {

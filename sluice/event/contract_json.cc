@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sluice/base/json.h"
+#include "sluice/event/compatibility.h"
 #include "sluice/event/contract.h"
 
 namespace sluice::event {
@@ -179,6 +180,15 @@ std::string ToJson(const Contract& contract) {
     out += FieldJson(field);
   }
   out += ']';
+  Member(out, "compatibility", ToString(contract.compatibility));
+  if (!contract.retired.empty()) {
+    out += ",\"retired\":[";
+    for (const Field& field : contract.retired) {
+      if (out.back() != '[') out += ',';
+      out += FieldJson(field);
+    }
+    out += ']';
+  }
   Member(out, "source", contract.source);
   return out += '}';
 }
@@ -212,6 +222,16 @@ Result<Contract> FromJson(std::string_view json) {
   contract.key_field = reader.Index("key", contract.fields.size());
   contract.identity.id_field = reader.Index("id", contract.fields.size());
   contract.retain = reader.TextOr("retain", "");
+  if (const auto level = ParseCompatibility(reader.TextOr("compatibility", "backward"))) {
+    contract.compatibility = *level;
+  } else {
+    reader.Fail();
+  }
+  if (reader.Has("retired")) {
+    for (const simdjson::dom::element element : reader.Array("retired")) {
+      if (!ReadField(element, 0, contract.retired.emplace_back())) reader.Fail();
+    }
+  }
   contract.source = reader.Text("source");
   if (!reader.ok() || !CheckTopicName(contract.topic).ok()) {
     return Corrupt("contract: a member is missing, or not what it should be");

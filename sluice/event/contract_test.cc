@@ -402,21 +402,5 @@ TEST(NamesTest, BecomeSnakeCase) {
   }
 }
 
-TEST(CheckSuccessorTest, LetsFieldsComeButNotChangeOrGo) {
-  const auto contract = [](std::string_view fields) {
-    auto result = Compile(fmt::format("struct A $Sl.event(\"a\") {{ {} }}", fields));
-    SLUICE_CHECK(result.ok());
-    return result->front();
-  };
-  const Contract old = contract("x @0 :Text; y @1 :Int32;");
-  EXPECT_TRUE(CheckSuccessor(old, contract("x @0 :Text; y @1 :Int32; z @2 :Bool;")).ok());
-  EXPECT_EQ(CheckSuccessor(old, contract("x @0 :Text;")).error().ToString(),
-            "field 'y': the new schema has no column 'y'; stored rows need it (conflict)");
-  EXPECT_EQ(CheckSuccessor(old, contract("x @0 :Text; y @1 :Int64;")).error().ToString(),
-            "field 'y': Int32 cannot become Int64 (conflict)");
-  EXPECT_EQ(CheckSuccessor(old, contract("y @0 :Int32; x @1 :Text;")).error().ToString(),
-            "field 'x': its ordinal is @1, expected @0 as before (conflict)");
-}
-
 }  // namespace
 }  // namespace sluice::event

@@ -87,6 +87,15 @@ Schema StoredColumns(const event::Contract& contract) {
   return privacy::StoredTypes(contract, arrow::schema(std::move(fields)));
 }
 
+/// The columns of fields that the contract has no more, as the versions that had them stored them.
+arrow::FieldVector RetiredColumns(const event::Contract& contract) {
+  event::Contract before;
+  before.fields = contract.retired;
+  arrow::FieldVector fields = StoredColumns(before)->fields();
+  fields.resize(contract.retired.size());
+  return fields;
+}
+
 }  // namespace
 
 Schema FrameColumns(const event::Contract& contract) {
@@ -104,6 +113,12 @@ std::vector<std::string> PrivateColumns(const event::Contract& contract) {
                           columns.push_back(column);
                         }
                       });
+  event::ForEachField(contract.retired, [&](const event::FieldPath& path, const event::Field& field) {
+    const std::string& column = contract.retired[path[0]].column;
+    if (field.privacy.action != event::PrivacyAction::kNone || !field.pii.empty() || field.subject) {
+      if (columns.empty() || columns.back() != column) columns.push_back(column);
+    }
+  });
   if (event::IsSensitive(contract)) columns.insert(columns.end(), {"_extra", "_metadata"});
   return columns;
 }
@@ -112,6 +127,10 @@ Schema TableSchema(const event::Contract& contract) {
   arrow::FieldVector fields;
   const Schema stored = StoredColumns(contract);
   for (const auto& field : stored->fields()) {
+    if (fields.size() == contract.fields.size()) {
+      const arrow::FieldVector retired = RetiredColumns(contract);
+      fields.insert(fields.end(), retired.begin(), retired.end());
+    }
     if (field->name() == "_id") {
       fields.push_back(arrow::field(std::string(kDateColumn), arrow::date32()));
       fields.push_back(arrow::field("_id", arrow::binary()));

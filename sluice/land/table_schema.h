@@ -17,7 +17,8 @@ namespace sluice::land {
 /// Name of the partition column: the UTC date of event_time.
 inline constexpr std::string_view kDateColumn = "event_date";
 
-/// Fields of the contract, then event_time, event_date and the columns that every table has.
+/// Fields of the contract, then those of versions before that it has no more, then event_time,
+/// event_date and the columns that every table has.
 columnar::Schema TableSchema(const event::Contract& contract);
 
 /// The columns that a journal frame of the contract has: what the decoder makes, protected

@@ -1,0 +1,178 @@
+// Texts of schemas with something done to them: an error with a place, never a crash.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "sluice/event/contract.h"
+
+namespace sluice::event {
+namespace {
+
+constexpr int kTexts = 10'000;
+
+const std::vector<std::string>& Samples() {
+  static const std::vector<std::string> samples = {
+      R"(@0x9a41c6de07b35f18;
+using Sl = import "sluice.capnp";
+struct UserEvent $Sl.event("shop.user-events") $Sl.retain("30d") {
+  eventId @0 :Text $Sl.id;  userId @1 :Int64 $Sl.subject;  page @3 :Text = "/";
+  eventType @2 :Type;        timestamp @4 :Text $Sl.eventTime;       source @5 :Source;
+  price @6 :Text $Sl.decimal(precision = 10, scale = 2); items @7 :List(Item);
+  enum Type { login @0; click @1; purchase @2; logout @3; }
+  enum Source { web @0; mobile @1; }
+  struct Item { sku @0 :Text; counts @1 :List(UInt16); at @2 :Int64 $Sl.timestamp(seconds); }
+})",
+      R"(@0xb7c1f3e2a9d84c02;
+using Sl = import "sluice.capnp";
+using import "other.capnp".Box;
+const limit :Int32 = 5;
+struct A $Sl.event("a") {
+  box @0 :Box(Text);
+  union { left @1 :Text; right :group { x @2 :Float64 = 1.5e3; y @3 :Data = 0x"ff 00"; } none @4 :Void; }
+  choice :union { a @5 :Int8 = .limit; b @6 :List(List(Bool)); }
+  email @7 :Text $Sl.pii("contact") $Sl.drop;
+}
+interface I { call @0 (x :Int32) -> (y :Text); }
+annotation mine(field) :Text $Sl.alias("pii");)",
+  };
+  return samples;
+}
+
+class Mutator {
+ public:
+  explicit Mutator(uint32_t seed) : random_(seed) {}
+
+  size_t Below(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
+
+  std::string Next() {
+    std::string text = Samples()[Below(Samples().size())];
+    for (size_t count = 1 + Below(4); count > 0; --count) Mutate(text);
+    return text;
+  }
+
+ private:
+  void Mutate(std::string& text) {
+    static const std::vector<std::string> pieces = {"{",
+                                                    "}",
+                                                    "(",
+                                                    ")",
+                                                    "[",
+                                                    "]",
+                                                    ";",
+                                                    ":",
+                                                    "@",
+                                                    "$",
+                                                    "=",
+                                                    ",",
+                                                    ".",
+                                                    "->",
+                                                    "\"",
+                                                    "#",
+                                                    "*",
+                                                    "union",
+                                                    "group",
+                                                    "struct",
+                                                    "enum",
+                                                    "List",
+                                                    "List(",
+                                                    "using",
+                                                    "import",
+                                                    "const",
+                                                    "annotation",
+                                                    "interface",
+                                                    "extends",
+                                                    "Void",
+                                                    "Text",
+                                                    "AnyPointer",
+                                                    "UInt64",
+                                                    "@0",
+                                                    "@65535",
+                                                    "@99999999999",
+                                                    "0x",
+                                                    "-1",
+                                                    "1e999",
+                                                    "0x\"zz\"",
+                                                    "inf",
+                                                    "nan",
+                                                    "true",
+                                                    "\xff",
+                                                    std::string(1, '\0'),
+                                                    "ä",
+                                                    "\\",
+                                                    "Box(Box(Box(Text)))",
+                                                    "UserEvent",
+                                                    "Item",
+                                                    "import \"t.capnp\"",
+                                                    "import \"missing.capnp\"",
+                                                    "$Sl.event(\"\")",
+                                                    "$Sl.id",
+                                                    "$Sl.hash(hmacSha256)",
+                                                    "$Sl.uuid",
+                                                    "$Sl.timestamp(rfc3339)",
+                                                    "$Sl.decimal(precision = 99)",
+                                                    "$Metadata.hash.sha256",
+                                                    "$Sl.alias(\"x\")",
+                                                    "(((((((((("};
+    if (text.empty()) text = " ";
+    const size_t at = Below(text.size());
+    const size_t size = std::min(text.size() - at, 1 + Below(12));
+    switch (Below(6)) {
+      case 0:
+        text.erase(at, size);
+        break;
+      case 1:
+        text.insert(at, text.substr(Below(text.size()), 1 + Below(40)));
+        break;
+      case 2:
+        text[at] = static_cast<char>(Below(256));
+        break;
+      case 3:
+        text.resize(at);
+        break;
+      case 4:
+        text.insert(at, pieces[Below(pieces.size())]);
+        break;
+      default:
+        text.replace(at, size, pieces[Below(pieces.size())]);
+        break;
+    }
+  }
+
+  std::mt19937 random_;
+};
+
+TEST(SchemaFuzzTest, TenThousandTextsGetAContractOrAnErrorWithAPlace) {
+  const uint32_t seed = std::random_device()();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  Mutator mutate(seed);
+  const std::regex place(R"([a-z]+\.capnp:[1-9][0-9]*:[1-9][0-9]*: SL11[0-9][0-9]: .+)");
+  int refused = 0;
+  for (int i = 0; i < kTexts; ++i) {
+    const std::string text = mutate.Next();
+    const auto result = CompileCapnp(
+        {{"t.capnp", text},
+         {"other.capnp", "@0x9a41c6de07b35f01; struct Box(T) { value @0 :T; next @1 :Int32; }"}},
+        "t.capnp");
+    if (result.ok()) {
+      for (const Contract& contract : *result) {
+        const auto back = FromJson(ToJson(contract));
+        ASSERT_TRUE(back.ok()) << text;
+        EXPECT_EQ(*back, contract) << text;
+      }
+      continue;
+    }
+    ++refused;
+    const std::string& message = result.error().message();
+    const std::string first = message.substr(0, message.find('\n'));
+    ASSERT_TRUE(std::regex_search(first, place)) << first << "\n" << text;
+  }
+  EXPECT_GT(refused, kTexts / 3);
+}
+
+}  // namespace
+}  // namespace sluice::event
