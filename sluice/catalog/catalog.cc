@@ -7,6 +7,7 @@
 #include <span>
 
 #include "sluice/base/crc32c.h"
+#include "sluice/catalog/version_history.h"
 #include "sluice/event/compatibility.h"
 
 namespace sluice::catalog {
@@ -142,6 +143,8 @@ Result<Topic> Catalog::Put(const event::Contract& contract) {
       }
     }
   }
+  SLUICE_RETURN_IF_ERROR(KeepVersion(disk_, VersionsFolder(topic), *topic.contract), "catalog '{}'",
+                         folder_);
   const auto before = topics_;
   const uint32_t next_before = next_partition_;
   topics_[contract.topic] = topic;
@@ -172,6 +175,29 @@ Result<Topic> Catalog::Remove(std::string_view topic) {
 bool Catalog::WasRemoved(uint32_t partition) const {
   const std::lock_guard lock(mutex_);
   return removed_.contains(partition);
+}
+
+std::string Catalog::VersionsFolder(const Topic& topic) const {
+  return fmt::format("{}/schemas/{}-{}", folder_, topic.contract->topic, topic.incarnation);
+}
+
+Result<std::vector<event::Contract>> Catalog::Versions(std::string_view topic) const {
+  const auto found = Find(topic);
+  if (!found) return NotFound("there is no topic '{}'", topic);
+  SLUICE_ASSIGN_OR_RETURN(auto versions,
+                          ReadVersions(disk_, VersionsFolder(*found), found->contract->version),
+                          "topic '{}'", topic);
+  versions.push_back(*found->contract);
+  return versions;
+}
+
+Result<std::optional<Topic>> Catalog::FindLater(const event::Contract& contract) const {
+  const auto known = Find(contract.topic);
+  if (!known || SameShape(*known->contract, contract)) return std::optional<Topic>();
+  SLUICE_ASSIGN_OR_RETURN(const auto versions, Versions(contract.topic));
+  const bool older = std::ranges::any_of(
+      versions, [&](const event::Contract& version) { return SameShape(version, contract); });
+  return older ? known : std::optional<Topic>();
 }
 
 std::optional<Topic> Catalog::Find(std::string_view topic) const {

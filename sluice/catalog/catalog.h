@@ -50,6 +50,14 @@ class Catalog {
   Result<Topic> Remove(std::string_view topic);
   /// Whether a partition was that of a topic that is removed.
   bool WasRemoved(uint32_t partition) const;
+  /// Returns all versions of the topic's contract that are known, the present one last. kNotFound:
+  /// there is no such topic.
+  Result<std::vector<event::Contract>> Versions(std::string_view topic) const;
+
+  /// Returns the topic if the contract is as a version before its present one was. A schema that
+  /// came over HTTP may not have been kept as a file: to take the older file for the next version
+  /// would take fields away that events have.
+  Result<std::optional<Topic>> FindLater(const event::Contract& contract) const;
 
   std::optional<Topic> Find(std::string_view topic) const;
   std::vector<Topic> All() const;
@@ -59,6 +67,8 @@ class Catalog {
   Status Load();
   /// Writes all, as it is when this returns ok.
   Status Store() const;
+
+  std::string VersionsFolder(const Topic& topic) const;
 
   os::Disk& disk_;
   const std::string folder_;

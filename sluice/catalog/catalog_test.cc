@@ -57,8 +57,29 @@ TEST_F(CatalogTest, NeverReplacesAFileThatItCannotRead) {
 TEST_F(CatalogTest, RefusesAVersionThatStoredRowsDoNotFit) {
   const auto catalog = Open();
   ASSERT_TRUE(catalog->Put(ContractOf("a", "more")).ok());
-  EXPECT_EQ(catalog->Put(ContractOf("a", "")).error().code(), ErrorCode::kConflict);
+  event::Contract other = ContractOf("a", "more");
+  other.fields[1].type = event::FieldType::kBool;
+  EXPECT_EQ(catalog->Put(other).error().code(), ErrorCode::kConflict);
   EXPECT_EQ(catalog->Find("a")->contract->version, 1);
+}
+
+TEST_F(CatalogTest, KeepsEveryVersion) {
+  ASSERT_TRUE(Open()->Put(ContractOf("a", "")).ok());
+  ASSERT_TRUE(Open()->Put(ContractOf("a", "more")).ok());
+  ASSERT_TRUE(Open()->Put(ContractOf("a", "")).ok());
+  const auto versions = Open()->Versions("a");
+  ASSERT_TRUE(versions.ok()) << versions.error().ToString();
+  ASSERT_EQ(versions->size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ((*versions)[i].version, static_cast<int32_t>(i) + 1);
+    EXPECT_EQ((*versions)[i].fields.size(), i == 1 ? 2u : 1u);
+  }
+  ASSERT_EQ(versions->back().retired.size(), 1u) << "the column stays in the table";
+  EXPECT_EQ(versions->back().retired[0].column, "more");
+  EXPECT_EQ(Open()->Versions("b").error().code(), ErrorCode::kNotFound);
+  EXPECT_FALSE(*Open()->FindLater(ContractOf("a", "")));
+  EXPECT_FALSE(*Open()->FindLater(ContractOf("a", "other")));
+  EXPECT_EQ((*Open()->FindLater(ContractOf("a", "more")))->contract->version, 3);
 }
 
 TEST_F(CatalogTest, WhatCannotBeStoredIsNotKnownEither) {

@@ -142,12 +142,35 @@ int Run(int argc, const char* const* argv) {
   CLI::App* const schema = app.add_subcommand("schema", "Schemas of topics");
   schema->require_subcommand(1);
   schema->fallthrough();
-  std::string schema_file;
-  command = Add(*schema, "add", "Add a schema to the running server", code,
-                [&] { return internal::AddSchema(global, schema_file); });
-  command->add_option("file", schema_file, "Cap'n Proto file")->required();
+  internal::SchemaArguments schema_arguments;
+  const auto add_schema = [&](const char* name, const char* help, auto run) {
+    return Add(*schema, name, help, code, [&, run] { return run(global, schema_arguments); });
+  };
+  const auto needs_topic = [&](CLI::App* to, const char* help) {
+    to->add_option("topic", schema_arguments.topic, help)->required();
+  };
+  command = add_schema("add", "Add a schema to the running server", internal::AddSchema);
+  command->add_option("file", schema_arguments.file, "Cap'n Proto file")->required();
   Add(*schema, "list", "List topics with their fields", code,
       [&] { return internal::ListSchemas(global); });
+  command = add_schema("show", "Show a topic's schema", internal::ShowSchema);
+  command->add_option("topic", schema_arguments.topic, "Topic, or TOPIC@VERSION");
+  command->add_flag("--builtin", schema_arguments.builtin, "Show sluice.capnp: the annotations");
+  needs_topic(add_schema("history", "Show what each version changed", internal::ShowSchemaHistory),
+              "Topic");
+  command = add_schema("diff", "Compare two versions", internal::DiffSchemas);
+  needs_topic(command, "Topic");
+  command->add_option("from", schema_arguments.from, "Version")->required();
+  command->add_option("to", schema_arguments.to, "Version; the newest if not given");
+  command = add_schema("check", "Check a schema, and whether it can follow the present one",
+                       internal::CheckSchema);
+  command->add_option("file", schema_arguments.file, "Cap'n Proto file")->required();
+  command->add_option("--level", schema_arguments.level, "Instead of the topic's own level")
+      ->check(CLI::IsMember({"none", "backward", "forward", "full"}));
+  command =
+      add_schema("infer", "Write a schema that takes the events of a file", internal::InferSchema);
+  command->add_option("file", schema_arguments.file, "NDJSON, or - for standard input")->required();
+  command->add_option("--topic", schema_arguments.topic, "Topic of the schema")->required();
 
   CLI::App* const topic = app.add_subcommand("topic", "Topics");
   topic->require_subcommand(1);

@@ -20,6 +20,7 @@ annotation required(field) :Void;    # an event without it is an error
 annotation timestamp(field) :TimeUnit;   # a moment: Text (rfc3339), or an integer of that unit
 annotation decimal(field) :Digits;   # Text: an exact number, $Sl.decimal(precision = 10, scale = 2)
 annotation uuid(field) :Void;        # Text: a UUID
+annotation name(field) :Text;        # its name in events, where Cap'n Proto has no such name
 
 annotation subject(field) :Void;     # person whom an erasure erases
 annotation pii(field) :Text;         # kind of personal data: "contact"

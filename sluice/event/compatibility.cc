@@ -92,12 +92,12 @@ class Comparison {
       Add("", next_.schemaless ? "the schema went" : "a schema came",
           "rows with and without a schema cannot share a table", {.stored = true});
     }
-    if (previous_.unknown != next_.unknown) {
-      const bool stricter = next_.unknown == UnknownFields::kError;
-      const bool looser = previous_.unknown == UnknownFields::kError;
-      Add("", "another way with unknown fields",
-          stricter ? "events with such fields were taken, and would be errors" : "",
-          {.backward = stricter, .forward = looser});
+    // Both are decided outside of the schema, or follow from its privacy: whoever changes them
+    // knows.
+    if (previous_.unknown != next_.unknown) Add("", "another way with unknown fields");
+    if (previous_.identity.by_producer != next_.identity.by_producer ||
+        previous_.identity.by_batch != next_.identity.by_batch) {
+      Add("", "another identity by producer or batch");
     }
     const auto name = [](const Contract& contract, const std::optional<size_t>& index) {
       return index ? contract.fields[*index].name : std::string("none");
@@ -115,11 +115,6 @@ class Comparison {
     role(previous_.event_time_field, next_.event_time_field, "event time",
          "events without it would be errors, and rows of one day would lie under two dates", true);
     role(previous_.key_field, next_.key_field, "key", "", false);
-    if (previous_.identity.by_producer != next_.identity.by_producer) {
-      Add("", "another identity by producer",
-          "events that were kept would not be recognised when they are sent again",
-          {.backward = true, .forward = true});
-    }
   }
 
   // `nested`: the fields make one column together, whose type tells whether stored rows read.

@@ -53,7 +53,7 @@ TEST(CompatibilityTest, KnowsWhomAStepBreaks) {
       {"a @0 :Text; b @1 :Int32 $Sl.required;", "a @0 :Text;", "bn"},
       {"a @0 :Text; b @1 :Text;", "a @0 :Text; c @1 :Text;", "n"},
       {"a @0 :Text; b @1 :Text;", "b @0 :Text; a @1 :Text;", "n"},
-      {"a @0 :Text; b @1 :Text $Sl.drop;", "a @0 :Text; b @1 :Text $Sl.drop; c @2 :Text;", "bn"},
+      {"a @0 :Text; b @1 :Text $Sl.drop;", "a @0 :Text; b @1 :Text $Sl.drop; c @2 :Text;", "bfn"},
       // Types.
       {"a @0 :Int32;", "a @0 :Int64;", ""},
       {"a @0 :Int32;", "a @0 :Text;", ""},
@@ -89,13 +89,17 @@ TEST(CompatibilityTest, KnowsWhomAStepBreaks) {
       {"a @0 :Text $Sl.key;", "a @0 :Text;", "bfn"},
       {"a @0 :Text;", "a @0 :Text; union { b @1 :Text; c @2 :Text; }", "bfn"},
       {"a @0 :Text; b @1 :Text;", "union { a @0 :Text; b @1 :Text; }", "fn"},
-      // Privacy: more of it is always welcome, but private topics take no unknown fields.
+      // Privacy: more of it is always welcome, less of it never.
       {"a @0 :Text $Sl.pii(\"x\");", "a @0 :Text $Sl.pii(\"x\") $Sl.drop;", "bfn"},
-      {"a @0 :Text $Sl.pii(\"x\") $Sl.drop;", "a @0 :Text $Sl.pii(\"x\");", "n"},
-      {"a @0 :Text $Sl.pii(\"x\"); b @1 :Text $Sl.drop;", "a @0 :Text; b @1 :Text $Sl.drop;", "n"},
-      {"a @0 :Text $Sl.subject;", "a @0 :Text;", "n"},
+      {"a @0 :Text $Sl.pii(\"x\") $Sl.drop;", "a @0 :Text $Sl.pii(\"x\");", ""},
+      {"a @0 :Text $Sl.pii(\"x\"); b @1 :Text $Sl.drop;", "a @0 :Text; b @1 :Text $Sl.drop;", ""},
+      {"a @0 :Text $Sl.subject;", "a @0 :Text;", ""},
+      {"a @0 :Text $Sl.pii(\"x\");", "a @0 :Text;", ""},
+      {"a @0 :Text $Sl.hash(hmacSha256);", "a @0 :Text $Sl.tokenize;", ""},
+      {"a @0 :Text $Sl.mask(4);", "a @0 :Text $Sl.hash(hmacSha256);", "bfn"},
+      {"a @0 :Int32;", "a @0 :Int32 $Sl.hash(hmacSha256);", ""},
       {"a @0 :Text;", "a @0 :Text $Sl.subject;", "bfn"},
-      {"a @0 :Text;", "a @0 :Text $Sl.drop;", "fn"},
+      {"a @0 :Text;", "a @0 :Text $Sl.drop;", "bfn"},
   };
   for (const Step& step : steps) {
     EXPECT_EQ(Takes(Make(step.before), Make(step.after)), step.levels)

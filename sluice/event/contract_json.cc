@@ -157,7 +157,7 @@ bool ReadField(simdjson::dom::element element, int depth, Field& field) {
     }
   }
   if (field.type == FieldType::kList && field.children.size() != 1) return false;
-  return reader.ok() && !field.name.empty() && !field.column.empty();
+  return reader.ok() && !field.column.empty();
 }
 
 }  // namespace

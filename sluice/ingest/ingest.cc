@@ -256,13 +256,11 @@ Result<catalog::Topic> Ingest::Register(const event::Contract& contract) {
 }
 
 Result<catalog::Topic> Ingest::RegisterAtStart(const event::Contract& contract) {
-  auto registered = Register(contract);
-  if (registered.ok() || registered.error().code() != ErrorCode::kConflict) return registered;
-  const auto known = catalog_.Find(contract.topic);
-  if (!known || !event::CheckSuccessor(contract, *known->contract).ok()) return registered;
+  SLUICE_ASSIGN_OR_RETURN(const auto later, catalog_.FindLater(contract));
+  if (!later) return Register(contract);
   trace::Warning("schema file older than the catalog",
-                 {{"topic", contract.topic}, {"version", known->contract->version}});
-  return *known;
+                 {{"topic", contract.topic}, {"version", later->contract->version}});
+  return *later;
 }
 
 Result<catalog::Topic> Ingest::Remove(std::string_view topic) {

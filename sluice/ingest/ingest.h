@@ -120,8 +120,8 @@ class Ingest {
   /// Makes a contract's topic, or its next version, known; blocks until its schema is journaled.
   Result<catalog::Topic> Register(const event::Contract& contract);
 
-  /// The same at a start, from the files that hold the contracts. Where the catalog has a successor
-  /// already, because a change was cut short before its file was kept, that one stays.
+  /// The same at a start, from the files that hold the contracts. Where one is as a version before
+  /// the catalog's was, because a change was cut short before its file was kept, the later stays.
   Result<catalog::Topic> RegisterAtStart(const event::Contract& contract);
 
   /// Forgets a topic: its next events are those of an unknown one. What it has is landed before,
@@ -155,6 +155,10 @@ class Ingest {
   std::string NameOfSubject(std::string_view subject) const;
 
   std::vector<catalog::Topic> Topics() const;
+  /// As catalog::Catalog::Versions().
+  Result<std::vector<event::Contract>> Versions(std::string_view topic) const {
+    return catalog_.Versions(topic);
+  }
 
  private:
   std::shared_ptr<internal::TopicState> Find(std::string_view topic) const;

@@ -113,12 +113,15 @@ std::vector<std::string> PrivateColumns(const event::Contract& contract) {
                           columns.push_back(column);
                         }
                       });
-  event::ForEachField(contract.retired, [&](const event::FieldPath& path, const event::Field& field) {
-    const std::string& column = contract.retired[path[0]].column;
-    if (field.privacy.action != event::PrivacyAction::kNone || !field.pii.empty() || field.subject) {
-      if (columns.empty() || columns.back() != column) columns.push_back(column);
-    }
-  });
+  event::ForEachField(contract.retired,
+                      [&](const event::FieldPath& path, const event::Field& field) {
+                        const std::string& column = contract.retired[path[0]].column;
+                        if (field.privacy.action != event::PrivacyAction::kNone ||
+                            !field.pii.empty() || field.subject) {
+                          if (columns.empty() || columns.back() != column)
+                            columns.push_back(column);
+                        }
+                      });
   if (event::IsSensitive(contract)) columns.insert(columns.end(), {"_extra", "_metadata"});
   return columns;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sluice/base/diagnostic.h"
+#include "sluice/event/compatibility.h"
 
 namespace sluice::server {
 namespace {
@@ -181,7 +182,14 @@ void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
                    reader.Mistake(value, "expected keep, error or ignore");
                  }
                }},
-              {"dedup", [&](const YAML::Node& value) { ReadDedup(reader, value, topic); }}});
+              {"dedup", [&](const YAML::Node& value) { ReadDedup(reader, value, topic); }},
+              {"compatibility", [&](const YAML::Node& value) {
+                 topic.compatibility =
+                     event::ParseCompatibility(value.IsScalar() ? value.Scalar() : "");
+                 if (!topic.compatibility) {
+                   reader.Mistake(value, "expected none, backward, forward or full");
+                 }
+               }}});
 }
 
 Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {

@@ -25,6 +25,7 @@ struct TopicConfig {
   bool by_batch = false;     ///< `dedup: {by: batch}`
   std::optional<std::chrono::microseconds> dedupe_horizon;
   std::optional<uint64_t> dedupe_ids_max;
+  std::optional<event::Compatibility> compatibility;  ///< Of the next schema with the present one.
 };
 
 /// All settings of one server. Times and sizes with units in the file: `90s`, `16MiB`.

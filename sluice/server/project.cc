@@ -55,6 +55,7 @@ event::Contract Configure(const Config& config, event::Contract contract) {
     if (found->second.unknown) contract.unknown = *found->second.unknown;
     contract.identity.by_producer = found->second.by_producer;
     contract.identity.by_batch = found->second.by_batch;
+    if (found->second.compatibility) contract.compatibility = *found->second.compatibility;
   }
   return contract;
 }

@@ -2,6 +2,9 @@
 /// \file
 /// Schemas and their topics: /v1/admin/schemas.
 
+#include <string>
+#include <vector>
+
 #include "sluice/api/router.h"
 #include "sluice/api/routes.h"
 #include "sluice/ingest/ingest.h"
@@ -18,7 +21,15 @@ class SchemaRoutes {
  private:
   Response Remove(const Call& call);
   Response Add(const Call& call);
+  Response Check(const Call& call);
   Response List() const;
+  Response Show(const Call& call) const;
+  Response History(const Call& call) const;
+  Response Diff(const Call& call) const;
+
+  Result<std::vector<event::Contract>> Compile(const Call& call) const;
+  Result<event::Contract> Version(const Call& call, const std::string& parameter) const;
+  Status CheckAgainstPresent(const event::Contract& contract) const;
 
   ingest::Ingest& ingest_;
   const Hooks& hooks_;

@@ -235,10 +235,8 @@ int Send(const Global& global, const SendArguments& arguments) {
   return error > 0 ? kRejected : kDone;
 }
 
-namespace {
-
 int Print(const Global& global, std::string_view method, const std::string& target,
-          std::string_view body = {}) {
+          std::string_view body) {
   auto client = Client::Connect(global);
   if (!client.ok()) return Fail(client.error());
   auto answer = client->Ask(method, target, {}, body);
@@ -246,6 +244,8 @@ int Print(const Global& global, std::string_view method, const std::string& targ
   PrintAnswer(global, answer->body);
   return kDone;
 }
+
+namespace {
 
 std::string Filter(const ErrorsArguments& arguments) {
   std::string query;
@@ -262,16 +262,6 @@ std::string Filter(const ErrorsArguments& arguments) {
 }  // namespace
 
 int ShowStatus(const Global& global) { return Print(global, "GET", "/v1/admin/tables"); }
-
-int ListSchemas(const Global& global) { return Print(global, "GET", "/v1/admin/schemas"); }
-
-int AddSchema(const Global& global, const std::string& file) {
-  auto text = ReadInput(file);
-  if (!text.ok()) return Fail(text.error());
-  if (text->size() > kProjectBytesMax) return Fail(Invalid("'{}' is larger than 1 MiB", file));
-  const std::string name = file == "-" ? "schema.capnp" : file.substr(file.rfind('/') + 1);
-  return Print(global, "POST", "/v1/admin/schemas?name=" + api::PercentEncode(name), *text);
-}
 
 int DeleteTopic(const Global& global, const std::string& topic, bool yes) {
   if (!yes) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sluice/base/error.h"
@@ -52,9 +53,24 @@ int Check(const Global& global);
 int Explain(const std::string& code);
 int Init(const Global& global, const std::string& folder);
 int ShowStatus(const Global& global);
-int AddSchema(const Global& global, const std::string& file);
+
+struct SchemaArguments {
+  std::string file;
+  std::string topic;  ///< May end with `@VERSION`.
+  std::string from;
+  std::string to;
+  std::string level;
+  bool builtin = false;
+};
+int AddSchema(const Global& global, const SchemaArguments& arguments);
 int ListSchemas(const Global& global);
 int DeleteTopic(const Global& global, const std::string& topic, bool yes);
+int ShowSchema(const Global& global, const SchemaArguments& arguments);
+int ShowSchemaHistory(const Global& global, const SchemaArguments& arguments);
+int DiffSchemas(const Global& global, const SchemaArguments& arguments);
+int CheckSchema(const Global& global, const SchemaArguments& arguments);
+int InferSchema(const Global& global, const SchemaArguments& arguments);
+
 int AdoptTable(const Global& global, const std::string& topic);
 
 struct TokenArguments {
@@ -87,6 +103,10 @@ int ShowError(const Global& global, const ErrorsArguments& arguments);
 int RetryError(const Global& global, const ErrorsArguments& arguments);
 int ReplayErrors(const Global& global, const ErrorsArguments& arguments);
 int DropError(const Global& global, const ErrorsArguments& arguments);
+
+/// Asks the server and prints the answer; returns the exit code.
+int Print(const Global& global, std::string_view method, const std::string& target,
+          std::string_view body = {});
 
 /// Prints the error, with excerpts where it is about a file, and returns its exit code.
 int Fail(const Error& error);

@@ -44,8 +44,8 @@ bool RowDecoder::FinishMembers(const ObjectPlan& plan, Column* columns, int64_t 
     Column& column = columns[index];
     if (field.required) {
       // What is dropped has no value, but was there.
-      const bool there =
-          field.privacy.action == event::PrivacyAction::kDrop ? column.IsSet(row) : column.HasValue(row);
+      const bool there = field.privacy.action == event::PrivacyAction::kDrop ? column.IsSet(row)
+                                                                             : column.HasValue(row);
       if (!there) return Fail(codes::kMissing, field.name, "the field is required");
     } else if (!field.default_json.empty() && !column.IsSet(row)) {
       const auto found = defaults_.find(&plan.fields[index]);

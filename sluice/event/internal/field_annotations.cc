@@ -139,6 +139,8 @@ Roles ReadAnnotations(const std::vector<Annotation>& annotations, Place place,
       roles.key = true;
     } else if (annotation.name == "required") {
       field.required = true;
+    } else if (annotation.name == "name" && annotation.own) {
+      field.name = annotation.word;
     } else if (!IsPrivacy(annotation) && !types.Read(annotation)) {
       // Somebody may count on what an annotation promises, so none is passed over.
       problems.Add(place, schema_codes::kAnnotation,

@@ -21,7 +21,8 @@ struct Roles {
   bool any() const { return event_time || id || key; }
 };
 
-/// Reads all annotations of `field`, whose type and name are set. `path` is its name in messages.
+/// Reads all annotations of `field`, whose type and name are set, and may change its name. `path`
+/// is its name in messages.
 Roles ReadAnnotations(const std::vector<Annotation>& annotations, Place place,
                       const std::string& path, Field& field, Problems& problems);
 

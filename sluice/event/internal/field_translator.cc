@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "sluice/base/base64.h"
 #include "sluice/base/json.h"
@@ -139,7 +140,7 @@ void FieldTranslator::AddFields(const capnp::StructSchema& node, const Scope& sc
   for (const capnp::StructSchema::Field member : node.getFields()) {
     if (++count_ > kFieldsMax) return;
     if (AddField(member, scope, fields)) {
-      places.push_back(PlaceOf(scope, fields.back().name));
+      places.push_back(PlaceOf(scope, ToText(member.getProto().getName())));
     }
   }
   if (node.getProto().getStruct().getDiscriminantCount() > 0) {
@@ -318,11 +319,17 @@ void FieldTranslator::AddWhich(const capnp::StructSchema& node, std::vector<Fiel
 void FieldTranslator::CheckColumns(const Scope& scope, const std::vector<Field>& fields,
                                    const std::vector<Place>& places) {
   std::map<std::string, std::string> columns;  // To the field that has it.
+  std::set<std::string_view> names;
   if (scope.contract != nullptr) {
     for (const auto column : ReservedColumns()) columns.emplace(column, "");
   }
   for (size_t i = 0; i < fields.size(); ++i) {
     const Field& field = fields[i];
+    if (field.type != FieldType::kWhich && !names.insert(field.name).second) {
+      problems_.Add(places.at(i), schema_codes::kColumn,
+                    "two fields of '{}' would both have the name '{}' in events", scope.struct_name,
+                    field.name);
+    }
     const auto [taken, added] = columns.emplace(field.column, field.name);
     if (added) continue;
     if (field.type == FieldType::kWhich) {

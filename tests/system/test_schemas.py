@@ -1,0 +1,224 @@
+"""Schemas of a running server: all types, versions with rows of old ones pending, and the verbs of the command line."""
+
+import json
+import os
+import subprocess
+import sys
+
+from server import Project, Server, binary, equal, run
+
+HEAD = '@0x9a41c6de07b35f18;\nusing Sl = import "sluice.capnp";\n'
+
+ORDER = HEAD + """struct Order $Sl.event("shop.orders") {
+  orderId @0 :Text $Sl.id $Sl.uuid $Sl.required;
+  items @1 :List(Item);
+  total @2 :Text $Sl.decimal(precision = 10, scale = 2);
+  at @3 :Int64 $Sl.eventTime $Sl.timestamp(milliseconds);
+  address :group { street @4 :Text; zipCode @5 :Text; }
+  payment :union { card @6 :Card; cash @7 :Void; voucher @8 :List(Text); }
+  union { web @9 :Text; shop @10 :Int32; }
+  currency @11 :Text = "EUR";
+  big @12 :UInt64;
+  raw @13 :Data;
+  seen @14 :List(Text) $Sl.timestamp(rfc3339);
+  tags @15 :List(List(Kind));
+  struct Item { sku @0 :Text; count @1 :UInt16 = 1; price @2 :Text $Sl.decimal(precision = 10, scale = 2); }
+  struct Card { last4 @0 :Text; }
+  enum Kind { new @0; used @1; }
+}
+"""
+
+
+def order(number):
+    return {"orderId": f"0B0C7A52-6D0E-4B52-9A41-{number:012d}", "items": [{"sku": "a", "price": "1.50"}, None, {}],
+            "total": 12.5, "at": 1767571200000 + number, "address": {"street": "s", "zipCode": "1", "floor": 3},
+            "payment": [{"card": {"last4": "1234"}}, {"cash": None}, {"voucher": ["x"]}][number % 3],
+            ["web", "shop"][number % 2]: ["w", 7][number % 2], "big": 2**64 - 1, "raw": "AQID",
+            "seen": ["2026-01-05T00:00:00Z"], "tags": [["new"], []]}
+
+
+def expected(number):
+    payment = {"card": None, "cash": None, "voucher": None, "which": ["card", "cash", "voucher"][number % 3]}
+    payment[payment["which"]] = [{"last4": "1234"}, True, ["x"]][number % 3]
+    return [f"0b0c7a52-6d0e-4b52-9a41-{number:012d}",
+            [{"sku": "a", "count": 1, "price": "1.50"}, None, {"sku": None, "count": 1, "price": None}], "12.50",
+            {"street": "s", "zip_code": "1"}, payment, "w" if number % 2 == 0 else None,
+            7 if number % 2 else None, ["web", "shop"][number % 2], "EUR", str(2**64 - 1), "AQID", [["new"], []],
+            '{"address.floor":3}']
+
+
+COLUMNS = "order_id, items, total, address, payment, web, shop, which, currency, big, raw, tags, _extra"
+
+
+def every_type_goes_to_the_table_and_back():
+    with Project(schemas={"order.capnp": ORDER}) as project:
+        with Server(project) as server:
+            receipt = server.send("shop.orders", [order(i) for i in range(9)])
+            equal((receipt["accepted"], receipt["error"]), (9, 0), receipt["errors"])
+            receipt = server.send("shop.orders", [
+                dict(order(20), items=[{"price": "1.505"}]), dict(order(21), web="w", shop=1), dict(order(22), orderId=None),
+                dict(order(23), payment={"card": {}, "voucher": []}), dict(order(24), tags=[["new", "old"]])])
+            equal([(e["code"], e["path"]) for e in receipt["errors"]],
+                  [("SL3013", "items[0].price"), ("SL3019", ""), ("SL3023", "orderId"), ("SL3019", "payment"),
+                   ("SL3015", "tags[0][1]")])
+            query = f"select {COLUMNS} from bronze.shop_orders order by \"at\""
+            tail = server.sql(query)
+            for number, row in enumerate(tail):
+                equal(row[0], expected(number)[0])
+                equal(json.loads(row[-1]), {"address.floor": 3})
+                equal((row[3], row[4], row[5:9]), (expected(number)[3], expected(number)[4], expected(number)[5:9]))
+                equal(row[11], [["new"], []])
+            server.post("/v1/admin/land")
+            equal(server.sql(query), tail, "landed")
+            equal(server.send("shop.orders", [order(3)])["duplicate"], 1)
+            server.kill()
+        with Server(project) as server:
+            equal(server.sql(query), tail, "after a kill")
+            equal(server.send("shop.orders", [order(4)])["duplicate"], 1)
+        read_with_another_engine(project, [order(i) for i in range(9)])
+
+
+def read_with_another_engine(project, sent):
+    """deltalake reads the same values, where it is at hand."""
+    unpacked = os.environ.get("SLUICE_DEPS", os.path.join(os.path.dirname(__file__), "../../.deps")) + "/unpacked"
+    if not os.path.isdir(unpacked + "/interop/deltalake") or sys.version_info[:2] != (3, 11):
+        return
+    script = """
+import json, os, sys
+from deltalake import DeltaTable
+rows = DeltaTable(sys.argv[1]).to_pyarrow_table().to_pylist()
+print(json.dumps(sorted(rows, key=lambda row: str(row["at"])), default=str), flush=True)
+os._exit(0)  # The package's threads sometimes abort an orderly end.
+"""
+    path = os.pathsep.join([unpacked + "/pyarrow"] + [f"{unpacked}/interop/{name}" for name in (
+        "deltalake", "arro3-core", "deprecated", "wrapt")])
+    done = subprocess.run([sys.executable, "-B", "-c", script, project.table_folder("shop_orders")],
+                          capture_output=True, text=True, env=dict(os.environ, PYTHONPATH=path))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    equal(len(rows), len(sent))
+    for number, row in enumerate(rows):
+        wanted = expected(number)
+        equal([row[name] for name in ("order_id", "items", "total", "address", "payment", "web", "shop", "which", "currency",
+                                      "big")], wanted[:10])
+        equal((row["raw"], row["tags"]), (str(b"\x01\x02\x03"), [["new"], []]))
+
+
+# One change each: what becomes of the fields before. `None` takes a field away.
+START = {"id": "@0 :Text $Sl.id", "a": "@1 :Int32", "k": "@2 :K", "u": "@3 :UInt8", "t": "@4 :Text"}
+LEGAL = [
+    {"f5": "@5 :Int32"}, {"f6": '@6 :Text = "d"'}, {"f7": "@7 :List(Text)"}, {"f8": "@8 :P"}, {"f9": "@9 :List(P)"},
+    {"k": "@2 :L"}, {"f10": "@10 :Bool"}, {"f11": "@11 :Text $Sl.decimal(precision = 9, scale = 3)"},
+    {"f12": "@12 :Int64 $Sl.timestamp(seconds)"}, {"f13": "@13 :Text $Sl.uuid"}, {"u": "@3 :Int16"}, {"f14": "@14 :UInt64"},
+    {"f15": "@15 :Data"}, {"f16 ": ":union { x @16 :Text; y @17 :Void; }"}, {"f18": "@18 :Float64"},
+    {"f6": '@6 :Text = "e"'}, {"k": "@2 :Text"}, {"f19 ": ":group { x @19 :Text; }"}, {"t": "@4 :Text $Sl.subject"},
+    {"f20": "@20 :L"}, {"a": "@1 :Int32 $Sl.key"}, {"f21": "@21 :Int8"}, {"f21": None},
+]
+ILLEGAL = [
+    {"a": "@1 :Int64 $Sl.key"}, {"a": "@1 :Text $Sl.key"}, {"t": "@4 :Data $Sl.subject"}, {"f7": "@7 :Text"}, {"f7": "@7 :List(Int32)"},
+    {"f8": "@8 :Q"}, {"f9": "@9 :List(Q)"}, {"f11": "@11 :Text $Sl.decimal(precision = 10, scale = 3)"},
+    {"f12": "@12 :Int64 $Sl.timestamp(milliseconds)"}, {"f13": "@13 :Int64"}, {"u": "@3 :UInt8"}, {"k": "@2 :L"},
+    {"f16 ": ":union { x @16 :Text; y @17 :Void; z @21 :Text; }"}, {"f18": "@18 :Float32"}, {"f20": "@20 :K"},
+    {"new": "@21 :Text $Sl.required"}, {"id": "@0 :Text", "t": "@4 :Text $Sl.subject $Sl.id"},
+    {"t": "@4 :Text $Sl.subject $Sl.eventTime"}, {"t": "@4 :Text"}, {"t": None, "renamed": "@4 :Text $Sl.subject"},
+    {"id": "@1 :Text $Sl.id", "a": "@0 :Int32 $Sl.key"}, {"f21": "@21 :Text"},
+]
+
+
+def evolving(fields):
+    body = "".join(f"  {name} {text}{'' if text.endswith('}') else ';'}\n" for name, text in fields.items())
+    return (HEAD + 'struct Evolving $Sl.event("evolving") {\n' + body + "}\n"
+            "enum K { one @0; two @1; }\nenum L { one @0; two @1; three @2; }\n"
+            "struct P { x @0 :Int32; }\nstruct Q { x @0 :Int32; y @1 :Text; }\n")
+
+
+def changed(fields, step):
+    fields = {**fields, **step}
+    return {name: text for name, text in fields.items() if text is not None}
+
+
+def schemas_change_while_old_rows_wait():
+    """20 and more legal and illegal changes in a row; every frame is of another version, and none has landed."""
+    fields = dict(START)
+    with Project("land: {every: 1h}\n", schemas={"evolving.capnp": evolving(fields)}) as project:
+        sent = 0
+        with Server(project) as server:
+            def send(version):
+                nonlocal sent
+                receipt = server.send("evolving", [{"id": f"e{sent}", "a": sent, "k": "one", "u": 200, "t": "t"}])
+                equal(receipt["accepted"], 1, f"version {version}: {receipt['errors']}")
+                sent += 1
+
+            send(1)
+            for number, step in enumerate(LEGAL):
+                fields = changed(fields, step)
+                status, answer = server.post("/v1/admin/schemas?name=evolving.capnp", evolving(fields))
+                equal(status, 200, f"{step}: {answer}")
+                equal(answer["topics"][0]["version"], number + 2)
+                send(number + 2)
+            for step in ILLEGAL:
+                status, answer = server.post("/v1/admin/schemas?name=evolving.capnp", evolving(changed(fields, step)))
+                equal(status, 409, f"{step}: {answer}")
+                assert "cannot follow version" in answer["detail"], answer
+                send(len(LEGAL) + 1)
+            query = "select id, a, k, u, f6, _schema_version from bronze.evolving order by a"
+            seen = server.sql(query)
+            equal(len(seen), sent)
+            # "f6" came with its default in version 3; rows before do not have it.
+            equal([row[4] for row in seen[:18]], [None, None] + ["d"] * 14 + ["e"] * 2)
+            equal([row[5] for row in seen[:len(LEGAL) + 1]], list(range(1, len(LEGAL) + 2)))
+            equal(server.sql("select count(f21) from bronze.evolving"), [[0]], "a column that went is there")
+            server.kill()
+        with Server(project) as server:
+            equal(server.sql(query), seen, "after a kill")
+            server.post("/v1/admin/land")
+            equal(server.sql(query), seen, "landed")
+            rows = json.loads(server.ask("GET", "/v1/admin/schemas/evolving/history")[1])["rows"]
+            equal(rows[0][:3], [1, "", "made"])
+            equal(rows[1][:3], [2, "f5", "added as Int32"])
+            equal(rows[-1][:3], [len(LEGAL) + 1, "f21", "removed; its column stays"])
+
+
+def a_file_is_taken_whole_or_not():
+    with Project(schemas={"a.capnp": HEAD + 'struct A $Sl.event("a") { x @0 :Int32; }'}) as project, Server(project) as server:
+        both = HEAD + 'struct B $Sl.event("b") { x @0 :Int32; }\nstruct A $Sl.event("a") { x @0 :Text; }'
+        equal(server.post("/v1/admin/schemas?name=a.capnp", both)[0], 409)
+        equal(server.ask("GET", "/v1/admin/schemas/b")[0], 404)
+
+
+def the_command_line_tells():
+    with Project("topics: {a: {compatibility: none}}\n",
+                 schemas={"a.capnp": HEAD + 'struct A $Sl.event("a") { x @0 :Int32; }'}) as project, Server(project) as server:
+        def sluice(*words, text=None):
+            done = subprocess.run([binary(), "-C", project.folder, "--server", f"127.0.0.1:{server.port}", *words],
+                                  input=text, capture_output=True, text=True)
+            return done.returncode, done.stdout, done.stderr
+
+        def check(text, *more):
+            return sluice("schema", "check", "-", *more, text=text)
+
+        code, out, err = sluice("schema", "add", "-", text=HEAD + 'struct A $Sl.event("a") { x @0 :Int32; y @1 :Text; }')
+        equal(code, 0, err)
+        equal(sluice("schema", "show", "a@1")[1], HEAD + 'struct A $Sl.event("a") { x @0 :Int32; }')
+        assert "y @1 :Text" in sluice("schema", "show", "a")[1]
+        assert "annotation timestamp" in sluice("schema", "show", "--builtin")[1]
+        equal(json.loads(sluice("-o", "json", "schema", "diff", "a", "1")[1])["rows"], [["y", "added as Text", "", ""]])
+        assert "added as Text" in sluice("-o", "table", "schema", "history", "a")[1]
+        renamed = HEAD + 'struct A $Sl.event("a") { x @0 :Int32; z @1 :Text; }'
+        equal(check(renamed)[0], 0)
+        code, out, err = check(renamed, "--level", "backward")
+        equal(code, 78, err)
+        assert "was 'y'" in out, out
+        code, out, err = check(HEAD + 'struct A $Sl.event("a") {\n  x @0 :Txt;\n}')
+        equal(code, 78)
+        assert "schema.capnp:4:9" in err and "SL1101" in err, err
+        rows = '{"user_id": 1, "at": "2026-01-05T00:00:00Z", "tags": ["a"]}\n'
+        code, out, err = sluice("schema", "infer", "-", "--topic", "inferred", text=rows)
+        equal(code, 0, err)
+        equal(sluice("schema", "add", "-", text=out)[0], 0)
+        equal(server.send("inferred", [rows])["accepted"], 1)
+        equal(server.sql("select user_id, tags from bronze.inferred"), [[1, ["a"]]])
+
+
+run(every_type_goes_to_the_table_and_back, schemas_change_while_old_rows_wait, a_file_is_taken_whole_or_not,
+    the_command_line_tells)
