@@ -37,7 +37,8 @@ class HttpClient::Impl {
   explicit Impl(ClientOptions options) : options_(std::move(options)), socket_(io_) {}
 
   Result<Response> Send(std::string_view method, std::string_view target, const Fields& headers,
-                        std::string_view body) {
+                        std::string_view body, const Sink* sink) {
+    sink_ = sink;
     if (method.empty() || !std::ranges::all_of(method, internal::IsTokenChar)) {
       return Invalid("'{}' is no method", method);
     }
@@ -166,6 +167,7 @@ class HttpClient::Impl {
       SLUICE_RETURN_IF_ERROR(ReadHead(response, framing));
     } while (response.status < 200);  // 100 Continue and the like.
     if (method != "HEAD" && internal::MayHaveBody(response.status)) {
+      if (response.status != 200) sink_ = nullptr;
       SLUICE_RETURN_IF_ERROR(ReadBody(framing, response.body));
     }
     if (framing.close) Disconnect();
@@ -202,11 +204,12 @@ class HttpClient::Impl {
         const auto fault = decoder.Decode(bytes, body);
         begin_ += before - bytes.size();
         if (fault) return fault->status == 413 ? too_large : Malformed(*fault);
+        SLUICE_RETURN_IF_ERROR(HandOn(body));
         if (decoder.done()) return {};
         SLUICE_RETURN_IF_ERROR(ReadMore());
       }
     }
-    const uint64_t size = framing.content_length.value_or(UINT64_MAX);
+    uint64_t size = framing.content_length.value_or(UINT64_MAX);  // Of what is still to come.
     if (framing.content_length && size > options_.body_bytes_max) return too_large;
     framing.close |= !framing.content_length;
     // Of what is only promised, no more is reserved than costs nothing.
@@ -216,13 +219,27 @@ class HttpClient::Impl {
       body.append(bytes);
       begin_ += bytes.size();
       if (body.size() > options_.body_bytes_max) return too_large;
-      if (body.size() == size) return {};
+      if (sink_ != nullptr) {
+        size -= bytes.size();
+        SLUICE_RETURN_IF_ERROR(HandOn(body));
+        if (size == 0) return {};
+      } else if (body.size() == size) {
+        return {};
+      }
       if (const Status read = ReadMore(); !read.ok()) {
         // Without a length the connection's end is the body's.
         if (!framing.content_length && socket_.is_open()) return {};
         return read;
       }
     }
+  }
+
+  Status HandOn(std::string& body) {
+    if (sink_ == nullptr || body.empty()) return {};
+    deadline_ = clock_.Steady() + options_.time_max;
+    const Status taken = (*sink_)(body);
+    body.clear();
+    return taken;
   }
 
   static Error Malformed(const internal::Fault& fault) {
@@ -234,6 +251,7 @@ class HttpClient::Impl {
   asio::io_context io_;
   asio::ip::tcp::socket socket_;
   os::Monotonic deadline_{};
+  const Sink* sink_ = nullptr;  // Of the exchange at hand.
   // Bytes read and not consumed: [begin_, end_) of in_.
   std::string in_;
   size_t begin_ = 0;
@@ -245,7 +263,12 @@ HttpClient::~HttpClient() = default;
 
 Result<Response> HttpClient::Send(std::string_view method, std::string_view target,
                                   const Fields& headers, std::string_view body) {
-  return impl_->Send(method, target, headers, body);
+  return impl_->Send(method, target, headers, body, nullptr);
+}
+
+Result<Response> HttpClient::Send(std::string_view method, std::string_view target,
+                                  const Fields& headers, std::string_view body, const Sink& sink) {
+  return impl_->Send(method, target, headers, body, &sink);
 }
 
 std::string PercentEncode(std::string_view text) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,6 +42,14 @@ class HttpClient {
   /// In the answer `headers` have lower-case names.
   Result<Response> Send(std::string_view method, std::string_view target,
                         const Fields& headers = {}, std::string_view body = {});
+
+  /// Takes a piece of a body; an error ends the exchange and the connection.
+  using Sink = std::function<Status(std::string_view bytes)>;
+
+  /// The same, but hands the body of an answer of status 200 on as it comes, and does not keep it;
+  /// the time limit then counts from piece to piece.
+  Result<Response> Send(std::string_view method, std::string_view target, const Fields& headers,
+                        std::string_view body, const Sink& sink);
 
  private:
   class Impl;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,8 @@
 #include "sluice/base/error.h"
 
 namespace sluice::api {
+
+class BodyStream;
 
 struct Request {
   std::string method;                        ///< Upper case.
@@ -24,6 +27,10 @@ struct Request {
   /// The whole body, and behind its end at least 64 readable bytes (body_storage has them).
   std::string_view body;
   std::shared_ptr<std::string> body_storage;
+  /// Returns a token that stops when the client goes away, or ends its side, before it has the
+  /// whole answer. For requests that take long: without this call nobody looks. May be called on
+  /// any thread, once.
+  std::function<std::stop_token()> watch_client = {};
 
   std::string_view Header(std::string_view name) const;
 };
@@ -33,6 +40,8 @@ struct Response {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  /// In place of `body`: sent in chunks as they are written. Must be ended.
+  std::shared_ptr<BodyStream> stream = {};
 };
 
 /// Sends the answer; may be called on any thread, at any later time, exactly once.

@@ -123,10 +123,30 @@ int Run(int argc, const char* const* argv) {
       [&] { return internal::ShowStatus(global); });
 
   internal::SqlArguments sql;
-  command = Add(app, "sql", "Run one query (from -c, -f or standard input)", code,
+  command = Add(app, "sql", "Run queries: from -c, -f or standard input; else a shell", code,
                 [&] { return internal::Sql(global, sql); });
   command->add_option("-c", sql.command, "The query")->option_text("SQL");
   command->add_option("-f", sql.file, "File with the query")->option_text("FILE");
+  command->add_option("--as-of", sql.as_of, "Tables as they were, without what had not landed")
+      ->option_text("VERSION|TIME");
+  command->add_option("--param", sql.parameters, "Value of $name in the query, such as n=5")
+      ->option_text("NAME=VALUE");
+  command->add_option("--timeout", sql.timeout_seconds, "Seconds a query may take")
+      ->check(CLI::Range(0.001, 600.0))
+      ->option_text("SECONDS");
+
+  CLI::App* const query = app.add_subcommand("query", "Queries that run and ran");
+  query->require_subcommand(1);
+  query->fallthrough();
+  std::string query_id;
+  Add(*query, "list", "List them, newest first", code,
+      [&] { return internal::ListQueries(global); });
+  command =
+      Add(*query, "show", "Show one", code, [&] { return internal::ShowQuery(global, query_id); });
+  command->add_option("id", query_id, "Its id")->required();
+  command = Add(*query, "cancel", "Stop one that runs", code,
+                [&] { return internal::CancelQuery(global, query_id); });
+  command->add_option("id", query_id, "Its id")->required();
 
   internal::SendArguments send;
   command = Add(app, "send", "Send events: NDJSON, or one JSON array", code,

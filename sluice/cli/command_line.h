@@ -15,6 +15,9 @@ enum Exit : int {
   kTryAgain = 75,
   kNotAllowed = 77,
   kConfiguration = 78,
+  kTimeout = 124,  ///< `--timeout`, or a limit of the server's, was reached.
+  kInterrupted = 130,
+  kTerminated = 143,
 };
 
 /// Runs one command; data goes to standard output, all else to standard error.

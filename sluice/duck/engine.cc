@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/duck/internal/diagnosis.h"
 #include "sluice/duck/internal/relations.h"
 #include "sluice/duck/internal/statement.h"
 #include "sluice/duck/internal/watchdog.h"
@@ -70,26 +71,44 @@ class DuckEngine final : public Engine {
   }
 
   Status Query(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
-               const QueryLimits& limits, std::stop_token stop,
-               const Parameters& parameters) override {
-    return Guarded<Status>([&]() -> Status {
+               const QueryLimits& limits, std::stop_token stop, const Parameters& parameters,
+               Diagnosis* diagnosis) override {
+    Diagnosis found;
+    Status status = Guarded<Status>([&]() -> Status {
       SLUICE_ASSIGN_OR_RETURN(const auto database, Database());
       duckdb::Connection connection(*database);
       const auto named = duckdb::make_shared_ptr<QueryRelations>(relations);
       connection.context->registered_state->Insert(QueryRelations::kKey, named);
-      Watchdog::Watch watch(watchdog_, limits.time_max, [&connection] { connection.Interrupt(); });
+      Watchdog::Watch watch(*watchdog_, limits.time_max, [&connection] { connection.Interrupt(); });
       const std::stop_callback on_stop(stop, [&watch] { watch.Expire(); });
 
-      Status status =
-          Guarded<Status>([&] { return Run(connection, sql, parameters, sink, limits, watch); });
-      if (status.ok()) return status;
-      if (named->error()) return *named->error();
+      Status ended = Guarded<Status>([&]() -> Status {
+        try {
+          return Run(connection, sql, parameters, sink, limits, watch, found);
+        } catch (const std::exception& e) {
+          const duckdb::ErrorData error(e);
+          found = internal::Diagnose(error, sql);
+          return internal::FromDuck(error);
+        }
+      });
+      if (ended.ok()) return ended;
+      if (named->error()) {
+        found = Diagnosis();
+        return *named->error();
+      }
       if (watch.expired()) {
+        found = {.id = stop.stop_requested() ? "SL2205" : "SL2201", .hint = {}};
         if (stop.stop_requested()) return Unavailable("the query was stopped");
         return Unavailable("the query took longer than {} ms", limits.time_max.count());
       }
-      return status;
+      // What DuckDB says of it speaks of a catalog that is none of ours.
+      if (found.id == "SL2101" && !named->missing().empty()) {
+        return Invalid("there is no table {}", named->missing());
+      }
+      return ended;
     });
+    if (!status.ok() && diagnosis != nullptr) *diagnosis = std::move(found);
+    return status;
   }
 
   std::string Version() const override { return duckdb::DuckDB::LibraryVersion(); }
@@ -100,6 +119,7 @@ class DuckEngine final : public Engine {
   Result<std::shared_ptr<duckdb::DuckDB>> Database() {
     const std::lock_guard lock(mutex_);
     if (duckdb::ValidChecker::IsInvalidated(*database_->instance)) {
+      if (options_.confine) return Internal("duckdb has given up after an earlier error");
       SLUICE_RETURN_IF_ERROR(OpenDatabase(), "open duckdb again");
     }
     return database_;
@@ -112,9 +132,15 @@ class DuckEngine final : public Engine {
                          kHeaderVersion);
     }
     duckdb::DBConfig config;
-    config.SetOptionByName("threads", duckdb::Value::BIGINT(std::max(1, options_.threads)));
+    const auto threads = duckdb::Value::BIGINT(std::max(1, options_.threads));
+    // One to begin with is the caller's own: others would start before they are confined.
+    config.SetOptionByName("threads", options_.confine ? duckdb::Value::BIGINT(1) : threads);
     config.SetOptionByName("memory_limit", fmt::format("{}B", options_.memory_bytes_max));
     config.SetOptionByName("temp_directory", options_.temporary_folder);
+    if (options_.temporary_bytes_max > 0) {
+      config.SetOptionByName("max_temp_directory_size",
+                             fmt::format("{}B", options_.temporary_bytes_max));
+    }
     config.SetOptionByName("autoinstall_known_extensions", false);
     config.SetOptionByName("autoload_known_extensions", false);
     config.SetOptionByName("allow_community_extensions", false);
@@ -132,28 +158,45 @@ class DuckEngine final : public Engine {
           fmt::format("SET GLOBAL allowed_directories = [{}]", Quote(options_.files_folder)));
     }
     settings.push_back("SET GLOBAL enable_external_access = false");
+    if (options_.confine) {
+      SLUICE_RETURN_IF_ERROR(options_.confine(), "confine");
+      settings.push_back(fmt::format("SET GLOBAL threads = {}", threads.ToString()));
+    }
     settings.push_back("SET GLOBAL lock_configuration = true");
     for (const std::string& setting : settings) {
       const auto result = connection.Query(setting);
       if (result->HasError()) return internal::FromDuck(result->GetErrorObject());
     }
     database_ = std::move(database);
+    if (watchdog_ == nullptr) watchdog_ = std::make_unique<Watchdog>();
     return {};
   }
 
   static Status Run(duckdb::Connection& connection, std::string_view sql,
                     const Parameters& parameters, ResultSink& sink, const QueryLimits& limits,
-                    const Watchdog::Watch& watch) {
-    SLUICE_ASSIGN_OR_RETURN(auto statement, internal::ParseStatement(*connection.context, sql));
+                    const Watchdog::Watch& watch, Diagnosis& diagnosis) {
+    const auto failed = [&](const duckdb::ErrorData& error) {
+      diagnosis = internal::Diagnose(error, sql);
+      return internal::FromDuck(error);
+    };
+    diagnosis.id = "SL2002";
+    auto parsed = internal::ParseStatement(*connection.context, sql);
+    if (!parsed.ok()) {
+      if (parsed.error().code() == ErrorCode::kDenied) diagnosis.id = "SL2003";
+      if (parsed.error().code() == ErrorCode::kUnsupported) diagnosis.id = "SL2209";
+      return std::move(parsed).error();
+    }
+    diagnosis.id = "";
+    auto statement = std::move(*parsed);
     duckdb::case_insensitive_map_t<duckdb::BoundParameterData> values;
     for (const auto& [name, value] : parameters) {
       values.emplace(name, duckdb::BoundParameterData(ToValue(value)));
     }
     auto pending = connection.PendingQuery(std::move(statement), values,
                                            duckdb::QueryResultOutputType::ALLOW_STREAMING);
-    if (pending->HasError()) return internal::FromDuck(pending->GetErrorObject());
+    if (pending->HasError()) return failed(pending->GetErrorObject());
     auto result = pending->Execute();
-    if (result->HasError()) return internal::FromDuck(result->GetErrorObject());
+    if (result->HasError()) return failed(result->GetErrorObject());
 
     // Owned by the stream, which the reader owns.
     auto* wrapper = new duckdb::ResultArrowArrayStreamWrapper(std::move(result), kResultRows);
@@ -164,11 +207,12 @@ class DuckEngine final : public Engine {
     while (true) {
       columnar::Batch batch;
       const arrow::Status read = reader->ReadNext(&batch);
-      if (wrapper->last_error.HasError()) return internal::FromDuck(wrapper->last_error);
+      if (wrapper->last_error.HasError()) return failed(wrapper->last_error);
       SLUICE_RETURN_IF_ERROR(columnar::FromArrow(read));
       if (batch == nullptr) return {};
       rows += batch->num_rows();
       if (rows > limits.rows_max) {
+        diagnosis.id = "SL2203";
         return Unavailable("the result has more than {} rows", limits.rows_max);
       }
       if (watch.expired()) return Unavailable("out of time");
@@ -177,7 +221,7 @@ class DuckEngine final : public Engine {
   }
 
   const EngineOptions options_;
-  Watchdog watchdog_;
+  std::unique_ptr<Watchdog> watchdog_;  // Made last, for its thread; then never changed.
   std::mutex mutex_;
   std::shared_ptr<duckdb::DuckDB> database_;  // Guarded by mutex_.
 };

@@ -32,6 +32,11 @@ struct Relation {
   /// Folders `column=value` in the path hold these columns (hive style), the files do not.
   std::vector<std::string> hive_columns;
   std::vector<std::string> files;  ///< Absolute paths, taken as they are: no patterns.
+  /// In place of `files`, for very many: a row a file, with its `path` (text), and, as far as they
+  /// are known, columns `min:NAME` and `max:NAME` with bounds of the file's values: bigint (whole
+  /// numbers, days, microseconds), double or text (by bytes). Files that cannot hold a row that a
+  /// query's conditions ask for are not opened; null bounds exclude nothing.
+  columnar::Batch indexed_files;
   std::vector<columnar::Batch> batches;
   int64_t file_rows = 0;  ///< About how many rows the files have, for planning; 0: not known.
 };
@@ -52,8 +57,21 @@ class ResultSink {
 struct EngineOptions {
   std::string temporary_folder;
   uint64_t memory_bytes_max = 1ull << 30;
+  uint64_t temporary_bytes_max =
+      0;  ///< Of what queries put into the folder; 0: as DuckDB sees fit.
   int threads = 2;
   std::string files_folder;  ///< Only files in here can be read.
+  /// Called once, when DuckDB is open and has no thread yet: to take away rights that only opening
+  /// needs. Such an engine is not opened again when DuckDB gives it up.
+  std::function<Status()> confine = {};
+};
+
+/// What else is known of a failed query.
+struct Diagnosis {
+  std::string id;    ///< `SL2104`, as in docs/reference/errors.md.
+  int line = 0;      ///< Where in the text, from 1; 0: not known.
+  int column = 0;    ///< In characters, from 1.
+  std::string hint;  ///< `did you mean "email"?`; may be empty.
 };
 
 /// Values of `$name` in the text, by name; std::monostate is null.
@@ -76,10 +94,10 @@ class Engine {
   /// Runs one SELECT (or VALUES, WITH, DESCRIBE, SHOW, EXPLAIN, SUMMARIZE). kInvalid: the text is
   /// no single such statement, does not bind, or fails on its data; with DuckDB's reason. kDenied:
   /// it would write or reach outside. kUnavailable: over a limit, or stopped. Errors of `relations`
-  /// and `sink` as they are.
+  /// and `sink` as they are. `diagnosis`, if given, is filled when it fails.
   virtual Status Query(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
                        const QueryLimits& limits = {}, std::stop_token stop = {},
-                       const Parameters& parameters = {}) = 0;
+                       const Parameters& parameters = {}, Diagnosis* diagnosis = nullptr) = 0;
 
   /// DuckDB's version, such as "v1.5.6"; checked at Open() against the headers compiled in.
   virtual std::string Version() const = 0;

@@ -239,11 +239,8 @@ TEST_F(EngineTest, BindsNamedParameters) {
 }
 
 TEST_F(EngineTest, SaysWhatIsWrong) {
-  EXPECT_EQ(Run("SELECT * FROM nowhere"), "table with name nowhere does not exist (invalid)");
-  EXPECT_EQ(
-      Run("SELECT * FROM silver.flights"),
-      "table with name \"silver.flights\" does not exist because schema \"silver\" does not exist "
-      "(invalid)");
+  EXPECT_EQ(Run("SELECT * FROM nowhere"), "there is no table nowhere (invalid)");
+  EXPECT_EQ(Run("SELECT * FROM silver.flights"), "there is no table silver.flights (invalid)");
   EXPECT_EQ(Run("SELECT x FROM airlines"),
             "referenced column \"x\" not found in FROM clause (invalid)");
   EXPECT_EQ(Run("SELEC 1"), "syntax error at or near \"SELEC\" (invalid)");

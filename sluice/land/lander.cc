@@ -75,6 +75,14 @@ Result<ReadView> Lander::View(std::string_view schema, std::string_view table) {
   return NotFound("there is no table {}", wanted);
 }
 
+Result<ReadView> Lander::ViewAt(std::string_view schema, std::string_view table, const AsOf& when) {
+  const std::string wanted = fmt::format("{}.{}", schema, table);
+  for (const auto& candidate : All()) {
+    if (candidate->Describe().table == wanted) return candidate->ViewAt(when);
+  }
+  return NotFound("there is no table {}", wanted);
+}
+
 Result<std::vector<std::string>> Lander::FilesSince(uint32_t partition, os::Timestamp since) const {
   const auto table = Find(partition);
   if (table == nullptr) return NotFound("there is no partition {}", partition);

@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "sluice/base/error.h"
@@ -52,7 +53,11 @@ struct ReadView {
   std::vector<std::string> files;  ///< Locations, hive style by event_date.
   std::vector<columnar::Batch> tail;
   int64_t tail_rows = 0;
+  std::shared_ptr<const lake::Snapshot> snapshot;  ///< Whose files these are, in its order.
 };
+
+/// A state of the past: a version of each table, or what it was at a time.
+using AsOf = std::variant<lake::Version, os::Timestamp>;
 
 struct TableStatus {
   std::string topic;
@@ -94,6 +99,10 @@ class Lander {
 
   /// kNotFound: no such table.
   Result<ReadView> View(std::string_view schema, std::string_view table);
+
+  /// The table as it was: what had landed by then, in the columns of then. kNotFound: no such
+  /// table, version or time; with what there is.
+  Result<ReadView> ViewAt(std::string_view schema, std::string_view table, const AsOf& when);
 
   /// Paths in the store of the partition's files made since then: what dedupe is rebuilt from.
   Result<std::vector<std::string>> FilesSince(uint32_t partition, os::Timestamp since) const;

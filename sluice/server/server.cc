@@ -12,7 +12,6 @@
 #include "sluice/base/trace.h"
 #include "sluice/base/worker_pool.h"
 #include "sluice/catalog/catalog.h"
-#include "sluice/duck/engine.h"
 #include "sluice/govern/tokens.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/os/clock.h"
@@ -23,6 +22,7 @@
 #include "sluice/server/project.h"
 #include "sluice/server/version.h"
 #include "sluice/store/local_store.h"
+#include "sluice/worker/pool.h"
 
 namespace sluice::server {
 namespace {
@@ -59,6 +59,7 @@ class RunningServer final : public Server {
   Status OpenKeys();
   Status RegisterSchemas();
   Status KeepSchema(const std::string& name, const std::string& text);
+  Status StartQueries(const std::string& tenant_folder);
   Status StartHttp();
   void RetireKeys(std::stop_token stop);
   bool DiskFull();
@@ -76,7 +77,7 @@ class RunningServer final : public Server {
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<land::Lander> lander_;
   std::unique_ptr<ingest::Ingest> ingest_;
-  std::unique_ptr<duck::Engine> engine_;
+  std::unique_ptr<worker::Pool> pool_;
   std::unique_ptr<sql::Database> database_;
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<api::Routes> routes_;
@@ -175,13 +176,7 @@ Status RunningServer::Start() {
   lander_->Start(
       [this](uint32_t partition, journal::Offset next) { journal_->Release(partition, next); });
 
-  duck::EngineOptions engine_options;
-  engine_options.files_folder = tables;
-  engine_options.temporary_folder = Absolute(data + "/temporary");
-  engine_options.memory_bytes_max = config_.query_memory_max;
-  SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(engine_options.temporary_folder));
-  SLUICE_ASSIGN_OR_RETURN(engine_, duck::Engine::Open(engine_options), "open the query engine");
-  database_ = std::make_unique<sql::Database>(*engine_, *lander_, clock_, metrics_);
+  SLUICE_RETURN_IF_ERROR(StartQueries(tables + "/" + land_options.tenant));
   metrics_.AddGauge("sluice_journal_bytes", "",
                     [this] { return static_cast<double>(journal_->BytesOnDisk()); });
   metrics_.AddGauge("sluice_pending_events", "", [this] {
@@ -211,6 +206,28 @@ void RunningServer::RetireKeys(std::stop_token stop) {
     }
     wake.wait_for(lock, stop, std::chrono::hours(1), [] { return false; });
   }
+}
+
+Status RunningServer::StartQueries(const std::string& tenant_folder) {
+  // Workers see this folder alone, so it must be there before the first of them.
+  SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(tenant_folder), "tables folder");
+  const worker::Tenant tenant{.name = "default", .files_folder = tenant_folder};
+  worker::PoolOptions options;
+  options.temporary_folder = Absolute(config_.DataPath() + "/temporary");
+  options.memory_bytes_max = config_.query_memory_max;
+  SLUICE_ASSIGN_OR_RETURN(pool_, worker::Pool::Start(options, tenant, metrics_),
+                          "start the query workers");
+  const os::Confined confined = pool_->confined();
+  trace::Info("query workers ready",
+              {{"landlock", confined.landlock}, {"seccomp", confined.seccomp}});
+  if (confined.landlock == 0 || !confined.seccomp) {
+    trace::Warning(
+        "this kernel cannot confine query workers wholly; what DuckDB itself refuses "
+        "still holds",
+        {{"landlock", confined.landlock}, {"seccomp", confined.seccomp}});
+  }
+  database_ = std::make_unique<sql::Database>(*pool_, tenant, *lander_, clock_, random_, metrics_);
+  return {};
 }
 
 Status RunningServer::StartHttp() {

@@ -1,33 +1,46 @@
 #pragma once
 /// \file
-/// SQL over tables and the rows not yet landed, and the forms of its answers.
+/// SQL over tables and the rows not yet landed.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 
 #include "sluice/base/error.h"
 #include "sluice/base/metrics.h"
-#include "sluice/duck/engine.h"
 #include "sluice/land/lander.h"
 #include "sluice/os/clock.h"
+#include "sluice/sql/query_log.h"
+#include "sluice/worker/pool.h"
+#include "sluice/worker/query.h"
 
 namespace sluice::sql {
 
-/// The form of an answer.
-enum class Format : uint8_t {
-  kJson,    ///< {"columns":[{"name","type"}],"rows":[[…]],"row_count":n,"complete":true}
-  kNdjson,  ///< One object a row; the last line is {"complete":true,"rows":n}.
-  kCsv,     ///< RFC 4180 with a header; ends without a record of its own.
-  kArrow,   ///< Arrow IPC stream.
-};
+namespace internal {
+class FileIndexes;
+}
+
+using Format = worker::Form;
 
 struct QueryResult {
   std::string content_type;
   std::string body;
   int64_t rows = 0;
+};
+
+using AsOf = land::AsOf;
+
+struct QueryRequest {
+  std::string sql;
+  Format format = Format::kJson;
+  duck::Parameters parameters = {};
+  worker::Limits limits = {};
+  std::optional<AsOf> as_of = {};  ///< Absent: now, the rows not landed included.
+  std::string id = {};             ///< As QueryLog::Begin().
 };
 
 /// Answers queries as of their beginning: a row acknowledged before is seen.
@@ -36,18 +49,35 @@ struct QueryResult {
 class Database {
  public:
   /// All references must outlive the object.
-  Database(duck::Engine& engine, land::Lander& lander, const os::Clock& clock, Metrics& metrics)
-      : engine_(engine), lander_(lander), clock_(clock), metrics_(metrics) {}
+  Database(worker::Pool& pool, worker::Tenant tenant, land::Lander& lander, const os::Clock& clock,
+           os::Random& random, Metrics& metrics);
+  ~Database();
 
-  /// Runs one SELECT. Errors are those of duck::Engine::Query().
-  Result<QueryResult> Query(std::string_view sql, Format format,
-                            const duck::QueryLimits& limits = {}, std::stop_token stop = {});
+  /// Runs one SELECT. `begun` is called with the query's id before anything else. Errors are those
+  /// of worker::Pool::Run(), and kConflict for an id that runs.
+  Result<worker::Outcome> Run(const QueryRequest& request, worker::BodySink& sink,
+                              std::stop_token stop = {}, duck::Diagnosis* diagnosis = nullptr,
+                              const std::function<void(const std::string& id)>& begun = nullptr);
+
+  /// Runs one SELECT and returns the whole answer.
+  Result<QueryResult> Query(std::string_view sql, Format format, const worker::Limits& limits = {},
+                            std::stop_token stop = {});
+
+  QueryLog& log() { return log_; }
+  const std::string& tenant() const { return tenant_.name; }
 
  private:
-  duck::Engine& engine_;
+  Result<std::optional<duck::Relation>> Find(const QueryRequest& request, const std::string& schema,
+                                             const std::string& name);
+  void SuggestTable(std::string_view missing, duck::Diagnosis& diagnosis) const;
+
+  worker::Pool& pool_;
+  const worker::Tenant tenant_;
   land::Lander& lander_;
   const os::Clock& clock_;
   Metrics& metrics_;
+  QueryLog log_;
+  const std::unique_ptr<internal::FileIndexes> indexes_;
 };
 
 }  // namespace sluice::sql

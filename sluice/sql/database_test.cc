@@ -12,6 +12,7 @@
 #include "sluice/land/table_schema.h"
 #include "sluice/os/disk.h"
 #include "sluice/store/local_store.h"
+#include "sluice/worker/process.h"
 
 namespace sluice::sql {
 namespace {
@@ -21,15 +22,15 @@ class DatabaseTest : public testing::Test {
   DatabaseTest() {
     std::string pattern = testing::TempDir() + "database_XXXXXX";
     folder_ = mkdtemp(pattern.data());
-    std::filesystem::create_directories(folder_ + "/tables");
+    std::filesystem::create_directories(folder_ + "/tables/default");
     store_.emplace(disk_, folder_ + "/tables");
-    auto engine = duck::Engine::Open(
-        {.temporary_folder = folder_ + "/temporary", .files_folder = folder_ + "/tables"});
-    EXPECT_TRUE(engine.ok()) << engine.error().ToString();
-    engine_ = std::move(*engine);
+    const worker::Tenant tenant{.name = "default", .files_folder = folder_ + "/tables/default"};
+    auto pool = worker::Pool::Start({.temporary_folder = folder_ + "/temporary"}, tenant, metrics_);
+    EXPECT_TRUE(pool.ok()) << pool.error().ToString();
+    pool_ = std::move(*pool);
     lander_ = std::make_unique<land::Lander>(land::LandOptions{}, *store_, clock_, random_,
                                              threads_, metrics_, "journal-1");
-    database_.emplace(*engine_, *lander_, clock_, metrics_);
+    database_.emplace(*pool_, tenant, *lander_, clock_, random_, metrics_);
     topic_.contract = std::make_shared<const event::Contract>(
         event::CompileCapnp({{"c.capnp", R"(@0x9a41c6de07b35f18;
 using Sl = import "sluice.capnp";
@@ -72,7 +73,7 @@ struct Click $Sl.event("clicks") { page @0 :Text; n @1 :Int64; data @2 :Data; }
   os::SystemThreads threads_;
   Metrics metrics_;
   std::optional<store::LocalStore> store_;
-  std::unique_ptr<duck::Engine> engine_;
+  std::unique_ptr<worker::Pool> pool_;
   std::unique_ptr<land::Lander> lander_;
   std::optional<Database> database_;
   catalog::Topic topic_;
@@ -152,7 +153,7 @@ TEST_F(DatabaseTest, ErrorsAreThoseOfTheEngineAndNothingCanBeWritten) {
   EXPECT_NE(Ask("select from where").find("(invalid)"), std::string::npos);
   EXPECT_EQ(database_->Query("copy (select 1) to 'x.csv'", Format::kCsv).error().code(),
             ErrorCode::kDenied);
-  duck::QueryLimits limits;
+  worker::Limits limits;
   limits.rows_max = 10;
   EXPECT_EQ(database_->Query("select * from range(100)", Format::kCsv, limits).error().code(),
             ErrorCode::kUnavailable);
@@ -167,5 +168,40 @@ TEST_F(DatabaseTest, AQueryThatCannotReadItsTableFailsInsteadOfShowingLess) {
   EXPECT_FALSE(database_->Query("select page from clicks", Format::kCsv).ok());
 }
 
+TEST_F(DatabaseTest, ThePastHasWhatHadLanded) {
+  Add("a", 1);
+  ASSERT_TRUE(lander_->LandAll().ok());
+  const lake::Version first = lander_->Tables().front().version;
+  Add("b", 2);
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Add("c", 3);
+  class Text final : public worker::BodySink {
+   public:
+    Status Write(std::string_view bytes, std::optional<int64_t>, os::Monotonic) override {
+      text += bytes;
+      return {};
+    }
+    std::string text;
+  };
+  const auto ask = [&](lake::Version version) {
+    Text text;
+    const auto outcome = database_->Run(
+        {.sql = "select max(n) as n from clicks", .format = Format::kCsv, .as_of = AsOf(version)},
+        text);
+    return outcome.ok() ? text.text : outcome.error().ToString();
+  };
+  EXPECT_EQ(ask(first), "n\r\n1\r\n");
+  EXPECT_EQ(ask(first + 1), "n\r\n2\r\n");
+  EXPECT_EQ(ask(first), "n\r\n1\r\n");
+  EXPECT_TRUE(ask(first + 2).ends_with("(not found)")) << ask(first + 2);
+  EXPECT_EQ(database_->log().List("default").front().code, "SL2301");
+}
+
 }  // namespace
 }  // namespace sluice::sql
+
+int main(int argc, char** argv) {
+  if (sluice::worker::IsWorker(argc, argv)) return sluice::worker::RunWorker();
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

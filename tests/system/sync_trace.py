@@ -8,10 +8,11 @@ import re
 from dataclasses import dataclass, replace
 
 TRACED = ("openat,close,write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,"
-          "accept,accept4,read,readv,recvfrom,recvmsg,sendto,sendmsg")
+          "accept,accept4,read,readv,recvfrom,recvmsg,sendto,sendmsg,execve,clone,clone3,vfork")
 LINE = re.compile(r"^(\d+) +(.*)$")
 CALL = re.compile(r"^(\w+)\((.*)$", re.S)
 RESUMED = re.compile(r"^<\.\.\. (\w+) resumed>(.*)$", re.S)
+STARTED = re.compile(r"^(?:(?:clone3?|vfork)\(|<\.\.\. (?:clone3?|vfork) resumed>).* = (\d+)$")
 RESULT = re.compile(r"^(.*)\) += (-?\d+|\?)(.*)$", re.S)
 BYTES = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
@@ -33,12 +34,34 @@ class Call:
         return b"".join(bytes.fromhex(text.replace("\\x", "")) for text in BYTES.findall(self.arguments))
 
 
+def others(lines):
+    """The threads of programs that the server starts: their descriptors have nothing to do with its own."""
+    started, found, first = {}, set(), None
+    for line in lines:
+        if not (match := LINE.match(line)):
+            continue
+        thread, text = match.groups()
+        first = first or thread
+        if text.startswith("execve(") and thread != first:
+            found.add(thread)
+        elif begun := STARTED.match(text):
+            started.setdefault(thread, []).append(begun.group(1))
+    waiting = list(found)
+    while waiting:
+        for thread in started.get(waiting.pop(), ()):
+            found.add(thread)
+            waiting.append(thread)
+    return found
+
+
 def parse(lines):
-    """The finished calls, in the order in which they ended."""
+    """The finished calls of the server, in the order in which they ended."""
+    lines = list(lines)
+    foreign = others(lines)
     calls, open_calls = [], {}
     for number, line in enumerate(lines):
         match = LINE.match(line)
-        if not match:
+        if not match or match.group(1) in foreign:
             continue
         thread, text = match.groups()
         if resumed := RESUMED.match(text):

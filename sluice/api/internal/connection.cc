@@ -1,5 +1,7 @@
 #include "sluice/api/internal/connection.h"
 
+#include <fmt/format.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/write.hpp>
@@ -8,6 +10,7 @@
 #include <atomic>
 #include <utility>
 
+#include "sluice/api/body_stream.h"
 #include "sluice/api/problem.h"
 
 namespace sluice::api::internal {
@@ -20,6 +23,7 @@ constexpr size_t kReadBytes = 16u << 10;
 constexpr size_t kBodyStepBytes = 256u << 10;
 constexpr size_t kPaddingBytes = 64;
 constexpr std::chrono::milliseconds kLingerTime{2'000};
+constexpr size_t kWatchedBytesMax = 64u << 10;  // Of requests that wait behind a watched one.
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The one answer that a handler owes. If it forgets, the client still gets one.
@@ -31,12 +35,29 @@ class Pending {
   Pending(const Pending&) = delete;
   Pending& operator=(const Pending&) = delete;
 
+  std::stop_token Watch() {
+    auto gone = std::make_shared<std::stop_source>();
+    const std::stop_token token = gone->get_token();
+    const auto shared = shared_.lock();
+    const auto connection = connection_.lock();
+    if (!shared || !connection) {
+      gone->request_stop();
+    } else {
+      asio::dispatch(connection->executor(),
+                     [connection, gone = std::move(gone)] { connection->Watch(gone); });
+    }
+    return token;
+  }
+
   void Send(Response response) {
     if (sent_.exchange(true)) return;
     // In this order: the connection is released before what it lives on.
     const auto shared = shared_.lock();
     const auto connection = connection_.lock();
-    if (!shared || !connection) return;
+    if (!shared || !connection) {
+      if (response.stream) response.stream->Leave();
+      return;
+    }
     asio::dispatch(connection->executor(), [connection, response = std::move(response)]() mutable {
       connection->Answer(std::move(response));
     });
@@ -193,6 +214,7 @@ void Connection::OnRequest() {
   request_->body_storage = std::move(body_);
   request_->body = std::string_view(*request_->body_storage).substr(0, body_read_);
   const auto pending = std::make_shared<Pending>(shared_weak_, weak_from_this());
+  request_->watch_client = [pending] { return pending->Watch(); };
   // The last catch of a request: whatever a library below throws fails this one alone.
   try {
     shared_.handler(std::move(request_),
@@ -202,8 +224,41 @@ void Connection::OnRequest() {
   }
 }
 
+void Connection::Watch(std::shared_ptr<std::stop_source> gone) {
+  if (state_ == State::kClosed) {
+    gone->request_stop();
+  } else if (state_ == State::kHandling) {
+    gone_ = std::move(gone);
+    ReadWatching();
+  }
+}
+
+void Connection::ReadWatching() {
+  if (watching_ || end_ - begin_ >= kWatchedBytesMax) return;
+  if (end_ == in_.size()) {
+    in_.erase(0, begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    in_.resize(std::max(kReadBytes, end_ * 2));
+  }
+  watching_ = true;
+  socket_.async_read_some(asio::buffer(in_.data() + end_, in_.size() - end_),
+                          [self = shared_from_this()](ErrorCode error, size_t count) {
+                            self->watching_ = false;
+                            self->end_ += count;
+                            if (self->state_ == State::kClosed) return;
+                            // Answered meanwhile, and called off.
+                            if (self->gone_ == nullptr) return self->Next();
+                            if (error) return self->Close();
+                            self->ReadWatching();
+                          });
+}
+
 void Connection::Answer(Response response) {
-  if (state_ != State::kHandling) return;
+  if (state_ != State::kHandling) {
+    if (response.stream) response.stream->Leave();
+    return;
+  }
   Write(std::move(response), framing_.close || draining_ ? Then::kClose : Then::kKeepAlive);
 }
 
@@ -215,8 +270,12 @@ void Connection::Write(Response response, Then then) {
   state_ = State::kWriting;
   then_ = then;
   out_ = std::move(response);
-  out_head_ = FormatHead(out_, std::chrono::floor<std::chrono::seconds>(shared_.clock.Now()), then);
-  if (head_only_ || !MayHaveBody(out_.status)) out_.body.clear();
+  out_head_ = FormatHead(out_, std::chrono::floor<std::chrono::seconds>(shared_.clock.Now()), then,
+                         !framing_.old);
+  if (head_only_ || !MayHaveBody(out_.status)) {
+    out_.body.clear();
+    if (out_.stream) std::exchange(out_.stream, nullptr)->Leave();
+  }
   written_ = 0;
   WriteMore();
 }
@@ -232,12 +291,72 @@ void Connection::WriteMore() {
     if (error) return self->Close();
     self->written_ += count;
     if (self->written_ < self->out_head_.size() + self->out_.body.size()) return self->WriteMore();
-    self->OnWritten();
+    if (self->out_.stream == nullptr) return self->OnWritten();
+    // Called with bytes on any thread, also long after the connection is gone.
+    self->out_.stream->Attach([weak = self->weak_from_this(), shared_weak = self->shared_weak_] {
+      const auto shared = shared_weak.lock();
+      const auto connection = weak.lock();
+      if (!shared || !connection) return;
+      asio::post(connection->executor(), [connection] { connection->OnStreamBytes(); });
+    });
+    self->stream_ended_ = false;
+    self->WriteStream();
   });
+}
+
+void Connection::OnStreamBytes() {
+  if (state_ == State::kWriting && std::exchange(stream_idle_, false)) WriteStream();
+}
+
+void Connection::WriteStream() {
+  if (stream_ended_) return OnWritten();
+  std::string bytes;
+  const BodyStream::State ended = out_.stream->Take(bytes);
+  if (bytes.empty() && ended == BodyStream::State::kOpen) {
+    stream_idle_ = true;
+    ClearDeadline();  // It is not the client who is slow.
+    return;
+  }
+  if (ended == BodyStream::State::kCut || ended == BodyStream::State::kGone) return Close();
+  chunk_.clear();
+  if (framing_.old) {
+    chunk_ = std::move(bytes);
+  } else if (!bytes.empty()) {
+    chunk_ = fmt::format("{:x}\r\n", bytes.size());
+    chunk_.append(bytes).append("\r\n");
+  }
+  stream_ended_ = ended == BodyStream::State::kWhole;
+  if (stream_ended_ && !framing_.old) chunk_.append("0\r\n\r\n");
+  if (chunk_.empty()) return OnWritten();
+  written_ = 0;
+  WriteChunk();
+}
+
+void Connection::WriteChunk() {
+  SetDeadline(shared_.options.idle_time_max);
+  socket_.async_write_some(asio::buffer(chunk_) + written_,
+                           [self = shared_from_this()](ErrorCode error, size_t count) {
+                             if (self->state_ != State::kWriting) return;
+                             if (error) return self->Close();
+                             self->written_ += count;
+                             if (self->written_ < self->chunk_.size()) return self->WriteChunk();
+                             self->WriteStream();
+                           });
 }
 
 void Connection::OnWritten() {
   out_ = Response();
+  gone_ = nullptr;
+  // A read that is under way has the buffer: it is called off, and goes on when it has ended.
+  ErrorCode ignored;
+  if (watching_) {
+    socket_.cancel(ignored);
+  } else {
+    Next();
+  }
+}
+
+void Connection::Next() {
   if (then_ == Then::kClose || draining_) return Linger();
   scanner_.Reset();
   head_started_ = false;
@@ -268,6 +387,8 @@ void Connection::Close() {
   ErrorCode ignored;
   socket_.close(ignored);
   timer_.cancel();
+  if (out_.stream) out_.stream->Leave();
+  if (gone_) gone_->request_stop();
   const std::lock_guard lock(shared_.mutex);
   shared_.open.erase(shared_from_this());
   if (served_) --shared_.served;

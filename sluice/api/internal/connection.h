@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <unordered_set>
 
@@ -62,6 +63,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Abort();
   /// Answers the request that the handler has; ignored if the connection is gone.
   void Answer(Response response);
+  /// Looks from now on whether the client goes away before the answer is whole; if so, `gone`
+  /// stops.
+  void Watch(std::shared_ptr<std::stop_source> gone);
 
  private:
   using ErrorCode = boost::system::error_code;
@@ -77,7 +81,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Fail(const Fault& fault);
   void Write(Response response, Then then);
   void WriteMore();
+  void WriteStream();
+  void WriteChunk();
+  void OnStreamBytes();
   void OnWritten();
+  void Next();
+  void ReadWatching();
   void Linger();
   void Close();
 
@@ -117,6 +126,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Response out_;
   size_t written_ = 0;
   Then then_ = Then::kKeepAlive;
+  std::string chunk_;          // Of a stream, framed.
+  bool stream_idle_ = false;   // Nothing of the stream waits to be written.
+  bool stream_ended_ = false;  // `chunk_` has its end.
+
+  // While an answer is made, a read may be under way that only the end of the connection should
+  // meet.
+  std::shared_ptr<std::stop_source> gone_;
+  bool watching_ = false;
 
   // The timer is not moved at each change of the deadline: it looks at the deadline when it fires.
   boost::asio::basic_waitable_timer<std::chrono::steady_clock,

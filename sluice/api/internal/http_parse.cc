@@ -201,6 +201,7 @@ std::optional<Fault> ParseRequestHead(std::string_view head, Request& request, F
   if (old) {
     if (framing.chunked) return Bad("HTTP/1.0 has no transfer encoding");
     framing.close = true;
+    framing.old = true;
   }
   if (!framing.chunked && !framing.content_length &&
       (method == "POST" || method == "PUT" || method == "PATCH")) {

@@ -38,6 +38,7 @@ struct Framing {
   std::optional<uint64_t> content_length;
   bool chunked = false;
   bool close = false;  ///< The connection ends after this exchange.
+  bool old = false;    ///< HTTP/1.0: the other side knows no chunks.
   bool expects_continue = false;
 };
 

@@ -105,7 +105,8 @@ std::string_view ReasonPhrase(int status) {
   }
 }
 
-std::string FormatHead(const Response& response, std::chrono::sys_seconds now, Then then) {
+std::string FormatHead(const Response& response, std::chrono::sys_seconds now, Then then,
+                       bool chunked) {
   std::string out;
   out.reserve(256);
   fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nDate: ", response.status,
@@ -115,7 +116,12 @@ std::string FormatHead(const Response& response, std::chrono::sys_seconds now, T
   if (MayHaveBody(response.status)) {
     out.append("Content-Type: ");
     AppendText(out, response.content_type);
-    fmt::format_to(std::back_inserter(out), "\r\nContent-Length: {}\r\n", response.body.size());
+    if (response.stream == nullptr) {
+      fmt::format_to(std::back_inserter(out), "\r\nContent-Length: {}\r\n", response.body.size());
+    } else {
+      // A reader that knows no chunks sees the end of the connection as that of the body.
+      out.append(chunked ? "\r\nTransfer-Encoding: chunked\r\n" : "\r\n");
+    }
   }
   if (then == Then::kClose) out.append("Connection: close\r\n");
   for (const auto& [name, value] : response.headers) {

@@ -20,7 +20,9 @@ inline bool MayHaveBody(int status) { return status >= 200 && status != 204 && s
 enum class Then { kKeepAlive, kClose };
 
 /// Returns the status line and fields. A control character in a field of the handler's becomes a
-/// space, so that no value can start a field of its own.
-std::string FormatHead(const Response& response, std::chrono::sys_seconds now, Then then);
+/// space, so that no value can start a field of its own. `chunked`: how a stream is framed, if
+/// there is one; else it ends with the connection.
+std::string FormatHead(const Response& response, std::chrono::sys_seconds now, Then then,
+                       bool chunked = true);
 
 }  // namespace sluice::api::internal

@@ -1,56 +1,176 @@
 #include "sluice/api/internal/sql_routes.h"
 
-#include <simdjson.h>
+#include <fmt/format.h>
 
+#include <chrono>
+#include <utility>
+
+#include "sluice/api/body_stream.h"
 #include "sluice/api/internal/answer_text.h"
+#include "sluice/api/internal/sql_request.h"
 #include "sluice/api/problem.h"
+#include "sluice/base/json.h"
 
 namespace sluice::api::internal {
 
-void SqlRoutes::AddTo(Router& router) {
-  router.AddBlocking("POST", "/v1/sql", Access::kRead,
-                     [this](const Call& call) { return Query(call); });
+namespace {
+
+constexpr int kThreads = 16;  // They wait most of the time: for a worker, or for a reader.
+constexpr size_t kQueueMax = 48;
+constexpr size_t kHeldBytesMax = 64u << 10;
+
+/// Sends an answer: whole if it is short, else while it is made. Until the first bytes are sent an
+/// error still has a status of its own.
+class AnswerSink final : public worker::BodySink {
+ public:
+  AnswerSink(worker::Form form, Respond respond) : form_(form), respond_(std::move(respond)) {}
+
+  void SetId(const std::string& id) { id_ = id; }
+
+  Status Write(std::string_view bytes, std::optional<int64_t> rows,
+               os::Monotonic deadline) override {
+    rows_ = rows;
+    if (stream_) return stream_->Write(bytes, deadline);
+    held_.append(bytes);
+    if (held_.size() < kHeldBytesMax) return {};
+    stream_ = std::make_shared<BodyStream>();
+    Response response = MakeResponse();
+    response.stream = stream_;
+    respond_(std::move(response));
+    return stream_->Write(std::exchange(held_, {}), deadline);
+  }
+
+  void Finish() {
+    if (stream_) return stream_->Finish();
+    Response response = MakeResponse();
+    response.body = std::move(held_);
+    respond_(std::move(response));
+  }
+
+  void Fail(const Error& error, const duck::Diagnosis& diagnosis) {
+    if (stream_ == nullptr) {
+      Response response = QueryProblem(error, diagnosis);
+      response.headers.emplace_back("Sluice-Query-Id", id_);
+      return respond_(std::move(response));
+    }
+    // Where bytes end inside a row no record would be understood.
+    const std::string record =
+        rows_ ? worker::FailureRecord(form_, *rows_, error, diagnosis) : std::string();
+    if (record.empty() || !stream_->Write(record, os::Monotonic::min()).ok()) {
+      return stream_->Cut();
+    }
+    stream_->Finish();
+  }
+
+ private:
+  Response MakeResponse() const {
+    Response response;
+    response.content_type = worker::ContentType(form_);
+    response.headers.emplace_back("Sluice-Query-Id", id_);
+    return response;
+  }
+
+  static Response QueryProblem(const Error& error, const duck::Diagnosis& diagnosis) {
+    Response response = ErrorResponse(error);
+    if (diagnosis.id.empty()) return response;
+    if (diagnosis.id == "SL2202") response.status = 422;  // Again would end the same.
+    if (diagnosis.id == "SL2203" || diagnosis.id == "SL2204") response.status = 422;
+    if (diagnosis.id == "SL2201") response.status = 504;
+    if (diagnosis.id == "SL2207") response.status = 429;
+    if (diagnosis.id == "SL2301") response.status = 404;
+    std::erase_if(response.headers, [&](const auto& header) {
+      return header.first == "Retry-After" && response.status != 429 && response.status != 503;
+    });
+    std::string detail = error.message();
+    if (!diagnosis.hint.empty()) detail += "; " + diagnosis.hint;
+    response.body = Problem(response.status, diagnosis.id, detail).body;
+    if (const size_t end = response.body.rfind('}');
+        diagnosis.line > 0 && end != std::string::npos) {
+      response.body.insert(
+          end, fmt::format(",\"line\":{},\"column\":{}", diagnosis.line, diagnosis.column));
+    }
+    return response;
+  }
+
+  const worker::Form form_;
+  const Respond respond_;
+  std::string id_;
+  std::string held_;
+  std::optional<int64_t> rows_ = 0;
+  std::shared_ptr<BodyStream> stream_;
+};
+
+std::string StatusJson(const sql::QueryStatus& status) {
+  std::string out = "{";
+  AppendMember(out, "id", status.id);
+  out += ',';
+  AppendMember(out, "state", status.state);
+  out += fmt::format(
+      ",\"started_ms\":{},\"elapsed_ms\":{},\"rows\":{},\"bytes\":{},",
+      std::chrono::floor<std::chrono::milliseconds>(status.started).time_since_epoch().count(),
+      status.elapsed_ms, status.rows, status.bytes);
+  AppendMember(out, "code", status.code);
+  out += ',';
+  AppendMember(out, "sql", status.sql);
+  return out + "}";
 }
 
-Response SqlRoutes::Query(const Call& call) {
+}  // namespace
+
+SqlRoutes::SqlRoutes(sql::Database& database)
+    : database_(database), queries_(kThreads, kQueueMax) {}
+
+void SqlRoutes::AddTo(Router& router) {
+  router.Add("POST", "/v1/sql", Access::kRead, [this](const Call& call, const Respond& respond) {
+    if (!queries_.TryRun([this, call, respond] { Run(call, respond); })) {
+      respond(TryAgain(429, "SL2207", "too many queries wait; try again", 1));
+    }
+  });
+  router.AddBlocking("GET", "/v1/queries", Access::kAdmin,
+                     [this](const Call& call) { return List(call); });
+  // Ids cannot be guessed: who has one began the query, or may list them.
+  router.AddBlocking("GET", "/v1/queries/{id}", Access::kRead,
+                     [this](const Call& call) { return Show(call); });
+  router.AddBlocking("DELETE", "/v1/queries/{id}", Access::kRead,
+                     [this](const Call& call) { return Cancel(call); });
+}
+
+void SqlRoutes::Run(const Call& call, const Respond& respond) {
   // A query may name any table, so that a token for some topics is not enough.
   if (!call.principal.Allows(govern::Verb::kRead)) {
-    return Problem(403, "SL4031", "queries need a token with the scope read:*");
+    return respond(Problem(403, "SL4031", "queries need a token with the scope read:*"));
   }
-  const Request& request = *call.request;
-  std::string text;
-  if (MediaType(request.Header("content-type")) == "application/json") {
-    simdjson::dom::parser parser;
-    simdjson::dom::element root;
-    std::string_view query;
-    if (parser.parse(request.body.data(), request.body.size()).get(root) != simdjson::SUCCESS ||
-        (root["sql"].get(query) != simdjson::SUCCESS &&
-         root["query"].get(query) != simdjson::SUCCESS)) {
-      return Problem(400, "SL4002", "expected {\"sql\": \"SELECT ...\"}");
-    }
-    text = query;
-  } else {
-    text = request.body;
+  auto read = ReadSqlRequest(*call.request);
+  if (auto* const problem = std::get_if<Response>(&read)) return respond(std::move(*problem));
+  const auto& query = std::get<sql::QueryRequest>(read);
+  AnswerSink sink(query.format, respond);
+  duck::Diagnosis diagnosis;
+  const auto outcome = database_.Run(query, sink, call.request->watch_client(), &diagnosis,
+                                     [&sink](const std::string& id) { sink.SetId(id); });
+  if (outcome.ok()) return sink.Finish();
+  sink.Fail(outcome.error(), diagnosis);
+}
+
+Response SqlRoutes::List(const Call&) const {
+  std::string out = "{\"queries\":[";
+  bool first = true;
+  for (const sql::QueryStatus& status : database_.log().List(database_.tenant())) {
+    out += std::exchange(first, false) ? "\n" : ",\n";
+    out += StatusJson(status);
   }
-  sql::Format format = sql::Format::kJson;
-  const std::string accept = MediaType(request.Header("accept"));
-  if (accept == "application/x-ndjson") {
-    format = sql::Format::kNdjson;
-  } else if (accept == "text/csv") {
-    format = sql::Format::kCsv;
-  } else if (accept == "application/vnd.apache.arrow.stream") {
-    format = sql::Format::kArrow;
-  } else if (!accept.empty() && accept != "*/*" && accept != "application/json") {
-    return Problem(406, "SL4060",
-                   "the forms are application/json, application/x-ndjson, text/csv and "
-                   "application/vnd.apache.arrow.stream");
-  }
-  auto result = database_.Query(text, format);
-  if (!result.ok()) return ErrorResponse(result.error());
-  Response response;
-  response.content_type = result->content_type;
-  response.body = std::move(result->body);
-  return response;
+  return {.headers = {}, .body = out + "]}\n"};
+}
+
+Response SqlRoutes::Show(const Call& call) const {
+  const auto status = database_.log().Find(database_.tenant(), call.Segment("id"));
+  if (!status) return Problem(404, "SL4040", "there is no query of this id");
+  return {.headers = {}, .body = StatusJson(*status) + "\n"};
+}
+
+Response SqlRoutes::Cancel(const Call& call) {
+  const Status cancelled = database_.log().Cancel(database_.tenant(), call.Segment("id"));
+  if (!cancelled.ok()) return ErrorResponse(cancelled.error());
+  return {.headers = {}, .body = "{\"cancelled\":1}\n"};
 }
 
 }  // namespace sluice::api::internal

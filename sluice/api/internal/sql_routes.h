@@ -1,23 +1,33 @@
 #pragma once
 /// \file
-/// Queries: POST /v1/sql.
+/// Queries: POST /v1/sql, and what runs: /v1/queries.
+
+#include <memory>
 
 #include "sluice/api/router.h"
+#include "sluice/base/worker_pool.h"
 #include "sluice/sql/database.h"
 
 namespace sluice::api::internal {
 
+/// Answers are sent while they are made, through a bounded buffer; a client that goes away cancels
+/// its query.
+///
 /// Thread-safe; all references must outlive it.
 class SqlRoutes {
  public:
-  explicit SqlRoutes(sql::Database& database) : database_(database) {}
+  explicit SqlRoutes(sql::Database& database);
 
   void AddTo(Router& router);
 
  private:
-  Response Query(const Call& call);
+  void Run(const Call& call, const Respond& respond);
+  Response List(const Call& call) const;
+  Response Show(const Call& call) const;
+  Response Cancel(const Call& call);
 
   sql::Database& database_;
+  WorkerPool queries_;  // Apart from that of other routes, which a slow reader must not hold up.
 };
 
 }  // namespace sluice::api::internal

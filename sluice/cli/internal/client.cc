@@ -57,7 +57,7 @@ std::vector<Diagnostic> ReadDiagnostics(simdjson::dom::element problem) {
 
 Result<Client> Client::Connect(const Global& global) {
   api::ClientOptions options;
-  options.time_max = std::chrono::minutes(5);
+  options.time_max = std::chrono::minutes(11);  // A query may take ten.
   if (!global.address.empty()) {
     const size_t colon = global.address.rfind(':');
     const std::string port =
@@ -121,6 +121,19 @@ Result<api::Response> Client::Ask(std::string_view method, std::string_view targ
     default:
       return failed(answer->status < 500 ? ErrorCode::kInvalid : ErrorCode::kInternal, text);
   }
+}
+
+Result<api::Response> Client::Stream(std::string_view target,
+                                     const api::HttpClient::Fields& headers, std::string_view body,
+                                     const api::HttpClient::Sink& sink) {
+  api::HttpClient::Fields fields = headers;
+  if (!token_.empty()) fields.emplace_back("authorization", "Bearer " + token_);
+  auto answer = http_->Send("POST", target, fields, body, sink);
+  if (!answer.ok()) {
+    return Unavailable("no answer from {}: {}; is the server running (`sluice serve`)?", address_,
+                       answer.error().message());
+  }
+  return answer;
 }
 
 Result<std::string> ReadInput(const std::string& path) {

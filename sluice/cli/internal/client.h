@@ -22,6 +22,11 @@ class Client {
                             const api::HttpClient::Fields& headers = {},
                             std::string_view body = {});
 
+  /// Sends a POST, and hands the body of its answer on as it comes. Problem answers are returned as
+  /// they are.
+  Result<api::Response> Stream(std::string_view target, const api::HttpClient::Fields& headers,
+                               std::string_view body, const api::HttpClient::Sink& sink);
+
  private:
   Client(api::ClientOptions options, std::string address, std::string token)
       : http_(std::make_unique<api::HttpClient>(std::move(options))),

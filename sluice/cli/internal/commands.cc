@@ -24,10 +24,6 @@ namespace {
 
 constexpr uint64_t kProjectBytesMax = 1 << 20;
 
-void PrintBody(const api::Response& answer) {
-  std::fwrite(answer.body.data(), 1, answer.body.size(), stdout);
-}
-
 int64_t Number(simdjson::dom::element object, std::string_view name) {
   int64_t number = 0;
   return object[name].get(number) == simdjson::SUCCESS ? number : 0;
@@ -133,32 +129,6 @@ int Init(const Global&, const std::string& folder) {
   if (!made.ok()) return Fail(made.error());
   std::fprintf(stderr, "made %s and %s/schemas/user_event.capnp\nnext: sluice -C %s serve\n",
                project.c_str(), folder.c_str(), folder.c_str());
-  return kDone;
-}
-
-int Sql(const Global& global, const SqlArguments& arguments) {
-  std::string text = arguments.command;
-  if (text.empty()) {
-    auto input = ReadInput(arguments.file.empty() ? "-" : arguments.file);
-    if (!input.ok()) return Fail(input.error());
-    text = std::move(*input);
-  }
-  auto client = Client::Connect(global);
-  if (!client.ok()) return Fail(client.error());
-  std::string form = global.output;
-  if (form.empty()) form = isatty(STDOUT_FILENO) == 1 ? "table" : "csv";
-  std::string accept = "application/json";
-  if (form == "ndjson") accept = "application/x-ndjson";
-  if (form == "csv") accept = "text/csv";
-  if (form == "arrow") accept = "application/vnd.apache.arrow.stream";
-  auto answer =
-      client->Ask("POST", "/v1/sql", {{"content-type", "text/plain"}, {"accept", accept}}, text);
-  if (!answer.ok()) return Fail(answer.error());
-  if (form == "table") {
-    PrintTable(answer->body);
-  } else {
-    PrintBody(*answer);
-  }
   return kDone;
 }
 

@@ -34,8 +34,14 @@ int Demo(const Global& global, const DemoArguments& arguments);
 struct SqlArguments {
   std::string command;
   std::string file;
+  std::string as_of;
+  std::vector<std::string> parameters;  ///< `name=value`
+  double timeout_seconds = 0;           ///< 0: the server's limit.
 };
 int Sql(const Global& global, const SqlArguments& arguments);
+int ListQueries(const Global& global);
+int ShowQuery(const Global& global, const std::string& id);
+int CancelQuery(const Global& global, const std::string& id);
 
 struct SendArguments {
   std::string file;
@@ -116,6 +122,8 @@ void PrintDiagnostics(const Error& error, const std::string& format);
 /// Set by SIGINT and SIGTERM once CatchSignals() was called; 0 until then.
 int CaughtSignal();
 void CatchSignals();
+/// Makes CaughtSignal() 0 again: an interrupt has done what it should.
+void ForgetSignal();
 /// Blocks until a signal is caught or the time is over.
 void WaitForSignal(int64_t milliseconds);
 

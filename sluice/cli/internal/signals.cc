@@ -24,6 +24,8 @@ extern "C" void OnSignal(int signal) {
 
 int CaughtSignal() { return caught; }
 
+void ForgetSignal() { caught = 0; }
+
 void CatchSignals() {
   if (wake_pipe[0] < 0 && pipe(wake_pipe) != 0) return;
   struct sigaction action = {};

@@ -4,8 +4,11 @@
 
 #include "sluice/cli/command_line.h"
 #include "sluice/columnar/memory.h"
+#include "sluice/worker/process.h"
 
 int main(int argc, char** argv) {
+  // Before its memory is set up: a worker's is limited, and takes none in advance.
+  if (sluice::worker::IsWorker(argc, argv)) _exit(sluice::worker::RunWorker());
   sluice::columnar::UseProcessMemory();
   const int code = sluice::cli::RunCommandLine(argc, argv);
   // Everything has been stopped in order by now. Destructors of globals inside the linked libraries

@@ -13,12 +13,14 @@
 #include "duckdb/parser/statement/select_statement.hpp"
 #include "duckdb/parser/tableref/subqueryref.hpp"
 
+#include <arrow/record_batch.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 
 #include "sluice/duck/internal/batch_reader.h"
+#include "sluice/duck/internal/file_list.h"
 
 namespace sluice::duck::internal {
 
@@ -34,8 +36,10 @@ std::string RelationSql(const BoundRelation& bound, size_t slot) {
     columns += duckdb::KeywordHelper::WriteQuoted(name, '"');
   }
   const Relation& relation = bound.relation;
+  const bool has_files =
+      !relation.files.empty() || (relation.indexed_files && relation.indexed_files->num_rows() > 0);
   std::string sql;
-  if (!relation.files.empty()) {
+  if (has_files) {
     sql = fmt::format("SELECT {} FROM {}(['{}']{})", columns, kFilesFunction, slot,
                       relation.file_rows > 0
                           ? fmt::format(", explicit_cardinality = {}", relation.file_rows)
@@ -43,7 +47,7 @@ std::string RelationSql(const BoundRelation& bound, size_t slot) {
     if (!relation.batches.empty()) sql += " UNION ALL ";
   }
   // Without files and batches it is the latter that gives no rows of the right types.
-  if (relation.files.empty() || !relation.batches.empty()) {
+  if (!has_files || !relation.batches.empty()) {
     sql += fmt::format("SELECT {} FROM {}({})", columns, kBatchesFunction, slot);
   }
   return sql;
@@ -86,6 +90,11 @@ class RelationFileReader final : public duckdb::MultiFileReader {
       ClientContext& context, const duckdb::vector<duckdb::string>& paths,
       const duckdb::FileGlobInput&) override {
     bound_ = &QueryRelations::Of(context)->at(ParseSlot(paths.at(0)));
+    if (bound_->relation.indexed_files) {
+      auto list = IndexedFileList::Make(*bound_);
+      if (!list.ok()) throw duckdb::InvalidInputException(list.error().message());
+      return std::move(*list);
+    }
     duckdb::vector<duckdb::OpenFileInfo> files;
     for (const auto& file : bound_->relation.files) files.emplace_back(file);
     return duckdb::make_shared_ptr<duckdb::SimpleMultiFileList>(std::move(files));
@@ -181,7 +190,10 @@ std::optional<size_t> QueryRelations::Find(ClientContext& context, const std::st
     error_ = std::move(found).error();
     throw duckdb::InvalidInputException(error_->message());
   }
-  if (!*found) return std::nullopt;
+  if (!*found) {
+    missing_ = schema.empty() ? name : schema + "." + name;
+    return std::nullopt;
+  }
 
   BoundRelation bound;
   bound.relation = std::move(**found);

@@ -45,12 +45,15 @@ class QueryRelations final : public duckdb::ClientContextState {
 
   /// Why a lookup failed.
   const std::optional<Error>& error() const { return error_; }
+  /// The last name that no relation has, as `schema.name`; empty if there was none.
+  const std::string& missing() const { return missing_; }
 
  private:
   const RelationLookup& lookup_;
   std::map<std::pair<std::string, std::string>, std::optional<size_t>> slots_;
   std::deque<BoundRelation> relations_;  // Addresses stay.
   std::optional<Error> error_;
+  std::string missing_;
 };
 
 /// Makes `database` find relations through QueryRelations, and nothing else by the name of a table.

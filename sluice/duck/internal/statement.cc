@@ -1,6 +1,5 @@
 #include "sluice/duck/internal/statement.h"
 
-#include "duckdb/common/error_data.hpp"
 #include "duckdb/main/config.hpp"
 #include "duckdb/optimizer/optimizer_extension.hpp"
 #include "duckdb/parser/expression/function_expression.hpp"
@@ -43,6 +42,10 @@ constexpr std::array<std::string_view, 13> kCatalogFunctions = {
     "pragma_collations",  "show_tables",        "duckdb_extensions", "pragma_show",
     "duckdb_dependencies"};
 
+// Scalar functions that tell of the process, its settings and folders, or write to its log.
+constexpr std::array<std::string_view, 5> kDeniedFunctions = {
+    "current_setting", "getenv", "write_log", "enable_logging", "disable_logging"};
+
 bool Contains(const auto& names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
@@ -81,6 +84,16 @@ class Inspector {
   void Visit(duckdb::ParsedExpression& expression) {
     if (expression.GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY) {
       Visit(*expression.Cast<duckdb::SubqueryExpression>().subquery->node);
+    }
+    if (expression.GetExpressionClass() == duckdb::ExpressionClass::FUNCTION) {
+      const auto& function = expression.Cast<duckdb::FunctionExpression>();
+      const std::string name = duckdb::StringUtil::Lower(function.function_name);
+      const bool harmless =
+          name == "current_setting" && function.children.size() == 1 &&
+          duckdb::StringUtil::Lower(function.children[0]->ToString()) == "'timezone'";
+      if (Contains(kDeniedFunctions, name) && !harmless) {
+        Deny(fmt::format("function '{}'", name));
+      }
     }
     duckdb::ParsedExpressionIterator::EnumerateChildren(
         expression, [this](duckdb::ParsedExpression& child) { Visit(child); });
@@ -126,37 +139,6 @@ void CheckPlan(duckdb::OptimizerExtensionInput& input,
 }
 
 }  // namespace
-
-Error FromDuck(const duckdb::ErrorData& error) {
-  std::string message = error.RawMessage();
-  message = message.substr(0, message.find('\n'));
-  while (!message.empty() && (message.back() == '.' || message.back() == '!')) message.pop_back();
-  if (message.size() > 1 && message[0] >= 'A' && message[0] <= 'Z' &&
-      !(message[1] >= 'A' && message[1] <= 'Z')) {
-    message[0] = static_cast<char>(message[0] + 32);
-  }
-  ErrorCode code = ErrorCode::kInvalid;
-  switch (error.Type()) {
-    case duckdb::ExceptionType::PERMISSION:
-      code = ErrorCode::kDenied;
-      break;
-    case duckdb::ExceptionType::OUT_OF_MEMORY:
-    case duckdb::ExceptionType::IO:
-    case duckdb::ExceptionType::INTERRUPT:
-      code = ErrorCode::kUnavailable;
-      break;
-    case duckdb::ExceptionType::NOT_IMPLEMENTED:
-      code = ErrorCode::kUnsupported;
-      break;
-    case duckdb::ExceptionType::FATAL:
-    case duckdb::ExceptionType::INTERNAL:
-      code = ErrorCode::kInternal;
-      break;
-    default:
-      break;
-  }
-  return Error(code, std::move(message));
-}
 
 Result<duckdb::unique_ptr<duckdb::SQLStatement>> ParseStatement(duckdb::ClientContext& context,
                                                                 std::string_view sql) {

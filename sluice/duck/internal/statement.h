@@ -12,9 +12,6 @@
 
 namespace sluice::duck::internal {
 
-/// Turns DuckDB's error into ours: its first line, as our messages look.
-Error FromDuck(const duckdb::ErrorData& error);
-
 /// Parses one statement that only reads relations. kInvalid: it is not one. kDenied: it would do
 /// more.
 Result<duckdb::unique_ptr<duckdb::SQLStatement>> ParseStatement(duckdb::ClientContext& context,

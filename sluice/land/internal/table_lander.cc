@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sluice/base/trace.h"
+#include "sluice/lake/history.h"
 #include "sluice/land/table_schema.h"
 
 namespace sluice::land::internal {
@@ -18,6 +19,7 @@ constexpr int64_t kChunkRowsMin = 512;
 constexpr size_t kPendingFramesMax = 64;
 constexpr int64_t kAddedBytes = 40;  // Of the columns that a row gets on its way to the table.
 constexpr std::chrono::milliseconds kRefreshEvery{500};
+constexpr size_t kPastMax = 4;  // Snapshots of the past that are kept for the next query.
 constexpr std::string_view kAppPrefix = "sluice/";
 const std::string kKeysProperty = "sluice.keys";
 
@@ -319,10 +321,41 @@ Result<ReadView> TableLander::View() {
   ReadView view;
   view.schema = schema_;
   view.files = *locations_;
+  view.snapshot = snapshot_;
   for (const Chunk& chunk : chunks_) {
     view.tail.push_back(chunk.rows);
     view.tail_rows += chunk.rows->num_rows();
   }
+  return view;
+}
+
+Result<ReadView> TableLander::ViewAt(const AsOf& when) {
+  lake::Version version = 0;
+  if (const auto* const time = std::get_if<os::Timestamp>(&when)) {
+    const auto moment = std::chrono::floor<std::chrono::milliseconds>(*time).time_since_epoch();
+    SLUICE_ASSIGN_OR_RETURN(version, lake::VersionAt(table_, moment.count()), "table '{}'",
+                            topic_.table_path);
+  } else {
+    version = std::get<lake::Version>(when);
+  }
+  std::shared_ptr<const lake::Snapshot> snapshot;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known =
+        std::ranges::find_if(past_, [&](const auto& kept) { return kept->version() == version; });
+    if (known != past_.end()) snapshot = *known;
+  }
+  if (snapshot == nullptr) {
+    SLUICE_ASSIGN_OR_RETURN(snapshot, table_.LoadAt(version), "table '{}'", topic_.table_path);
+    SLUICE_RETURN_IF_ERROR(snapshot->CheckPlainFiles(), "table '{}'", topic_.table_path);
+    const std::lock_guard lock(mutex_);
+    past_.push_front(snapshot);
+    if (past_.size() > kPastMax) past_.pop_back();
+  }
+  ReadView view;
+  view.schema = snapshot->schema();
+  for (const lake::DataFile& file : snapshot->files()) view.files.push_back(table_.Location(file));
+  view.snapshot = std::move(snapshot);
   return view;
 }
 

@@ -35,6 +35,7 @@ class TableLander {
   void SetFirstKept(journal::Offset first);
   void Add(journal::Offset base, os::Timestamp received, const columnar::Batch& rows);
   Result<ReadView> View();
+  Result<ReadView> ViewAt(const AsOf& when);
   Status Adopt();
 
   std::vector<std::string> FilesSince(os::Timestamp since) const;
@@ -103,6 +104,7 @@ class TableLander {
   int64_t bytes_ = 0;  ///< Of pending frames and chunks.
   std::optional<os::Monotonic> oldest_;
   std::string stopped_;
+  std::deque<std::shared_ptr<const lake::Snapshot>> past_;  // That queries asked for, newest first.
 };
 
 }  // namespace sluice::land::internal

@@ -1,0 +1,151 @@
+#include "sluice/duck/internal/diagnosis.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
+
+namespace sluice::duck::internal {
+
+namespace {
+
+std::string Extra(const duckdb::ErrorData& error, const char* name) {
+  const auto found = error.ExtraInfo().find(name);
+  return found == error.ExtraInfo().end() ? std::string() : found->second;
+}
+
+std::string IdOf(const duckdb::ErrorData& error) {
+  const std::string subtype = Extra(error, "error_subtype");
+  const std::string type = Extra(error, "type");
+  switch (error.Type()) {
+    case duckdb::ExceptionType::PARSER:
+    case duckdb::ExceptionType::SYNTAX:
+      return "SL2001";
+    case duckdb::ExceptionType::PERMISSION:
+      return "SL2003";
+    case duckdb::ExceptionType::PARAMETER_NOT_RESOLVED:
+    case duckdb::ExceptionType::PARAMETER_NOT_ALLOWED:
+      return "SL2004";
+    case duckdb::ExceptionType::INVALID_INPUT:
+      return error.RawMessage().find("prepared statement") != std::string::npos ? "SL2004"
+                                                                                : "SL2110";
+    case duckdb::ExceptionType::CATALOG:
+      return type.find("Function") != std::string::npos ? "SL2105" : "SL2101";
+    case duckdb::ExceptionType::BINDER:
+      if (subtype == "COLUMN_NOT_FOUND") return "SL2104";
+      return subtype == "NO_MATCHING_FUNCTION" ? "SL2105" : "SL2106";
+    case duckdb::ExceptionType::OUT_OF_MEMORY:
+      return "SL2202";
+    case duckdb::ExceptionType::IO:
+      return "SL2208";
+    case duckdb::ExceptionType::INTERRUPT:
+      return "SL2205";
+    case duckdb::ExceptionType::NOT_IMPLEMENTED:
+      return "SL2209";
+    case duckdb::ExceptionType::FATAL:
+    case duckdb::ExceptionType::INTERNAL:
+      return "SL2999";
+    default:
+      return "SL2110";
+  }
+}
+
+/// Sets the place of a byte of `sql`.
+void Locate(std::string_view sql, size_t position, Diagnosis& diagnosis) {
+  const std::string_view before = sql.substr(0, position);
+  diagnosis.line = static_cast<int>(std::ranges::count(before, '\n')) + 1;
+  const size_t line_begin = before.rfind('\n') + 1;  // Without one it is 0.
+  // Bytes that continue a character of UTF-8 do not count.
+  diagnosis.column = static_cast<int>(std::ranges::count_if(
+                         before.substr(line_begin), [](char c) { return (c & 0xc0) != 0x80; })) +
+                     1;
+}
+
+/// Returns the byte of `sql` that a message points at: DuckDB tells it only as
+/// "LINE 2: ...part of the line...\n             ^".
+std::optional<size_t> FindPointedAt(std::string_view sql, std::string_view message) {
+  constexpr std::string_view kLine = "LINE ";
+  constexpr std::string_view kDots = "...";
+  const size_t found = message.rfind("\nLINE ");
+  if (found == message.npos) return std::nullopt;
+  message.remove_prefix(found + 1);
+  const size_t excerpt_begin = message.find(": ") + 2;
+  const size_t excerpt_end = message.find('\n');
+  const size_t caret = message.find('^', excerpt_end);
+  if (excerpt_begin < 2 || excerpt_end == message.npos || caret == message.npos) {
+    return std::nullopt;
+  }
+  int line = 0;
+  std::from_chars(message.data() + kLine.size(), message.data() + excerpt_begin, line);
+  std::string_view excerpt = message.substr(excerpt_begin, excerpt_end - excerpt_begin);
+  if (caret < excerpt_end + 1 + excerpt_begin) return std::nullopt;
+  size_t offset = caret - (excerpt_end + 1 + excerpt_begin);
+  if (excerpt.ends_with(kDots)) excerpt.remove_suffix(kDots.size());
+  if (excerpt.starts_with(kDots) && offset >= kDots.size()) {
+    excerpt.remove_prefix(kDots.size());
+    offset -= kDots.size();
+  }
+  size_t line_begin = 0;
+  for (; line > 1; --line) {
+    line_begin = sql.find('\n', line_begin) + 1;
+    if (line_begin == 0) return std::nullopt;
+  }
+  const size_t place = sql.find(excerpt, line_begin);
+  if (place == sql.npos || place + offset > sql.size()) return std::nullopt;
+  return place + offset;
+}
+
+}  // namespace
+
+Error FromDuck(const duckdb::ErrorData& error) {
+  std::string message = error.RawMessage();
+  message = message.substr(0, message.find('\n'));
+  while (!message.empty() && (message.back() == '.' || message.back() == '!')) message.pop_back();
+  if (message.size() > 1 && message[0] >= 'A' && message[0] <= 'Z' &&
+      !(message[1] >= 'A' && message[1] <= 'Z')) {
+    message[0] = static_cast<char>(message[0] + 32);
+  }
+  ErrorCode code = ErrorCode::kInvalid;
+  switch (error.Type()) {
+    case duckdb::ExceptionType::PERMISSION:
+      code = ErrorCode::kDenied;
+      break;
+    case duckdb::ExceptionType::OUT_OF_MEMORY:
+    case duckdb::ExceptionType::IO:
+    case duckdb::ExceptionType::INTERRUPT:
+      code = ErrorCode::kUnavailable;
+      break;
+    case duckdb::ExceptionType::NOT_IMPLEMENTED:
+      code = ErrorCode::kUnsupported;
+      break;
+    case duckdb::ExceptionType::FATAL:
+    case duckdb::ExceptionType::INTERNAL:
+      code = ErrorCode::kInternal;
+      break;
+    default:
+      break;
+  }
+  return Error(code, std::move(message));
+}
+
+Diagnosis Diagnose(const duckdb::ErrorData& error, std::string_view sql) {
+  Diagnosis diagnosis;
+  diagnosis.id = IdOf(error);
+  const std::string text = Extra(error, "position");
+  size_t position = 0;
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), position);
+  if (!text.empty() && bad == std::errc() && position <= sql.size()) {
+    Locate(sql, position, diagnosis);
+  } else if (const auto pointed_at = FindPointedAt(sql, error.RawMessage())) {
+    Locate(sql, *pointed_at, diagnosis);
+  }
+  // DuckDB looks for the likely ones itself, the best comes first; of tables it knows none.
+  const std::string candidates = Extra(error, "candidates");
+  if (diagnosis.id != "SL2101" && !candidates.empty() && candidates.size() < 200) {
+    const std::string first = candidates.substr(0, candidates.find(','));
+    diagnosis.hint = fmt::format("did you mean \"{}\"?", first);
+  }
+  return diagnosis;
+}
+
+}  // namespace sluice::duck::internal

@@ -1,0 +1,253 @@
+#include "sluice/sql/internal/file_index.h"
+
+#include <arrow/array/builder_binary.h>
+#include <arrow/array/builder_primitive.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sluice/columnar/arrow_bridge.h"
+
+namespace sluice::sql::internal {
+
+namespace {
+
+using columnar::FromArrow;
+
+constexpr size_t kKeptMax = 64;
+// Statistics of Delta have milliseconds: the largest value may lie that much behind.
+constexpr int64_t kTimeSlack = 999;
+
+std::optional<int64_t> Digits(std::string_view text, size_t at, size_t count) {
+  int64_t value = 0;
+  if (at + count > text.size()) return std::nullopt;
+  const auto [end, bad] = std::from_chars(text.data() + at, text.data() + at + count, value);
+  if (bad != std::errc() || end != text.data() + at + count) return std::nullopt;
+  return value;
+}
+
+/// `2026-01-05` → days since 1970.
+std::optional<int64_t> Days(std::string_view text) {
+  if (text.size() < 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
+  const auto year = Digits(text, 0, 4);
+  const auto month = Digits(text, 5, 2);
+  const auto day = Digits(text, 8, 2);
+  if (!year || !month || !day) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date).time_since_epoch().count();
+}
+
+/// `2026-01-05T10:00:00.123Z` → microseconds since 1970; nothing for other zones than UTC.
+std::optional<int64_t> Micros(std::string_view text) {
+  const auto days = Days(text.substr(0, 10));
+  if (!days || text.size() < 19 || (text[10] != 'T' && text[10] != ' ')) return std::nullopt;
+  const auto hours = Digits(text, 11, 2);
+  const auto minutes = Digits(text, 14, 2);
+  const auto seconds = Digits(text, 17, 2);
+  if (!hours || !minutes || !seconds) return std::nullopt;
+  int64_t micros = (((*days * 24 + *hours) * 60 + *minutes) * 60 + *seconds) * 1'000'000;
+  std::string_view rest = text.substr(19);
+  if (rest.starts_with('.')) {
+    rest.remove_prefix(1);
+    int64_t unit = 100'000;
+    for (; !rest.empty() && rest[0] >= '0' && rest[0] <= '9'; rest.remove_prefix(1), unit /= 10) {
+      micros += (rest[0] - '0') * unit;
+    }
+  }
+  if (!rest.empty() && rest != "Z" && rest != "+00:00") return std::nullopt;
+  return micros;
+}
+
+enum class Kind { kInteger, kDate, kTime, kReal, kText };
+
+std::optional<Kind> KindOf(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::INT8:
+    case arrow::Type::INT16:
+    case arrow::Type::INT32:
+    case arrow::Type::INT64:
+      return Kind::kInteger;
+    case arrow::Type::DATE32:
+      return Kind::kDate;
+    case arrow::Type::TIMESTAMP:
+      return Kind::kTime;
+    case arrow::Type::FLOAT:
+    case arrow::Type::DOUBLE:
+      return Kind::kReal;
+    case arrow::Type::STRING:
+      return Kind::kText;
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Bounds of one column, a value a file.
+class BoundColumn {
+ public:
+  BoundColumn(std::string name, Kind kind, bool partition)
+      : name_(std::move(name)), kind_(kind), partition_(partition) {}
+
+  arrow::Status Append(const lake::DataFile& file, const simdjson::dom::element* least,
+                       const simdjson::dom::element* most) {
+    if (partition_) {
+      const auto found = file.partition_values.find(name_);
+      const bool known = found != file.partition_values.end() && found->second;
+      ARROW_RETURN_NOT_OK(AppendText(known ? &*found->second : nullptr, low_, 0));
+      return AppendText(known ? &*found->second : nullptr, high_, 0);
+    }
+    ARROW_RETURN_NOT_OK(AppendElement(least, low_, 0));
+    return AppendElement(most, high_, kTimeSlack);
+  }
+
+  arrow::Status Finish(arrow::FieldVector& fields, arrow::ArrayVector& arrays) {
+    for (auto* side : {&low_, &high_}) {
+      std::shared_ptr<arrow::Array> array;
+      if (kind_ == Kind::kReal) {
+        ARROW_RETURN_NOT_OK(side->reals.Finish(&array));
+      } else if (kind_ == Kind::kText) {
+        ARROW_RETURN_NOT_OK(side->texts.Finish(&array));
+      } else {
+        ARROW_RETURN_NOT_OK(side->integers.Finish(&array));
+      }
+      fields.push_back(arrow::field((side == &low_ ? "min:" : "max:") + name_, array->type()));
+      arrays.push_back(std::move(array));
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  struct Side {
+    arrow::Int64Builder integers;
+    arrow::DoubleBuilder reals;
+    arrow::StringBuilder texts;
+  };
+
+  arrow::Status AppendNull(Side& side) {
+    if (kind_ == Kind::kReal) return side.reals.AppendNull();
+    if (kind_ == Kind::kText) return side.texts.AppendNull();
+    return side.integers.AppendNull();
+  }
+
+  arrow::Status AppendElement(const simdjson::dom::element* bounds, Side& side, int64_t slack) {
+    simdjson::dom::element value;
+    if (bounds == nullptr || bounds->at_key(name_).get(value) != simdjson::SUCCESS) {
+      return AppendNull(side);
+    }
+    int64_t integer = 0;
+    double real = 0;
+    std::string_view text;
+    switch (kind_) {
+      case Kind::kInteger:
+        return value.get(integer) == simdjson::SUCCESS ? side.integers.Append(integer)
+                                                       : AppendNull(side);
+      case Kind::kReal:
+        return value.get(real) == simdjson::SUCCESS ? side.reals.Append(real) : AppendNull(side);
+      default:
+        if (value.get(text) != simdjson::SUCCESS) return AppendNull(side);
+        const std::string copy(text);
+        return AppendText(&copy, side, slack);
+    }
+  }
+
+  arrow::Status AppendText(const std::string* text, Side& side, int64_t slack) {
+    if (text == nullptr) return AppendNull(side);
+    std::optional<int64_t> value;
+    switch (kind_) {
+      case Kind::kText:
+        return side.texts.Append(*text);
+      case Kind::kDate:
+        value = Days(*text);
+        break;
+      case Kind::kTime:
+        value = Micros(*text);
+        if (value) *value += slack;
+        break;
+      case Kind::kInteger:
+        value = Digits(*text, 0, text->size());
+        break;
+      case Kind::kReal:
+        break;
+    }
+    return value ? side.integers.Append(*value) : AppendNull(side);
+  }
+
+  const std::string name_;
+  const Kind kind_;
+  const bool partition_;
+  Side low_;
+  Side high_;
+};
+
+arrow::Result<columnar::Batch> Build(const lake::Snapshot& snapshot,
+                                     const std::vector<std::string>& locations,
+                                     const columnar::Schema& schema) {
+  const auto& partitions = snapshot.partition_columns();
+  std::vector<std::unique_ptr<BoundColumn>> columns;
+  for (const auto& field : schema->fields()) {
+    const auto kind = KindOf(*field->type());
+    const bool partition =
+        std::find(partitions.begin(), partitions.end(), field->name()) != partitions.end();
+    if (kind) columns.push_back(std::make_unique<BoundColumn>(field->name(), *kind, partition));
+  }
+  arrow::StringBuilder paths;
+  simdjson::dom::parser parser;
+  const auto& files = snapshot.files();
+  for (size_t i = 0; i < locations.size(); ++i) {
+    ARROW_RETURN_NOT_OK(paths.Append(locations[i]));
+    simdjson::dom::element stats;
+    simdjson::dom::element least;
+    simdjson::dom::element most;
+    const bool read =
+        !files[i].stats.empty() && parser.parse(files[i].stats).get(stats) == simdjson::SUCCESS;
+    const bool has_least = read && stats["minValues"].get(least) == simdjson::SUCCESS;
+    const bool has_most = read && stats["maxValues"].get(most) == simdjson::SUCCESS;
+    for (const auto& column : columns) {
+      ARROW_RETURN_NOT_OK(
+          column->Append(files[i], has_least ? &least : nullptr, has_most ? &most : nullptr));
+    }
+  }
+  arrow::FieldVector fields = {arrow::field("path", arrow::utf8())};
+  arrow::ArrayVector arrays(1);
+  ARROW_RETURN_NOT_OK(paths.Finish(&arrays[0]));
+  for (const auto& column : columns) ARROW_RETURN_NOT_OK(column->Finish(fields, arrays));
+  return arrow::RecordBatch::Make(arrow::schema(std::move(fields)),
+                                  static_cast<int64_t>(locations.size()), std::move(arrays));
+}
+
+}  // namespace
+
+Result<columnar::Batch> IndexFiles(const lake::Snapshot& snapshot,
+                                   const std::vector<std::string>& locations,
+                                   const columnar::Schema& schema) {
+  SLUICE_CHECK(locations.size() == snapshot.files().size());
+  return FromArrow(Build(snapshot, locations, schema));
+}
+
+Result<columnar::Batch> FileIndexes::Get(const std::shared_ptr<const lake::Snapshot>& snapshot,
+                                         const std::vector<std::string>& locations,
+                                         const columnar::Schema& schema) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(kept_, [](const Kept& kept) { return kept.snapshot.expired(); });
+    for (const Kept& kept : kept_) {
+      if (kept.snapshot.lock() == snapshot) return kept.index;
+    }
+  }
+  SLUICE_ASSIGN_OR_RETURN(columnar::Batch index, IndexFiles(*snapshot, locations, schema));
+  const std::lock_guard lock(mutex_);
+  if (kept_.size() >= kKeptMax) kept_.erase(kept_.begin());
+  kept_.push_back({.snapshot = snapshot, .index = index});
+  return index;
+}
+
+}  // namespace sluice::sql::internal

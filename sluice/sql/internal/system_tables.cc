@@ -1,0 +1,167 @@
+#include "sluice/sql/internal/system_tables.h"
+
+#include <arrow/array/builder_binary.h>
+#include <arrow/array/builder_primitive.h>
+#include <arrow/array/builder_time.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "sluice/columnar/arrow_bridge.h"
+
+namespace sluice::sql::internal {
+
+namespace {
+
+using columnar::FromArrow;
+
+using Value = std::variant<std::monostate, int64_t, std::string, os::Timestamp>;
+struct Column {
+  std::string_view name;
+  std::shared_ptr<arrow::DataType> type;
+};
+
+/// Rows of a table with the columns given.
+class Rows {
+ public:
+  explicit Rows(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  void Add(std::vector<Value> row) { rows_.push_back(std::move(row)); }
+
+  arrow::Result<columnar::Batch> Finish() const {
+    arrow::FieldVector fields;
+    arrow::ArrayVector arrays;
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      fields.push_back(arrow::field(std::string(columns_[i].name), columns_[i].type));
+      ARROW_ASSIGN_OR_RAISE(const auto builder, arrow::MakeBuilder(columns_[i].type));
+      for (const auto& row : rows_) ARROW_RETURN_NOT_OK(Append(*builder, row[i]));
+      ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), builder->Finish());
+    }
+    return arrow::RecordBatch::Make(arrow::schema(std::move(fields)),
+                                    static_cast<int64_t>(rows_.size()), std::move(arrays));
+  }
+
+ private:
+  static arrow::Status Append(arrow::ArrayBuilder& builder, const Value& value) {
+    if (const auto* number = std::get_if<int64_t>(&value)) {
+      return static_cast<arrow::Int64Builder&>(builder).Append(*number);
+    }
+    if (const auto* text = std::get_if<std::string>(&value)) {
+      return static_cast<arrow::StringBuilder&>(builder).Append(*text);
+    }
+    if (const auto* time = std::get_if<os::Timestamp>(&value)) {
+      return static_cast<arrow::TimestampBuilder&>(builder).Append(
+          time->time_since_epoch().count());
+    }
+    return builder.AppendNull();
+  }
+
+  const std::vector<Column> columns_;
+  std::vector<std::vector<Value>> rows_;
+};
+
+Value TextOrNull(const std::string& text) { return text.empty() ? Value() : Value(text); }
+
+Rows Topics(land::Lander& lander) {
+  Rows rows({{"topic", arrow::utf8()},
+             {"table_name", arrow::utf8()},
+             {"partition", arrow::int64()},
+             {"next_offset", arrow::int64()},
+             {"landed_offset", arrow::int64()},
+             {"pending", arrow::int64()}});
+  for (const land::TableStatus& table : lander.Tables()) {
+    rows.Add({table.topic, table.table, int64_t{table.partition}, table.end, table.landed,
+              table.end - table.landed - 1});
+  }
+  return rows;
+}
+
+Rows Tables(land::Lander& lander) {
+  Rows rows({{"table_name", arrow::utf8()},
+             {"topic", arrow::utf8()},
+             {"version", arrow::int64()},
+             {"files", arrow::int64()},
+             {"landed_rows", arrow::int64()},
+             {"pending_rows", arrow::int64()},
+             {"stopped", arrow::utf8()}});
+  for (const land::TableStatus& table : lander.Tables()) {
+    rows.Add({table.table, table.topic, table.version, table.files, table.landed_rows,
+              table.end - table.landed - 1, TextOrNull(table.stopped)});
+  }
+  return rows;
+}
+
+Result<Rows> Files(land::Lander& lander) {
+  Rows rows({{"table_name", arrow::utf8()},
+             {"version", arrow::int64()},
+             {"path", arrow::utf8()},
+             {"partition_values", arrow::utf8()},
+             {"rows", arrow::int64()},
+             {"bytes", arrow::int64()},
+             {"modified", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")}});
+  for (const land::TableStatus& table : lander.Tables()) {
+    const size_t dot = table.table.find('.');
+    auto view = lander.View(table.table.substr(0, dot), table.table.substr(dot + 1));
+    if (!view.ok()) return std::move(view).error();
+    for (const lake::DataFile& file : view->snapshot->files()) {
+      std::string partition;
+      for (const auto& [name, value] : file.partition_values) {
+        partition += fmt::format("{}{}={}", partition.empty() ? "" : "/", name, value.value_or(""));
+      }
+      rows.Add({table.table, view->snapshot->version(), file.path, partition,
+                file.rows ? Value(*file.rows) : Value(), file.size,
+                os::Timestamp(std::chrono::milliseconds(file.modified_ms))});
+    }
+  }
+  return rows;
+}
+
+Rows Queries(const QueryLog& log, std::string_view tenant) {
+  Rows rows({{"id", arrow::utf8()},
+             {"state", arrow::utf8()},
+             {"started", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")},
+             {"elapsed_ms", arrow::int64()},
+             {"rows", arrow::int64()},
+             {"bytes", arrow::int64()},
+             {"code", arrow::utf8()},
+             {"sql", arrow::utf8()}});
+  for (const QueryStatus& query : log.List(tenant)) {
+    rows.Add({query.id, query.state, query.started, query.elapsed_ms, query.rows, query.bytes,
+              TextOrNull(query.code), query.sql});
+  }
+  return rows;
+}
+
+}  // namespace
+
+const std::vector<std::string_view>& SystemTables() {
+  static const std::vector<std::string_view> names = {"topics", "tables", "files", "queries"};
+  return names;
+}
+
+Result<std::optional<duck::Relation>> FindSystemTable(std::string_view name, land::Lander& lander,
+                                                      const QueryLog& log,
+                                                      std::string_view tenant) {
+  std::optional<Rows> rows;
+  if (name == "topics") rows.emplace(Topics(lander));
+  if (name == "tables") rows.emplace(Tables(lander));
+  if (name == "queries") rows.emplace(Queries(log, tenant));
+  if (name == "files") {
+    SLUICE_ASSIGN_OR_RETURN(Rows files, Files(lander));
+    rows.emplace(std::move(files));
+  }
+  if (!rows) return std::optional<duck::Relation>();
+  SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, FromArrow(rows->Finish()));
+  duck::Relation relation;
+  relation.schema_name = "system";
+  relation.name = name;
+  relation.schema = batch->schema();
+  relation.batches = {batch};
+  return std::optional<duck::Relation>(std::move(relation));
+}
+
+}  // namespace sluice::sql::internal

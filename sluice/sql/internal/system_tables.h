@@ -1,0 +1,23 @@
+#pragma once
+/// \file
+/// Tables of the program about itself.
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "sluice/duck/engine.h"
+#include "sluice/land/lander.h"
+#include "sluice/sql/query_log.h"
+
+namespace sluice::sql::internal {
+
+/// Their names, in the schema `system`.
+const std::vector<std::string_view>& SystemTables();
+
+/// Returns the rows of `system.topics`, `tables`, `files` or `queries` as of now; nothing for other
+/// names.
+Result<std::optional<duck::Relation>> FindSystemTable(std::string_view name, land::Lander& lander,
+                                                      const QueryLog& log, std::string_view tenant);
+
+}  // namespace sluice::sql::internal

@@ -1,0 +1,61 @@
+#pragma once
+/// \file
+/// A query, its limits, and the bytes of its answer.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sluice/base/error.h"
+#include "sluice/duck/engine.h"
+#include "sluice/os/clock.h"
+
+namespace sluice::worker {
+
+/// The form of an answer. "Ends" says how a reader knows that it has all of it.
+enum class Form : uint8_t {
+  kJson,     ///< {"columns":[{"name","type"}],"rows":[[…]],"row_count":n,"complete":true}
+  kNdjson,   ///< One object a row; the last line is {"complete":true,"rows":n}.
+  kCsv,      ///< RFC 4180 with a header; ends without a record of its own.
+  kArrow,    ///< Arrow IPC stream; ends with its end-of-stream mark.
+  kParquet,  ///< One file, zstd; ends with its footer.
+};
+
+std::string_view ContentType(Form form);
+
+struct Limits {
+  std::chrono::milliseconds time_max{30'000};  ///< From the call to the last byte taken.
+  int64_t rows_max = 1'000'000;
+  uint64_t bytes_max = 256ull << 20;  ///< Of the answer.
+};
+
+struct Query {
+  std::string sql;
+  Form form = Form::kJson;
+  duck::Parameters parameters = {};
+  Limits limits = {};
+};
+
+struct Outcome {
+  int64_t rows = 0;
+  uint64_t bytes = 0;
+};
+
+/// Takes the bytes of an answer as they come.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  /// `rows` are those whose bytes end with or before these; nothing if these end inside a row. May
+  /// block until `deadline`. An error ends the query.
+  virtual Status Write(std::string_view bytes, std::optional<int64_t> rows,
+                       os::Monotonic deadline) = 0;
+};
+
+/// Returns what has to follow the bytes of `rows` whole rows when the query then fails, so that the
+/// reader learns why; empty for forms that can only be cut off.
+std::string FailureRecord(Form form, int64_t rows, const Error& error,
+                          const duck::Diagnosis& diagnosis);
+
+}  // namespace sluice::worker
