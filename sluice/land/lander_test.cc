@@ -5,6 +5,7 @@
 
 #include <future>
 #include <set>
+#include <thread>
 
 #include "sluice/columnar/parquet.h"
 #include "sluice/decode/json_decoder.h"
@@ -291,18 +292,21 @@ TEST_F(LanderTest, WaitingRowsOfAnOlderContractLandWithTheNewColumnNull) {
   EXPECT_NE((*Other().Load())->schema()->GetFieldByName("more"), nullptr);
 }
 
-TEST_F(LanderTest, ANewContractDuringALandingLosesNothing) {
+TEST_F(LanderTest, ANewContractDuringALandingWaitsForItAndLosesNothing) {
   Add({1, 2});
-  bool evolved = false;
+  std::thread evolving;
   store_.Observe([&](StoreCall call, std::string_view path) {
-    if (evolved || call != StoreCall::kPutIfAbsent || !path.ends_with(".json")) return;
-    evolved = true;
+    if (evolving.joinable() || call != StoreCall::kPutIfAbsent || !path.ends_with(".json")) return;
     topic_ = TopicOf(2);
-    MustOpen();
+    evolving = std::thread([&] {
+      MustOpen();
+      EXPECT_GE(Table().landed, 2) << "once a rule is answered for, nothing lands without it";
+    });
     Add({3});
   });
   ASSERT_TRUE(lander_->LandAll().ok());
-  EXPECT_TRUE(evolved);
+  ASSERT_TRUE(evolving.joinable());
+  evolving.join();
   EXPECT_EQ(Seen(), UpTo(3));
 }
 

@@ -333,10 +333,8 @@ void Run::DuringStoreCall(store::StoreCall call, std::string_view path) {
   } else if (roll < 8) {
     const std::string name = process_->threads().RunOne(engine_());
     if (!name.empty()) Note("step {} meanwhile", name);
-  } else if (roll < 9) {
+  } else {  // A new contract waits for the landing to end, so it cannot come here.
     View();
-  } else if (version_ < kVersionMax && Chance(3)) {
-    (void)Evolve(version_ + 1);
   }
   interleave_ = true;
 }

@@ -125,8 +125,8 @@ Status TableLander::Evolve(const catalog::Topic& topic) {
   // Rows of the old contract that wait are landed with the new columns null: they are matched by
   // name. What is being landed under the old one is waited for: once a stricter rule was
   // acknowledged nothing lands in clear.
-  const std::lock_guard landing(landing_);
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  landing_ended_.wait(lock, [this] { return landings_ == 0; });
   SLUICE_RETURN_IF_ERROR(Coalesce());
   const columnar::Schema schema = TableSchema(*topic.contract);
   SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.AddColumns(snapshot_, schema), "table '{}'",
@@ -371,7 +371,17 @@ std::vector<std::string> TableLander::FilesSince(os::Timestamp since) const {
 }
 
 Result<journal::Offset> TableLander::Land() {
-  const std::lock_guard landing(landing_);
+  {
+    const std::lock_guard lock(mutex_);
+    ++landings_;
+  }
+  auto landed = LandWaiting();
+  const std::lock_guard lock(mutex_);
+  if (--landings_ == 0) landing_ended_.notify_all();
+  return landed;
+}
+
+Result<journal::Offset> TableLander::LandWaiting() {
   std::vector<Batch> rows;
   std::shared_ptr<const lake::Snapshot> base;
   std::shared_ptr<const event::Contract> contract;

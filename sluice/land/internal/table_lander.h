@@ -3,6 +3,7 @@
 /// One table of the lander: its snapshot, its tail, and landing what lies between.
 
 #include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -72,6 +73,8 @@ class TableLander {
   /// Brings rows under the topic's rules where those are stricter than the rows'. The mutex must be
   /// held.
   Result<columnar::Batch> Reprotect(const columnar::Batch& rows);
+  /// Land(), which counts those under way. Several may run: the table says which of them commits.
+  Result<journal::Offset> LandWaiting();
   Status CheckOwnership(const lake::Snapshot& snapshot);
   /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced.
   void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added = 0);
@@ -86,8 +89,9 @@ class TableLander {
   const uint32_t partition_;
   std::atomic<int64_t>& tail_bytes_;
 
-  std::mutex landing_;        // Held by Land() and Evolve(), before mutex_.
   mutable std::mutex mutex_;  // Guards what follows.
+  int landings_ = 0;          // Under way, each with the contract that it began with.
+  std::condition_variable landing_ended_;
   catalog::Topic topic_;
   lake::DeltaTable table_;
   columnar::Schema schema_;
