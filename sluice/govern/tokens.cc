@@ -10,6 +10,8 @@
 #include <span>
 #include <utility>
 
+#include "sluice/base/hex.h"
+
 namespace sluice::govern {
 namespace {
 
@@ -20,22 +22,16 @@ constexpr size_t kTokensMax = 10'000;
 constexpr size_t kScopesMax = 64;
 constexpr std::chrono::milliseconds kReadEvery{500};
 
-std::string Hex(std::span<const unsigned char> bytes) {
-  std::string text;
-  for (const unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
-  return text;
-}
-
 std::string RandomHex(os::Random& random, size_t bytes) {
-  std::vector<unsigned char> buffer(bytes);
-  random.Fill(std::as_writable_bytes(std::span(buffer)));
-  return Hex(buffer);
+  std::vector<std::byte> buffer(bytes);
+  random.Fill(buffer);
+  return ToHex(buffer);
 }
 
 std::string HashOf(std::string_view secret) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(secret.data()), secret.size(), digest.data());
-  return Hex(digest);
+  return ToHex(std::as_bytes(std::span(digest)));
 }
 
 bool Same(std::string_view a, std::string_view b) {

@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-#include "sluice/privacy/internal/hex.h"
+#include "sluice/base/hex.h"
 #include "sluice/privacy/internal/hmac.h"
 #include "sluice/privacy/internal/subject_keys.h"
 
@@ -18,9 +18,7 @@ namespace {
 
 using internal::DeriveKey;
 using internal::Digest;
-using internal::FromHex;
 using internal::SubjectKeys;
-using internal::ToHex;
 
 constexpr std::string_view kFirstLine = "sluice keys 2";
 constexpr std::string_view kBoundFirstLine = "sluice key fingerprints 1";

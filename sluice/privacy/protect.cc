@@ -12,10 +12,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "sluice/base/hex.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/privacy/internal/base64url.h"
 #include "sluice/privacy/internal/generalise.h"
-#include "sluice/privacy/internal/hex.h"
 #include "sluice/privacy/internal/hmac.h"
 #include "sluice/privacy/internal/leaves.h"
 #include "sluice/privacy/internal/pseudonym.h"
@@ -229,7 +229,7 @@ Result<Array> Protector::Plan::Apply(const FieldPlan& plan, const arrow::Array& 
     case PrivacyAction::kHash:
       if (!plan.hmac) {
         return MapText(values, 64, [&](std::string_view value, std::string& out) {
-          out += internal::ToHex(internal::Sha256(Normalised(rule, value, scratch)));
+          out += ToHex(internal::Sha256(Normalised(rule, value, scratch)));
         });
       }
       return MapText(values, plan.prefix.size() + 43,

@@ -7,9 +7,9 @@
 #include <random>
 
 #include "sluice/base/base64.h"
+#include "sluice/base/hex.h"
 #include "sluice/os/random.h"
 #include "sluice/privacy/internal/base64url.h"
-#include "sluice/privacy/internal/hex.h"
 #include "sluice/privacy/internal/hmac.h"
 #include "sluice/privacy/internal/siv.h"
 #include "sluice/privacy/keyed_hash.h"

@@ -11,6 +11,7 @@
 #include "sluice/api/internal/answer_text.h"
 #include "sluice/api/problem.h"
 #include "sluice/base/base64.h"
+#include "sluice/base/hex.h"
 #include "sluice/event/contract.h"
 
 namespace sluice::api::internal {
@@ -23,12 +24,6 @@ std::string SqlText(std::string_view text) {
     quoted += c;
   }
   return quoted + "'";
-}
-
-std::string Hex(std::string_view bytes) {
-  std::string out;
-  for (const char c : bytes) out += fmt::format("{:02X}", static_cast<unsigned char>(c));
-  return out;
 }
 
 std::string Padded(std::string text) {
@@ -160,13 +155,14 @@ Result<std::vector<bool>> ErrorRoutes::FindLanded(const std::vector<OpenError>& 
     const os::Timestamp received{std::chrono::microseconds(errors[i].received_us)};
     if (!ingest_.IsBeyondHorizon(errors[i].topic, received)) continue;
     const std::string padded = Padded(errors[i].payload);
-    asked[errors[i].topic].emplace(Hex(ingest_.ReplayIdentity(SubmissionOf(errors[i], padded))), i);
+    asked[errors[i].topic].emplace(ToHex(ingest_.ReplayIdentity(SubmissionOf(errors[i], padded))),
+                                   i);
   }
   std::vector<bool> landed(errors.size());
   for (const auto& [topic, ids] : asked) {
-    std::string query =
-        fmt::format("select distinct hex(_id) as id from bronze.\"{}\" where hex(_id) in (",
-                    event::TableName(topic));
+    std::string query = fmt::format(
+        "select distinct lower(hex(_id)) as id from bronze.\"{}\" where lower(hex(_id)) in (",
+        event::TableName(topic));
     for (const auto& [id, index] : ids) query += fmt::format("'{}',", id);
     query.back() = ')';
     SLUICE_ASSIGN_OR_RETURN(const sql::QueryResult result,

@@ -20,6 +20,9 @@
 
 namespace sluice::ingest::internal {
 
+/// The `_id` of an event that has none.
+inline constexpr privacy::Hash128 kNoIdentity{};
+
 /// One version of a topic's contract at the door; the next version shares its dedupe.
 struct TopicState {
   struct Seen {

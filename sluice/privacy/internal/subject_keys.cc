@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "sluice/privacy/internal/hex.h"
+#include "sluice/base/hex.h"
 
 namespace sluice::privacy::internal {
 namespace {

@@ -1,6 +1,6 @@
-#include "sluice/privacy/internal/hex.h"
+#include "sluice/base/hex.h"
 
-namespace sluice::privacy::internal {
+namespace sluice {
 
 std::string ToHex(std::span<const std::byte> bytes) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
@@ -11,6 +11,10 @@ std::string ToHex(std::span<const std::byte> bytes) {
     text += kDigits[std::to_integer<size_t>(byte & std::byte{15})];
   }
   return text;
+}
+
+std::string ToHex(std::string_view bytes) {
+  return ToHex(std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
 bool FromHex(std::string_view text, std::span<std::byte> into) {
@@ -29,4 +33,4 @@ bool FromHex(std::string_view text, std::span<std::byte> into) {
   return true;
 }
 
-}  // namespace sluice::privacy::internal
+}  // namespace sluice

@@ -1,0 +1,124 @@
+// Ingest: tables, tail, dedupe and open errors brought to where journal and lake are.
+
+#include <arrow/api.h>
+
+#include <set>
+#include <utility>
+
+#include "sluice/columnar/parquet.h"
+#include "sluice/ingest/ingest.h"
+#include "sluice/ingest/internal/batch_mark.h"
+#include "sluice/ingest/internal/open_errors.h"
+#include "sluice/ingest/internal/topic_state.h"
+
+namespace sluice::ingest {
+namespace {
+
+using columnar::Batch;
+using internal::kNoIdentity;
+using internal::TopicState;
+
+}  // namespace
+
+Status Ingest::Recover() {
+  SLUICE_RETURN_IF_ERROR(catalog_.Put(ErrorsContract()).status());
+  std::unordered_map<uint32_t, std::shared_ptr<TopicState>> by_partition;
+  for (const catalog::Topic& topic : catalog_.All()) {
+    SLUICE_ASSIGN_OR_RETURN(const auto state, Attach(topic));
+    const bool errors = topic.contract->topic == catalog::kErrorsTopic;
+    SLUICE_RETURN_IF_ERROR(errors ? RestoreOpenErrors(*state) : RestoreFromLake(*state),
+                           "topic '{}'", topic.contract->topic);
+    by_partition[topic.partition] = state;
+  }
+
+  std::unordered_map<uint64_t, columnar::Schema> schemas;
+  std::set<uint32_t> begun;
+  const Status read = journal_.Read([&](const journal::Frame& frame) -> Status {
+    if (frame.kind == journal::FrameKind::kSchema) {
+      SLUICE_ASSIGN_OR_RETURN(schemas[frame.schema_id], columnar::DeserializeSchema(frame.payload));
+      return {};
+    }
+    const auto state = by_partition.find(frame.partition);
+    if (state == by_partition.end() && catalog_.WasRemoved(frame.partition)) {
+      journal_.Release(frame.partition, frame.base + frame.rows);
+      return {};
+    }
+    if (state == by_partition.end()) {
+      return Corrupt("the journal has rows of partition {}, which the catalog does not know",
+                     frame.partition);
+    }
+    const auto schema = schemas.find(frame.schema_id);
+    if (schema == schemas.end()) {
+      return Corrupt("a frame of partition {} names an unknown schema", frame.partition);
+    }
+    SLUICE_ASSIGN_OR_RETURN(const Batch rows,
+                            columnar::DeserializeBatch(schema->second, frame.payload));
+    if (begun.insert(frame.partition).second) lander_.SetFirstKept(frame.partition, frame.base);
+    lander_.Add(frame.partition, frame.base, frame.received, rows);
+    TopicState& topic = *state->second;
+    if (topic.contract().topic == catalog::kErrorsTopic) {
+      return open_errors_->Restore(rows, frame.base);
+    }
+    SLUICE_ASSIGN_OR_RETURN(auto contents,
+                            topic.protector->ContentHashes(rows, topic.content_columns));
+    if (topic.contract().identity.by_batch) internal::TakeMarks(rows, contents);
+    const auto ids = internal::StoredIds(rows);
+    const std::lock_guard lock(topic.seen->mutex);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] != kNoIdentity) topic.seen->dedupe.Restore(ids[i], contents[i], frame.received);
+    }
+    return {};
+  });
+  SLUICE_RETURN_IF_ERROR(read, "recover from the journal");
+  open_errors_->FinishRestore();
+  for (const auto& [partition, state] : by_partition) {
+    if (!schemas.contains(state->schema_id)) SLUICE_RETURN_IF_ERROR(JournalSchema(*state));
+  }
+  return {};
+}
+
+Status Ingest::RestoreFromLake(TopicState& state) {
+  const os::Timestamp since = clock_.Now() - state.seen->horizon;
+  std::vector<std::string> columns = state.content_columns;
+  columns.emplace_back("_id");
+  columns.emplace_back("_received_at");
+  if (state.contract().identity.by_batch) columns.emplace_back("_metadata");
+  SLUICE_ASSIGN_OR_RETURN(const auto files, lander_.FilesSince(state.topic.partition, since));
+  for (const std::string& path : files) {
+    SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(path));
+    SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns));
+    for (const Batch& batch : batches) {
+      if (batch->GetColumnByName("_id") == nullptr) break;  // Another writer's rows.
+      SLUICE_ASSIGN_OR_RETURN(auto contents,
+                              state.protector->ContentHashes(batch, state.content_columns));
+      if (state.contract().identity.by_batch) internal::TakeMarks(batch, contents);
+      const auto ids = internal::StoredIds(batch);
+      const auto received =
+          std::static_pointer_cast<arrow::TimestampArray>(batch->GetColumnByName("_received_at"));
+      const std::lock_guard lock(state.seen->mutex);
+      for (size_t i = 0; i < ids.size(); ++i) {
+        const auto row = static_cast<int64_t>(i);
+        if (ids[i] == kNoIdentity || received == nullptr || received->IsNull(row)) continue;
+        const os::Timestamp at{std::chrono::microseconds(received->Value(row))};
+        if (at >= since) state.seen->dedupe.Restore(ids[i], contents[i], at);
+      }
+    }
+  }
+  return {};
+}
+
+Status Ingest::RestoreOpenErrors(TopicState& state) {
+  const std::vector<std::string> columns = {"state", "error_offset", "code", "_id", "_offset"};
+  SLUICE_ASSIGN_OR_RETURN(const auto files,
+                          lander_.FilesSince(state.topic.partition, os::Timestamp()));
+  for (const std::string& path : files) {
+    SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(path));
+    SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns));
+    for (const Batch& batch : batches) {
+      SLUICE_RETURN_IF_ERROR(open_errors_->Restore(batch, -1));
+    }
+  }
+  return {};
+}
+
+}  // namespace sluice::ingest
