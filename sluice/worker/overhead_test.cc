@@ -124,5 +124,63 @@ TEST(OverheadTest, IsSmall) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(OverheadTest, OfVeryManyFilesIsSmall) {
+  const char* const value = std::getenv("SLUICE_LONG");
+  const bool exact = value != nullptr && std::string_view(value) == "1";
+  const int64_t files = exact ? 10'000 : 500;
+  std::string folder = testing::TempDir() + "files_XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  std::filesystem::create_directories(folder + "/tables");
+  const auto batch = Rows(0, 100);
+  const auto file = columnar::WriteParquet(batch->schema(), {batch});
+  ASSERT_TRUE(file.ok());
+  const std::string first = folder + "/tables/first.parquet";
+  std::ofstream(first, std::ios::binary) << file->bytes;  // NOLINT: a test, and quick to read
+  arrow::StringBuilder paths;
+  arrow::Int64Builder lows;
+  arrow::Int64Builder highs;
+  duck::Relation plain;
+  for (int64_t i = 0; i < files; ++i) {
+    plain.files.push_back(folder + "/tables/" + std::to_string(i) + ".parquet");
+    std::filesystem::create_hard_link(first, plain.files.back());
+    ASSERT_TRUE(paths.Append(plain.files.back()).ok() && lows.Append(i * 100).ok() &&
+                highs.Append(i * 100 + 99).ok());
+  }
+  plain.schema_name = "bronze";
+  plain.name = "t";
+  plain.schema = batch->schema();
+  duck::Relation indexed = plain;
+  indexed.files.clear();
+  indexed.indexed_files = arrow::RecordBatch::Make(
+      arrow::schema({arrow::field("path", arrow::utf8()), arrow::field("min:n", arrow::int64()),
+                     arrow::field("max:n", arrow::int64())}),
+      files, {*paths.Finish(), *lows.Finish(), *highs.Finish()});
+
+  Metrics metrics;
+  const Tenant tenant{.name = "a", .files_folder = folder + "/tables"};
+  const auto pool = Pool::Start({.temporary_folder = folder + "/temporary"}, tenant, metrics);
+  ASSERT_TRUE(pool.ok()) << pool.error().ToString();
+  const os::SystemClock clock;
+  for (const bool with_index : {true, false}) {
+    const duck::RelationLookup lookup = [&](const std::string&, const std::string&) {
+      return Result<std::optional<duck::Relation>>(with_index ? indexed : plain);
+    };
+    std::vector<double> samples;
+    for (int round = 0; round < (exact ? 20 : 3); ++round) {
+      const os::Monotonic start = clock.Steady();
+      Body body;
+      const auto outcome =
+          (*pool)->Run(tenant, {.sql = "select count(*) from bronze.t where n between 210 and 220"},
+                       lookup, body);
+      ASSERT_TRUE(outcome.ok()) << outcome.error().ToString();
+      samples.push_back(std::chrono::duration<double, std::milli>(clock.Steady() - start).count());
+    }
+    std::printf("one of %lld files, %s index: p50 %.1f p99 %.1f ms\n",
+                static_cast<long long>(files), with_index ? "with" : "without",
+                Percentile(samples, 0.5), Percentile(samples, 0.99));
+  }
+  std::filesystem::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace sluice::worker

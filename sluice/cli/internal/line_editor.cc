@@ -249,6 +249,14 @@ LineEditor::End LineEditor::Read(const std::string& prompt, std::string& line) {
         if (key == '\t') key = ' ';
         if (key >= 0 && key < 32) break;
         text_.insert(cursor_++, 1, key);
+        // The rest of a character of UTF-8, before it is shown.
+        for (int rest = (key & 0xe0) == 0xc0   ? 1
+                        : (key & 0xf0) == 0xe0 ? 2
+                        : (key & 0xf8) == 0xf0 ? 3
+                                               : 0;
+             rest > 0 && ReadKey(key); --rest) {
+          text_.insert(cursor_++, 1, key);
+        }
     }
   }
 }
