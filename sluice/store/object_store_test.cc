@@ -9,8 +9,10 @@
 #include "sluice/os/disk.h"
 #include "sluice/os/simulated_disk.h"
 #include "sluice/store/faulty_store.h"
+#include "sluice/store/internal/fake_s3.h"
 #include "sluice/store/local_store.h"
 #include "sluice/store/memory_store.h"
+#include "sluice/store/s3_store.h"
 
 namespace sluice::store {
 namespace {
@@ -50,7 +52,17 @@ class ObjectStoreTest : public testing::Test {
   Fixture fixture_;
 };
 
-using Fixtures = testing::Types<LocalFixture, MemoryFixture, FaultyFixture>;
+struct S3Fixture {
+  internal::FakeS3 server;
+  os::SimulatedRandom random{1};
+  S3Store store{{.bucket = "bucket",
+                 .endpoint = server.endpoint(),
+                 .access_key = "key",
+                 .secret_key = "secret"},
+                random};
+};
+
+using Fixtures = testing::Types<LocalFixture, MemoryFixture, FaultyFixture, S3Fixture>;
 TYPED_TEST_SUITE(ObjectStoreTest, Fixtures);
 
 TYPED_TEST(ObjectStoreTest, GivesBackWhatWasPut) {

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "sluice/store/local_store.h"
+#include "sluice/store/s3_store.h"
 
 namespace sluice::store {
 
@@ -28,8 +29,12 @@ Result<ObjectStore*> StoreSet::Local(const std::string& folder) {
   return store.get();
 }
 
-Result<ObjectStore*> StoreSet::Bucket(const std::string&) {
-  return Unsupported("addresses that begin with s3:");
+Result<ObjectStore*> StoreSet::Bucket(const std::string& name) {
+  SLUICE_ASSIGN_OR_RETURN(S3Options options, S3OptionsFromEnvironment(disk_, name));
+  const std::scoped_lock lock(mutex_);
+  auto& store = stores_["s3://" + name];
+  if (store == nullptr) store = std::make_unique<S3Store>(std::move(options), random_);
+  return store.get();
 }
 
 Result<Place> StoreSet::Folder(std::string_view address) {

@@ -10,6 +10,7 @@
 
 #include "sluice/base/error.h"
 #include "sluice/os/disk.h"
+#include "sluice/os/random.h"
 #include "sluice/store/object_store.h"
 
 namespace sluice::store {
@@ -25,8 +26,9 @@ struct Place {
 /// Thread-safe.
 class StoreSet {
  public:
-  /// `disk` must outlive the set.
-  explicit StoreSet(os::Disk& disk) : disk_(disk) {}
+  /// `disk` and `random` must outlive the set. Buckets take credentials and endpoint as
+  /// S3OptionsFromEnvironment() finds them.
+  StoreSet(os::Disk& disk, os::Random& random) : disk_(disk), random_(random) {}
 
   /// Returns a folder, as a store of its own: `/a/b`, `a/b`, `file:///a/b` or `s3://bucket/a`.
   /// kUnsupported: another scheme. kInvalid: no such address.
@@ -39,6 +41,7 @@ class StoreSet {
   Result<ObjectStore*> Bucket(const std::string& name);
 
   os::Disk& disk_;
+  os::Random& random_;
   std::mutex mutex_;  // Guards what follows.
   std::map<std::string, std::unique_ptr<ObjectStore>> stores_;
 };

@@ -24,7 +24,7 @@ struct Opened {
   os::SystemDisk disk;
   os::SystemClock clock;
   os::SystemRandom random;
-  store::StoreSet stores{disk};
+  store::StoreSet stores{disk, random};
   std::unique_ptr<lake::DeltaTable> table;
 };
 

@@ -1,0 +1,28 @@
+# The libraries that sluice/lake and what it stands on link; Dependencies.cmake has the rest.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CURL REQUIRED)
+
+# Fetched shared libraries lie in one folder, found at run time by the executable's own path entry.
+set(SLUICE_LIB ${SLUICE_DEPS}/lib)
+set(UNPACKED ${SLUICE_DEPS}/unpacked)
+set(CMAKE_BUILD_RPATH ${SLUICE_LIB})
+set(CMAKE_BUILD_WITH_INSTALL_RPATH OFF)
+function(fetched_library name file)
+  if(NOT EXISTS ${SLUICE_LIB}/${file})
+    message(FATAL_ERROR "${SLUICE_LIB}/${file} is missing; `./dev build` fetches it")
+  endif()
+  add_library(fetched::${name} SHARED IMPORTED GLOBAL)
+  set_target_properties(fetched::${name} PROPERTIES IMPORTED_LOCATION ${SLUICE_LIB}/${file})
+  target_include_directories(fetched::${name} SYSTEM INTERFACE ${ARGN})
+endfunction()
+fetched_library(arrow libarrow.so.2600 ${UNPACKED}/pyarrow/pyarrow/include)
+fetched_library(parquet libparquet.so.2600 ${UNPACKED}/pyarrow/pyarrow/include)
+fetched_library(arrow_compute libarrow_compute.so.2600 ${UNPACKED}/pyarrow/pyarrow/include)
+target_link_libraries(fetched::parquet INTERFACE fetched::arrow)
+target_link_libraries(fetched::arrow_compute INTERFACE fetched::arrow)
+
+add_library(simdjson STATIC ${UNPACKED}/pysimdjson/pysimdjson-7.0.2/simdjson/simdjson.cpp)
+target_include_directories(simdjson SYSTEM PUBLIC ${UNPACKED}/pysimdjson/pysimdjson-7.0.2/simdjson)
+target_compile_definitions(simdjson PUBLIC SIMDJSON_EXCEPTIONS=0)

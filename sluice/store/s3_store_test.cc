@@ -1,0 +1,171 @@
+#include "sluice/store/s3_store.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "sluice/store/internal/fake_s3.h"
+#include "sluice/store/internal/s3_text.h"
+
+namespace sluice::store {
+namespace {
+
+using internal::FakeS3;
+using internal::S3Fault;
+
+class S3StoreTest : public testing::Test {
+ protected:
+  static S3Options Options(const FakeS3& fake) {
+    return {.bucket = "bucket",
+            .endpoint = fake.endpoint(),
+            .access_key = "key",
+            .secret_key = "secret",
+            .time_max = std::chrono::milliseconds(5000),
+            .part_bytes = 1000};
+  }
+
+  FakeS3 fake_;
+  os::SimulatedRandom random_{1};
+  S3Store store_{Options(fake_), random_};
+};
+
+TEST_F(S3StoreTest, SendsAgainWhatMayBeSentAgain) {
+  ASSERT_TRUE(store_.Put("a", "one").ok());
+  for (const int status : {500, 503, 429, 0}) {
+    fake_.Add({.method = "GET", .status = status});
+    EXPECT_EQ(*store_.Get("a"), "one") << status;
+    fake_.Add({.method = "PUT", .when = S3Fault::When::kAfter, .status = status});
+    EXPECT_TRUE(store_.Put("a", "one").ok()) << status;
+    fake_.Add({.method = "DELETE", .status = status});
+    EXPECT_TRUE(store_.Delete("b").ok()) << status;
+  }
+  EXPECT_EQ(fake_.faults_left(), 0U);
+  for (int i = 0; i < 20; ++i) fake_.Add({.method = "GET"});
+  EXPECT_EQ(store_.Get("a").error().code(), ErrorCode::kUnavailable);
+}
+
+TEST_F(S3StoreTest, KnowsItsOwnConditionalPut) {
+  ASSERT_TRUE(store_.PutIfAbsent("probe", "").ok());
+  int name = 0;
+  for (const int status : {500, 503, 0}) {
+    for (const auto when : {S3Fault::When::kBefore, S3Fault::When::kAfter}) {
+      const std::string path = fmt::format("commit-{}", name++);
+      fake_.Add({.method = "PUT", .when = when, .status = status, .path_part = path});
+      EXPECT_TRUE(store_.PutIfAbsent(path, "ours").ok()) << path;
+      EXPECT_EQ(store_.PutIfAbsent(path, "ours").error().code(), ErrorCode::kConflict) << path;
+    }
+  }
+  EXPECT_EQ(fake_.faults_left(), 0U);
+}
+
+TEST_F(S3StoreTest, TellsBusyFromTaken) {
+  // 409: another conditional put is under way, and nothing is written.
+  fake_.Add({.method = "PUT", .status = 409, .path_part = "commit"});
+  fake_.Add({.method = "PUT", .status = 409, .path_part = "commit"});
+  EXPECT_TRUE(store_.PutIfAbsent("commit", "ours").ok());
+  EXPECT_EQ(*store_.Get("commit"), "ours");
+}
+
+TEST_F(S3StoreTest, LosesToAnotherWriterWhenItsOwnPutIsUnknown) {
+  S3Store other(Options(fake_), random_);
+  ASSERT_TRUE(store_.PutIfAbsent("probe", "").ok());
+  ASSERT_TRUE(other.PutIfAbsent("commit", "theirs").ok());
+  fake_.Add({.method = "PUT", .when = S3Fault::When::kBefore, .status = 0, .path_part = "commit"});
+  EXPECT_EQ(store_.PutIfAbsent("commit", "ours").error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(*store_.Get("commit"), "theirs");
+}
+
+TEST_F(S3StoreTest, RefusesAStoreThatIgnoresConditions) {
+  fake_.IgnoreConditions();
+  const Status put = store_.PutIfAbsent("commit", "ours");
+  EXPECT_EQ(put.error().code(), ErrorCode::kUnsupported) << put.error().ToString();
+  EXPECT_EQ(store_.Get("commit").error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(S3StoreTest, RefusesAStoreThatKnowsNoConditions) {
+  fake_.Add({.method = "PUT", .status = 501});
+  const Status put = store_.PutIfAbsent("commit", "ours");
+  EXPECT_EQ(put.error().code(), ErrorCode::kUnsupported) << put.error().ToString();
+  EXPECT_EQ(fake_.requests(), 1);
+}
+
+TEST_F(S3StoreTest, TakesNoMoreThanItAskedFor) {
+  S3Options options = Options(fake_);
+  options.object_bytes_max = 100;
+  options.list_max = 4;
+  S3Store store(options, random_);
+  ASSERT_TRUE(store.Put("long", std::string(101, 'x')).ok());
+  EXPECT_EQ(store.Get("long").error().code(), ErrorCode::kInvalid);
+  EXPECT_EQ(store.GetRange("long", 1, 100)->size(), 100U);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(store.Put(fmt::format("many/{}", i), "x").ok());
+  EXPECT_EQ(store.List("many/")->size(), 5U);  // One page is not cut.
+  for (int i = 5; i < 9; ++i) ASSERT_TRUE(store.Put(fmt::format("many/{}", i), "x").ok());
+  EXPECT_EQ(store.List("many/").error().code(), ErrorCode::kUnsupported);
+}
+
+TEST_F(S3StoreTest, SendsLargeObjectsInParts) {
+  std::string bytes;
+  for (int i = 0; i < 3500; ++i) bytes += static_cast<char>(i * 7);
+  fake_.Add({.method = "PUT"});
+  fake_.Add({.method = "POST"});
+  ASSERT_TRUE(store_.Put("large", bytes).ok());
+  EXPECT_EQ(*store_.Get("large"), bytes);
+  EXPECT_EQ(store_.GetRange("large", 990, 20)->size(), 20U);
+}
+
+TEST_F(S3StoreTest, SaysWhoMayNot) {
+  S3Options options = Options(fake_);
+  options.access_key = "stranger";
+  S3Store store(options, random_);
+  EXPECT_EQ(store.Get("a").error().code(), ErrorCode::kDenied);
+  EXPECT_EQ(store.Put("a", "x").error().code(), ErrorCode::kDenied);
+}
+
+TEST_F(S3StoreTest, LetsOneOfManyWritersWin) {
+  std::atomic<int> won = 0;
+  std::atomic<int> lost = 0;
+  const int versions = 20;
+  const auto write = [&](int writer) {
+    S3Store store(Options(fake_), random_);
+    for (int version = 0; version < versions; ++version) {
+      const Status put =
+          store.PutIfAbsent(fmt::format("log/{:04}", version), std::to_string(writer));
+      if (put.ok()) {
+        ++won;
+      } else if (put.error().code() == ErrorCode::kConflict) {
+        ++lost;
+      }
+    }
+  };
+  for (int i = 0; i < 10; ++i) {
+    fake_.Add({.method = "PUT", .when = S3Fault::When::kAfter, .status = 503, .path_part = "log"});
+  }
+  {
+    std::vector<std::jthread> writers;
+    for (int writer = 0; writer < 4; ++writer) writers.emplace_back(write, writer);
+  }
+  EXPECT_EQ(won, versions);
+  EXPECT_EQ(lost, 3 * versions);
+}
+
+TEST(S3TextTest, ReadsProfiles) {
+  const std::string file =
+      "# c\n[default]\naws_access_key_id = A\n[profile other]\nregion=eu-west-1\n[x]\nregion = y";
+  EXPECT_EQ(internal::ProfileValue(file, "default", "aws_access_key_id"), "A");
+  EXPECT_EQ(internal::ProfileValue(file, "other", "region"), "eu-west-1");
+  EXPECT_EQ(internal::ProfileValue(file, "x", "region"), "y");
+  EXPECT_EQ(internal::ProfileValue(file, "x", "aws_access_key_id"), "");
+}
+
+TEST(S3TextTest, RefusesListingsThatAreNone) {
+  std::vector<ObjectInfo> objects;
+  EXPECT_FALSE(internal::ParseListing("", objects).ok());
+  EXPECT_FALSE(internal::ParseListing("<ListBucketResult><Contents><Key>a", objects).ok());
+  EXPECT_FALSE(
+      internal::ParseListing("<ListBucketResult><IsTruncated>true</IsTruncated>", objects).ok());
+  EXPECT_EQ(internal::XmlText("<a>x &lt;&amp;&#34;</a>", "a"), "x <&\"");
+}
+
+}  // namespace
+}  // namespace sluice::store
