@@ -1,5 +1,7 @@
 #include "sluice/columnar/arrow_bridge.h"
 
+#include <arrow/compute/initialize.h>
+
 namespace sluice::columnar {
 
 namespace {
@@ -29,6 +31,11 @@ ErrorCode CodeOf(arrow::StatusCode code) {
 Status FromArrow(const arrow::Status& status) {
   if (status.ok()) return {};
   return Error(CodeOf(status.code()), status.message());
+}
+
+Status InitializeCompute() {
+  static const arrow::Status initialized = arrow::compute::Initialize();
+  return FromArrow(initialized);
 }
 
 }  // namespace sluice::columnar

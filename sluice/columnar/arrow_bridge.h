@@ -15,6 +15,10 @@ namespace sluice::columnar {
 /// kUnavailable.
 Status FromArrow(const arrow::Status& status);
 
+/// Makes Arrow's functions (casts, filters, comparisons) known. Cheap after the first time; needed
+/// before each call that may be the first.
+Status InitializeCompute();
+
 template <typename T>
 Result<T> FromArrow(arrow::Result<T> result) {
   if (!result.ok()) return FromArrow(result.status()).error();

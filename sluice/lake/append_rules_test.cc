@@ -179,6 +179,28 @@ TEST_F(AppendRulesTest, TracksRows) {
   EXPECT_EQ((*history)[1].timestamp_ms, 5001);
 }
 
+TEST_F(AppendRulesTest, HoldForTablesOfOurOwn) {
+  const auto created =
+      table_.Create(arrow::schema({a_}), {.properties = {{"delta.enableRowTracking", "true"},
+                                                         {"delta.enableInCommitTimestamps", "true"},
+                                                         {"delta.enableDeletionVectors", "true"},
+                                                         {"delta.enableChangeDataFeed", "true"},
+                                                         {"delta.constraints.small", "a < 10"}}});
+  ASSERT_TRUE(created.ok()) << created.error().ToString();
+  EXPECT_EQ((*created)->reader_features(), std::vector<std::string>{"deletionVectors"});
+  EXPECT_EQ(Append(Rows({a_}, R"([{"a": 1}])")), "ok");
+  EXPECT_NE(Append(Rows({a_}, R"([{"a": 10}])")), "ok");
+  ScanOptions options;
+  options.row_ids = true;
+  EXPECT_EQ(ReadAll(options), "1 0 1; ");
+  EXPECT_EQ(*VersionAt(table_, 1001), 1);
+  DeltaTable other(memory_, "other", clock_, random_);
+  EXPECT_EQ(other.Create(arrow::schema({a_}), {.properties = {{"delta.constraints.c", "b < 1"}}})
+                .error()
+                .code(),
+            ErrorCode::kInvalid);
+}
+
 TEST_F(AppendRulesTest, FeedsChanges) {
   Make({{"a", "long"}}, R"("delta.enableChangeDataFeed":"true")", R"("changeDataFeed")");
   EXPECT_EQ(Append(Rows({a_}, R"([{"a": 1}, {"a": 2}])")), "ok");
@@ -209,6 +231,12 @@ TEST_F(AppendRulesTest, FindsFilesThatAreNotWhatTheLogSays) {
   ASSERT_TRUE(whole.ok());
   EXPECT_TRUE(whole->faults.empty());
   EXPECT_EQ(whole->rows, 3);
+  EXPECT_EQ(whole->checksums, 0);
+  ASSERT_TRUE(table_.WriteCheckpoint(*snapshot).ok());
+  const auto summed = CheckTable(table_, snapshot);
+  ASSERT_TRUE(summed.ok());
+  EXPECT_TRUE(summed->faults.empty()) << summed->faults[0].what;
+  EXPECT_EQ(summed->checksums, 1);
   // One file in the place of the other, one gone.
   const std::string first = table_.StorePath(snapshot->files()[0]);
   const std::string second = table_.StorePath(snapshot->files()[1]);

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <set>
 
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/expression.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/data_file.h"
 #include "sluice/lake/internal/path_encoding.h"
@@ -79,12 +81,20 @@ bool HasTimestampNtz(const arrow::Schema& schema) {
       schema.fields(), [](const auto& field) { return internal::HasTimestampNtz(*field->type()); });
 }
 
-internal::Protocol NewProtocol(const arrow::Schema& schema) {
-  if (!HasTimestampNtz(schema)) return {.reader = 1, .writer = 2};
-  return {.reader = 3,
-          .writer = 7,
-          .reader_features = std::vector<std::string>{"timestampNtz"},
-          .writer_features = std::vector<std::string>{"timestampNtz", "appendOnly", "invariants"}};
+// A table's constraints must be conditions over its columns before anybody relies on them.
+Status CheckConstraints(const std::map<std::string, std::string>& properties,
+                        const arrow::Schema& schema) {
+  SLUICE_ASSIGN_OR_RETURN(
+      const auto no_rows,
+      columnar::FromArrow(arrow::RecordBatch::MakeEmpty(std::make_shared<arrow::Schema>(schema))));
+  for (const auto& [name, text] : properties) {
+    if (!name.starts_with("delta.constraints.")) continue;
+    SLUICE_ASSIGN_OR_RETURN(const Expression condition, Expression::Parse(text), "{}", name);
+    SLUICE_ASSIGN_OR_RETURN(const auto held, condition.Evaluate(*no_rows), "{}", name);
+    if (held->type_id() != arrow::Type::BOOL)
+      return Invalid("{}: '{}' is no condition", name, text);
+  }
+  return {};
 }
 
 // What an expectation means on a snapshot.
@@ -203,6 +213,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schem
   SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema));
   SLUICE_RETURN_IF_ERROR(CheckPartitionColumns(*table_schema, options.partition_columns));
   SLUICE_RETURN_IF_ERROR(internal::CheckNewProperties(options.properties));
+  SLUICE_RETURN_IF_ERROR(CheckConstraints(options.properties, *table_schema));
 
   const int64_t now_ms = NowMs(clock_);
   internal::Metadata metadata{.id = random_.Uuid(),
@@ -211,15 +222,27 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schem
                               .configuration = options.properties,
                               .created_ms = now_ms};
   if (!options.description.empty()) metadata.description = options.description;
+  const auto on = [&](const std::string& name) {
+    return internal::LowerCase(internal::Property(options.properties, name, "false")) == "true";
+  };
+  if (on("delta.enableRowTracking")) {  // Where writers that copy rows keep their ids.
+    metadata.configuration.emplace("delta.rowTracking.materializedRowIdColumnName",
+                                   "_row-id-col-" + random_.Uuid());
+    metadata.configuration.emplace("delta.rowTracking.materializedRowCommitVersionColumnName",
+                                   "_row-commit-version-col-" + random_.Uuid());
+  }
   const std::string id = random_.Uuid();
   std::string bytes;
-  internal::AppendCommitInfo(bytes,
-                             {.id = id,
-                              .at_ms = now_ms,
-                              .operation = "CREATE TABLE",
-                              .parameters = {{"partitionBy", JsonList(options.partition_columns)}},
-                              .blind_append = true});
-  internal::AppendProtocol(bytes, NewProtocol(*table_schema));
+  internal::AppendCommitInfo(
+      bytes, {.id = id,
+              .at_ms = now_ms,
+              .operation = "CREATE TABLE",
+              .parameters = {{"partitionBy", JsonList(options.partition_columns)}},
+              .blind_append = true,
+              .in_commit_ms =
+                  on("delta.enableInCommitTimestamps") ? std::optional(now_ms) : std::nullopt});
+  internal::AppendProtocol(
+      bytes, internal::NewProtocol(options.properties, HasTimestampNtz(*table_schema)));
   internal::AppendMetadata(bytes, metadata);
   SLUICE_ASSIGN_OR_RETURN(auto state, TableLog(store_, root_).Create(id, bytes), "table '{}'",
                           root_);
@@ -303,6 +326,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
   proposal.make = [&](const TableState& now) -> Result<std::string> {
     if (Judge(now, options) != Standing::kFree) return BrokenExpectation(now, *options.expect);
     SLUICE_RETURN_IF_ERROR(CheckStillFits(*state, now, options));
+    SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, NowMs(clock_)));
     std::string lines;
     internal::AppendCommitInfo(
         lines,
@@ -315,7 +339,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
                      {"numOutputBytes", std::to_string(bytes)}},
          .blind_append = true,
          .read_version = now.version(),
-         .in_commit_ms = internal::NextCommitTime(now, NowMs(clock_))});
+         .in_commit_ms = in_commit_ms});
     for (const Transaction& transaction : options.transactions) {
       internal::AppendTransaction(lines, transaction);
     }
@@ -374,19 +398,19 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
     if (internal::MappingOf(now.metadata()) != internal::ColumnMapping::kNone) {
       return Unsupported("adding columns to a table that maps its columns");
     }
+    SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, NowMs(clock_)));
     SLUICE_ASSIGN_OR_RETURN(const arrow::FieldVector added, missing(now));
     internal::Metadata metadata = now.metadata();
     SLUICE_ASSIGN_OR_RETURN(metadata.schema, internal::AppendFields(metadata.schema, added));
     std::vector<std::string> names;
     for (const auto& field : added) names.push_back(field->name());
     std::string lines;
-    internal::AppendCommitInfo(lines,
-                               {.id = proposal.id,
-                                .at_ms = NowMs(clock_),
-                                .operation = "ADD COLUMNS",
-                                .parameters = {{"columns", JsonList(names)}},
-                                .read_version = now.version(),
-                                .in_commit_ms = internal::NextCommitTime(now, NowMs(clock_))});
+    internal::AppendCommitInfo(lines, {.id = proposal.id,
+                                       .at_ms = NowMs(clock_),
+                                       .operation = "ADD COLUMNS",
+                                       .parameters = {{"columns", JsonList(names)}},
+                                       .read_version = now.version(),
+                                       .in_commit_ms = in_commit_ms});
     const bool needs_feature = std::ranges::any_of(
         added, [](const auto& field) { return internal::HasTimestampNtz(*field->type()); });
     if (needs_feature && !HasTimestampNtz(*now.schema())) {
@@ -409,6 +433,13 @@ Status DeltaTable::WriteCheckpoint(const Snapshot& snapshot) const {
   SLUICE_RETURN_IF_ERROR(TableLog(store_, root_).WriteCheckpoint(*state, NowMs(clock_)),
                          "checkpoint {} of table '{}'", snapshot.version(), root_);
   return {};
+}
+
+Result<int64_t> DeltaTable::CleanUpLog(const Snapshot& snapshot) const {
+  const auto* state = dynamic_cast<const TableState*>(&snapshot);
+  SLUICE_CHECK(state != nullptr);
+  SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", root_);
+  return TableLog(store_, root_).CleanUp(*state, NowMs(clock_));
 }
 
 std::string DeltaTable::Location(const DataFile& file) const {

@@ -189,6 +189,11 @@ class DeltaTable {
   /// Writes a classic checkpoint of the snapshot and points `_last_checkpoint` at it.
   Status WriteCheckpoint(const Snapshot& snapshot) const;
 
+  /// Deletes commits, checkpoints and checksums that are older than `delta.logRetentionDuration`
+  /// (30 days if the table does not say), and returns how many files went. What is needed to load
+  /// any younger version stays; a table without an old enough checkpoint keeps all.
+  Result<int64_t> CleanUpLog(const Snapshot& snapshot) const;
+
   /// Where an engine on this machine finds a file of this table.
   std::string Location(const DataFile& file) const;
 

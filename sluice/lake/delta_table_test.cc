@@ -157,8 +157,8 @@ TEST_F(DeltaTableTest, RefusesTablesThatOthersCouldNotRead) {
       "'b c' cannot name a column: it is empty or has one of ' ,;{}()=' or a break (invalid)");
   EXPECT_EQ(create({a}, {.partition_columns = {"a"}}),
             "a table needs a column that does not partition it (invalid)");
-  EXPECT_EQ(create({a}, {.properties = {{"delta.enableChangeDataFeed", "true"}}}),
-            "property 'delta.enableChangeDataFeed' is not supported for new tables (unsupported)");
+  EXPECT_EQ(create({a}, {.properties = {{"delta.columnMapping.mode", "name"}}}),
+            "property 'delta.columnMapping.mode' is not supported for new tables (unsupported)");
 }
 
 TEST_F(DeltaTableTest, FollowsOtherWritersFromASnapshotOrAfresh) {

@@ -2,7 +2,6 @@
 
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
-#include <arrow/compute/initialize.h>
 
 #include <algorithm>
 #include <array>
@@ -369,8 +368,7 @@ Result<Expression> Expression::Parse(std::string_view text) {
 }
 
 Result<std::shared_ptr<arrow::Array>> Expression::Evaluate(const arrow::RecordBatch& batch) const {
-  static const arrow::Status initialized = arrow::compute::Initialize();
-  SLUICE_RETURN_IF_ERROR(columnar::FromArrow(initialized));
+  SLUICE_RETURN_IF_ERROR(columnar::InitializeCompute());
   SLUICE_ASSIGN_OR_RETURN(const arrow::Datum value, internal::Evaluate(*root_, batch));
   if (value.is_array()) return value.make_array();
   return columnar::FromArrow(arrow::MakeArrayFromScalar(*value.scalar(), batch.num_rows()));

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "sluice/columnar/parquet.h"
 #include "sluice/lake/delta_table.h"
@@ -232,6 +233,29 @@ TEST(GoldenTablesTest, HaveTheRowsThatSparkReads) {
     EXPECT_EQ(SortedRows(batches, *(*scan)->schema()), SortedRows(expected, *(*scan)->schema()));
   }
   EXPECT_EQ(tables, 71);
+}
+
+TEST(GoldenTablesTest, KeepWhatTheirLogsAreAbout) {
+  const auto root = std::filesystem::weakly_canonical(TestData() / "delta-golden");
+  if (!std::filesystem::exists(root)) GTEST_SKIP() << root << " is not there";
+  os::SystemDisk disk;
+  os::SystemClock clock;
+  os::SystemRandom random;
+  const auto load = [&](const std::string& name) {
+    store::LocalStore store(disk, FolderOf(root, name).string());
+    return *DeltaTable(store, "", clock, random).Load();
+  };
+  const auto added = load("delete-re-add-same-file-different-transactions");
+  std::map<std::string, int64_t> files;
+  for (const DataFile& file : added->files()) files[file.path] = file.modified_ms;
+  ASSERT_EQ(files.size(), 2U);
+  EXPECT_EQ(files.count("bar"), 1U);
+  EXPECT_EQ(files.at("foo"), 1'700'000'000'000);
+  const auto special = load("log-replay-special-characters-b");
+  store::LocalStore anywhere(disk, root.string());
+  EXPECT_EQ(DeltaTable(anywhere, "", clock, random).StorePath(special->files().at(0)),
+            "special p@#h");
+  EXPECT_EQ(load("deltalog-getChanges")->TransactionVersion("fakeAppId"), 3);
 }
 
 TEST(GoldenTablesTest, LoadOrAreRefusedByName) {

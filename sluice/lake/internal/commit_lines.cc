@@ -24,9 +24,13 @@ bool Lists(const std::vector<std::string>& features, std::string_view name) {
 
 }  // namespace
 
-std::optional<int64_t> NextCommitTime(const TableState& state, int64_t now_ms) {
-  if (!IsOn(state, "delta.enableInCommitTimestamps")) return std::nullopt;
-  return std::max(now_ms, state.commit_ms().value_or(INT64_MIN + 1) + 1);
+Result<std::optional<int64_t>> NextCommitTime(const TableState& state, int64_t now_ms) {
+  if (!IsOn(state, "delta.enableInCommitTimestamps")) return std::optional<int64_t>();
+  if (!state.commit_ms()) {
+    return Corrupt("commit {} has no inCommitTimestamp, which the next one must follow",
+                   state.version());
+  }
+  return std::optional(std::max(now_ms, *state.commit_ms() + 1));
 }
 
 Status AssignRowIds(std::string& lines, const TableState& state, std::vector<DataFile>& files) {

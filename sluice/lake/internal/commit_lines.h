@@ -13,8 +13,8 @@
 namespace sluice::lake::internal {
 
 /// Returns the in-commit timestamp of the commit after `state`: later than all before. Nothing
-/// where the table has none.
-std::optional<int64_t> NextCommitTime(const TableState& state, int64_t now_ms);
+/// where the table has none. kCorrupt: the commit of `state` should have one, but has not.
+Result<std::optional<int64_t>> NextCommitTime(const TableState& state, int64_t now_ms);
 
 /// Where the table tracks rows: gives `files` the ids behind the table's high water mark, and
 /// appends the line that moves it. kInvalid: a file does not know its rows. kCorrupt: the mark

@@ -2,7 +2,6 @@
 
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
-#include <arrow/compute/initialize.h>
 #include <arrow/util/bitmap_ops.h>
 #include <arrow/util/key_value_metadata.h>
 
@@ -104,8 +103,7 @@ Result<ArrayPtr> ConvertPrimitive(const ArrayPtr& array, const arrow::Field& wan
   ArrayPtr result = array;
   if (!array->type()->Equals(*type)) {
     if (!MayCast(*array->type(), *type)) return WrongType(wanted, *array->type());
-    static const arrow::Status initialized = arrow::compute::Initialize();
-    SLUICE_RETURN_IF_ERROR(FromArrow(initialized));
+    SLUICE_RETURN_IF_ERROR(columnar::InitializeCompute());
     arrow::compute::CastOptions options = arrow::compute::CastOptions::Safe(type);
     // Nanoseconds are finer than what tables keep.
     options.allow_time_truncate = true;

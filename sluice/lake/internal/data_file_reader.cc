@@ -280,6 +280,7 @@ Result<std::unique_ptr<DataFileReader>> DataFileReader::Open(const FilePlaces& p
                                                              const DataFile& file,
                                                              const ReadPlan& plan,
                                                              WantedRows rows) {
+  SLUICE_RETURN_IF_ERROR(columnar::InitializeCompute());
   auto reader = std::make_unique<ParquetDataFileReader>(file, plan, std::move(rows));
   try {
     const Status opened = reader->OpenFile(places);

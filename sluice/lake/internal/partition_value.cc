@@ -54,6 +54,7 @@ Result<ScalarPtr> ParseTime(const std::string& text, const std::shared_ptr<arrow
   const bool utc = !static_cast<const arrow::TimestampType&>(*type).timezone().empty();
   int64_t microseconds = parsed->microseconds;
   if (utc && !parsed->has_offset && zone != "UTC") {
+    SLUICE_RETURN_IF_ERROR(columnar::InitializeCompute());
     const auto local = std::make_shared<arrow::TimestampScalar>(
         microseconds, arrow::timestamp(arrow::TimeUnit::MICRO));
     const arrow::compute::AssumeTimezoneOptions options(

@@ -2,7 +2,6 @@
 
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
-#include <arrow/compute/initialize.h>
 #include <simdjson.h>
 
 #include <algorithm>
@@ -100,8 +99,7 @@ Result<ArrayPtr> CastColumn(const ArrayPtr& column, const arrow::Field& field) {
     return Invalid("column '{}' is {}, but {} in the table", field.name(),
                    column->type()->ToString(), field.type()->ToString());
   }
-  static const arrow::Status initialized = arrow::compute::Initialize();
-  SLUICE_RETURN_IF_ERROR(FromArrow(initialized));
+  SLUICE_RETURN_IF_ERROR(columnar::InitializeCompute());
   SLUICE_ASSIGN_OR_RETURN(ArrayPtr cast, FromArrow(arrow::compute::Cast(*column, field.type())),
                           "column '{}'", field.name());
   return cast;
@@ -149,6 +147,7 @@ Result<int64_t> Identity::Next() {
 }
 
 Result<RowRules> RowRules::Of(const TableState& table) {
+  SLUICE_RETURN_IF_ERROR(columnar::InitializeCompute());
   RowRules rules;
   rules.schema_ = table.schema();
   rules.partition_columns_ = table.partition_columns();

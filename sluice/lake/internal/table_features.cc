@@ -124,7 +124,7 @@ Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
 }
 
 Status CheckNewProperties(const std::map<std::string, std::string>& properties) {
-  constexpr std::array<std::string_view, 13> kPlain = {"delta.appendOnly",
+  constexpr std::array<std::string_view, 19> kKnown = {"delta.appendOnly",
                                                        "delta.checkpointInterval",
                                                        "delta.checkpoint.writeStatsAsJson",
                                                        "delta.checkpoint.writeStatsAsStruct",
@@ -132,17 +132,55 @@ Status CheckNewProperties(const std::map<std::string, std::string>& properties) 
                                                        "delta.dataSkippingStatsColumns",
                                                        "delta.dataSkippingStringPrefixLength",
                                                        "delta.deletedFileRetentionDuration",
-                                                       "delta.logRetentionDuration",
-                                                       "delta.setTransactionRetentionDuration",
-                                                       "delta.targetFileSize",
+                                                       "delta.enableChangeDataFeed",
+                                                       "delta.enableDeletionVectors",
+                                                       "delta.enableExpiredLogCleanup",
+                                                       "delta.enableInCommitTimestamps",
+                                                       "delta.enableRowTracking",
+                                                       "delta.enableTypeWidening",
                                                        "delta.isolationLevel",
-                                                       "delta.enableExpiredLogCleanup"};
+                                                       "delta.logRetentionDuration",
+                                                       "delta.randomizeFilePrefixes",
+                                                       "delta.setTransactionRetentionDuration",
+                                                       "delta.targetFileSize"};
   for (const auto& [name, value] : properties) {
-    if (name.starts_with("delta.") && !Contains(kPlain, name)) {
+    if (name.starts_with("delta.") && !name.starts_with("delta.constraints.") &&
+        !Contains(kKnown, name)) {
       return Unsupported("property '{}' is not supported for new tables", name);
     }
   }
   return {};
+}
+
+Protocol NewProtocol(const std::map<std::string, std::string>& properties, bool timestamp_ntz) {
+  const auto on = [&](const std::string& name) {
+    return IsTrue(Property(properties, name, "false"));
+  };
+  std::vector<std::string> readers;
+  std::vector<std::string> writers;
+  const auto add = [&](std::string_view name, bool reads) {
+    writers.emplace_back(name);
+    if (reads) readers.emplace_back(name);
+  };
+  if (timestamp_ntz) add("timestampNtz", true);
+  if (on("delta.enableDeletionVectors")) add("deletionVectors", true);
+  if (on("delta.enableTypeWidening")) add("typeWidening", true);
+  if (on("delta.enableChangeDataFeed")) add("changeDataFeed", false);
+  if (on("delta.enableInCommitTimestamps")) add("inCommitTimestamp", false);
+  if (on("delta.enableRowTracking")) {
+    add("rowTracking", false);
+    add("domainMetadata", false);
+  }
+  const bool constrained = std::ranges::any_of(properties, [](const auto& property) {
+    return property.first.starts_with("delta.constraints.");
+  });
+  if (constrained) add("checkConstraints", false);
+  if (writers.empty()) return {.reader = 1, .writer = 2};
+  add("appendOnly", false);
+  add("invariants", false);
+  Protocol protocol{.reader = readers.empty() ? 1 : 3, .writer = 7, .writer_features = writers};
+  if (!readers.empty()) protocol.reader_features = readers;
+  return protocol;
 }
 
 std::optional<int64_t> ParseInterval(std::string_view text) {

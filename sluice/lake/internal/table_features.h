@@ -30,6 +30,10 @@ Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
 /// kUnsupported: naming the first property that asks a new table for a feature that we do not have.
 Status CheckNewProperties(const std::map<std::string, std::string>& properties);
 
+/// Returns the protocol of a new table: the oldest one that has what its properties ask for.
+/// `timestamp_ntz`: whether its schema has such a column.
+Protocol NewProtocol(const std::map<std::string, std::string>& properties, bool timestamp_ntz);
+
 /// Parses `interval 7 days` to milliseconds; nothing if it is no such text.
 std::optional<int64_t> ParseInterval(std::string_view text);
 

@@ -3,9 +3,15 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <atomic>
+#include <optional>
+#include <set>
+#include <thread>
 
 #include "sluice/lake/internal/checkpoint.h"
+#include "sluice/lake/internal/log_cleanup.h"
 #include "sluice/lake/internal/path_encoding.h"
+#include "sluice/lake/internal/version_checksum.h"
 
 namespace sluice::lake::internal {
 
@@ -14,6 +20,8 @@ namespace {
 constexpr std::string_view kHintName = "_last_checkpoint";
 // Another program may clean the log up between our listing and our reading.
 constexpr int kLoadAttempts = 3;
+// Fewer commits are read before the threads for them have started.
+constexpr Version kCommitsForThreads = 8;
 
 }  // namespace
 
@@ -97,10 +105,7 @@ Result<Replay> TableLog::Gather(const LogListing& listing, const CheckpointFiles
     return Corrupt("the log has a gap: version {} of {} is missing", v, version);
   }
   Replay replay;
-  for (Version v = version; v > base; --v) {
-    SLUICE_ASSIGN_OR_RETURN(Actions actions, ReadCommit(v));
-    replay.AddCommit(std::move(actions));
-  }
+  SLUICE_RETURN_IF_ERROR(ReplayCommits(version, base, replay));
   if (checkpoint != nullptr) {
     SLUICE_RETURN_IF_ERROR(ReadCheckpointFiles(*checkpoint, replay));
   }
@@ -146,6 +151,34 @@ Result<Actions> TableLog::ReadCommit(Version version) const {
   return actions;
 }
 
+Status TableLog::ReplayCommits(Version newest, Version base, Replay& replay) const {
+  const Version threads = newest - base < kCommitsForThreads
+                              ? 1
+                              : std::clamp<Version>(std::thread::hardware_concurrency(), 1, 4);
+  for (Version next = newest; next > base;) {
+    // Parsing is most of the time, and memory that of the commits that are parsed at once.
+    const Version count = std::min(next - base, 4 * threads);
+    std::vector<std::optional<Result<Actions>>> read(static_cast<size_t>(count));
+    std::atomic<Version> taken = 0;
+    const auto work = [&] {
+      for (Version i = taken++; i < count; i = taken++) {
+        read[static_cast<size_t>(i)].emplace(ReadCommit(next - i));
+      }
+    };
+    {
+      std::vector<std::jthread> others;
+      for (Version i = 1; i < std::min(threads, count); ++i) others.emplace_back(work);
+      work();
+    }
+    for (auto& actions : read) {
+      if (!actions->ok()) return std::move(*actions).error();
+      replay.AddCommit(std::move(**actions));
+    }
+    next -= count;
+  }
+  return {};
+}
+
 Result<StatePtr> TableLog::Advance(const StatePtr& since) const {
   SLUICE_ASSIGN_OR_RETURN(const LogListing listing, List(CommitName(since->version())));
   if (!listing.checkpoints.empty()) {
@@ -159,12 +192,9 @@ Result<StatePtr> TableLog::Advance(const StatePtr& since) const {
     if (!listing.commits.contains(v)) return Load(std::nullopt);
   }
   Replay replay;
-  for (Version v = newest; v > since->version(); --v) {
-    auto actions = ReadCommit(v);
-    if (!actions.ok() && actions.error().code() == ErrorCode::kNotFound) return Load(std::nullopt);
-    if (!actions.ok()) return std::move(actions).error();
-    replay.AddCommit(std::move(*actions));
-  }
+  const Status replayed = ReplayCommits(newest, since->version(), replay);
+  if (!replayed.ok() && replayed.error().code() == ErrorCode::kNotFound) return Load(std::nullopt);
+  SLUICE_RETURN_IF_ERROR(replayed);
   replay.AddOlder(*since);
   return replay.Finish(newest, -1);
 }
@@ -241,11 +271,53 @@ Status TableLog::WriteCheckpoint(const TableState& state, int64_t now_ms) const 
   }
   SLUICE_RETURN_IF_ERROR(put);
   state.NoteCheckpoint(state.version());
+  // One that is there already is another writer's, and as good; never replaced.
+  const Status checksum =
+      store_.PutIfAbsent(Path(VersionName(state.version()) + ".crc"), VersionChecksum(state));
+  if (!checksum.ok() && checksum.error().code() != ErrorCode::kConflict) return checksum;
   if (const auto hint = ReadHint(); hint && *hint > state.version()) return {};
   return store_.Put(Path(kHintName),
                     fmt::format(R"({{"version":{},"size":{},"sizeInBytes":{},"numOfAddFiles":{}}})",
                                 state.version(), checkpoint.actions, checkpoint.bytes.size(),
                                 state.files().size()));
+}
+
+Result<int64_t> TableLog::CleanUp(const TableState& state, int64_t now_ms) const {
+  SLUICE_ASSIGN_OR_RETURN(auto log, store_.List(Path("0")));
+  for (auto& object : log) object.path = object.path.substr(folder_.size());
+  const std::vector<std::string> expired = ExpiredLogFiles(state, log, now_ms);
+  if (expired.empty()) return 0;
+  for (const std::string& name : expired) {
+    SLUICE_RETURN_IF_ERROR(store_.Delete(Path(name)), "clean up the log");
+  }
+  auto deleted = static_cast<int64_t>(expired.size());
+
+  // Sidecars that no checkpoint names any more. One that cannot be read may name any of them.
+  SLUICE_ASSIGN_OR_RETURN(auto sidecars, store_.List(Path("_sidecars/")));
+  if (sidecars.empty()) return deleted;
+  SLUICE_ASSIGN_OR_RETURN(const LogListing rest, List(""));
+  std::set<std::string> used;
+  for (const CheckpointFiles& checkpoint : rest.checkpoints) {
+    const auto note = [&](Actions actions) {
+      for (const std::string& sidecar : actions.sidecars) used.insert(UriDecode(sidecar));
+    };
+    for (const std::string& name : checkpoint.names) {
+      SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(Path(name)));
+      if (checkpoint.kind == CheckpointFiles::Kind::kV2Json) {
+        SLUICE_ASSIGN_OR_RETURN(Actions actions, ParseActions(bytes), "{}", name);
+        note(std::move(actions));
+      } else {
+        SLUICE_RETURN_IF_ERROR(ReadCheckpoint(bytes, note), "{}", name);
+      }
+    }
+  }
+  const std::string prefix = Path("_sidecars/");
+  for (auto& sidecar : sidecars) sidecar.path = sidecar.path.substr(prefix.size());
+  for (const std::string& name : ExpiredSidecars(sidecars, used, now_ms)) {
+    SLUICE_RETURN_IF_ERROR(store_.Delete(prefix + name), "clean up the log");
+    ++deleted;
+  }
+  return deleted;
 }
 
 }  // namespace sluice::lake::internal

@@ -51,6 +51,9 @@ class TableLog {
 
   Status WriteCheckpoint(const TableState& state, int64_t now_ms) const;
 
+  /// Deletes what ExpiredLogFiles() and ExpiredSidecars() name; returns how many.
+  Result<int64_t> CleanUp(const TableState& state, int64_t now_ms) const;
+
  private:
   std::string Path(std::string_view name) const;
   Result<LogListing> List(std::string_view after) const;
@@ -60,6 +63,8 @@ class TableLog {
                         Version version) const;
   Status ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& replay) const;
   Result<Actions> ReadCommit(Version version) const;
+  /// Replays the commits after `base` up to `newest`.
+  Status ReplayCommits(Version newest, Version base, Replay& replay) const;
   std::optional<Version> ReadHint() const;
   Result<StatePtr> After(const StatePtr& state, Actions actions) const;
 

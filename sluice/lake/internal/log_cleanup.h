@@ -1,0 +1,29 @@
+#pragma once
+/// \file
+/// Which files of a log are no longer needed.
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sluice/lake/internal/table_state.h"
+#include "sluice/store/object_store.h"
+
+namespace sluice::lake::internal {
+
+/// Returns the names to delete, in the order in which to do so: commits first, so that a crash
+/// leaves nothing but what a later clean-up takes. `log` is all of `_delta_log`, names relative to
+/// it. Empty where the table does not want it, where no checkpoint is old enough, and where the
+/// store does not say how old its objects are.
+///
+/// Kept are: the newest complete checkpoint that is not newer than the newest commit before the
+/// retention, its commit, and all that follows.
+std::vector<std::string> ExpiredLogFiles(const TableState& state,
+                                         const std::vector<store::ObjectInfo>& log, int64_t now_ms);
+
+/// Returns those of `sidecars` (names in `_sidecars`) that are older than a day and not in `used`.
+std::vector<std::string> ExpiredSidecars(const std::vector<store::ObjectInfo>& sidecars,
+                                         const std::set<std::string>& used, int64_t now_ms);
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,91 @@
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "sluice/lake/delta_table.h"
+#include "sluice/lake/internal/log_names.h"
+#include "sluice/store/local_store.h"
+
+namespace sluice::lake {
+namespace {
+
+class LogCleanupTest : public testing::Test {
+ protected:
+  static std::string FreshFolder() {
+    std::string name = testing::TempDir() + "lake_XXXXXX";
+    SLUICE_CHECK(::mkdtemp(name.data()) != nullptr);
+    return name;
+  }
+  void Commit() {
+    const auto appended = table_.Append(
+        nullptr, {},
+        {.transactions = {{.app_id = "a", .version = next_++, .last_updated_ms = {}}}});
+    ASSERT_TRUE(appended.ok()) << appended.error().ToString();
+  }
+  std::set<std::string> Log() {
+    std::set<std::string> names;
+    const auto found = store_.List("t/_delta_log/0");
+    for (const auto& object : *found) names.insert(object.path.substr(13 + 17));
+    return names;
+  }
+  // Beyond what the files' own times say by the default retention, and some.
+  void LetTimePass() { clock_.SetWall(os::SystemClock().Now() + std::chrono::hours(24 * 32)); }
+
+  os::SystemDisk disk_;
+  store::LocalStore store_{disk_, FreshFolder()};
+  os::SimulatedClock clock_{os::SystemClock().Now()};
+  os::SimulatedRandom random_{1};
+  DeltaTable table_{store_, "t", clock_, random_};
+  int64_t next_ = 0;
+};
+
+TEST_F(LogCleanupTest, KeepsTheNewestOldCheckpointAndWhatFollows) {
+  ASSERT_TRUE(table_.Create(arrow::schema({arrow::field("a", arrow::int64())})).ok());
+  for (int i = 0; i < 6; ++i) {
+    Commit();
+    if (i == 1 || i == 3) {
+      ASSERT_TRUE(table_.WriteCheckpoint(**table_.Load()).ok());
+    }
+  }
+  ASSERT_TRUE(store_.Put("t/_delta_log/00000000000000000001.crc", "{}").ok());
+  const auto nothing = table_.CleanUpLog(**table_.Load());
+  ASSERT_TRUE(nothing.ok()) << nothing.error().ToString();
+  EXPECT_EQ(*nothing, 0);
+  LetTimePass();
+  const auto deleted = table_.CleanUpLog(**table_.Load());
+  ASSERT_TRUE(deleted.ok()) << deleted.error().ToString();
+  EXPECT_EQ(*deleted, 7);  // Commits 0 to 3, a checkpoint and two checksums.
+  EXPECT_EQ(Log(), (std::set<std::string>{"004.json", "004.crc", "004.checkpoint.parquet",
+                                          "005.json", "006.json"}));
+  const auto loaded = table_.Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
+  EXPECT_EQ((*loaded)->version(), 6);
+  EXPECT_EQ((*loaded)->TransactionVersion("a"), 5);
+  EXPECT_EQ(table_.LoadAt(3).error().code(), ErrorCode::kNotFound);
+  EXPECT_TRUE(table_.LoadAt(4).ok());
+  Commit();
+}
+
+TEST_F(LogCleanupTest, DeletesNothingWithoutACheckpoint) {
+  ASSERT_TRUE(table_.Create(arrow::schema({arrow::field("a", arrow::int64())})).ok());
+  for (int i = 0; i < 3; ++i) Commit();
+  LetTimePass();
+  EXPECT_EQ(*table_.CleanUpLog(**table_.Load()), 0);
+  EXPECT_EQ(Log().size(), 4U);
+}
+
+TEST_F(LogCleanupTest, DeletesNothingWhereTheTableDoesNotWantIt) {
+  ASSERT_TRUE(table_
+                  .Create(arrow::schema({arrow::field("a", arrow::int64())}),
+                          {.properties = {{"delta.enableExpiredLogCleanup", "false"}}})
+                  .ok());
+  for (int i = 0; i < 3; ++i) Commit();
+  ASSERT_TRUE(table_.WriteCheckpoint(**table_.Load()).ok());
+  LetTimePass();
+  EXPECT_EQ(*table_.CleanUpLog(**table_.Load()), 0);
+}
+
+}  // namespace
+}  // namespace sluice::lake
