@@ -1,0 +1,22 @@
+# find_package(sluice_lake) in another project: builds sluice/lake and what it stands on from this
+# source tree, and nothing else. `./dev build` must have fetched the libraries once, or SLUICE_DEPS
+# name their folder. Gives the target sluice_lake.
+get_filename_component(SLUICE_ROOT ${CMAKE_CURRENT_LIST_DIR}/.. ABSOLUTE)
+if(NOT DEFINED SLUICE_DEPS)
+  set(SLUICE_DEPS ${SLUICE_ROOT}/.deps)
+endif()
+if(NOT DEFINED CMAKE_CXX_STANDARD)
+  set(CMAKE_CXX_STANDARD 20)
+endif()
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+set(SLUICE_TESTS OFF)
+list(APPEND CMAKE_MODULE_PATH ${SLUICE_ROOT}/cmake)
+include(Toolchain)
+include(Warnings)
+include(LakeDependencies)
+include(SluiceModule)
+foreach(module base os columnar store lake)
+  add_subdirectory(${SLUICE_ROOT}/sluice/${module} ${CMAKE_BINARY_DIR}/sluice/${module})
+endforeach()
