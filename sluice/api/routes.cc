@@ -53,7 +53,10 @@ class Routes::Groups {
       text(respond, "text/plain", "ready\n");
     });
     router_.Add("GET", "/metrics", Access::kRead,
-                [&metrics, text](const Call&, const Respond& respond) {
+                [&metrics, text](const Call& call, const Respond& respond) {
+                  if (!call.principal.Allows(govern::Verb::kRead)) {  // It tells of all topics.
+                    return respond(Problem(403, "SL4031", "metrics need the scope read:*"));
+                  }
                   text(respond, "text/plain; version=0.0.4", metrics.Render());
                 });
     router_.Add(

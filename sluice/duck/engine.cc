@@ -153,10 +153,11 @@ class DuckEngine final : public Engine {
     std::vector<std::string> settings = {"SET GLOBAL TimeZone = 'UTC'",
                                          "SET GLOBAL max_expression_depth = 250",
                                          "SET GLOBAL parquet_metadata_cache = true"};
-    if (!options_.files_folder.empty()) {
-      settings.push_back(
-          fmt::format("SET GLOBAL allowed_directories = [{}]", Quote(options_.files_folder)));
+    std::string folders;
+    for (const std::string& folder : options_.files_folders) {
+      folders += (folders.empty() ? "" : ", ") + Quote(folder);
     }
+    settings.push_back(fmt::format("SET GLOBAL allowed_directories = [{}]", folders));
     settings.push_back("SET GLOBAL enable_external_access = false");
     if (options_.confine) {
       SLUICE_RETURN_IF_ERROR(options_.confine(), "confine");

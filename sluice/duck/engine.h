@@ -60,7 +60,7 @@ struct EngineOptions {
   uint64_t temporary_bytes_max =
       0;  ///< Of what queries put into the folder; 0: as DuckDB sees fit.
   int threads = 2;
-  std::string files_folder;  ///< Only files in here can be read.
+  std::vector<std::string> files_folders;  ///< Only files in these can be read.
   /// Called once, when DuckDB is open and has no thread yet: to take away rights that only opening
   /// needs. Such an engine is not opened again when DuckDB gives it up.
   std::function<Status()> confine = {};

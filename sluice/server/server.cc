@@ -211,7 +211,7 @@ void RunningServer::RetireKeys(std::stop_token stop) {
 Status RunningServer::StartQueries(const std::string& tenant_folder) {
   // Workers see this folder alone, so it must be there before the first of them.
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(tenant_folder), "tables folder");
-  const worker::Tenant tenant{.name = "default", .files_folder = tenant_folder};
+  const worker::Tenant tenant{.name = "default", .files_folders = {tenant_folder}};
   worker::PoolOptions options;
   options.temporary_folder = Absolute(config_.DataPath() + "/temporary");
   options.memory_bytes_max = config_.query_memory_max;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sluice/sql/internal/file_index.h"
+#include "sluice/sql/internal/reader.h"
 #include "sluice/sql/internal/system_tables.h"
 
 namespace sluice::sql {
@@ -82,19 +83,24 @@ Database::Database(worker::Pool& pool, worker::Tenant tenant, land::Lander& land
 Database::~Database() = default;
 
 Result<std::optional<duck::Relation>> Database::Find(const QueryRequest& request,
+                                                     const internal::Reader& reader,
                                                      const std::string& schema,
                                                      const std::string& name) {
   const std::string in = schema.empty() ? "bronze" : Lower(schema);
   if (in == "system") {
-    SLUICE_ASSIGN_OR_RETURN(auto table,
-                            internal::FindSystemTable(Lower(name), lander_, log_, tenant_.name));
+    SLUICE_ASSIGN_OR_RETURN(
+        auto table, internal::FindSystemTable(Lower(name), lander_, log_, tenant_.name, reader));
     if (table) return table;
+  }
+  // A table of another version or time is an error of its own; one that is not there is not.
+  if ((request.as_of || !reader.SeesAllTables()) && !reader.FindTable(lander_, in, Lower(name))) {
+    return std::optional<duck::Relation>();
   }
   auto view = request.as_of ? lander_.ViewAt(in, Lower(name), *request.as_of)
                             : lander_.View(in, Lower(name));
   if (!view.ok()) {
     if (view.error().code() == ErrorCode::kNotFound && !request.as_of) {
-      return std::optional<duck::Relation>();
+      return std::optional<duck::Relation>();  // Dropped just now.
     }
     return std::move(view).error();
   }
@@ -116,9 +122,12 @@ Result<std::optional<duck::Relation>> Database::Find(const QueryRequest& request
   return std::optional<duck::Relation>(std::move(relation));
 }
 
-void Database::SuggestTable(std::string_view missing, duck::Diagnosis& diagnosis) const {
+void Database::SuggestTable(std::string_view missing, const internal::Reader& reader,
+                            duck::Diagnosis& diagnosis) const {
   std::vector<std::string> known;
-  for (const land::TableStatus& table : lander_.Tables()) known.push_back(table.table);
+  for (const land::TableStatus& table : lander_.Tables()) {
+    if (reader.SeesTopic(table.topic)) known.push_back(table.table);
+  }
   for (const std::string_view name : internal::SystemTables()) {
     known.push_back(fmt::format("system.{}", name));
   }
@@ -139,27 +148,30 @@ void Database::SuggestTable(std::string_view missing, duck::Diagnosis& diagnosis
 Result<worker::Outcome> Database::Run(const QueryRequest& request, worker::BodySink& sink,
                                       std::stop_token stop, duck::Diagnosis* diagnosis,
                                       const std::function<void(const std::string&)>& begun) {
-  SLUICE_ASSIGN_OR_RETURN(const auto running, log_.Begin(tenant_.name, request.sql, request.id));
+  const internal::Reader reader(request.principal);
+  SLUICE_ASSIGN_OR_RETURN(
+      const auto running,
+      log_.Begin({.tenant = tenant_.name, .principal = reader.Name()}, request.sql, request.id));
   if (begun) begun(running->id());
   const std::stop_callback on_stop(stop, [&running] { running->Stop(); });
   const os::Monotonic start = clock_.Steady();
   std::string missing;
   const auto relations = [&](const std::string& schema,
                              const std::string& name) -> Result<std::optional<duck::Relation>> {
-    auto found = Find(request, schema, name);
+    auto found = Find(request, reader, schema, name);
     if (found.ok() && !*found) missing = schema.empty() ? name : schema + "." + name;
     return found;
   };
   CountingSink counting(sink, *running);
   duck::Diagnosis found;
-  auto outcome = pool_.Run(tenant_,
+  auto outcome = pool_.Run(reader.WorkersOf(tenant_, lander_),
                            {.sql = request.sql,
                             .form = request.format,
                             .parameters = request.parameters,
                             .limits = request.limits},
                            relations, counting, running->stop(), &found);
   if (!outcome.ok()) {
-    if (found.id == "SL2101" && !missing.empty()) SuggestTable(missing, found);
+    if (found.id == "SL2101" && !missing.empty()) SuggestTable(missing, reader, found);
     if (found.id.empty() && request.as_of) found.id = "SL2301";
   }
   running->End(outcome.ok() ? "" : found.id.empty() ? "SL2999" : found.id);

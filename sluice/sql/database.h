@@ -12,6 +12,7 @@
 
 #include "sluice/base/error.h"
 #include "sluice/base/metrics.h"
+#include "sluice/govern/tokens.h"
 #include "sluice/land/lander.h"
 #include "sluice/os/clock.h"
 #include "sluice/sql/query_log.h"
@@ -22,7 +23,8 @@ namespace sluice::sql {
 
 namespace internal {
 class FileIndexes;
-}
+class Reader;
+}  // namespace internal
 
 using Format = worker::Form;
 
@@ -41,6 +43,9 @@ struct QueryRequest {
   worker::Limits limits = {};
   std::optional<AsOf> as_of = {};  ///< Absent: now, the rows not landed included.
   std::string id = {};             ///< As QueryLog::Begin().
+  /// Who asks: sees the tables of topics that it may read, and `system.*` as far as it is about
+  /// those; others are to it as if there were none. Absent: the program itself, which sees all.
+  std::optional<govern::Principal> principal = {};
 };
 
 /// Answers queries as of their beginning: a row acknowledged before is seen.
@@ -67,9 +72,11 @@ class Database {
   const std::string& tenant() const { return tenant_.name; }
 
  private:
-  Result<std::optional<duck::Relation>> Find(const QueryRequest& request, const std::string& schema,
-                                             const std::string& name);
-  void SuggestTable(std::string_view missing, duck::Diagnosis& diagnosis) const;
+  Result<std::optional<duck::Relation>> Find(const QueryRequest& request,
+                                             const internal::Reader& reader,
+                                             const std::string& schema, const std::string& name);
+  void SuggestTable(std::string_view missing, const internal::Reader& reader,
+                    duck::Diagnosis& diagnosis) const;
 
   worker::Pool& pool_;
   const worker::Tenant tenant_;

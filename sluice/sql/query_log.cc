@@ -18,6 +18,10 @@ bool IsId(std::string_view id) {
   });
 }
 
+bool Is(const QueryStatus& status, const QueryLog::Of& of) {
+  return status.tenant == of.tenant && (!of.principal || status.principal == *of.principal);
+}
+
 }  // namespace
 
 void QueryLog::Running::Progress(int64_t rows, int64_t bytes) {
@@ -39,7 +43,7 @@ void QueryLog::Running::End(std::string_view code) {
   }
 }
 
-Result<std::shared_ptr<QueryLog::Running>> QueryLog::Begin(std::string tenant, std::string sql,
+Result<std::shared_ptr<QueryLog::Running>> QueryLog::Begin(Asker asker, std::string sql,
                                                            std::string id) {
   if (id.empty()) id = fmt::format("{:016x}", random_.Next());
   if (!IsId(id)) return Invalid("a query's id has up to 64 letters, digits, '-' and '_'");
@@ -56,7 +60,8 @@ Result<std::shared_ptr<QueryLog::Running>> QueryLog::Begin(std::string tenant, s
     }
   }
   entries_.push_front({.status = {.id = std::move(id),
-                                  .tenant = std::move(tenant),
+                                  .tenant = std::move(asker.tenant),
+                                  .principal = std::move(asker.principal),
                                   .sql = std::move(sql),
                                   .state = "running",
                                   .started = clock_.Now(),
@@ -85,33 +90,33 @@ QueryStatus QueryLog::Describe(const Entry& entry) const {
   return status;
 }
 
-const QueryLog::Entry* QueryLog::Look(std::string_view tenant, std::string_view id) const {
+const QueryLog::Entry* QueryLog::Look(const Of& of, std::string_view id) const {
   for (const Entry& entry : entries_) {
-    if (entry.status.id == id && entry.status.tenant == tenant) return &entry;
+    if (entry.status.id == id && Is(entry.status, of)) return &entry;
   }
   return nullptr;
 }
 
-std::vector<QueryStatus> QueryLog::List(std::string_view tenant) const {
+std::vector<QueryStatus> QueryLog::List(const Of& of) const {
   const std::lock_guard lock(mutex_);
   std::vector<QueryStatus> all;
   for (const Entry& entry : entries_) {
-    if (entry.status.tenant == tenant) all.push_back(Describe(entry));
+    if (Is(entry.status, of)) all.push_back(Describe(entry));
   }
   return all;
 }
 
-std::optional<QueryStatus> QueryLog::Find(std::string_view tenant, std::string_view id) const {
+std::optional<QueryStatus> QueryLog::Find(const Of& of, std::string_view id) const {
   const std::lock_guard lock(mutex_);
-  const Entry* const entry = Look(tenant, id);
+  const Entry* const entry = Look(of, id);
   return entry == nullptr ? std::nullopt : std::optional(Describe(*entry));
 }
 
-Status QueryLog::Cancel(std::string_view tenant, std::string_view id) {
+Status QueryLog::Cancel(const Of& of, std::string_view id) {
   std::shared_ptr<Running> running;
   {
     const std::lock_guard lock(mutex_);
-    const Entry* const entry = Look(tenant, id);
+    const Entry* const entry = Look(of, id);
     if (entry != nullptr && entry->status.state == "running") running = entry->running.lock();
   }
   if (running == nullptr) return NotFound("no query of this id runs");

@@ -23,8 +23,9 @@ namespace sluice::sql {
 struct QueryStatus {
   std::string id;
   std::string tenant;
-  std::string sql;    ///< In memory only: it may have values that are nobody else's business.
-  std::string state;  ///< `running`, `done`, `failed` or `cancelled`.
+  std::string principal;  ///< Who asked: the token's id, `local`, or `sluice` itself.
+  std::string sql;        ///< In memory only: it may have values that are nobody else's business.
+  std::string state;      ///< `running`, `done`, `failed` or `cancelled`.
   os::Timestamp started{};
   int64_t elapsed_ms = 0;
   int64_t rows = 0;   ///< Of the answer so far.
@@ -63,15 +64,24 @@ class QueryLog {
     std::atomic<int64_t> bytes_{0};
   };
 
+  struct Asker {
+    std::string tenant;
+    std::string principal;
+  };
   /// Notes a query. `id` may be the caller's own choice of up to 64 letters, digits and `-_`.
   /// kConflict: a query of that id runs. kInvalid: it is no such id.
-  Result<std::shared_ptr<Running>> Begin(std::string tenant, std::string sql, std::string id = {});
+  Result<std::shared_ptr<Running>> Begin(Asker asker, std::string sql, std::string id = {});
 
+  /// Whose queries are meant.
+  struct Of {
+    std::string_view tenant;
+    std::optional<std::string_view> principal = {};  ///< Absent: everybody's.
+  };
   /// Newest first.
-  std::vector<QueryStatus> List(std::string_view tenant) const;
-  std::optional<QueryStatus> Find(std::string_view tenant, std::string_view id) const;
+  std::vector<QueryStatus> List(const Of& of) const;
+  std::optional<QueryStatus> Find(const Of& of, std::string_view id) const;
   /// Asks a running query to stop. kNotFound: there is none of this id.
-  Status Cancel(std::string_view tenant, std::string_view id);
+  Status Cancel(const Of& of, std::string_view id);
 
  private:
   struct Entry {
@@ -81,7 +91,7 @@ class QueryLog {
   };
 
   QueryStatus Describe(const Entry& entry) const;
-  const Entry* Look(std::string_view tenant, std::string_view id) const;
+  const Entry* Look(const Of& of, std::string_view id) const;
 
   const os::Clock& clock_;
   os::Random& random_;

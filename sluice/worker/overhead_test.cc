@@ -69,11 +69,11 @@ TEST(OverheadTest, IsSmall) {
   };
 
   Metrics metrics;
-  const Tenant tenant{.name = "a", .files_folder = folder + "/tables"};
+  const Tenant tenant{.name = "a", .files_folders = {folder + "/tables"}};
   const auto pool = Pool::Start({.temporary_folder = folder + "/temporary"}, tenant, metrics);
   ASSERT_TRUE(pool.ok()) << pool.error().ToString();
   duck::EngineOptions engine_options;
-  engine_options.files_folder = tenant.files_folder;
+  engine_options.files_folders = tenant.files_folders;
   engine_options.temporary_folder = folder + "/spill";
   engine_options.memory_bytes_max = 512u << 20;
   const auto engine = duck::Engine::Open(engine_options);
@@ -157,7 +157,7 @@ TEST(OverheadTest, OfVeryManyFilesIsSmall) {
       files, {*paths.Finish(), *lows.Finish(), *highs.Finish()});
 
   Metrics metrics;
-  const Tenant tenant{.name = "a", .files_folder = folder + "/tables"};
+  const Tenant tenant{.name = "a", .files_folders = {folder + "/tables"}};
   const auto pool = Pool::Start({.temporary_folder = folder + "/temporary"}, tenant, metrics);
   ASSERT_TRUE(pool.ok()) << pool.error().ToString();
   const os::SystemClock clock;

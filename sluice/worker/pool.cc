@@ -35,7 +35,7 @@ Result<std::unique_ptr<Pool>> Pool::Start(const PoolOptions& options, const Tena
   std::unique_ptr<Pool> pool(new Pool(options, metrics));
   pool->count_ = 1;
   SLUICE_ASSIGN_OR_RETURN(auto first, pool->StartWorker(tenant));
-  pool->tenants_[tenant.name] = tenant;
+  pool->tenants_.push_back(tenant);
   pool->idle_[tenant.name].push_back(std::move(first));
   pool->idle_count_ = 1;
   Pool* const raw = pool.get();
@@ -80,15 +80,19 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Acquire(const Tenant& tenant, os::Mo
                                                     const std::stop_token& stop,
                                                     duck::Diagnosis& diagnosis) {
   std::unique_lock lock(mutex_);
-  tenants_.try_emplace(tenant.name, tenant);
+  const auto known = std::ranges::find(tenants_, tenant.name, &Tenant::name);
+  if (known == tenants_.end()) {
+    tenants_.push_front(tenant);
+    if (static_cast<int>(tenants_.size()) > options_.workers_max) tenants_.pop_back();
+  } else {
+    std::rotate(tenants_.begin(), known, std::next(known));
+  }
   if (waiting_ >= options_.waiting_max) {
     diagnosis = {.id = "SL2207", .hint = {}};
     return Unavailable("{} queries wait already; try again", waiting_);
   }
   std::unique_ptr<Worker> discarded;  // Of another tenant; ended without the lock.
-  const auto ready = [&] {
-    return !idle_[tenant.name].empty() || count_ < options_.workers_max || idle_count_ > 0;
-  };
+  const auto ready = [&] { return count_ < options_.workers_max || idle_count_ > 0; };
   ++waiting_;
   const bool found = changed_.wait_until(lock, stop, deadline, ready);
   --waiting_;
@@ -97,27 +101,27 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Acquire(const Tenant& tenant, os::Mo
     if (stop.stop_requested()) return Unavailable("the query was stopped");
     return Unavailable("no query worker became free in time");
   }
-  if (auto& own = idle_[tenant.name]; !own.empty()) {
-    auto worker = std::move(own.back());
-    own.pop_back();
-    --idle_count_;
+  if (const auto own = idle_.find(tenant.name); own != idle_.end()) {
+    auto worker = TakeIdle(own);
     changed_.notify_all();  // The keeper may start the next.
     return worker;
   }
   if (count_ < options_.workers_max) {
     ++count_;
   } else {
-    for (auto& [name, workers] : idle_) {
-      if (workers.empty()) continue;
-      discarded = std::move(workers.back());
-      workers.pop_back();
-      --idle_count_;
-      break;
-    }
+    discarded = TakeIdle(idle_.begin());
   }
   lock.unlock();
   discarded.reset();
   return StartWorker(tenant);
+}
+
+std::unique_ptr<Pool::Worker> Pool::TakeIdle(Idle::iterator of) {
+  auto worker = std::move(of->second.back());
+  of->second.pop_back();
+  if (of->second.empty()) idle_.erase(of);
+  --idle_count_;
+  return worker;
 }
 
 void Pool::Release(std::unique_ptr<Worker> worker) {
@@ -161,8 +165,8 @@ Result<Outcome> Pool::Run(const Tenant& tenant, const Query& query,
 
 const Tenant* Pool::Lacking() const {
   if (count_ >= options_.workers_max || clock_.Steady() < start_again_) return nullptr;
-  for (const auto& [name, tenant] : tenants_) {
-    const auto idle = idle_.find(name);
+  for (const Tenant& tenant : tenants_) {
+    const auto idle = idle_.find(tenant.name);
     if (idle == idle_.end() || static_cast<int>(idle->second.size()) < options_.warm) {
       return &tenant;
     }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -42,14 +43,15 @@ struct PoolOptions {
   std::chrono::milliseconds start_time_max{30'000};
 };
 
-/// Who asks: its workers see the files of this folder and no others.
+/// Who asks: its workers see the files of these folders and no others. Those who may read different
+/// things need different names.
 struct Tenant {
   std::string name;
-  std::string files_folder;  ///< Absolute; must exist.
+  std::vector<std::string> files_folders;  ///< Absolute; those that do not exist are left out.
 };
 
 /// Workers by tenant: a worker serves one tenant for life. What happens to a worker happens to its
-/// query alone.
+/// query alone. The tenants that asked last, as many as there may be workers, have warm ones.
 ///
 /// Thread-safe.
 class Pool {
@@ -73,11 +75,14 @@ class Pool {
 
  private:
   using Worker = internal::RunningWorker;
+  using Idle = std::map<std::string, std::vector<std::unique_ptr<Worker>>>;  // None is empty.
 
   Pool(const PoolOptions& options, Metrics& metrics);
   Result<std::unique_ptr<Worker>> StartWorker(const Tenant& tenant);
   Result<std::unique_ptr<Worker>> Acquire(const Tenant& tenant, os::Monotonic deadline,
                                           const std::stop_token& stop, duck::Diagnosis& diagnosis);
+  /// Takes a worker that is idle. The mutex must be held.
+  std::unique_ptr<Worker> TakeIdle(Idle::iterator of);
   void Release(std::unique_ptr<Worker> worker);
   void Keep(const std::stop_token& stop);
   /// A tenant that has fewer idle workers than it should; nullptr: none. The mutex must be held.
@@ -91,8 +96,8 @@ class Pool {
 
   mutable std::mutex mutex_;  // Guards what follows.
   std::condition_variable_any changed_;
-  std::map<std::string, Tenant> tenants_;
-  std::map<std::string, std::vector<std::unique_ptr<Worker>>> idle_;
+  std::deque<Tenant> tenants_;  // That asked last, newest first.
+  Idle idle_;
   int idle_count_ = 0;
   int count_ = 0;    // Of processes, those being started included.
   int waiting_ = 0;  // Queries.

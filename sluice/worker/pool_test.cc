@@ -54,8 +54,8 @@ class PoolTest : public testing::Test {
     folder_ = mkdtemp(pattern.data());
     std::filesystem::create_directories(folder_ + "/tables/a");
     std::filesystem::create_directories(folder_ + "/tables/b");
-    a_ = {.name = "a", .files_folder = folder_ + "/tables/a"};
-    b_ = {.name = "b", .files_folder = folder_ + "/tables/b"};
+    a_ = {.name = "a", .files_folders = {folder_ + "/tables/a"}};
+    b_ = {.name = "b", .files_folders = {folder_ + "/tables/b"}};
     options_.temporary_folder = folder_ + "/temporary";
     options_.memory_bytes_max = 256u << 20;
   }
@@ -235,6 +235,14 @@ TEST_F(PoolTest, GivesEachTenantWorkersAndFilesOfItsOwn) {
   EXPECT_EQ(Ask("select n from bronze.t", b_), "n\r\n42\r\n");
   EXPECT_EQ(Ask("select 1 as a"), "a\r\n1\r\n");
   EXPECT_EQ(Started(), 3);
+
+  const Tenant some{.name = "some of b",
+                    .files_folders = {folder_ + "/tables/b/one", folder_ + "/tables/nowhere"}};
+  EXPECT_TRUE(Ask("select n from bronze.t", some).starts_with("SL2003 "));
+  relation.files = {WriteFile("b/one/seen.parquet", Numbers(43, 1))};
+  EXPECT_TRUE(Ask("select n from bronze.t", some).starts_with("SL2003 "));  // Was made too late.
+  const Tenant now{.name = "some of b, now", .files_folders = some.files_folders};
+  EXPECT_EQ(Ask("select n from bronze.t", now), "n\r\n43\r\n");
 }
 
 TEST_F(PoolTest, LosesNoMoreThanTheQueryWhenAWorkerDies) {

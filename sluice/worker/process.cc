@@ -53,14 +53,14 @@ class Worker {
 
     os::Confined confined;
     duck::EngineOptions options;
-    options.files_folder = start.files_folder;
+    options.files_folders = start.files_folders;
     options.temporary_folder = start.temporary_folder;
     options.temporary_bytes_max = start.temporary_bytes_max;
     options.memory_bytes_max = start.memory_bytes_max;
     options.threads = start.threads;
     options.confine = [&]() -> Status {
       os::Confinement confinement;
-      confinement.read_only = {start.files_folder};
+      confinement.read_only = start.files_folders;
       confinement.read_write = {start.temporary_folder};
       confinement.data_bytes_max = start.memory_bytes_max + kDataBytes;
       confinement.address_bytes_max = confinement.data_bytes_max + kMappedBytes;

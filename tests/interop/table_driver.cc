@@ -224,7 +224,7 @@ int Main(const std::string& folder) {
   os::SystemDisk disk;
   store::LocalStore store(disk, folder);
   const auto engine =
-      duck::Engine::Open({.temporary_folder = folder + "/.duck", .files_folder = folder});
+      duck::Engine::Open({.temporary_folder = folder + "/.duck", .files_folders = {folder}});
   if (!engine.ok()) {
     std::cerr << engine.error().ToString() << '\n';
     return 1;

@@ -3,7 +3,7 @@
 import json
 import time
 
-from server import Project, Server, equal, event, run
+from server import SCHEMA, Project, Server, equal, event, run
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
@@ -71,12 +71,12 @@ def scopes_say_what_a_token_may():
         query = "select count(*), (select count(*) from system.errors) from bronze.shop_user_events"
         equal(server.post("/v1/sql", query, as_(reader))[1]["rows"], [[2, 0]])
         equal(server.post("/v1/sql", query, as_(send_shop))[0], 403)
-        read_shop = create(project, "read:shop.*")
-        equal(status_within(1, 403, lambda: server.post("/v1/sql", "select 1", as_(read_shop))), 403)
         for target in ("/v1/admin/errors", "/v1/admin/tables", "/v1/admin/schemas"):
             equal(server.ask("GET", target, headers=as_(reader))[0], 403, target)
             equal(server.ask("GET", target, headers=as_(admin))[0], 200, target)
         equal(server.ask("GET", "/metrics")[0], 401)
+        equal(server.ask("GET", "/metrics", headers=as_(reader))[0], 200)
+        equal(server.ask("GET", "/metrics", headers=as_(send_shop))[0], 403)
         equal(server.ask("GET", "/healthz")[0], 200)
         equal(server.ask("GET", "/metrics", headers={"Authorization": "Bearer slt_0_0"})[0], 401)
 
@@ -84,6 +84,64 @@ def scopes_say_what_a_token_may():
         equal(code, 77, err)
         code, out, err = project.command("--token", admin, "--server", f"127.0.0.1:{server.port}", "status")
         equal(code, 0, err)
+
+
+def who_may_read_one_topic_sees_its_table_alone():
+    schemas = {"user_event.capnp": SCHEMA,
+               "order.capnp": SCHEMA.replace("0x9a41", "0x9a42").replace("UserEvent", "Order").replace(
+                   "shop.user-events", "crm.orders")}
+    with Project(schemas=schemas) as project, Server(project) as server:
+        server.send("shop.user-events", [event(1)], wait="table")
+        server.send("crm.orders", [event(i, page="canary") for i in range(2)], wait="table")
+        server.send("crm.orders", [event(2, page="canary")])
+        shop, admin = create(project, "read:shop.*"), create(project, "admin")
+
+        def ask(sql, token=shop, **members):
+            status, answer = server.post("/v1/sql", json.dumps({"sql": sql, **members}),
+                                         {"Content-Type": "application/json", "Authorization": f"Bearer {token}"})
+            return answer["rows"] if status == 200 else (status, answer["code"], answer["detail"])
+
+        equal(status_within(1, 401, lambda: server.ask("GET", "/v1/queries")), 401)
+        equal(ask("select count(*) from crm_orders", admin), [[3]])
+        equal(ask("select count(*) from shop_user_events"), [[1]])
+        equal(ask("select count(*) from bronze.shop_user_events", as_of="1"), [[1]])
+        for wanted in ("crm_orders", "bronze.crm_orders"):
+            missing = ask(f"select * from {wanted.replace('orders', 'nothing')}")
+            equal(missing[:2], (400, "SL2101"))
+            equal(ask(f"select * from {wanted}"), (*missing[:2], missing[2].replace("nothing", "orders")))
+            equal(ask(f"describe {wanted}")[:2], (400, "SL2101"))
+            equal(ask(f"select * from {wanted}", as_of="1")[:2], (400, "SL2101"))
+        for table in ("system.errors", "system.audit"):
+            equal(ask(f"select * from {table}")[:2], (400, "SL2101"))
+        # No suggestion tells a name; an administrator gets it.
+        assert "crm_orders" not in str(ask("select * from crm_order")), "a suggestion tells of a table"
+        assert "crm_orders" in str(ask("select * from crm_order", admin))
+        for table in ("topics", "tables"):
+            equal(ask(f"select topic from system.{table}"), [["shop.user-events"]])
+        equal(ask("select distinct table_name from system.files"), [["bronze.shop_user_events"]])
+        equal({row[0] for row in ask("select table_name from system.tables where table_name like 'bronze.%'", admin)},
+              {"bronze.shop_user_events", "bronze.crm_orders"})
+        # Queries of others, with the values in their texts, are theirs.
+        queries = ask("select sql from system.queries")
+        assert queries and "canary" not in str(ask("select * from system.queries")), queries
+        ask("select 'canary of the administrator'", admin)
+        assert "canary of" not in str(ask("select * from system.queries"))
+        ids = [row[0] for row in ask("select id from system.queries where sql like '%canary of%'", admin)]
+        status, answer = server.ask("GET", "/v1/queries", headers=as_(shop))
+        assert status == 200 and b"canary of" not in answer
+        for query in ids:
+            equal(server.ask("GET", f"/v1/queries/{query}", headers=as_(shop))[0], 404)
+            equal(server.ask("DELETE", f"/v1/queries/{query}", headers=as_(shop))[0], 404)
+            equal(server.ask("GET", f"/v1/queries/{query}", headers=as_(admin))[0], 200)
+        equal(server.ask("GET", "/metrics", headers=as_(shop))[0], 403)
+        # A topic that comes later is seen by who may.
+        with open(f"{project.folder}/later.capnp", "w") as file:
+            file.write(SCHEMA.replace("0x9a41", "0x9a43").replace("UserEvent", "Later").replace(
+                "shop.user-events", "shop.later"))
+        code, _, err = project.command("--token", admin, "--server", f"127.0.0.1:{server.port}", "schema", "add",
+                                       f"{project.folder}/later.capnp")
+        equal(code, 0, err)
+        equal(ask("select count(*) from shop_later"), [[0]])
 
 
 def revoked_tokens_are_refused_within_a_second():
@@ -102,4 +160,5 @@ def revoked_tokens_are_refused_within_a_second():
         assert token.split("_")[2] not in server.output()
 
 
-run(without_tokens_only_this_machine, scopes_say_what_a_token_may, revoked_tokens_are_refused_within_a_second)
+run(without_tokens_only_this_machine, scopes_say_what_a_token_may, who_may_read_one_topic_sees_its_table_alone,
+    revoked_tokens_are_refused_within_a_second)

@@ -22,6 +22,8 @@ class SqlRoutes {
 
  private:
   void Run(const Call& call, const Respond& respond);
+  /// The queries that the caller may know of: its own, an administrator all.
+  sql::QueryLog::Of QueriesOf(const Call& call) const;
   Response List(const Call& call) const;
   Response Show(const Call& call) const;
   Response Cancel(const Call& call);

@@ -79,7 +79,7 @@ class EngineFixture : public testing::Test {
     std::filesystem::create_directories(folder_ + "/files");
     EngineOptions options;
     options.temporary_folder = folder_ + "/temporary";
-    options.files_folder = folder_ + "/files";
+    options.files_folders = {folder_ + "/files"};
     auto engine = Engine::Open(options);
     EXPECT_TRUE(engine.ok()) << engine.error().ToString();
     engine_ = std::move(*engine);

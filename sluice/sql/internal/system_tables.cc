@@ -66,21 +66,23 @@ class Rows {
 
 Value TextOrNull(const std::string& text) { return text.empty() ? Value() : Value(text); }
 
-Rows Topics(land::Lander& lander) {
+using Tables = std::vector<land::TableStatus>;
+
+Rows Topics(const Tables& tables) {
   Rows rows({{"topic", arrow::utf8()},
              {"table_name", arrow::utf8()},
              {"partition", arrow::int64()},
              {"next_offset", arrow::int64()},
              {"landed_offset", arrow::int64()},
              {"pending", arrow::int64()}});
-  for (const land::TableStatus& table : lander.Tables()) {
+  for (const land::TableStatus& table : tables) {
     rows.Add({table.topic, table.table, int64_t{table.partition}, table.end, table.landed,
               table.end - table.landed - 1});
   }
   return rows;
 }
 
-Rows Tables(land::Lander& lander) {
+Rows TableRows(const Tables& tables) {
   Rows rows({{"table_name", arrow::utf8()},
              {"topic", arrow::utf8()},
              {"version", arrow::int64()},
@@ -88,14 +90,14 @@ Rows Tables(land::Lander& lander) {
              {"landed_rows", arrow::int64()},
              {"pending_rows", arrow::int64()},
              {"stopped", arrow::utf8()}});
-  for (const land::TableStatus& table : lander.Tables()) {
+  for (const land::TableStatus& table : tables) {
     rows.Add({table.table, table.topic, table.version, table.files, table.landed_rows,
               table.end - table.landed - 1, TextOrNull(table.stopped)});
   }
   return rows;
 }
 
-Result<Rows> Files(land::Lander& lander) {
+Result<Rows> Files(const Tables& tables, land::Lander& lander) {
   Rows rows({{"table_name", arrow::utf8()},
              {"version", arrow::int64()},
              {"path", arrow::utf8()},
@@ -103,10 +105,13 @@ Result<Rows> Files(land::Lander& lander) {
              {"rows", arrow::int64()},
              {"bytes", arrow::int64()},
              {"modified", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")}});
-  for (const land::TableStatus& table : lander.Tables()) {
+  for (const land::TableStatus& table : tables) {
     const size_t dot = table.table.find('.');
     auto view = lander.View(table.table.substr(0, dot), table.table.substr(dot + 1));
-    if (!view.ok()) return std::move(view).error();
+    if (!view.ok()) {
+      if (view.error().code() == ErrorCode::kNotFound) continue;  // Dropped just now.
+      return std::move(view).error();
+    }
     for (const lake::DataFile& file : view->snapshot->files()) {
       std::string partition;
       for (const auto& [name, value] : file.partition_values) {
@@ -120,7 +125,7 @@ Result<Rows> Files(land::Lander& lander) {
   return rows;
 }
 
-Rows Queries(const QueryLog& log, std::string_view tenant) {
+Rows Queries(const QueryLog& log, const QueryLog::Of& of) {
   Rows rows({{"id", arrow::utf8()},
              {"state", arrow::utf8()},
              {"started", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")},
@@ -129,7 +134,7 @@ Rows Queries(const QueryLog& log, std::string_view tenant) {
              {"bytes", arrow::int64()},
              {"code", arrow::utf8()},
              {"sql", arrow::utf8()}});
-  for (const QueryStatus& query : log.List(tenant)) {
+  for (const QueryStatus& query : log.List(of)) {
     rows.Add({query.id, query.state, query.started, query.elapsed_ms, query.rows, query.bytes,
               TextOrNull(query.code), query.sql});
   }
@@ -144,14 +149,21 @@ const std::vector<std::string_view>& SystemTables() {
 }
 
 Result<std::optional<duck::Relation>> FindSystemTable(std::string_view name, land::Lander& lander,
-                                                      const QueryLog& log,
-                                                      std::string_view tenant) {
+                                                      const QueryLog& log, std::string_view tenant,
+                                                      const Reader& reader) {
+  const auto tables = [&] {
+    Tables seen = lander.Tables();
+    std::erase_if(seen, [&](const auto& table) { return !reader.SeesTopic(table.topic); });
+    return seen;
+  };
   std::optional<Rows> rows;
-  if (name == "topics") rows.emplace(Topics(lander));
-  if (name == "tables") rows.emplace(Tables(lander));
-  if (name == "queries") rows.emplace(Queries(log, tenant));
+  if (name == "topics") rows.emplace(Topics(tables()));
+  if (name == "tables") rows.emplace(TableRows(tables()));
+  if (name == "queries") {
+    rows.emplace(Queries(log, {.tenant = tenant, .principal = reader.SeesQueriesOf()}));
+  }
   if (name == "files") {
-    SLUICE_ASSIGN_OR_RETURN(Rows files, Files(lander));
+    SLUICE_ASSIGN_OR_RETURN(Rows files, Files(tables(), lander));
     rows.emplace(std::move(files));
   }
   if (!rows) return std::optional<duck::Relation>();

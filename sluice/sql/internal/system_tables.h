@@ -8,6 +8,7 @@
 
 #include "sluice/duck/engine.h"
 #include "sluice/land/lander.h"
+#include "sluice/sql/internal/reader.h"
 #include "sluice/sql/query_log.h"
 
 namespace sluice::sql::internal {
@@ -15,9 +16,10 @@ namespace sluice::sql::internal {
 /// Their names, in the schema `system`.
 const std::vector<std::string_view>& SystemTables();
 
-/// Returns the rows of `system.topics`, `tables`, `files` or `queries` as of now; nothing for other
-/// names.
+/// Returns the rows of `system.topics`, `tables`, `files` or `queries` as of now that `reader` may
+/// see; nothing for other names.
 Result<std::optional<duck::Relation>> FindSystemTable(std::string_view name, land::Lander& lander,
-                                                      const QueryLog& log, std::string_view tenant);
+                                                      const QueryLog& log, std::string_view tenant,
+                                                      const Reader& reader);
 
 }  // namespace sluice::sql::internal

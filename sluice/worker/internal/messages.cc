@@ -62,7 +62,7 @@ std::vector<T> GetList(Decoder& in, GetOne get) {
 
 std::string Encode(const Start& start) {
   Encoder out;
-  out.Put(start.files_folder);
+  PutList(out, start.files_folders, [&out](const std::string& folder) { out.Put(folder); });
   out.Put(start.temporary_folder);
   out.Put(start.memory_bytes_max);
   out.Put(start.temporary_bytes_max);
@@ -73,7 +73,7 @@ std::string Encode(const Start& start) {
 
 Status Decode(std::string_view bytes, Start& start) {
   Decoder in(bytes);
-  start.files_folder = Text(in);
+  start.files_folders = GetList<std::string>(in, [&in] { return Text(in); });
   start.temporary_folder = Text(in);
   start.memory_bytes_max = in.Get<uint64_t>();
   start.temporary_bytes_max = in.Get<uint64_t>();

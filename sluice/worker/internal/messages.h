@@ -31,7 +31,7 @@ enum class MessageType : uint8_t {
 };
 
 struct Start {
-  std::string files_folder;
+  std::vector<std::string> files_folders;
   std::string temporary_folder;
   uint64_t memory_bytes_max = 0;
   uint64_t temporary_bytes_max = 0;

@@ -35,8 +35,12 @@ Result<std::unique_ptr<RunningWorker>> RunningWorker::Start(const PoolOptions& o
   SLUICE_ASSIGN_OR_RETURN(auto process, os::Process::Spawn(spawn, socket));
   std::unique_ptr<RunningWorker> worker(new RunningWorker(options, tenant.name, std::move(folder),
                                                           std::move(process), std::move(socket)));
+  std::vector<std::string> folders;
+  for (const std::string& each : tenant.files_folders) {
+    if (std::filesystem::is_directory(each, error)) folders.push_back(each);
+  }
   const struct Start start{
-      .files_folder = tenant.files_folder,
+      .files_folders = std::move(folders),
       .temporary_folder = worker->folder_,
       .memory_bytes_max = options.memory_bytes_max,
       .temporary_bytes_max = options.temporary_bytes_max,
