@@ -207,7 +207,7 @@ TEST(ChannelTest, RefusesWhatIsNoMessage) {
 TEST(ProcessTest, EndsWithItsObject) {
   Descriptor socket;
   auto process = Process::Spawn(
-      {.program = "/bin/cat", .arguments = {"cat", "/dev/fd/3"}, .environment = {}}, socket);
+      {.program = "/bin/sleep", .arguments = {"sleep", "60"}, .environment = {}}, socket);
   ASSERT_TRUE(process.ok()) << process.error().ToString();
   const int pid = (*process)->pid();
   EXPECT_EQ(kill(pid, 0), 0);
