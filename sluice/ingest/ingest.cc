@@ -226,6 +226,14 @@ void Ingest::Submit(const Submission& submission, std::function<void(Result<Rece
     metrics_.GetCounter("sluice_ingest_refused_total").Add();
     return draft->done(std::move(decoded).error());
   }
+  for (const decode::TopicRows& rows : decoded->topics) {
+    const auto state = Find(rows.contract->topic);
+    if (state == nullptr) continue;
+    if (Status room = lander_.CheckRoom(state->topic.partition); !room.ok()) {
+      metrics_.GetCounter("sluice_ingest_put_off_total").Add();
+      return draft->done(std::move(room).error());
+    }
+  }
   if (const Status drafted = Draft(submission, std::move(*decoded), draft); !drafted.ok()) {
     if (drafted.error().code() == ErrorCode::kConflict) {
       metrics_.GetCounter("sluice_ingest_refused_total").Add();

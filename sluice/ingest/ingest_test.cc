@@ -25,11 +25,12 @@ class IngestTest : public testing::Test {
 
   void Start() {
     keys_ = *privacy::Keys::LoadOrMake(disk_, "keys", random_);
-    journal::Options options{.folder = "journal", .segment_bytes = 64 << 10, .free_bytes_min = 0};
+    journal::Options options{
+        .folder = journal_folder_, .segment_bytes = 64 << 10, .free_bytes_min = 0};
     options.queue_bytes_max = queue_bytes_max_;
     journal_ = *journal::Journal::Open(options, disk_, clock_, random_, threads_);
     catalog_ = *catalog::Catalog::Open(disk_, "control");
-    lander_ = std::make_unique<land::Lander>(land::LandOptions{}, store_, clock_, random_, threads_,
+    lander_ = std::make_unique<land::Lander>(land_options_, store_, clock_, random_, threads_,
                                              metrics_, journal_->uuid());
     ingest_ = std::make_unique<Ingest>(options_, *journal_, *lander_, *catalog_, store_, *keys_,
                                        clock_, random_, threads_, metrics_);
@@ -105,6 +106,8 @@ struct Order $Sl.event("orders") { id @0 :Text $Sl.id; n @1 :Int64; )" +
   store::FaultyStore store_{memory_};
   Metrics metrics_;
   IngestOptions options_;
+  land::LandOptions land_options_;
+  std::string journal_folder_ = "journal";
   uint64_t queue_bytes_max_ = 1 << 20;
   std::optional<privacy::Keys> keys_;
   std::unique_ptr<journal::Journal> journal_;
@@ -292,6 +295,35 @@ TEST_F(IngestTest, WaitTableSaysWhenItTookTooLong) {
   const auto receipt = Submit(R"({"id":"a","n":1})", WaitLevel::kTable);
   EXPECT_TRUE(receipt.ok() && !receipt->landed);
   ASSERT_TRUE(lander_->Stop().ok());
+}
+
+TEST_F(IngestTest, ATopicWhoseTableStoppedIsHeldBackAlone) {
+  MustRegister();
+  ASSERT_TRUE(Submit(R"({"id":"a","n":1})").ok());
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Stop();
+  journal_folder_ = "journal-2";  // Its offsets are not those that the table tells of.
+  land_options_.tail_bytes_max = 20'000;
+  Start();
+  const auto contracts = event::CompileCapnp({{"c.capnp", R"(@0x9a41c6de07b35f19;
+using Sl = import "sluice.capnp";
+struct Click $Sl.event("clicks") { id @0 :Text $Sl.id; }
+)"}},
+                                             "c.capnp");
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  ASSERT_TRUE(ingest_->Register(contracts->front()).ok());
+  std::string body;
+  for (int i = 0; i < 200; ++i) body += fmt::format(R"({{"id":"b{}","n":{}}})", i, i) + "\n";
+  ASSERT_EQ(Counts(Submit(body)), "200/0/0") << "it is taken while there is room";
+  const auto refused = Submit(R"({"id":"c","n":1})");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kUnavailable);
+  EXPECT_NE(refused.error().message().find("sluice table adopt orders"), std::string::npos)
+      << refused.error().message();
+  const Submission clicks{.framing = Framing::kNdjson, .shape = Shape::kContent, .topic = "clicks"};
+  EXPECT_EQ(Counts(Send(R"({"id":"d"})", clicks).get()), "1/0/0");
+  ASSERT_TRUE(lander_->Adopt("orders").ok());
+  EXPECT_EQ(Counts(Submit(R"({"id":"c","n":1})")), "1/0/0");
 }
 
 TEST_F(IngestTest, ResolvingAnErrorAddsARowThatClosesIt) {

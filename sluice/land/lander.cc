@@ -23,7 +23,8 @@ Lander::Lander(const LandOptions& options, store::ObjectStore& store, const os::
       random_(random),
       threads_(threads),
       metrics_(metrics),
-      journal_uuid_(std::move(journal_uuid)) {}
+      journal_uuid_(std::move(journal_uuid)),
+      tail_bytes_(std::make_shared<internal::TailBytes>()) {}
 
 Lander::~Lander() {
   {
@@ -115,6 +116,18 @@ Status Lander::Adopt(std::string_view topic) {
   return NotFound("there is no topic '{}'", topic);
 }
 
+bool Lander::Behind() const { return tail_bytes_->landing > options_.tail_bytes_max; }
+
+Status Lander::CheckRoom(uint32_t partition) const {
+  if (tail_bytes_->stopped <= options_.tail_bytes_max / 2) return {};
+  const auto table = Find(partition);
+  if (table == nullptr) return {};
+  const TableStatus status = table->Describe();
+  if (status.stopped.empty()) return {};
+  return Unavailable("topic '{}' takes no more events: its table does not land: {}", status.topic,
+                     status.stopped);
+}
+
 Status Lander::Land(internal::TableLander& table) {
   const os::Monotonic start = clock_.Steady();
   const journal::Offset before = table.Describe().landed;
@@ -163,7 +176,7 @@ std::optional<os::Wait> Lander::Step() {
 // are small would else fill it up without any being large enough to land.
 int64_t Lander::BytesMax(size_t tables) const {
   const int64_t half = options_.tail_bytes_max / 2;
-  if (tail_bytes_ <= half) return options_.bytes_max;
+  if (tail_bytes_->landing <= half) return options_.bytes_max;
   return std::min(options_.bytes_max, half / static_cast<int64_t>(tables));
 }
 

@@ -33,12 +33,15 @@ namespace sluice::land {
 
 namespace internal {
 class TableLander;
-}
+struct TailBytes;
+}  // namespace internal
 
 struct LandOptions {
   std::chrono::milliseconds every{300'000};
-  int64_t bytes_max = 128ll << 20;       ///< A table lands at once when this much waits.
-  int64_t tail_bytes_max = 256ll << 20;  ///< Of all tables; beyond, Behind() says so.
+  int64_t bytes_max = 128ll << 20;  ///< A table lands at once when this much waits.
+  /// Rows in memory of all tables that land; beyond, Behind() says so. Tables whose landing stopped
+  /// have half as much for themselves, so that they cannot close the door for the others.
+  int64_t tail_bytes_max = 256ll << 20;
   int dates_max = 512;  ///< Event dates in one commit; the rest waits for the next.
   std::string tenant = "default";
   columnar::Compression compression = columnar::Compression::kZstd;
@@ -95,7 +98,11 @@ class Lander {
            const columnar::Batch& rows);
 
   /// Whether more rows wait in memory than tail_bytes_max: whoever can should hold new ones back.
-  bool Behind() const { return tail_bytes_ > options_.tail_bytes_max; }
+  bool Behind() const;
+
+  /// kUnavailable with the reason: landing into the partition's table has stopped, and such tables
+  /// have as many rows in memory as they may.
+  Status CheckRoom(uint32_t partition) const;
 
   /// kNotFound: no such table.
   Result<ReadView> View(std::string_view schema, std::string_view table);
@@ -145,7 +152,7 @@ class Lander {
   os::Threads& threads_;
   Metrics& metrics_;
   const std::string journal_uuid_;
-  std::atomic<int64_t> tail_bytes_{0};
+  const std::shared_ptr<internal::TailBytes> tail_bytes_;
 
   mutable std::mutex mutex_;  // Guards tables_, dropped_, waiters_ and stopping_.
   std::map<uint32_t, std::shared_ptr<internal::TableLander>> tables_;

@@ -373,6 +373,29 @@ TEST_F(LanderTest, StopLandsWhatIsLeftAndAnswersWhoWaits) {
   EXPECT_FALSE(never.get_future().get());
 }
 
+TEST_F(LanderTest, ATableThatStoppedFillsOnlyItsOwnShareOfTheMemory) {
+  options_.tail_bytes_max = 100'000;
+  Restart("journal-1");
+  Add({1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Restart("journal-2");
+  ASSERT_FALSE(Table().stopped.empty());
+  const std::vector<int> large(600, 1);
+  while (lander_->CheckRoom(kPartition).ok()) {
+    ASSERT_LT(next_, 100'000);
+    Add(large);
+  }
+  EXPECT_FALSE(lander_->Behind()) << "tables that land are not held up by one that does not";
+  const Status room = lander_->CheckRoom(kPartition);
+  EXPECT_EQ(room.error().code(), ErrorCode::kUnavailable);
+  EXPECT_NE(room.error().message().find("sluice table adopt clicks"), std::string::npos);
+  EXPECT_TRUE(lander_->CheckRoom(kPartition + 1).ok());
+  ASSERT_TRUE(lander_->Adopt("clicks").ok());
+  EXPECT_TRUE(lander_->CheckRoom(kPartition).ok());
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Seen(), UpTo(next_)) << "what waited lands";
+}
+
 TEST_F(LanderTest, KnowsItsTablesOnly) {
   EXPECT_EQ(lander_->View("bronze", "nothing").error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(lander_->View("silver", "clicks").error().code(), ErrorCode::kNotFound);

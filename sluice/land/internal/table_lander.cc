@@ -27,16 +27,18 @@ const std::string kKeysProperty = "sluice.keys";
 
 TableLander::TableLander(const LandOptions& options, store::ObjectStore& store,
                          const os::Clock& clock, os::Random& random, std::string app_id,
-                         catalog::Topic topic, std::atomic<int64_t>& tail_bytes)
+                         catalog::Topic topic, std::shared_ptr<TailBytes> tail_bytes)
     : options_(options),
       store_(store),
       clock_(clock),
       app_id_(std::move(app_id)),
       partition_(topic.partition),
-      tail_bytes_(tail_bytes),
+      tail_bytes_(std::move(tail_bytes)),
       topic_(std::move(topic)),
       table_(store, topic_.table_path, clock, random),
       schema_(TableSchema(*topic_.contract)) {}
+
+TableLander::~TableLander() { Count(-bytes_); }
 
 Result<journal::Offset> TableLander::Open() {
   const std::lock_guard lock(mutex_);
@@ -75,20 +77,17 @@ Result<journal::Offset> TableLander::Open() {
       known = std::max(known, lake::MaximumOf(file, "_offset").value_or(-1));
     }
     if (known >= 0) {
-      stopped_ = fmt::format(
+      StopLanding(fmt::format(
           "the table has rows up to offset {}, but no transaction that says what has landed: "
           "another writer did not keep it; if no row is missing, let landing go on behind them "
-          "with "
-          "`sluice table adopt {}`",
-          known, topic_.contract->topic);
-      trace::Error("landing stopped", {{"table", topic_.table_path}, {"reason", stopped_}});
+          "with `sluice table adopt {}`",
+          known, topic_.contract->topic));
     }
   }
   landed_ = known;
   end_ = known + 1;
   if (const Status owned = CheckOwnership(*snapshot_); !owned.ok()) {
-    stopped_ = owned.error().message();
-    trace::Error("landing stopped", {{"table", topic_.table_path}, {"reason", stopped_}});
+    StopLanding(owned.error().message());
   }
   return end_;
 }
@@ -99,8 +98,7 @@ Status TableLander::CheckOwnership(const lake::Snapshot& snapshot) {
         transaction.version > snapshot.TransactionVersion(app_id_).value_or(-1)) {
       return Conflict(
           "the table was filled by another journal ('{}', up to offset {}); if that journal is "
-          "gone "
-          "for good, let this one go on behind it with `sluice table adopt {}`",
+          "gone for good, let this one go on behind it with `sluice table adopt {}`",
           app, transaction.version, topic_.contract->topic);
     }
   }
@@ -117,6 +115,8 @@ Status TableLander::Adopt() {
                           topic_.table_path);
   Advance(std::move(snapshot));
   stopped_.clear();
+  tail_bytes_->stopped -= bytes_;
+  tail_bytes_->landing += bytes_;
   trace::Warning("table adopted", {{"table", topic_.table_path}, {"offset", landed_}});
   return {};
 }
@@ -192,18 +192,26 @@ void TableLander::Advance(std::shared_ptr<const lake::Snapshot> snapshot) {
 void TableLander::SetFirstKept(journal::Offset first) {
   const std::lock_guard lock(mutex_);
   if (first <= landed_ + 1 || !stopped_.empty()) return;
-  stopped_ = fmt::format(
+  StopLanding(fmt::format(
       "offsets {} to {} are neither in the table nor in the journal; restore the table, or accept "
       "the loss with `sluice table adopt {}`",
-      landed_ + 1, first - 1, topic_.contract->topic);
+      landed_ + 1, first - 1, topic_.contract->topic));
   landed_ = first - 1;
   end_ = std::max(end_, first);
-  trace::Error("landing stopped", {{"table", topic_.table_path}, {"reason", stopped_}});
 }
 
 void TableLander::Count(int64_t bytes) {
   bytes_ += bytes;
-  tail_bytes_ += bytes;
+  (stopped_.empty() ? tail_bytes_->landing : tail_bytes_->stopped) += bytes;
+}
+
+void TableLander::StopLanding(std::string reason) {
+  if (stopped_.empty()) {
+    tail_bytes_->landing -= bytes_;
+    tail_bytes_->stopped += bytes_;
+  }
+  stopped_ = std::move(reason);
+  trace::Error("landing stopped", {{"table", topic_.table_path}, {"reason", stopped_}});
 }
 
 void TableLander::Add(journal::Offset base, os::Timestamp received, const Batch& rows) {
@@ -221,8 +229,7 @@ void TableLander::Add(journal::Offset base, os::Timestamp received, const Batch&
   pending_.push_back({base, received, std::move(fresh), bytes});
   if (pending_.size() >= kPendingFramesMax) {
     if (const Status merged = Coalesce(); !merged.ok()) {
-      stopped_ = merged.error().message();
-      trace::Error("tail broken", {{"table", topic_.table_path}, {"reason", stopped_}});
+      StopLanding(merged.error().message());
     }
   }
 }
@@ -398,7 +405,7 @@ Result<journal::Offset> TableLander::LandWaiting() {
     base = snapshot_;
     contract = topic_.contract;
     if (first != landed_ + 1) {
-      stopped_ = fmt::format("offset {} follows {} in the journal", first, landed_);
+      StopLanding(fmt::format("offset {} follows {} in the journal", first, landed_));
       return Corrupt("table '{}': {}", topic_.table_path, stopped_);
     }
   }

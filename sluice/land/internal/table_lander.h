@@ -21,12 +21,19 @@
 namespace sluice::land::internal {
 
 /// Thread-safe. Holds no lock while it does I/O on the store, but for the refresh of View().
+/// Bytes of the rows in memory, of all tables together.
+struct TailBytes {
+  std::atomic<int64_t> landing{0};  ///< Of tables that land.
+  std::atomic<int64_t> stopped{0};  ///< Of those whose landing stopped.
+};
+
 class TableLander {
  public:
-  /// `tail_bytes` is what all tables have in memory together.
+  /// `tail_bytes` is where it counts what it has in memory.
   TableLander(const LandOptions& options, store::ObjectStore& store, const os::Clock& clock,
               os::Random& random, std::string app_id, catalog::Topic topic,
-              std::atomic<int64_t>& tail_bytes);
+              std::shared_ptr<TailBytes> tail_bytes);
+  ~TableLander();
 
   /// Makes or loads the table; returns the first offset it does not have.
   Result<journal::Offset> Open();
@@ -66,6 +73,9 @@ class TableLander {
 
   /// Counts rows that came into memory, or left it.
   void Count(int64_t bytes);
+  /// Lands no more until it is adopted; rows are still taken, seen by readers, and counted apart.
+  /// The mutex must be held.
+  void StopLanding(std::string reason);
   /// Turns pending frames into chunks of useful size. The mutex must be held.
   Status Coalesce();
   /// Drops chunks that the snapshot has. The mutex must be held.
@@ -87,7 +97,7 @@ class TableLander {
   const os::Clock& clock_;
   const std::string app_id_;
   const uint32_t partition_;
-  std::atomic<int64_t>& tail_bytes_;
+  const std::shared_ptr<TailBytes> tail_bytes_;
 
   mutable std::mutex mutex_;  // Guards what follows.
   int landings_ = 0;          // Under way, each with the contract that it began with.
