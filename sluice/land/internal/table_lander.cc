@@ -29,7 +29,6 @@ TableLander::TableLander(const LandOptions& options, store::ObjectStore& store,
                          const os::Clock& clock, os::Random& random, std::string app_id,
                          catalog::Topic topic, std::shared_ptr<TailBytes> tail_bytes)
     : options_(options),
-      store_(store),
       clock_(clock),
       app_id_(std::move(app_id)),
       partition_(topic.partition),
@@ -423,6 +422,7 @@ Result<journal::Offset> TableLander::LandWaiting() {
 
   SLUICE_ASSIGN_OR_RETURN(const std::vector<DatedRows> dated, SplitByDate(rows));
   std::vector<lake::NewFile> files;
+  files.reserve(dated.size());
   for (const DatedRows& part : dated) {
     files.push_back({.partition_values = {{std::string(kDateColumn), DateText(part.date)}},
                      .batches = part.batches});

@@ -93,7 +93,6 @@ class TableLander {
   void Advance(std::shared_ptr<const lake::Snapshot> snapshot);
 
   const LandOptions& options_;
-  store::ObjectStore& store_;
   const os::Clock& clock_;
   const std::string app_id_;
   const uint32_t partition_;
