@@ -30,7 +30,7 @@ DOORS = [  # Header, modules that may include it.
     (r"<capnp/|<kj/", {"event"}),
     (r"<openssl/", {"privacy", "api", "govern"}),
     (r"<(?:arrow|parquet)/(?!type_fwd\.h)", {"columnar", "decode", "privacy", "store", "journal", "lake", "land",
-                                           "stream", "duck", "worker", "sql", "ingest"}),
+                                           "stream", "duck", "worker", "sql", "ingest", "ledger"}),
 ]
 BAD_NAMES = re.compile(r"(?:^|_)(?:util|utils|common|helper|helpers|manager|misc)(?:_|\.|$)")
 LINES_MAX = 700

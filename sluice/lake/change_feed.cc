@@ -33,15 +33,6 @@ bool IsOn(const std::map<std::string, std::string>& properties) {
              internal::Property(properties, "delta.enableChangeDataFeed", "false")) == "true";
 }
 
-DataFile FileOf(const internal::Remove& remove) {
-  return {.path = remove.path,
-          .partition_values = remove.partition_values.value_or(PartitionValues()),
-          .size = remove.size.value_or(0),
-          .stats = {},
-          .rows = {},
-          .deletion_vector = remove.vector};
-}
-
 // A commit without files of changes: they follow from its adds and removes.
 std::vector<Piece> InferPieces(Actions& actions) {
   std::map<std::string, const internal::Remove*> removes;
@@ -68,7 +59,7 @@ std::vector<Piece> InferPieces(Actions& actions) {
     removes.erase(before);
   }
   for (const auto& [path, remove] : removes) {
-    pieces.push_back({FileOf(*remove), {.change_type = "delete"}});
+    pieces.push_back({internal::FileOf(*remove), {.change_type = "delete"}});
   }
   return pieces;
 }
@@ -141,10 +132,9 @@ class TableChanges final : public ChangeFeed {
   }
 
   Status ReadVersion() {
-    const std::string folder = table_.root().empty() ? "" : table_.root() + "/";
     SLUICE_ASSIGN_OR_RETURN(
         const std::string text,
-        table_.store().Get(folder + "_delta_log/" + internal::CommitName(version_)));
+        table_.store().Get(internal::LogFolder(table_.root()) + internal::CommitName(version_)));
     SLUICE_ASSIGN_OR_RETURN(Actions actions, internal::ParseActions(text));
     if (actions.metadata && !IsOn(actions.metadata->configuration)) return OffAt(version_);
     SLUICE_ASSIGN_OR_RETURN(commit_ms_, times_->At(version_));

@@ -62,6 +62,10 @@ class TableScan final : public Scan {
     } else {
       for (const DataFile& file : snapshot_->files()) files_.push_back(&file);
     }
+    if (options_.files) {
+      std::erase_if(files_,
+                    [this](const DataFile* file) { return !options_.files->contains(file->path); });
+    }
     arrow::FieldVector fields = plan_.schema->fields();
     if (visible_ >= 0) fields.resize(static_cast<size_t>(visible_));
     schema_ = arrow::schema(std::move(fields));

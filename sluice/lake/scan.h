@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct ScanOptions {
   std::optional<Expression> filter = {};
   /// Only leave out files; rows are the caller's business.
   bool filter_files_only = false;
+  /// Reads those of the snapshot's files alone; absent: all. By their path in the log.
+  std::optional<std::set<std::string>> files = {};
   /// Adds `_row_id` and `_row_commit_version`: kUnsupported where the table does not track rows.
   bool row_ids = false;
   /// Adds `_file` (the path in the log) and `_file_row` (the position in it).

@@ -83,6 +83,9 @@ struct Actions {
 /// Returns the key by which newer references replace older ones.
 std::string FileKey(std::string_view path, const std::shared_ptr<const DeletionVector>& vector);
 
+/// Returns the file that was removed, as far as the action tells: without statistics.
+DataFile FileOf(const Remove& remove);
+
 /// Returns numRecords of a statistics text.
 std::optional<int64_t> RowsOf(std::string_view stats);
 

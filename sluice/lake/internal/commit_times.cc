@@ -11,10 +11,7 @@
 
 namespace sluice::lake::internal {
 
-namespace {
-
-// Commits begin with commitInfo where it matters; elsewhere it is somewhere in the file.
-std::string FindInfo(std::string_view text) {
+std::string FindCommitInfo(std::string_view text) {
   simdjson::dom::parser parser;
   while (!text.empty()) {
     const size_t end = text.find('\n');
@@ -29,12 +26,9 @@ std::string FindInfo(std::string_view text) {
   return {};
 }
 
-}  // namespace
-
 Result<CommitTimes> CommitTimes::List(const DeltaTable& table) {
   CommitTimes times(table);
-  const std::string folder =
-      table.root().empty() ? "_delta_log/" : fmt::format("{}/_delta_log/", table.root());
+  const std::string folder = LogFolder(table.root());
   SLUICE_ASSIGN_OR_RETURN(const auto objects, table.store().List(folder + "0"));
   for (const store::ObjectInfo& object : objects) {
     const LogListing one = ClassifyLog({object.path.substr(folder.size())});
@@ -62,11 +56,9 @@ Result<CommitTimes> CommitTimes::List(const DeltaTable& table) {
 Result<std::string> CommitTimes::ReadInfo(Version version) {
   const auto known = infos_.find(version);
   if (known != infos_.end()) return known->second;
-  const std::string folder =
-      table_->root().empty() ? "_delta_log/" : fmt::format("{}/_delta_log/", table_->root());
   SLUICE_ASSIGN_OR_RETURN(const std::string text,
-                          table_->store().Get(folder + CommitName(version)));
-  return infos_[version] = FindInfo(text);
+                          table_->store().Get(LogFolder(table_->root()) + CommitName(version)));
+  return infos_[version] = FindCommitInfo(text);
 }
 
 Result<int64_t> CommitTimes::At(Version version) {

@@ -11,6 +11,10 @@
 
 namespace sluice::lake::internal {
 
+/// Returns the commitInfo of a commit's text as JSON; empty if there is none. Commits begin with it
+/// where it matters; elsewhere it is somewhere in the file.
+std::string FindCommitInfo(std::string_view text);
+
 /// Times of the commits that a log still has. Not thread-safe.
 class CommitTimes {
  public:

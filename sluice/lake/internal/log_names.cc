@@ -33,6 +33,10 @@ bool IsUuid(std::string_view text) {
 
 }  // namespace
 
+std::string LogFolder(std::string_view root) {
+  return root.empty() ? "_delta_log/" : fmt::format("{}/_delta_log/", root);
+}
+
 std::string VersionName(Version version) { return fmt::format("{:020}", version); }
 std::string CommitName(Version version) { return VersionName(version) + ".json"; }
 std::string CheckpointName(Version version) { return VersionName(version) + ".checkpoint.parquet"; }

@@ -12,6 +12,9 @@
 
 namespace sluice::lake::internal {
 
+/// Returns the folder of a table's log, with its final '/'; `root` as in DeltaTable.
+std::string LogFolder(std::string_view root);
+
 /// Returns `00000000000000000007` for 7: what all names of a version begin with.
 std::string VersionName(Version version);
 std::string CommitName(Version version);

@@ -292,6 +292,15 @@ Status Complete(Add& add) {
   return {};
 }
 
+DataFile FileOf(const Remove& remove) {
+  return {.path = remove.path,
+          .partition_values = remove.partition_values.value_or(PartitionValues()),
+          .size = remove.size.value_or(0),
+          .stats = {},
+          .rows = {},
+          .deletion_vector = remove.vector};
+}
+
 std::string FileKey(std::string_view path, const std::shared_ptr<const DeletionVector>& vector) {
   std::string key = CanonicalPath(path);
   if (vector) key.append("\n").append(vector->Id());

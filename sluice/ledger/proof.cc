@@ -1,0 +1,338 @@
+#include "sluice/ledger/proof.h"
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/scalar.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "sluice/lake/commit.h"
+#include "sluice/lake/scan.h"
+#include "sluice/ledger/offset_set.h"
+
+namespace sluice::ledger {
+
+namespace {
+
+using lake::Commit;
+using lake::DataFile;
+using lake::Version;
+
+const std::string kOffsetColumn = "_offset";
+
+using SnapshotPtr = std::shared_ptr<const lake::Snapshot>;
+
+/// Calls `visit` with the offsets of the files' rows, absent for rows without one.
+Status VisitOffsets(const lake::DeltaTable& table, const SnapshotPtr& snapshot, int threads,
+                    const std::optional<std::set<std::string>>& files,
+                    const std::function<void(std::optional<int64_t>)>& visit) {
+  lake::ScanOptions options;
+  options.columns = {kOffsetColumn};
+  options.threads = threads;
+  options.files = files;
+  SLUICE_ASSIGN_OR_RETURN(const auto scan, lake::Scan::Open(table, snapshot, options));
+  while (true) {
+    SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, scan->Next());
+    if (batch == nullptr) return {};
+    if (batch->column(0)->type_id() != arrow::Type::INT64) {
+      return Corrupt("column '{}' is {}, not a whole number of 8 bytes", kOffsetColumn,
+                     batch->column(0)->type()->ToString());
+    }
+    const auto& offsets = static_cast<const arrow::Int64Array&>(*batch->column(0));
+    for (int64_t i = 0; i < offsets.length(); ++i) {
+      visit(offsets.IsNull(i) ? std::nullopt : std::optional(offsets.Value(i)));
+    }
+  }
+}
+
+std::set<std::string> PathsOf(const std::vector<DataFile>& files) {
+  std::set<std::string> paths;
+  for (const DataFile& file : files) paths.insert(file.path);
+  return paths;
+}
+
+int64_t RowsOf(const DataFile& file) {
+  return file.rows.value_or(0) - (file.deletion_vector ? file.deletion_vector->cardinality : 0);
+}
+
+/// One landing, by the log.
+struct Landing {
+  Version version;
+  OffsetRange offsets;
+};
+
+/// Proves one range of offsets after the other.
+class Prover {
+ public:
+  Prover(const lake::DeltaTable& table, SnapshotPtr snapshot, const ProofOptions& options)
+      : table_(table), snapshot_(std::move(snapshot)), options_(options) {}
+
+  Result<Proof> Run() {
+    proof_.version = snapshot_->version();
+    proof_.files = static_cast<int64_t>(snapshot_->files().size());
+    proof_.landed_end = LandedOffset(*snapshot_) + 1;
+    proof_.duplicates = SumOfCounter(*snapshot_, kDuplicateCounter);
+    if (options_.end) {
+      proof_.accepted = options_.end;
+      proof_.pending = *options_.end - proof_.landed_end;
+      if (*proof_.pending < 0) {
+        AddFault("the table has landed {} offsets, but only {} were accepted", proof_.landed_end,
+                 *options_.end);
+      }
+    }
+    OffsetRange range{0, std::min(proof_.landed_end, options_.window)};
+    do {  // Once at least: rows of others are counted where nothing has landed, too.
+      SLUICE_RETURN_IF_ERROR(ProveRange(range), "table '{}'", table_.root());
+      range = {range.end, std::min(proof_.landed_end, range.end + options_.window)};
+    } while (range.size() > 0);
+    return std::move(proof_);
+  }
+
+ private:
+  template <typename... Values>
+  void AddFault(fmt::format_string<Values...> text, Values&&... values) {
+    if (proof_.faults.size() == options_.faults_max) return;
+    proof_.faults.push_back(fmt::format(text, std::forward<Values>(values)...));
+  }
+
+  Status ProveRange(OffsetRange range) {
+    if (snapshot_->schema()->GetFieldByName(kOffsetColumn) == nullptr) {
+      return Invalid("it has no column '{}': it is no table that events land in", kOffsetColumn);
+    }
+    OffsetSet seen(range);
+    std::set<int64_t> twice;
+    int64_t beyond = 0;
+    int64_t beyond_last = 0;
+    SLUICE_RETURN_IF_ERROR(VisitOffsets(
+        table_, snapshot_, options_.threads, std::nullopt, [&](std::optional<int64_t> offset) {
+          if (!offset) {
+            if (range.begin == 0) ++proof_.foreign;
+          } else if (*offset >= range.begin && *offset < range.end) {
+            if (!seen.Add(*offset) && twice.size() < options_.faults_max) twice.insert(*offset);
+          } else if (*offset < 0 || *offset >= proof_.landed_end) {
+            ++beyond;
+            beyond_last = *offset;
+          }
+        }));
+    proof_.landed += seen.size();
+    if (beyond > 0 && range.begin == 0) {
+      AddFault(
+          "{} rows have offsets such as {}, but no transaction says that more than {} have "
+          "landed: another writer copied them, or did not keep the transaction",
+          beyond, beyond_last, proof_.landed_end);
+    }
+    if (!twice.empty()) SLUICE_RETURN_IF_ERROR(ReportTwice(twice));
+    if (seen.size() == range.size()) return {};
+    OffsetSet missing(range);
+    for (auto at = seen.FirstMissing(range.begin); at; at = seen.FirstMissing(*at + 1)) {
+      missing.Add(*at);
+    }
+    return Explain(missing);
+  }
+
+  Status ReportTwice(const std::set<int64_t>& twice) {
+    std::map<int64_t, std::vector<std::string>> places;
+    lake::ScanOptions options;
+    options.columns = {kOffsetColumn};
+    options.positions = true;
+    SLUICE_ASSIGN_OR_RETURN(const auto scan, lake::Scan::Open(table_, snapshot_, options));
+    while (true) {
+      SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, scan->Next());
+      if (batch == nullptr) break;
+      const auto& offsets = static_cast<const arrow::Int64Array&>(*batch->column(0));
+      for (int64_t i = 0; i < offsets.length(); ++i) {
+        if (offsets.IsNull(i) || !twice.contains(offsets.Value(i))) continue;
+        const auto file = batch->GetColumnByName("_file")->GetScalar(i);
+        places[offsets.Value(i)].push_back(file.ok() ? (*file)->ToString() : "?");
+      }
+    }
+    for (const auto& [offset, files] : places) {
+      AddFault("offset {} stands in {} rows, of {} and {}", offset, files.size(), files.front(),
+               files.back());
+    }
+    return {};
+  }
+
+  /// Follows the log for who took away what is missing; what is left is the gap.
+  Status Explain(OffsetSet& missing) {
+    SLUICE_ASSIGN_OR_RETURN(const Version oldest, lake::OldestCommit(table_));
+    int64_t landed_end = 0;
+    Version first = oldest;
+    if (oldest > 0) {  // What that commit changed cannot be told without the state before.
+      SLUICE_ASSIGN_OR_RETURN(const auto begin, table_.LoadAt(oldest));
+      landed_end = LandedOffset(*begin) + 1;
+      ++first;
+    }
+    const int64_t known_from = landed_end;
+    std::vector<Landing> landings;
+    for (Version version = first; version <= snapshot_->version(); ++version) {
+      SLUICE_ASSIGN_OR_RETURN(const Commit commit, lake::ReadCommit(table_, version));
+      int64_t now_landed = landed_end;
+      for (const lake::Transaction& transaction : commit.transactions) {
+        if (IsLanding(transaction.app_id)) {
+          now_landed = std::max(now_landed, transaction.version + 1);
+        }
+      }
+      if (now_landed > landed_end) {
+        landings.push_back({version, {landed_end, now_landed}});
+        if (commit.operation == "ADOPT") ExplainLoss(commit, landings.back().offsets, missing);
+        landed_end = now_landed;
+      }
+      if (!commit.removed.empty()) SLUICE_RETURN_IF_ERROR(ExplainCommit(commit, missing));
+    }
+    if (missing.size() <= ExplainByStatistics(missing.size())) return {};
+    auto gap = missing.First(missing.range().begin);
+    while (gap && proof_.faults.size() < options_.faults_max) {
+      int64_t end = *gap + 1;
+      while (end < missing.range().end && missing.Has(end)) ++end;
+      ReportGap({*gap, end}, landings, known_from, oldest);
+      gap = missing.First(end);
+    }
+    return {};
+  }
+
+  void ReportGap(OffsetRange gap, const std::vector<Landing>& landings, int64_t known_from,
+                 Version oldest) {
+    const std::string which = gap.size() == 1
+                                  ? fmt::format("offset {} is", gap.begin)
+                                  : fmt::format("offsets {} to {} are", gap.begin, gap.end - 1);
+    if (gap.begin < known_from) {
+      AddFault("{} in no file, and the log no longer tells why: it begins at version {}", which,
+               oldest);
+      return;
+    }
+    const auto landing = std::ranges::find_if(
+        landings, [&](const Landing& one) { return gap.begin < one.offsets.end; });
+    if (landing == landings.end()) {
+      AddFault("{} in no file, and no commit says that they landed", which);
+      return;
+    }
+    AddFault(
+        "{} in no file: version {} says that offsets {} to {} landed, and no commit since took "
+        "{} away",
+        which, landing->version, landing->offsets.begin, landing->offsets.end - 1,
+        gap.size() == 1 ? "it" : "them");
+  }
+
+  void AddRemoval(const Commit& commit, Removal removal) {
+    if (removal.rows == 0) return;
+    removal.version = commit.version;
+    removal.timestamp_ms = commit.timestamp_ms;
+    removal.operation = commit.operation;
+    removal.engine = commit.engine;
+    proof_.removed += removal.rows;
+    proof_.removals.push_back(std::move(removal));
+  }
+
+  /// Offsets that an operator gave up: they count as landed, and there never were rows.
+  void ExplainLoss(const Commit& commit, OffsetRange range, OffsetSet& missing) {
+    Removal removal;
+    removal.accepted_loss = true;
+    const int64_t end = std::min(range.end, missing.range().end);
+    for (auto at = missing.First(range.begin); at && *at < end; at = missing.First(*at + 1)) {
+      if (removal.rows++ == 0) removal.first_offset = *at;
+      missing.Remove(*at);
+    }
+    AddRemoval(commit, std::move(removal));
+  }
+
+  /// Counts removals of which only statistics tell, for no more rows than are missing. Returns for
+  /// how many.
+  int64_t ExplainByStatistics(int64_t missing) {
+    int64_t explained = 0;
+    for (auto& [commit, removal] : by_statistics_) {
+      removal.rows = std::min(removal.rows, missing - explained);
+      explained += removal.rows;
+      AddRemoval(commit, removal);
+    }
+    by_statistics_.clear();
+    return explained;
+  }
+
+  /// Takes out of `missing` what the commit took out of the table.
+  Status ExplainCommit(const Commit& commit, OffsetSet& missing) {
+    SLUICE_ASSIGN_OR_RETURN(const auto before, table_.LoadAt(commit.version - 1));
+    SLUICE_ASSIGN_OR_RETURN(const auto after, table_.LoadAt(commit.version));
+    const OffsetRange range = missing.range();
+    OffsetSet gone(range);
+    const auto in_range = [&](std::optional<int64_t> offset) {
+      return offset && *offset >= range.begin && *offset < range.end;
+    };
+    const std::set<std::string> removed = PathsOf(commit.removed);
+    const std::set<std::string> added = PathsOf(commit.added);
+    Status read =
+        VisitOffsets(table_, before, options_.threads, removed, [&](std::optional<int64_t> offset) {
+          if (in_range(offset)) gone.Add(*offset);
+        });
+    if (read.ok()) {
+      read =
+          VisitOffsets(table_, after, options_.threads, added, [&](std::optional<int64_t> offset) {
+            if (in_range(offset)) gone.Remove(*offset);
+          });
+    }
+    Removal removal;
+    if (read.ok()) {
+      for (auto at = gone.First(range.begin); at; at = gone.First(*at + 1)) {
+        if (!missing.Remove(*at)) continue;  // It came back later.
+        if (removal.rows++ == 0) removal.first_offset = *at;
+      }
+      if (removal.rows > 0 && !commit.data_change) {
+        AddFault(
+            "version {} ({}) says that it changed no data, but {} rows are gone since; the first "
+            "has offset {}",
+            commit.version, commit.operation, removal.rows, removal.first_offset);
+      }
+      AddRemoval(commit, std::move(removal));
+      return {};
+    }
+    if (read.error().code() != ErrorCode::kNotFound) return read;
+    // The files are gone, too: what they had was in the log.
+    for (const DataFile& file : before->files()) {
+      if (removed.contains(file.path)) removal.rows += RowsOf(file);
+    }
+    for (const DataFile& file : after->files()) {
+      if (added.contains(file.path)) removal.rows -= RowsOf(file);
+    }
+    removal.by_statistics = true;
+    if (removal.rows > 0) by_statistics_.emplace_back(commit, std::move(removal));
+    return {};
+  }
+
+  const lake::DeltaTable& table_;
+  const SnapshotPtr snapshot_;
+  const ProofOptions options_;
+  Proof proof_;
+  std::vector<std::pair<Commit, Removal>> by_statistics_;
+};
+
+}  // namespace
+
+bool IsLanding(std::string_view app_id) {
+  return app_id.starts_with(kAppPrefix) && app_id.find('#') == std::string_view::npos;
+}
+
+int64_t LandedOffset(const lake::Snapshot& snapshot) {
+  int64_t landed = -1;
+  for (const auto& [app, transaction] : snapshot.transactions()) {
+    if (IsLanding(app)) landed = std::max(landed, transaction.version);
+  }
+  return landed;
+}
+
+int64_t SumOfCounter(const lake::Snapshot& snapshot, std::string_view counter) {
+  int64_t sum = 0;
+  for (const auto& [app, transaction] : snapshot.transactions()) {
+    if (app.starts_with(kAppPrefix) && app.ends_with(counter)) sum += transaction.version;
+  }
+  return sum;
+}
+
+Result<Proof> Prove(const lake::DeltaTable& table, const SnapshotPtr& snapshot,
+                    const ProofOptions& options) {
+  return Prover(table, snapshot, options).Run();
+}
+
+}  // namespace sluice::ledger

@@ -1,0 +1,251 @@
+#include "sluice/ledger/proof.h"
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include "sluice/store/memory_store.h"
+
+namespace sluice::ledger {
+namespace {
+
+const columnar::Schema kSchema =
+    arrow::schema({arrow::field("n", arrow::int64()), arrow::field("_offset", arrow::int64())});
+constexpr std::string_view kApp = "sluice/journal-1/7-1";
+
+class ProofTest : public testing::Test {
+ protected:
+  ProofTest() { EXPECT_TRUE(table_.Create(kSchema).ok()); }
+
+  static columnar::Batch Rows(const std::vector<std::optional<int64_t>>& offsets) {
+    arrow::Int64Builder numbers;
+    arrow::Int64Builder column;
+    for (const auto& offset : offsets) {
+      EXPECT_TRUE(numbers.Append(1).ok());
+      EXPECT_TRUE((offset ? column.Append(*offset) : column.AppendNull()).ok());
+    }
+    return arrow::RecordBatch::Make(kSchema, static_cast<int64_t>(offsets.size()),
+                                    {*numbers.Finish(), *column.Finish()});
+  }
+
+  /// Appends a file with those offsets; returns its path in the log.
+  std::string Append(const std::vector<std::optional<int64_t>>& offsets,
+                     lake::AppendOptions options) {
+    const lake::NewFile file{.batches = {Rows(offsets)}};
+    const auto snapshot = Newest();
+    std::set<std::string> before;
+    for (const auto& known : snapshot->files()) before.insert(known.path);
+    const auto appended = table_.Append(snapshot, {&file, 1}, options);
+    EXPECT_TRUE(appended.ok()) << appended.error().ToString();
+    for (const auto& known : (*appended)->files()) {
+      if (!before.contains(known.path)) return known.path;
+    }
+    return {};
+  }
+
+  /// Lands [begin, end), but for those to be left out.
+  std::string Land(int64_t begin, int64_t end, const std::set<int64_t>& without = {},
+                   int64_t duplicates = 0) {
+    std::vector<std::optional<int64_t>> offsets;
+    for (int64_t offset = begin; offset < end; ++offset) {
+      if (!without.contains(offset)) offsets.emplace_back(offset);
+    }
+    return Append(
+        offsets,
+        {.operation = "LAND",
+         .transactions = {{.app_id = std::string(kApp), .version = end - 1},
+                          {.app_id = std::string(kApp) + "#duplicate", .version = duplicates}}});
+  }
+
+  /// Commits as another engine would.
+  void Commit(const std::string& operation, const std::vector<std::string>& actions) {
+    std::string text = fmt::format(
+        R"({{"commitInfo":{{"timestamp":1700000000000,"operation":"{}","engineInfo":"other/1"}}}})"
+        "\n",
+        operation);
+    for (const std::string& action : actions) text += action + "\n";
+    ASSERT_TRUE(
+        memory_.PutIfAbsent(fmt::format("t/_delta_log/{:020}.json", Newest()->version() + 1), text)
+            .ok());
+  }
+  static std::string Remove(const std::string& path, bool data_change = true) {
+    return fmt::format(
+        R"({{"remove":{{"path":"{}","deletionTimestamp":1,"dataChange":{},"partitionValues":{{}}}}}})",
+        path, data_change);
+  }
+  /// An add of what lies there already, such as a file that was removed.
+  std::string Add(const lake::DataFile& file) {
+    return fmt::format(
+        R"({{"add":{{"path":"{}","size":{},"modificationTime":1,"dataChange":true,"partitionValues":{{}}}}}})",
+        file.path, file.size);
+  }
+
+  std::shared_ptr<const lake::Snapshot> Newest() { return *table_.Load(); }
+
+  Proof MustProve(ProofOptions options = {}) {
+    auto proof = Prove(table_, Newest(), options);
+    EXPECT_TRUE(proof.ok()) << proof.error().ToString();
+    return proof.ok() ? *proof : Proof();
+  }
+
+  store::MemoryStore memory_;
+  os::SimulatedClock clock_{os::Timestamp(std::chrono::seconds(1'700'000'000))};
+  os::SimulatedRandom random_{1};
+  lake::DeltaTable table_{memory_, "t", clock_, random_};
+};
+
+TEST_F(ProofTest, AnEmptyTableIsBalanced) {
+  const Proof proof = MustProve({.end = 3});
+  EXPECT_TRUE(proof.Balanced());
+  EXPECT_EQ(proof.pending, 3);
+}
+
+TEST_F(ProofTest, CountsWhatLandedAndWhatOthersWrote) {
+  Land(0, 5);
+  Land(5, 8, {}, 4);
+  Append({std::nullopt, std::nullopt}, {});
+  const Proof proof = MustProve({.end = 10});
+  EXPECT_TRUE(proof.Balanced());
+  EXPECT_EQ(proof.landed, 8);
+  EXPECT_EQ(proof.pending, 2);
+  EXPECT_EQ(proof.accepted, 10);
+  EXPECT_EQ(proof.foreign, 2);
+  EXPECT_EQ(proof.duplicates, 4);
+  EXPECT_EQ(MustProve().pending, std::nullopt) << "without the journal it is not known";
+}
+
+TEST_F(ProofTest, NamesTheFirstGapAndTheLandingThatShouldHaveIt) {
+  Land(0, 5);
+  Land(5, 20, {7, 8, 12});
+  const Proof proof = MustProve();
+  ASSERT_EQ(proof.faults.size(), 2);
+  EXPECT_EQ(proof.faults[0],
+            "offsets 7 to 8 are in no file: version 2 says that offsets 5 to 19 landed, and no "
+            "commit since took them away");
+  EXPECT_EQ(proof.landed, 17);
+}
+
+TEST_F(ProofTest, NamesWhatStandsTwice) {
+  Land(0, 5);
+  Append({3}, {});
+  const Proof proof = MustProve();
+  ASSERT_EQ(proof.faults.size(), 1);
+  EXPECT_EQ(proof.faults[0].find("offset 3 stands in 2 rows, of "), 0) << proof.faults[0];
+}
+
+TEST_F(ProofTest, NamesRowsThatNoTransactionLanded) {
+  Land(0, 5);
+  Append({9}, {});
+  ASSERT_EQ(MustProve().faults.size(), 1);
+  EXPECT_NE(MustProve().faults[0].find("such as 9"), std::string::npos);
+}
+
+TEST_F(ProofTest, SaysWhoTookRowsAway) {
+  const std::string first = Land(0, 5);
+  Land(5, 10);
+  Commit("DELETE", {Remove(first)});
+  Land(10, 12);
+  const Proof proof = MustProve({.end = 12});
+  EXPECT_TRUE(proof.Balanced());
+  EXPECT_EQ(proof.landed, 7);
+  EXPECT_EQ(proof.removed, 5);
+  ASSERT_EQ(proof.removals.size(), 1);
+  EXPECT_EQ(proof.removals[0].version, 3);
+  EXPECT_EQ(proof.removals[0].operation, "DELETE");
+  EXPECT_EQ(proof.removals[0].engine, "other/1");
+  EXPECT_EQ(proof.removals[0].first_offset, 0);
+  EXPECT_FALSE(proof.removals[0].by_statistics);
+}
+
+TEST_F(ProofTest, ARewriteThatKeepsRowsRemovesOnlyTheOthers) {
+  const std::string first = Land(0, 5);
+  Land(5, 10);
+  const std::string rest = Append({0, 1, 4}, {});  // Made beside, then swapped in.
+  lake::DataFile file;
+  const auto snapshot = Newest();
+  for (const auto& known : snapshot->files()) {
+    if (known.path == rest) file = known;
+  }
+  Commit("undo", {Remove(rest)});
+  Commit("UPDATE", {Remove(first), Add(file)});
+  const Proof proof = MustProve();
+  EXPECT_TRUE(proof.Balanced()) << proof.faults[0];
+  EXPECT_EQ(proof.removed, 2);
+  ASSERT_EQ(proof.removals.size(), 1);
+  EXPECT_EQ(proof.removals[0].first_offset, 2);
+}
+
+TEST_F(ProofTest, RowsThatCameBackAreNotMissing) {
+  const std::string first = Land(0, 5);
+  const auto snapshot = Newest();
+  const lake::DataFile& file = snapshot->files()[0];
+  Commit("DELETE", {Remove(first)});
+  Commit("RESTORE", {Add(file)});
+  const Proof proof = MustProve();
+  EXPECT_TRUE(proof.Balanced());
+  EXPECT_EQ(proof.removed, 0);
+}
+
+TEST_F(ProofTest, VacuumedRowsAreToldByStatistics) {
+  const std::string first = Land(0, 5);
+  Land(5, 10);
+  Commit("DELETE", {Remove(first)});
+  ASSERT_TRUE(memory_.Delete("t/" + first).ok());
+  const Proof proof = MustProve();
+  EXPECT_TRUE(proof.Balanced());
+  ASSERT_EQ(proof.removals.size(), 1);
+  EXPECT_TRUE(proof.removals[0].by_statistics);
+  EXPECT_EQ(proof.removed, 5);
+}
+
+TEST_F(ProofTest, StatisticsExplainNoMoreThanTheyCount) {
+  const std::string first = Land(0, 5);
+  Land(5, 10, {8});
+  Commit("DELETE", {Remove(first)});
+  ASSERT_TRUE(memory_.Delete("t/" + first).ok());
+  EXPECT_FALSE(MustProve().Balanced());
+}
+
+TEST_F(ProofTest, ACompactionThatLosesRowsIsAFault) {
+  const std::string first = Land(0, 5);
+  Commit("OPTIMIZE", {Remove(first, false)});
+  const Proof proof = MustProve();
+  ASSERT_EQ(proof.faults.size(), 1);
+  EXPECT_NE(proof.faults[0].find("version 2 (OPTIMIZE) says that it changed no data, but 5 rows"),
+            std::string::npos)
+      << proof.faults[0];
+}
+
+TEST_F(ProofTest, AnAcceptedLossIsCountedAsOne) {
+  Land(0, 5);
+  const auto adopted = table_.Append(
+      Newest(), {},
+      {.operation = "ADOPT", .transactions = {{.app_id = "sluice/journal-2/7-1", .version = 9}}});
+  ASSERT_TRUE(adopted.ok());
+  const Proof proof = MustProve();
+  EXPECT_TRUE(proof.Balanced());
+  ASSERT_EQ(proof.removals.size(), 1);
+  EXPECT_TRUE(proof.removals[0].accepted_loss);
+  EXPECT_EQ(proof.removals[0].first_offset, 5);
+  EXPECT_EQ(proof.removed, 5);
+}
+
+TEST_F(ProofTest, WorksWindowByWindow) {
+  const std::string first = Land(0, 100);
+  Land(100, 1'000, {555});
+  Append({std::nullopt}, {});
+  Commit("DELETE", {Remove(first)});
+  const Proof proof = MustProve({.end = 1'001, .window = 64});
+  EXPECT_EQ(proof.landed, 899);
+  EXPECT_EQ(proof.removed, 100);
+  EXPECT_EQ(proof.foreign, 1);
+  ASSERT_EQ(proof.faults.size(), 1);
+  EXPECT_EQ(proof.faults[0].find("offset 555 is in no file"), 0);
+}
+
+TEST_F(ProofTest, AcceptedBelowLandedIsAFault) {
+  Land(0, 5);
+  EXPECT_FALSE(MustProve({.end = 4}).Balanced());
+}
+
+}  // namespace
+}  // namespace sluice::ledger
