@@ -122,6 +122,15 @@ int Run(int argc, const char* const* argv) {
   Add(app, "status", "Show topics and their tables", code,
       [&] { return internal::ShowStatus(global); });
 
+  internal::VerifyArguments verify;
+  command = Add(app, "verify", "Prove from the tables that no event was lost or doubled", code,
+                [&] { return internal::Verify(global, verify); });
+  command->add_option("topic", verify.topic, "Only of this topic");
+  command
+      ->add_option("--tables", verify.tables,
+                   "Tables without a server: a folder of them, or the address of one")
+      ->option_text("DIR");
+
   internal::SqlArguments sql;
   command = Add(app, "sql", "Run queries: from -c, -f or standard input; else a shell", code,
                 [&] { return internal::Sql(global, sql); });

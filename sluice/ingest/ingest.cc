@@ -529,6 +529,9 @@ void Ingest::Arrive(const std::shared_ptr<internal::Draft>& draft, bool ok) {
       count("received", outcomes.accepted + outcomes.duplicate + outcomes.error);
       count("accepted", outcomes.accepted);
       count("duplicate", outcomes.duplicate);
+      if (const auto state = outcomes.duplicate > 0 ? Find(topic) : nullptr) {
+        lander_.AddDuplicates(state->topic.partition, outcomes.duplicate);
+      }
       count("error", outcomes.error);
     }
     metrics_.GetHistogram("sluice_ingest_ack_seconds")

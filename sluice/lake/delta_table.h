@@ -64,6 +64,10 @@ struct DataFile {
 /// say.
 std::optional<int64_t> MaximumOf(const DataFile& file, std::string_view column);
 
+/// How many rows of the file have no value in the column, by its statistics; absent if they do not
+/// say.
+std::optional<int64_t> NullsOf(const DataFile& file, std::string_view column);
+
 /// Progress of an application, committed with its rows.
 struct Transaction {
   std::string app_id;

@@ -116,6 +116,16 @@ Status Lander::Adopt(std::string_view topic) {
   return NotFound("there is no topic '{}'", topic);
 }
 
+void Lander::AddDuplicates(uint32_t partition, int64_t rows) {
+  if (const auto table = Find(partition)) table->AddDuplicates(rows);
+}
+
+Result<std::vector<ledger::Entry>> Lander::Ledger(uint32_t partition) {
+  const auto table = Find(partition);
+  if (table == nullptr) return NotFound("there is no partition {}", partition);
+  return table->Ledger();
+}
+
 bool Lander::Behind() const { return tail_bytes_->landing > options_.tail_bytes_max; }
 
 Status Lander::CheckRoom(uint32_t partition) const {
@@ -153,6 +163,8 @@ Status Lander::LandAll() {
       if (first.ok()) first = landed;
       break;
     }
+    const Status counted = table->CommitCounts();
+    if (first.ok()) first = counted;
   }
   return first;
 }

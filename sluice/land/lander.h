@@ -23,6 +23,7 @@
 #include "sluice/columnar/parquet.h"
 #include "sluice/journal/journal.h"
 #include "sluice/lake/delta_table.h"
+#include "sluice/ledger/entries.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
@@ -72,6 +73,8 @@ struct TableStatus {
   int64_t version = -1;
   int64_t landed_rows = 0;  ///< By the table's statistics, foreign rows included.
   std::string stopped;      ///< Why landing stopped; empty while it works.
+  std::string path;         ///< Of the table in the store.
+  int64_t duplicates = 0;   ///< Events that were answered so.
 };
 
 /// Lands all tables of one journal.
@@ -96,6 +99,10 @@ class Lander {
   /// the table has are skipped.
   void Add(uint32_t partition, journal::Offset base, os::Timestamp received,
            const columnar::Batch& rows);
+
+  /// Counts events that were answered `duplicate`: they have no rows, so that the table says how
+  /// many there were. Those of no known partition are not counted.
+  void AddDuplicates(uint32_t partition, int64_t rows);
 
   /// Whether more rows wait in memory than tail_bytes_max: whoever can should hold new ones back.
   bool Behind() const;
@@ -124,7 +131,8 @@ class Lander {
   /// Takes over a table that another journal filled: landing goes on behind its last offset.
   Status Adopt(std::string_view topic);
 
-  /// Lands everything there is now. The first error, after all tables were tried.
+  /// Lands everything there is now, counts without rows too. The first error, after all tables were
+  /// tried.
   Status LandAll();
 
   /// Starts the thread; `landed` is called after each commit with the first offset not landed.
@@ -133,6 +141,9 @@ class Lander {
   Status Stop();
 
   std::vector<TableStatus> Tables() const;
+
+  /// What each commit of the partition's table did to its offsets, oldest first, then what waits.
+  Result<std::vector<ledger::Entry>> Ledger(uint32_t partition);
 
  private:
   /// Lands what is due, and answers who waits for it.

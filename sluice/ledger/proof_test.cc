@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include "sluice/ledger/entries.h"
 #include "sluice/store/memory_store.h"
 
 namespace sluice::ledger {
@@ -240,6 +241,54 @@ TEST_F(ProofTest, WorksWindowByWindow) {
   EXPECT_EQ(proof.foreign, 1);
   ASSERT_EQ(proof.faults.size(), 1);
   EXPECT_EQ(proof.faults[0].find("offset 555 is in no file"), 0);
+}
+
+TEST_F(ProofTest, TheLinesOfTheLedgerBalance) {
+  const std::string first = Land(0, 5);
+  Append({std::nullopt}, {});
+  Land(5, 10, {}, 3);
+  Entries entries;
+  ASSERT_TRUE(entries.Extend(table_, *Newest()).ok());
+  ASSERT_EQ(entries.entries().size(), 3);
+  Commit("DELETE", {Remove(first)});
+  Commit("nothing", {});
+  Land(10, 12, {}, 4);
+  ASSERT_TRUE(entries.Extend(table_, *Newest()).ok());
+  Entry sum;
+  std::string operations;
+  for (const Entry& entry : entries.entries()) {
+    operations += entry.operation + " ";
+    EXPECT_EQ(entry.accepted, entry.landed + entry.removed);
+    sum.accepted += entry.accepted;
+    sum.landed += entry.landed;
+    sum.removed += entry.removed;
+    sum.foreign += entry.foreign;
+    sum.duplicate += entry.duplicate;
+  }
+  EXPECT_EQ(operations, "LAND WRITE LAND DELETE LAND ");
+  EXPECT_EQ(sum.accepted, 12);
+  EXPECT_EQ(sum.landed, 7);
+  EXPECT_EQ(sum.removed, 5);
+  EXPECT_EQ(sum.foreign, 1);
+  EXPECT_EQ(sum.duplicate, 4);
+}
+
+TEST_F(ProofTest, ALedgerOfACleanedUpLogBeginsWithWhatWasBefore) {
+  Land(0, 5);
+  Land(5, 10, {}, 3);
+  ASSERT_TRUE(table_.WriteCheckpoint(*Newest()).ok());
+  for (int version = 0; version < 2; ++version) {
+    ASSERT_TRUE(memory_.Delete(fmt::format("t/_delta_log/{:020}.json", version)).ok());
+  }
+  Land(10, 12, {}, 4);
+  Entries entries;
+  ASSERT_TRUE(entries.Extend(table_, *Newest()).ok());
+  ASSERT_EQ(entries.entries().size(), 2);
+  EXPECT_EQ(entries.entries()[0].operation, "BEFORE");
+  EXPECT_EQ(entries.entries()[0].accepted, 10);
+  EXPECT_EQ(entries.entries()[0].landed, 10);
+  EXPECT_EQ(entries.entries()[1].duplicate, 1);
+  EXPECT_TRUE(MustProve().Balanced()) << "no log is needed while nothing is missing";
 }
 
 TEST_F(ProofTest, AcceptedBelowLandedIsAFault) {

@@ -25,11 +25,13 @@ Response TableRoutes::List() const {
     AppendMember(out, "topic", table.topic);
     out += ',';
     AppendMember(out, "table", table.table);
+    out += ',';
+    AppendMember(out, "path", table.path);
     out += fmt::format(
         ",\"partition\":{},\"landed_offset\":{},\"next_offset\":{},\"pending\":{},\"files\":{},"
-        "\"version\":{},\"rows\":{},",
+        "\"version\":{},\"rows\":{},\"duplicates\":{},",
         table.partition, table.landed, table.end, table.end - table.landed - 1, table.files,
-        table.version, table.landed_rows);
+        table.version, table.landed_rows, table.duplicates);
     AppendMember(out, "stopped", table.stopped);
     out += '}';
   }

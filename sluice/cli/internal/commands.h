@@ -60,6 +60,13 @@ int Explain(const std::string& code);
 int Init(const Global& global, const std::string& folder);
 int ShowStatus(const Global& global);
 
+struct VerifyArguments {
+  std::string topic;   ///< Empty: all.
+  std::string tables;  ///< Folder of tables, or the address of one, instead of the project's.
+};
+/// Counts the tables of the project, at one cut with its server where that runs.
+int Verify(const Global& global, const VerifyArguments& arguments);
+
 struct SchemaArguments {
   std::string file;
   std::string topic;  ///< May end with `@VERSION`.

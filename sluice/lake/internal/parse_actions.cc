@@ -341,4 +341,14 @@ std::optional<int64_t> MaximumOf(const DataFile& file, std::string_view column) 
   return maximum;
 }
 
+std::optional<int64_t> NullsOf(const DataFile& file, std::string_view column) {
+  simdjson::dom::parser parser;
+  int64_t nulls = 0;
+  if (parser.parse(file.stats.data(), file.stats.size())["nullCount"][column].get(nulls) !=
+      simdjson::SUCCESS) {
+    return std::nullopt;
+  }
+  return nulls;
+}
+
 }  // namespace sluice::lake

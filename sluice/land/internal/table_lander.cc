@@ -7,6 +7,7 @@
 #include "sluice/base/trace.h"
 #include "sluice/lake/history.h"
 #include "sluice/land/table_schema.h"
+#include "sluice/ledger/proof.h"
 
 namespace sluice::land::internal {
 namespace {
@@ -20,7 +21,6 @@ constexpr size_t kPendingFramesMax = 64;
 constexpr int64_t kAddedBytes = 40;  // Of the columns that a row gets on its way to the table.
 constexpr std::chrono::milliseconds kRefreshEvery{500};
 constexpr size_t kPastMax = 4;  // Snapshots of the past that are kept for the next query.
-constexpr std::string_view kAppPrefix = "sluice/";
 const std::string kKeysProperty = "sluice.keys";
 
 }  // namespace
@@ -65,12 +65,9 @@ Result<journal::Offset> TableLander::Open() {
   }
   SetSnapshot(*loaded);
 
-  journal::Offset known = -1;
-  for (const auto& [app, transaction] : snapshot_->transactions()) {
-    if (app.starts_with(kAppPrefix) && app.find('#') == std::string::npos) {
-      known = std::max(known, transaction.version);
-    }
-  }
+  duplicates_ = counted_ =
+      snapshot_->TransactionVersion(app_id_ + std::string(ledger::kDuplicateCounter)).value_or(0);
+  journal::Offset known = ledger::LandedOffset(*snapshot_);
   if (known < 0) {
     for (const lake::DataFile& file : snapshot_->files()) {
       known = std::max(known, lake::MaximumOf(file, "_offset").value_or(-1));
@@ -93,7 +90,7 @@ Result<journal::Offset> TableLander::Open() {
 
 Status TableLander::CheckOwnership(const lake::Snapshot& snapshot) {
   for (const auto& [app, transaction] : snapshot.transactions()) {
-    if (app.starts_with(kAppPrefix) && app.find('#') == std::string::npos && app != app_id_ &&
+    if (ledger::IsLanding(app) && app != app_id_ &&
         transaction.version > snapshot.TransactionVersion(app_id_).value_or(-1)) {
       return Conflict(
           "the table was filled by another journal ('{}', up to offset {}); if that journal is "
@@ -182,6 +179,8 @@ void TableLander::Advance(std::shared_ptr<const lake::Snapshot> snapshot) {
   // Threads that load, land and add columns may come here in another order than they read.
   if (snapshot->version() < snapshot_->version()) return;
   const journal::Offset has = snapshot->TransactionVersion(app_id_).value_or(-1);
+  const std::string counter = app_id_ + std::string(ledger::kDuplicateCounter);
+  counted_ = std::max(counted_, snapshot->TransactionVersion(counter).value_or(0));
   SetSnapshot(std::move(snapshot), std::max<int64_t>(0, has - landed_));
   if (has <= landed_) return;
   landed_ = has;
@@ -231,6 +230,38 @@ void TableLander::Add(journal::Offset base, os::Timestamp received, const Batch&
       StopLanding(merged.error().message());
     }
   }
+}
+
+void TableLander::AddDuplicates(int64_t rows) {
+  const std::lock_guard lock(mutex_);
+  duplicates_ += rows;
+}
+
+Status TableLander::CommitCounts() {
+  std::shared_ptr<const lake::Snapshot> base;
+  lake::AppendOptions append;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopped_.empty() || counted_ == duplicates_) return {};
+    base = snapshot_;
+    append.transactions = {CounterNow()};
+  }
+  append.operation = "COUNT";
+  SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.Append(base, {}, append), "table '{}'",
+                          topic_.table_path);
+  const std::lock_guard lock(mutex_);
+  Advance(std::move(snapshot));
+  return {};
+}
+
+lake::Transaction TableLander::CounterNow() const {
+  return {.app_id = app_id_ + std::string(ledger::kDuplicateCounter),
+          .version = duplicates_,
+          .last_updated_ms = NowMs()};
+}
+
+int64_t TableLander::NowMs() const {
+  return std::chrono::floor<std::chrono::milliseconds>(clock_.Now()).time_since_epoch().count();
 }
 
 Status TableLander::Coalesce() {
@@ -391,6 +422,7 @@ Result<journal::Offset> TableLander::LandWaiting() {
   std::vector<Batch> rows;
   std::shared_ptr<const lake::Snapshot> base;
   std::shared_ptr<const event::Contract> contract;
+  std::optional<lake::Transaction> counter;
   journal::Offset first = 0;
   journal::Offset last = 0;
   {
@@ -403,6 +435,7 @@ Result<journal::Offset> TableLander::LandWaiting() {
     last = chunks_.back().base + chunks_.back().rows->num_rows() - 1;
     base = snapshot_;
     contract = topic_.contract;
+    if (counted_ != duplicates_) counter = CounterNow();
     if (first != landed_ + 1) {
       StopLanding(fmt::format("offset {} follows {} in the journal", first, landed_));
       return Corrupt("table '{}': {}", topic_.table_path, stopped_);
@@ -429,9 +462,8 @@ Result<journal::Offset> TableLander::LandWaiting() {
   }
   lake::AppendOptions append;
   append.operation = "LAND";
-  const int64_t now_ms =
-      std::chrono::floor<std::chrono::milliseconds>(clock_.Now()).time_since_epoch().count();
-  append.transactions = {{.app_id = app_id_, .version = last, .last_updated_ms = now_ms}};
+  append.transactions = {{.app_id = app_id_, .version = last, .last_updated_ms = NowMs()}};
+  if (counter) append.transactions.push_back(*counter);
   std::optional<int64_t> expected;
   if (first > 0) expected = first - 1;
   if (!base->TransactionVersion(app_id_)) expected.reset();
@@ -474,6 +506,27 @@ bool TableLander::Due(os::Monotonic now, int64_t bytes_max) const {
   return bytes_ >= bytes_max || now - *oldest_ >= options_.every;
 }
 
+Result<std::vector<ledger::Entry>> TableLander::Ledger() {
+  std::shared_ptr<const lake::Snapshot> snapshot;
+  journal::Offset end = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    snapshot = snapshot_;
+    end = end_;
+  }
+  const std::lock_guard lock(entries_mutex_);
+  SLUICE_RETURN_IF_ERROR(entries_.Extend(table_, *snapshot), "table '{}'", topic_.table_path);
+  std::vector<ledger::Entry> entries = entries_.entries();
+  const journal::Offset landed = ledger::LandedOffset(*snapshot);
+  if (end > landed + 1) {
+    entries.push_back({.operation = "PENDING",
+                       .first_offset = landed + 1,
+                       .last_offset = end - 1,
+                       .accepted = end - landed - 1});
+  }
+  return entries;
+}
+
 bool TableLander::HasRows() const {
   const std::lock_guard lock(mutex_);
   return stopped_.empty() && oldest_.has_value();
@@ -491,6 +544,8 @@ TableStatus TableLander::Describe() const {
   status.version = snapshot_->version();
   status.landed_rows = landed_rows_;
   status.stopped = stopped_;
+  status.path = topic_.table_path;
+  status.duplicates = duplicates_;
   return status;
 }
 

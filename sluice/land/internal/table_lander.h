@@ -16,6 +16,7 @@
 #include "sluice/journal/journal.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/land/lander.h"
+#include "sluice/ledger/entries.h"
 #include "sluice/privacy/protect.h"
 
 namespace sluice::land::internal {
@@ -42,6 +43,12 @@ class TableLander {
 
   void SetFirstKept(journal::Offset first);
   void Add(journal::Offset base, os::Timestamp received, const columnar::Batch& rows);
+  /// Counts rows that were answered `duplicate`; committed with the next rows that land.
+  void AddDuplicates(int64_t rows);
+  /// Commits counts that no landing has committed yet.
+  Status CommitCounts();
+  /// What each commit of the log did to the topic's offsets, and what waits.
+  Result<std::vector<ledger::Entry>> Ledger();
   Result<ReadView> View();
   Result<ReadView> ViewAt(const AsOf& when);
   Status Adopt();
@@ -85,6 +92,8 @@ class TableLander {
   Result<columnar::Batch> Reprotect(const columnar::Batch& rows);
   /// Land(), which counts those under way. Several may run: the table says which of them commits.
   Result<journal::Offset> LandWaiting();
+  lake::Transaction CounterNow() const;  ///< The mutex must be held.
+  int64_t NowMs() const;
   Status CheckOwnership(const lake::Snapshot& snapshot);
   /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced.
   void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added = 0);
@@ -97,6 +106,9 @@ class TableLander {
   const std::string app_id_;
   const uint32_t partition_;
   const std::shared_ptr<TailBytes> tail_bytes_;
+
+  std::mutex entries_mutex_;  // Guards entries_; never taken with mutex_ held.
+  ledger::Entries entries_;
 
   mutable std::mutex mutex_;  // Guards what follows.
   int landings_ = 0;          // Under way, each with the contract that it began with.
@@ -117,6 +129,8 @@ class TableLander {
   int64_t bytes_ = 0;  ///< Of pending frames and chunks.
   std::optional<os::Monotonic> oldest_;
   std::string stopped_;
+  int64_t duplicates_ = 0;  ///< Ever answered; those since the last commit are lost by a crash.
+  int64_t counted_ = 0;     ///< Of them, those that the table says.
   std::deque<std::shared_ptr<const lake::Snapshot>> past_;  // That queries asked for, newest first.
 };
 

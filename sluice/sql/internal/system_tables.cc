@@ -125,6 +125,44 @@ Result<Rows> Files(const Tables& tables, land::Lander& lander) {
   return rows;
 }
 
+Value OffsetOrNull(int64_t offset) { return offset < 0 ? Value() : Value(offset); }
+
+Result<Rows> Ledger(const Tables& tables, land::Lander& lander, std::string_view tenant) {
+  Rows rows({{"tenant", arrow::utf8()},
+             {"topic", arrow::utf8()},
+             {"partition", arrow::int64()},
+             {"table_name", arrow::utf8()},
+             {"version", arrow::int64()},
+             {"time", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")},
+             {"operation", arrow::utf8()},
+             {"engine", arrow::utf8()},
+             {"first_offset", arrow::int64()},
+             {"last_offset", arrow::int64()},
+             {"accepted", arrow::int64()},
+             {"landed", arrow::int64()},
+             {"removed", arrow::int64()},
+             {"foreign_rows", arrow::int64()},
+             {"duplicate", arrow::int64()}});
+  for (const land::TableStatus& table : tables) {
+    const auto entries = lander.Ledger(table.partition);
+    if (!entries.ok()) {
+      if (entries.error().code() == ErrorCode::kNotFound) continue;  // Dropped just now.
+      return entries.error();
+    }
+    for (const ledger::Entry& entry : *entries) {
+      rows.Add({std::string(tenant), table.topic, int64_t{table.partition}, table.table,
+                entry.version ? Value(*entry.version) : Value(),
+                entry.timestamp_ms == 0
+                    ? Value()
+                    : Value(os::Timestamp(std::chrono::milliseconds(entry.timestamp_ms))),
+                entry.operation, TextOrNull(entry.engine), OffsetOrNull(entry.first_offset),
+                OffsetOrNull(entry.last_offset), entry.accepted, entry.landed, entry.removed,
+                entry.foreign, entry.duplicate});
+    }
+  }
+  return rows;
+}
+
 Rows Queries(const QueryLog& log, const QueryLog::Of& of) {
   Rows rows({{"id", arrow::utf8()},
              {"state", arrow::utf8()},
@@ -144,7 +182,8 @@ Rows Queries(const QueryLog& log, const QueryLog::Of& of) {
 }  // namespace
 
 const std::vector<std::string_view>& SystemTables() {
-  static const std::vector<std::string_view> names = {"topics", "tables", "files", "queries"};
+  static const std::vector<std::string_view> names = {"topics", "tables", "files", "ledger",
+                                                      "queries"};
   return names;
 }
 
@@ -165,6 +204,10 @@ Result<std::optional<duck::Relation>> FindSystemTable(std::string_view name, lan
   if (name == "files") {
     SLUICE_ASSIGN_OR_RETURN(Rows files, Files(tables(), lander));
     rows.emplace(std::move(files));
+  }
+  if (name == "ledger") {
+    SLUICE_ASSIGN_OR_RETURN(Rows ledger, Ledger(tables(), lander, tenant));
+    rows.emplace(std::move(ledger));
   }
   if (!rows) return std::optional<duck::Relation>();
   SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, FromArrow(rows->Finish()));

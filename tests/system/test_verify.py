@@ -1,0 +1,130 @@
+"""`sluice verify` and `system.ledger`: the balance with a server and without one, what others did, and the gap."""
+
+import json
+import os
+import shutil
+
+import foreign_writer
+from server import Project, Server, equal, event, run
+
+TOPIC = "shop.user-events"
+TABLE = "bronze.shop_user_events"
+SLOW = "land: {every: 1h}\n"  # Lands when told to.
+
+
+def land(server):
+    status, answer = server.post("/v1/admin/land")
+    equal(status, 200, answer)
+
+
+def verify(project, *words, server=None, code=0):
+    """The proof's lines by topic."""
+    at = ["--server", f"127.0.0.1:{server.port}"] if server else []
+    found, out, err = project.command("-o", "json", *at, "verify", *words)
+    equal(found, code, out + err)
+    return {line["topic"]: line for line in map(json.loads, out.splitlines())}
+
+
+def ledger(server):
+    """Sums over the topic: accepted, landed, removed, foreign, duplicate."""
+    return server.sql("select sum(accepted)::bigint, sum(landed)::bigint, sum(removed)::bigint, "
+                      "sum(foreign_rows)::bigint, sum(duplicate)::bigint "
+                      f"from system.ledger where topic = '{TOPIC}'")[0]
+
+
+def everything_that_was_answered_is_in_the_balance():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            server.send(TOPIC, [event(i) for i in range(100)])
+            server.send(TOPIC, [event(i) for i in range(50)] + ["bad\n"])
+            land(server)
+            server.send(TOPIC, [event(i) for i in range(90, 130)])
+            proof = verify(project, server=server)
+            line = proof[TOPIC]
+            equal([line[k] for k in ("accepted", "landed", "removed", "pending", "duplicate", "balanced")],
+                  [130, 100, 0, 30, 50, True])
+            equal(proof["system.errors"]["accepted"], 1)
+            equal(ledger(server), [130, 100, 0, 0, 50])
+            equal(server.sql("select operation, first_offset, last_offset, accepted from system.ledger "
+                             f"where topic = '{TOPIC}' order by version nulls last"),
+                  [["LAND", 0, 99, 100], ["PENDING", 100, 129, 30]])
+            code, out, err = project.command("--server", f"127.0.0.1:{server.port}", "verify", TOPIC)
+            equal(code, 0, err)
+            assert "accepted 130 = landed 100 + removed 0 + pending 30: balanced" in out, out
+            server.stop()  # Lands, and keeps the count of duplicates.
+        line = verify(project, TOPIC)["default/bronze/shop_user_events"]
+        equal((line["accepted"], line["pending"]), (None, None), "without a server it is not known")
+        equal((line["landed"], line["duplicate"], line["balanced"]), (130, 60, True))
+        # On another machine there are the tables alone.
+        shutil.copytree(f"{project.folder}/data/tables", f"{project.folder}/elsewhere")
+        with Project() as other:
+            lines = verify(other, "--tables", f"{project.folder}/elsewhere")
+            equal(lines["default/bronze/shop_user_events"]["landed"], 130)
+        with Server(project) as server:
+            server.send(TOPIC, [event(i) for i in range(7)])
+            land(server)
+            equal(verify(project, TOPIC, server=server)[TOPIC]["duplicate"], 67)
+            server.stop()
+
+
+def what_another_engine_did_is_named():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            server.send(TOPIC, [event(i) for i in range(100)])
+            land(server)
+            server.send(TOPIC, [event(i, time_text="2026-02-06T10:00:00Z") for i in range(100, 140)])
+            land(server)
+            folder = project.table_folder()
+            foreign_writer.append(folder, "2026-01-05", {"page": ["x", "y"]})
+            gone = [path for path in foreign_writer.live_files(folder) if "2026-02-06" in path]
+            version = foreign_writer.commit(folder, [foreign_writer.info("DELETE"), {"remove": {
+                "path": gone[0], "deletionTimestamp": 1, "dataChange": True,
+                "partitionValues": {"event_date": "2026-02-06"}}}])
+            server.send(TOPIC, [event(i) for i in range(140, 145)])
+            land(server)
+            line = verify(project, TOPIC, server=server)[TOPIC]
+            equal([line[k] for k in ("accepted", "landed", "removed", "pending", "foreign_rows", "balanced")],
+                  [145, 105, 40, 0, 2, True])
+            equal(line["removals"], [{"version": version, "operation": "DELETE", "engine": "foreign-writer",
+                                      "rows": 40, "first_offset": 100, "by_statistics": False,
+                                      "accepted_loss": False}])
+            equal(ledger(server), [145, 105, 40, 2, 0])
+            os.remove(f"{folder}/{gone[0]}")  # As a vacuum would.
+            line = verify(project, TOPIC, server=server)[TOPIC]
+            equal((line["removed"], line["removals"][0]["by_statistics"], line["balanced"]), (40, True, True))
+            server.stop()
+
+
+def a_gap_ends_with_1_and_is_named():
+    pyarrow = foreign_writer.parquet()
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            server.send(TOPIC, [event(i) for i in range(100)])
+            land(server)
+            path = f"{project.table_folder()}/{list(foreign_writer.live_files(project.table_folder()))[0]}"
+            rows = pyarrow.parquet.ParquetFile(path).read()
+            keep = [i for i, offset in enumerate(rows.column("_offset").to_pylist()) if offset not in (41, 42)]
+            pyarrow.parquet.write_table(rows.take(keep), path)
+            line = verify(project, TOPIC, server=server, code=1)[TOPIC]
+            equal((line["landed"], line["balanced"]), (98, False))
+            assert line["faults"][0].startswith(
+                "offsets 41 to 42 are in no file: version 1 says that offsets 0 to 99 landed"), line
+            code, out, _ = project.command("--server", f"127.0.0.1:{server.port}", "verify")
+            equal(code, 1)
+            assert "NOT BALANCED" in out and "GAP: offsets 41 to 42" in out, out
+            server.stop()
+
+
+def mistakes_are_told():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            code, _, err = project.command("--server", f"127.0.0.1:{server.port}", "verify", "nothing")
+            equal((code, "there is no topic 'nothing'" in err), (1, True), err)
+            server.stop()
+        code, _, err = project.command("verify", "--tables", project.folder + "/schemas")
+        equal((code, "there are no tables in it" in err), (1, True), err)
+
+
+if __name__ == "__main__":
+    run(everything_that_was_answered_is_in_the_balance, what_another_engine_did_is_named,
+        a_gap_ends_with_1_and_is_named, mistakes_are_told)
