@@ -44,7 +44,7 @@ Result<std::string> DecodeBase64(std::string_view text) {
   uint32_t group = 0;
   int bits = 0;
   for (const char c : text) {
-    const int value = kValues[static_cast<uint8_t>(c)];
+    const signed char value = kValues[static_cast<uint8_t>(c)];
     if (value < 0) return Invalid("not Base64");
     group = (group << 6 | static_cast<uint32_t>(value)) & 0xffffff;
     bits += 6;

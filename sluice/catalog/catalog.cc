@@ -210,6 +210,7 @@ std::optional<Topic> Catalog::Find(std::string_view topic) const {
 std::vector<Topic> Catalog::All() const {
   const std::lock_guard lock(mutex_);
   std::vector<Topic> all;
+  all.reserve(topics_.size());
   for (const auto& [name, topic] : topics_) all.push_back(topic);
   return all;
 }

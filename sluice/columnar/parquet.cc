@@ -126,7 +126,7 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
       ->version(parquet::ParquetVersion::PARQUET_2_6)
       ->write_batch_size(8192)  // Rows that the writer takes at a time.
       ->max_row_group_length(options.row_group_rows_max)
-      ->data_pagesize(128 * 1024)  // Small pages, so that the page index prunes.
+      ->data_pagesize(int64_t{128} << 10)  // Small pages, so that the page index prunes.
       ->max_rows_per_page(20'000)
       ->enable_write_page_index();
   if (options.compression == Compression::kZstd) {

@@ -22,7 +22,7 @@ namespace sluice::columnar {
 namespace {
 
 constexpr size_t kFlushBytes = 1 << 20;
-constexpr int64_t kRowGroupRows = 128 * 1024;
+constexpr int64_t kRowGroupRows = int64_t{128} << 10;
 
 /// Arrow's way to a ByteSink. Keeps the sink's own error: Arrow's has no code of ours.
 class SinkStream final : public arrow::io::OutputStream {

@@ -81,6 +81,7 @@ std::shared_ptr<TopicState> Ingest::Find(std::string_view topic) const {
 std::vector<catalog::Topic> Ingest::Topics() const {
   const std::shared_lock lock(mutex_);
   std::vector<catalog::Topic> topics;
+  topics.reserve(topics_.size());
   for (const auto& [name, state] : topics_) topics.push_back(state->topic);
   return topics;
 }

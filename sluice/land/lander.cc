@@ -267,6 +267,7 @@ std::shared_ptr<internal::TableLander> Lander::Find(uint32_t partition) const {
 std::vector<std::shared_ptr<internal::TableLander>> Lander::All() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<internal::TableLander>> all;
+  all.reserve(tables_.size());
   for (const auto& [partition, table] : tables_) all.push_back(table);
   return all;
 }

@@ -20,8 +20,6 @@ using columnar::Batch;
 using columnar::FromArrow;
 using columnar::Schema;
 
-constexpr int64_t kDayMicros = 86'400'000'000;
-
 const std::shared_ptr<arrow::DataType>& UtcMicros() {
   static const auto type = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
   return type;
@@ -230,6 +228,7 @@ Result<std::vector<DatedRows>> SplitByDate(const std::vector<Batch>& rows) {
     }
   }
   std::vector<DatedRows> split;
+  split.reserve(parts.size());
   for (auto& [date, batches] : parts) split.push_back({date, std::move(batches)});
   return split;
 }

@@ -20,7 +20,7 @@ namespace {
 Status Replace(Disk& disk, std::string_view path, std::string_view bytes, OpenMode mode) {
   const std::string temporary = fmt::format("{}.new", path);
   // What an earlier try that was cut short has left is worth nothing.
-  const Status removed = disk.Remove(temporary);
+  Status removed = disk.Remove(temporary);
   if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
   {
     SLUICE_ASSIGN_OR_RETURN(const auto file, disk.Open(temporary, mode));

@@ -186,7 +186,7 @@ Status LocalStore::ListFolder(const std::string& folder, std::string_view prefix
 Status LocalStore::Delete(std::string_view path) {
   SLUICE_RETURN_IF_ERROR(CheckPath(path));
   const std::string file = Location(path);
-  const Status removed = disk_.Remove(file);
+  Status removed = disk_.Remove(file);
   if (!removed.ok()) {
     if (removed.error().code() == ErrorCode::kNotFound) return {};
     return removed;

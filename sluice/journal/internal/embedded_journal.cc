@@ -68,6 +68,7 @@ void EmbeddedJournal::Append(std::vector<NewFrame> frames, Callback done) {
       queue_.push_back(std::move(pending));
     }
   }
+  // NOLINTNEXTLINE(bugprone-use-after-move): it is moved only when nothing refuses it.
   if (!refused.empty()) return pending.done(Unavailable("{}", refused));
   thread_->Wake();
 }

@@ -66,7 +66,7 @@ Result<std::optional<Manifest>> Storage::LoadManifest() {
 Status Storage::StoreManifest(const Manifest& manifest) {
   const std::string path = folder_ + std::string(kManifestName);
   const std::string temporary = folder_ + std::string(kNewManifestName);
-  const Status removed = disk_.Remove(temporary);  // Of a try that was cut short.
+  Status removed = disk_.Remove(temporary);  // Of a try that was cut short.
   if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
   SLUICE_ASSIGN_OR_RETURN(const auto file, disk_.Open(temporary, os::OpenMode::kCreateNew));
   SLUICE_RETURN_IF_ERROR(Write(*file, 0, Encode(manifest)));
@@ -101,7 +101,7 @@ Result<std::vector<uint64_t>> Storage::ListSegments() {
 Status Storage::RemoveSegments(const std::vector<uint64_t>& ids) {
   if (ids.empty()) return {};
   for (const uint64_t id : ids) {
-    const Status removed = disk_.Remove(SegmentPath(id));
+    Status removed = disk_.Remove(SegmentPath(id));
     if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
   }
   return SyncFolder();
