@@ -54,7 +54,8 @@ namespace {
 
 Response WithoutDiagnostics(const Error& error) {
   std::string_view detail = error.message();
-  const std::string_view own = TakeCode(detail);
+  std::string_view own = TakeCode(detail);
+  if (own.empty() && !DiagnosticsOf(error).empty()) own = DiagnosticsOf(error).front().code;
   const auto problem = [&](int status, std::string_view code) {
     return Problem(status, own.empty() ? code : own, detail);
   };
@@ -86,7 +87,10 @@ Response ErrorResponse(const Error& error) {
   if (!DiagnosticsOf(error).empty()) {
     // An extension member, as RFC 9457 section 3.2 allows.
     std::string members = Render(DiagnosticsOf(error), DiagnosticFormat::kJson, nullptr);
+    const SourcePlace& first = DiagnosticsOf(error).front().place;
     response.body.resize(response.body.rfind('}'));
+    response.body += fmt::format(",\"file\":{},\"line\":{},\"column\":{}", JsonQuote(first.file),
+                                 first.line, first.column);
     response.body += ',' + members.substr(1);
   }
   return response;

@@ -25,6 +25,8 @@ struct Hooks {
   std::function<bool()> disk_full;
   /// Applies what the project file says about a topic to a contract from outside.
   std::function<event::Contract(event::Contract)> configure;
+  /// The schema files that the project has, by name.
+  std::function<Result<event::SchemaFiles>()> schema_files;
   /// Keeps the schema's text with the project's.
   std::function<Status(const std::string& name, const std::string& text)> keep_schema;
 };

@@ -179,7 +179,8 @@ int Run(int argc, const char* const* argv) {
     to->add_option("topic", schema_arguments.topic, help)->required();
   };
   command = add_schema("add", "Add a schema to the running server", internal::AddSchema);
-  command->add_option("file", schema_arguments.file, "Cap'n Proto file")->required();
+  command->add_option("files", schema_arguments.files, "Cap'n Proto or JSON Schema files")
+      ->required();
   Add(*schema, "list", "List topics with their fields", code,
       [&] { return internal::ListSchemas(global); });
   command = add_schema("show", "Show a topic's schema", internal::ShowSchema);
@@ -193,7 +194,8 @@ int Run(int argc, const char* const* argv) {
   command->add_option("to", schema_arguments.to, "Version; the newest if not given");
   command = add_schema("check", "Check a schema, and whether it can follow the present one",
                        internal::CheckSchema);
-  command->add_option("file", schema_arguments.file, "Cap'n Proto file")->required();
+  command->add_option("files", schema_arguments.files, "Cap'n Proto or JSON Schema files")
+      ->required();
   command->add_option("--level", schema_arguments.level, "Instead of the topic's own level")
       ->check(CLI::IsMember({"none", "backward", "forward", "full"}));
   command =

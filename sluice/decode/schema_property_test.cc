@@ -250,7 +250,7 @@ class Reference {
           {"1970-01-01T00:00:00Z", "0"}};
       std::string_view text;
       if (value.get(text)) return Fail(codes::kWrongType, path);
-      if (text.starts_with("0000")) return Fail(codes::kOutOfRange, path);
+      if (text == "0000-01-01T00:00:00Z") return Fail(codes::kOutOfRange, path);
       const auto found = kTimes.find(text);
       return found == kTimes.end() ? Fail(codes::kBadTime, path) : found->second;
     }

@@ -1,7 +1,5 @@
 #include <capnp/schema.h>
-#include <simdjson.h>
 
-#include <algorithm>
 #include <exception>
 #include <map>
 #include <optional>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "sluice/event/contract.h"
+#include "sluice/event/internal/contract_rules.h"
 #include "sluice/event/internal/field_translator.h"
 #include "sluice/event/internal/problems.h"
 #include "sluice/event/internal/schema_text.h"
@@ -25,24 +24,6 @@ using internal::Token;
 constexpr int kNestedMax = 64;
 
 std::string ToText(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
-
-bool IsRetention(std::string_view text) {
-  if (text.size() < 2 || text.size() > 6) return false;
-  const bool digits =
-      std::all_of(text.begin(), text.end() - 1, [](char c) { return c >= '0' && c <= '9'; });
-  return digits && text[0] != '0' &&
-         std::string_view("hdwy").find(text.back()) != std::string_view::npos;
-}
-
-// The line that is not UTF-8, which the contract must be to be kept as JSON; 0 if there is none.
-size_t FindBadLine(std::string_view text) {
-  if (simdjson::validate_utf8(text.data(), text.size())) return 0;
-  for (size_t line = 1;; ++line) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    if (!simdjson::validate_utf8(text.data(), end)) return line;
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-}
 
 // Makes the contracts of one file, and gathers what is wrong with them.
 class Translator {
@@ -89,63 +70,23 @@ class Translator {
     if (!topic) return;
 
     Contract contract;
-    contract.topic = *topic;
-    contract.table = TableName(*topic);
-    contract.retain = retain;
     contract.source = text_;
-    if (const Status named = CheckTopicName(*topic); !named.ok()) {
-      problems_.Add(place, schema_codes::kTopic, "struct '{}': {}", name, named.error().message());
-    }
-    if (topic->starts_with("system.")) {
-      problems_.Add(place, schema_codes::kTopic,
-                    "struct '{}': topics that begin with system. are the program's own", name);
-    }
-    if (!tables_.emplace(contract.table, name).second) {
-      problems_.Add(place, schema_codes::kTopic,
-                    "struct '{}': struct '{}' has the table '{}' already", name,
-                    tables_[contract.table], contract.table);
-    }
-    if (!retain.empty() && !IsRetention(retain)) {
-      problems_.Add(place, schema_codes::kAnnotation,
-                    "struct '{}': retain takes a duration such as \"400d\"", name);
-    }
+    internal::SetTopic(*topic, retain, place, fmt::format("struct '{}'", name), tables_, contract,
+                       problems_);
     if (proto.getIsGeneric()) {
       problems_.Add(place, schema_codes::kNoColumn,
                     "struct '{}' is generic, so its fields have no type yet", name);
     }
     fields_.Translate(node.asStruct(), name, contract);
-    CheckSubjects(contract, place);
+    internal::CheckSubjects(contract, place, problems_);
     contracts_.push_back(std::move(contract));
-  }
-
-  // What is encrypted for its subject needs to know whom that is.
-  void CheckSubjects(const Contract& contract, Place place) {
-    const auto subjects =
-        std::ranges::count_if(contract.fields, [](const Field& field) { return field.subject; });
-    ForEachField(contract.fields, [&](const FieldPath& path, const Field& field) {
-      const std::string name = PathName(contract.fields, path);
-      if (field.subject && path.size() > 1) {
-        problems_.Add(place, schema_codes::kPrivacy,
-                      "field '{}': the subject cannot be inside another", name);
-      }
-      if (field.privacy.action != PrivacyAction::kEncrypt) return;
-      if (subjects != 1) {
-        problems_.Add(place, schema_codes::kPrivacy,
-                      "field '{}': encrypt needs exactly one field with $Sl.subject, found {}",
-                      name, subjects);
-      }
-      if (field.subject) {
-        problems_.Add(place, schema_codes::kPrivacy,
-                      "field '{}': the subject cannot be encrypted for itself; use tokenize", name);
-      }
-    });
   }
 
   const internal::AnnotationNames& annotations_;
   const std::string_view text_;
   const std::vector<Token> tokens_;
   std::vector<Contract> contracts_;
-  std::map<std::string, std::string> tables_;  // To the struct that makes it.
+  std::map<std::string, std::string> tables_;  // To what makes each.
   Problems problems_;
   internal::FieldTranslator fields_;
 };
@@ -159,7 +100,7 @@ Result<std::vector<Contract>> CompileCapnp(const SchemaFiles& files, std::string
     if (found->second == BuiltinSchema()) return std::vector<Contract>();
     return Invalid("{}: this file is built in, and differs from yours; remove yours", name);
   }
-  if (const size_t line = FindBadLine(found->second); line > 0) {
+  if (const size_t line = internal::FindBadLine(found->second); line > 0) {
     return Invalid("{}:{}:1: {}: the line is not UTF-8", name, line, schema_codes::kSyntax);
   }
   try {

@@ -74,6 +74,19 @@ std::string JoinGroup(const Contract& contract, const FieldPath& path);
 /// A schema text by its file name, such as {"flights.capnp", "@0x..; struct .."}.
 using SchemaFiles = std::map<std::string, std::string>;
 
+/// Compiles the file `name` of `files`: CompileCapnp() or CompileJsonSchema(), by its ending.
+/// kInvalid also: it ends with neither `.capnp` nor `.json`.
+Result<std::vector<Contract>> CompileSchema(const SchemaFiles& files, std::string_view name);
+/// Whether CompileSchema() takes files of that name.
+bool IsSchemaFile(std::string_view name);
+
+/// The same for JSON Schema (draft 2020-12): one contract, of a root with `x-sluice: {"event":
+/// "topic"}`; none without. Fields stand in the order of the text. `$ref` reaches into other files.
+///
+/// kUnsupported also: a keyword that a contract cannot hold. Nothing that a schema promises is
+/// passed over; docs/reference/schemas.md has what is taken.
+Result<std::vector<Contract>> CompileJsonSchema(const SchemaFiles& files, std::string_view name);
+
 /// Compiles the Cap'n Proto file `name` of `files` and returns one contract for each struct
 /// annotated
 /// `$Sl.event`. "sluice.capnp" (BuiltinSchema()) can be imported from anywhere.
@@ -109,9 +122,9 @@ std::string ColumnName(std::string_view field);
 /// Columns that every bronze table has; a field whose column collides with one is refused.
 const std::vector<std::string_view>& ReservedColumns();
 
-/// Codes in CompileCapnp()'s messages (docs/reference/errors.md explains each).
+/// Codes in CompileSchema()'s messages (docs/reference/errors.md explains each).
 namespace schema_codes {
-inline constexpr std::string_view kSyntax = "SL1101";    ///< Cap'n Proto refuses the text.
+inline constexpr std::string_view kSyntax = "SL1101";    ///< No Cap'n Proto, or no JSON.
 inline constexpr std::string_view kNoColumn = "SL1102";  ///< A type that has no column.
 inline constexpr std::string_view kColumn =
     "SL1103";  ///< Two names, one column; or a reserved one.
@@ -121,6 +134,8 @@ inline constexpr std::string_view kTopic = "SL1105";    ///< Not a topic's name,
 inline constexpr std::string_view kPrivacy = "SL1106";  ///< A privacy action that does not fit.
 inline constexpr std::string_view kParentheses = "SL1107";  ///< `$Sl.hash.sha256`
 inline constexpr std::string_view kLimit = "SL1108";        ///< Too much text, nesting or fields.
+/// What JSON Schema can say and a contract cannot hold.
+inline constexpr std::string_view kKeyword = "SL1109";
 }  // namespace schema_codes
 
 }  // namespace sluice::event

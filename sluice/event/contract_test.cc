@@ -246,7 +246,7 @@ TEST(CompileCapnpTest, RefusesPrivacyRulesThatDoNotFit) {
       {"x @0 :Text $Sl.tokenize $Sl.joinGroup(\"a b\");", "joinGroup takes"},
       {"x @0 :Int64 $Sl.hash(hmacSha256) $Sl.normalise([trim]);", "normalise needs Text"},
       {"x @0 :Text $Sl.drop $Sl.normalise([trim]);", "normalise stands only"},
-      {"x @0 :Text $Sl.encrypt;", "exactly one field with $Sl.subject, found 0"},
+      {"x @0 :Text $Sl.encrypt;", "exactly one field annotated subject, found 0"},
       {"x @0 :Text $Sl.encrypt $Sl.subject;", "encrypted for itself"},
       {"x @0 :Int32 $Sl.mask(4);", "mask needs Text"},
       {"x @0 :Text $Sl.generalise(\"week\");", "generalise takes"},

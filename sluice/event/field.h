@@ -77,8 +77,10 @@ struct Field {
   bool operator==(const Field&) const = default;
 };
 
-/// Ids of fields that have no ordinal of their own are their place among their siblings plus this.
+/// Ids of fields that have no ordinal of their own begin here: in Cap'n Proto their place among
+/// their siblings plus this; in JSON Schema made of their name, from kNamed on.
 inline constexpr uint32_t kUnnumbered = 1 << 16;
+inline constexpr uint32_t kNamed = 1u << 31;
 
 /// Where a field stands: its index among the fields of its contract, then those among the children
 /// on the way down. The same indices lead to its Arrow column: child `i` of a struct is its field

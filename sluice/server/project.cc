@@ -14,20 +14,6 @@ constexpr uint64_t kSchemaBytesMax = 1 << 20;
 constexpr std::string_view kBuiltin = "sluice.capnp";
 constexpr std::string_view kTopicTwice = "SL1004";
 
-/// Reads the schema files of the project, by name.
-Result<event::SchemaFiles> ReadSchemas(os::Disk& disk, const std::string& folder) {
-  event::SchemaFiles files;
-  const auto exists = disk.Exists(folder);
-  if (!exists.ok()) return exists.error();
-  if (!*exists) return files;
-  SLUICE_ASSIGN_OR_RETURN(const auto names, disk.List(folder), "schemas");
-  for (const std::string& name : names) {
-    if (!name.ends_with(".capnp")) continue;
-    SLUICE_ASSIGN_OR_RETURN(files[name], os::ReadFile(disk, folder + "/" + name, kSchemaBytesMax));
-  }
-  return files;
-}
-
 /// Moves an error's diagnostics behind `all`, with the folder in front of their files.
 void Collect(const Error& error, const std::string& folder, const std::string& file,
              std::vector<Diagnostic>& all) {
@@ -50,6 +36,19 @@ std::string InFolder(const std::string& folder, const std::string& name) {
 
 }  // namespace
 
+Result<event::SchemaFiles> ReadSchemas(os::Disk& disk, const std::string& folder) {
+  const std::string schemas = InFolder(folder, "schemas");
+  event::SchemaFiles files;
+  SLUICE_ASSIGN_OR_RETURN(const bool exists, disk.Exists(schemas));
+  if (!exists) return files;
+  SLUICE_ASSIGN_OR_RETURN(const auto names, disk.List(schemas), "schemas");
+  for (const std::string& name : names) {
+    if (!event::IsSchemaFile(name)) continue;
+    SLUICE_ASSIGN_OR_RETURN(files[name], os::ReadFile(disk, schemas + "/" + name, kSchemaBytesMax));
+  }
+  return files;
+}
+
 event::Contract Configure(const Config& config, event::Contract contract) {
   if (const auto found = config.topics.find(contract.topic); found != config.topics.end()) {
     if (found->second.unknown) contract.unknown = *found->second.unknown;
@@ -62,13 +61,13 @@ event::Contract Configure(const Config& config, event::Contract contract) {
 
 Result<std::vector<event::Contract>> LoadSchemas(os::Disk& disk, const std::string& folder) {
   const std::string schemas = InFolder(folder, "schemas");
-  SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files, ReadSchemas(disk, schemas));
+  SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files, ReadSchemas(disk, folder));
   std::vector<event::Contract> contracts;
   std::map<std::string, std::string> files_of_topics;
   std::vector<Diagnostic> mistakes;
   for (const auto& [name, text] : files) {
     if (name == kBuiltin) continue;
-    auto compiled = event::CompileCapnp(files, name);
+    auto compiled = event::CompileSchema(files, name);
     if (!compiled.ok()) {
       Collect(compiled.error(), schemas + "/", name, mistakes);
       continue;
@@ -110,8 +109,7 @@ Result<Checked> CheckProject(os::Disk& disk, const std::string& folder) {
     checked.topics += contracts->size();
   }
   if (!mistakes.empty()) return ToError(ErrorCode::kInvalid, std::move(mistakes));
-  SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files,
-                          ReadSchemas(disk, InFolder(folder, "schemas")));
+  SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files, ReadSchemas(disk, folder));
   checked.files = files.size() + 1;
   return checked;
 }

@@ -15,6 +15,9 @@ namespace sluice::server {
 /// Applies what the project file says about a contract's topic.
 event::Contract Configure(const Config& config, event::Contract contract);
 
+/// Reads the schema files of `folder`/schemas, by name; there need not be any.
+Result<event::SchemaFiles> ReadSchemas(os::Disk& disk, const std::string& folder);
+
 /// Compiles every schema of `folder`/schemas; there need not be any. The contracts are as the files
 /// say, before Configure().
 /// The error carries the diagnostics of all files.

@@ -240,6 +240,7 @@ Status RunningServer::StartHttp() {
   hooks.configure = [this](event::Contract contract) {
     return Configure(config_, std::move(contract));
   };
+  hooks.schema_files = [this] { return ReadSchemas(disk_, config_.folder); };
   hooks.keep_schema = [this](const std::string& name, const std::string& text) {
     return KeepSchema(name, text);
   };

@@ -220,5 +220,115 @@ def the_command_line_tells():
         equal(server.sql("select user_id, tags from bronze.inferred"), [[1, ["a"]]])
 
 
+SEED_ANNOTATIONS = """@0x9a41c6de07b35f01;
+annotation hash(field) :Digest;
+annotation tokenize(field) :Void;
+enum Digest { sha256 @0; }
+"""
+SEED_EVENT = """@0x9a41c6de07b35f02;
+using Sl = import "sluice.capnp";
+using Metadata = import "cramped.metadata.capnp";
+struct Event $Sl.event("user.identity.created") {
+  userId @0 :Text;
+  email @1 :Text $Metadata.hash(sha256);
+  name @2 :Text $Metadata.tokenize;
+}
+"""
+PERSON = {"userId": "u", "email": "ada@example.com", "name": "Ada"}
+
+
+def files_that_import_each_other_come_together():
+    with Project(schemas={"a.capnp": HEAD + 'struct A $Sl.event("a") { x @0 :Int32; }'}) as project:
+        def sluice(*words):
+            done = subprocess.run([binary(), "-C", project.folder, "--server", f"127.0.0.1:{server.port}", *words],
+                                  capture_output=True, text=True)
+            return done.returncode, done.stdout, done.stderr
+
+        beside = project.folder + "/beside"
+        os.mkdir(beside)
+        for name, text in (("cramped.metadata.capnp", SEED_ANNOTATIONS), ("event.capnp", SEED_EVENT)):
+            with open(f"{beside}/{name}", "w") as file:
+                file.write(text)
+        with Server(project) as server:
+            # Alone it is refused with the place of the import; nothing is kept.
+            status, answer = server.post("/v1/admin/schemas?name=event.capnp", SEED_EVENT)
+            equal((status, answer["code"], answer["line"]), (400, "SL1101", 3))
+            equal(server.post("/v1/admin/schemas", json.dumps({"files": {"../x.capnp": ""}}))[0], 400)
+            both = json.dumps({"files": {"cramped.metadata.capnp": SEED_ANNOTATIONS, "event.capnp": SEED_EVENT}})
+            equal(server.post("/v1/admin/schemas/check", both)[1]["allowed"], True)
+            equal(server.ask("GET", "/v1/admin/schemas/user.identity.created")[0], 404, "a check keeps nothing")
+            # The command takes what the file imports from beside it.
+            code, out, err = sluice("schema", "check", beside + "/event.capnp")
+            equal(code, 0, err)
+            code, out, err = sluice("-o", "json", "schema", "add", beside + "/event.capnp")
+            equal(code, 0, err)
+            equal(json.loads(out)["files"], ["cramped.metadata.capnp", "event.capnp"])
+            equal(server.send("user.identity.created", [PERSON])["accepted"], 1)
+            email, name = server.sql("select email, name from bronze.user_identity_created")[0]
+            assert email.startswith("h1.") and name.startswith("s1."), (email, name)
+            # A file that others import brings their changes with it: here a looser rule, which is refused.
+            status, answer = server.post("/v1/admin/schemas?name=cramped.metadata.capnp",
+                                         SEED_ANNOTATIONS.replace(
+                                             "annotation hash(field) :Digest;",
+                                             'using Sl = import "sluice.capnp";\nannotation hash(field) :Digest $Sl.alias("pii");'))
+            equal(status, 409, answer)
+            assert "user.identity.created" in answer["detail"], answer
+            # Two files of one topic would keep the project from starting.
+            status, answer = server.post("/v1/admin/schemas?name=b.capnp", HEAD + 'struct A $Sl.event("a") { x @0 :Int32; }')
+            equal((status, answer["code"]), (400, "SL1004"))
+            # Without a name, the text goes where its topic is made.
+            status, answer = server.post("/v1/admin/schemas", HEAD + 'struct A $Sl.event("a") { x @0 :Int32; y @1 :Text; }')
+            equal((status, answer["files"]), (200, ["a.capnp"]), answer)
+            code, out, err = sluice("check")
+            equal(code, 0, err)
+        with Server(project) as server:
+            equal(server.sql("select email, name from bronze.user_identity_created"), [[email, name]])
+
+
+def json_schemas_make_topics_too():
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "required": ["orderId"],
+        "x-sluice": {"event": "web.orders"},
+        "properties": {
+            "orderId": {"type": "string", "format": "uuid", "x-sluice": {"id": True}},
+            "email": {"type": ["string", "null"], "x-sluice": {"hash": "hmacSha256"}},
+            "items": {"type": "array", "items": {"$ref": "common.json#/$defs/Item"}},
+            "payment": {"oneOf": [
+                {"properties": {"card": {"type": "string", "x-sluice": {"mask": 4}}}, "required": ["card"]},
+                {"properties": {"cash": {"type": "null"}}, "required": ["cash"]}]},
+            "at": {"type": "string", "format": "date-time", "x-sluice": {"eventTime": True}}}}
+    common = {"$defs": {"Item": {"type": "object", "properties": {
+        "sku": {"type": "string"}, "count": {"type": "integer", "format": "uint16", "default": 1}}}}}
+
+    def made(number, **more):
+        return dict({"orderId": f"0b0c7a52-6d0e-4b52-9a41-{number:012d}", "email": "ada@example.com",
+                     "items": [{"sku": "a"}, {"sku": "b", "count": 3}], "payment": {"card": "4111111111111111"},
+                     "at": "2026-01-05T09:00:00Z"}, **more)
+
+    query = ("select email[:3], items, payment, _schema_version from bronze.web_orders order by order_id")
+    with Project(schemas={"orders.json": json.dumps(schema), "common.json": json.dumps(common)}) as project:
+        with Server(project) as server:
+            receipt = server.send("web.orders", [made(0), made(1, payment={"cash": None}), made(0), made(2, at="noon"),
+                                                 made(3, items=[{"count": -1}]), made(4, orderId=None)])
+            equal((receipt["accepted"], receipt["duplicate"]), (2, 1))
+            equal([(e["code"], e["path"]) for e in receipt["errors"]],
+                  [("SL3020", "at"), ("SL3013", "items[0].count"), ("SL3023", "orderId")])
+            items = [{"sku": "a", "count": 1}, {"sku": "b", "count": 3}]
+            wanted = [["h1.", items, {"card": "*" * 12 + "1111", "cash": None, "which": "card"}, 1],
+                      ["h1.", items, {"card": None, "cash": True, "which": "cash"}, 1]]
+            equal(server.sql(query), wanted)
+            schema["properties"]["note"] = {"type": "string"}
+            status, answer = server.post("/v1/admin/schemas?name=orders.json", json.dumps(schema))
+            equal((status, answer["topics"][0]["version"]), (200, 2), answer)
+            wrong = json.dumps(schema, indent=1).replace('"note": {\n   "type": "string"', '"note": {\n   "type": "str"')
+            status, answer = server.post("/v1/admin/schemas?name=orders.json", wrong)
+            equal((status, answer["code"], answer["file"]), (422, "SL1102", "orders.json"), answer)
+            assert answer["line"] > 40, answer
+            server.post("/v1/admin/land")
+            equal(server.sql(query), wanted, "landed")
+        with Server(project) as server:
+            equal(server.sql(query), wanted, "after a start")
+
+
 run(every_type_goes_to_the_table_and_back, schemas_change_while_old_rows_wait, a_file_is_taken_whole_or_not,
-    the_command_line_tells)
+    the_command_line_tells, files_that_import_each_other_come_together, json_schemas_make_topics_too)

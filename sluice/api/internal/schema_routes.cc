@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
+#include "sluice/api/internal/schema_change.h"
 #include "sluice/api/problem.h"
 #include "sluice/base/json.h"
 #include "sluice/event/compatibility.h"
@@ -91,21 +92,6 @@ Response SchemaRoutes::Remove(const Call& call) {
   return {.headers = {}, .body = out + "}}\n"};
 }
 
-Result<std::vector<event::Contract>> SchemaRoutes::Compile(const Call& call) const {
-  std::string name = call.Parameter("name");
-  if (name.empty()) name = "schema.capnp";
-  if (name.find('/') != std::string::npos || !name.ends_with(".capnp")) {
-    return Invalid("SL4003: name must be a file name that ends with .capnp");
-  }
-  SLUICE_ASSIGN_OR_RETURN(auto contracts,
-                          event::CompileCapnp({{name, std::string(call.request->body)}}, name));
-  if (contracts.empty()) {
-    return Invalid("{}:1:1: SL1101: no struct of the schema has $Sl.event(\"topic\")", name);
-  }
-  for (event::Contract& contract : contracts) contract = hooks_.configure(std::move(contract));
-  return contracts;
-}
-
 Status SchemaRoutes::CheckAgainstPresent(const event::Contract& contract) const {
   const auto versions = ingest_.Versions(contract.topic);
   if (!versions.ok()) {
@@ -115,33 +101,38 @@ Status SchemaRoutes::CheckAgainstPresent(const event::Contract& contract) const 
 }
 
 Response SchemaRoutes::Add(const Call& call) {
-  const auto contracts = Compile(call);
-  if (!contracts.ok()) return ErrorResponse(contracts.error());
-  // All or none: a file is one change.
-  for (const event::Contract& contract : *contracts) {
+  // One at a time: what a file may not change is looked up among those before.
+  const std::lock_guard lock(mutex_);
+  const auto change = ReadSchemaChange(call, hooks_);
+  if (!change.ok()) return ErrorResponse(change.error());
+  // All or none: what comes together is one change.
+  for (const event::Contract& contract : change->contracts) {
     if (const Status fits = CheckAgainstPresent(contract); !fits.ok()) {
       return ErrorResponse(Error(fits.error()).Wrap("topic '" + contract.topic + "'"));
     }
   }
   std::string out = "{\"topics\":[";
-  for (size_t i = 0; i < contracts->size(); ++i) {
-    auto topic = ingest_.Register((*contracts)[i]);
+  for (const event::Contract& contract : change->contracts) {
+    auto topic = ingest_.Register(contract);
     if (!topic.ok()) return ErrorResponse(topic.error());
-    if (i > 0) out += ',';
+    if (out.back() != '[') out += ',';
     AppendTopic(out, *topic);
     out += '}';
   }
-  std::string name = call.Parameter("name");
-  if (name.empty()) name = "schema.capnp";
-  if (const Status kept = hooks_.keep_schema(name, std::string(call.request->body)); !kept.ok()) {
-    return ErrorResponse(kept.error());
+  out += "],\"files\":[";
+  for (const auto& [name, text] : change->files) {
+    if (const Status kept = hooks_.keep_schema(name, text); !kept.ok()) {
+      return ErrorResponse(kept.error());
+    }
+    if (out.back() != '[') out += ',';
+    AppendJsonString(out, name);
   }
   return {.headers = {}, .body = out + "]}\n"};
 }
 
 Response SchemaRoutes::Check(const Call& call) {
-  auto contracts = Compile(call);
-  if (!contracts.ok()) return ErrorResponse(contracts.error());
+  auto wanted_change = ReadSchemaChange(call, hooks_);
+  if (!wanted_change.ok()) return ErrorResponse(wanted_change.error());
   std::optional<event::Compatibility> level;
   if (const std::string wanted = call.Parameter("level"); !wanted.empty()) {
     level = event::ParseCompatibility(wanted);
@@ -150,7 +141,7 @@ Response SchemaRoutes::Check(const Call& call) {
   bool allowed = true;
   std::string rows;
   std::string topics;
-  for (event::Contract& contract : *contracts) {
+  for (event::Contract& contract : wanted_change->contracts) {
     if (level) contract.compatibility = *level;
     const auto versions = ingest_.Versions(contract.topic);
     const bool known = versions.ok();

@@ -2,8 +2,8 @@
 /// \file
 /// Schemas and their topics: /v1/admin/schemas.
 
+#include <mutex>
 #include <string>
-#include <vector>
 
 #include "sluice/api/router.h"
 #include "sluice/api/routes.h"
@@ -27,12 +27,12 @@ class SchemaRoutes {
   Response History(const Call& call) const;
   Response Diff(const Call& call) const;
 
-  Result<std::vector<event::Contract>> Compile(const Call& call) const;
   Result<event::Contract> Version(const Call& call, const std::string& parameter) const;
   Status CheckAgainstPresent(const event::Contract& contract) const;
 
   ingest::Ingest& ingest_;
   const Hooks& hooks_;
+  std::mutex mutex_;  // One change of schemas at a time.
 };
 
 }  // namespace sluice::api::internal

@@ -68,8 +68,9 @@ struct VerifyArguments {
 int Verify(const Global& global, const VerifyArguments& arguments);
 
 struct SchemaArguments {
-  std::string file;
-  std::string topic;  ///< May end with `@VERSION`.
+  std::vector<std::string> files;  ///< "-": standard input.
+  std::string file;                ///< Of infer: the events.
+  std::string topic;               ///< May end with `@VERSION`.
   std::string from;
   std::string to;
   std::string level;

@@ -1,5 +1,8 @@
 #include "sluice/event/internal/annotations.h"
 
+#include <capnp/any.h>
+#include <capnp/list.h>
+
 #include <algorithm>
 #include <array>
 
@@ -20,6 +23,16 @@ constexpr uint64_t kCxxNamespace = 0xb9c6f99ebf805f2c;
 constexpr uint64_t kCxxName = 0xf264a779fef191ce;
 
 std::string ToText(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
+
+// Digits { precision @0 :UInt8 = 38; scale @1 :UInt8; }: Cap'n Proto stores XOR the default.
+void ReadDigits(schema::Value::Reader value, Annotation& into) {
+  constexpr int kPrecisionDefault = 38;
+  const auto digits = value.getStruct().getAs<capnp::AnyStruct>();
+  const auto data = digits.getDataSection();
+  const auto byte = [&](size_t at) { return at < data.size() ? data[at] : 0; };
+  into.precision = byte(0) ^ kPrecisionDefault;
+  into.scale = byte(1);
+}
 
 }  // namespace
 
@@ -71,19 +84,27 @@ std::vector<Annotation> AnnotationNames::Explain(
   for (const auto annotation : annotations) {
     if (annotation.getId() == kCxxNamespace || annotation.getId() == kCxxName) continue;
     Annotation out;
-    out.value = annotation.getValue();
+    const auto value = annotation.getValue();
     const auto found = annotations_.find(annotation.getId());
     if (found != annotations_.end()) {
       out.name = Meaning(found->second);
       out.own = found->second.own;
-      if (out.value.isEnum()) {
+      if (value.isEnum()) {
         const auto names = enums_.find(found->second.enum_id);
-        if (names != enums_.end() && out.value.getEnum() < names->second.size()) {
-          out.word = names->second[out.value.getEnum()];
+        if (names != enums_.end() && value.getEnum() < names->second.size()) {
+          out.word = names->second[value.getEnum()];
         }
       }
     }
-    if (out.value.isText()) out.word = ToText(out.value.getText());
+    if (value.isText()) out.word = ToText(value.getText());
+    if (value.isUint8()) out.number = value.getUint8();
+    if (out.own && value.isStruct()) ReadDigits(value, out);
+    if (out.own && value.isList()) {
+      // Normal is the only enum that stands in a list.
+      for (const uint16_t how : value.getList().getAs<capnp::List<uint16_t>>()) {
+        out.words.emplace_back(how == 0 ? "trim" : "lower");
+      }
+    }
     explained.push_back(std::move(out));
   }
   return explained;

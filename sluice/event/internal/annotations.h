@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// What the annotations of a compiled schema mean: those of sluice.capnp, and a user's own that
-/// stand for them.
+/// What the annotations of a compiled Cap'n Proto schema mean: those of sluice.capnp, and a user's
+/// own that stand for them.
 
 #include <capnp/schema-parser.h>
 #include <capnp/schema.h>
@@ -12,19 +12,9 @@
 #include <string_view>
 #include <vector>
 
-namespace sluice::event::internal {
+#include "sluice/event/internal/annotation.h"
 
-/// An annotation where it stands on a struct or a field.
-struct Annotation {
-  /// Its name in sluice.capnp, such as "hash"; empty if nobody knows what it means.
-  std::string_view name;
-  /// Whether it is sluice.capnp's own. Else the user's file declares it, as an alias: its value has
-  /// the type declared there.
-  bool own = true;
-  /// Of an enum's value the enumerant's name, of a text the text; else empty.
-  std::string word;
-  capnp::schema::Value::Reader value;
-};
+namespace sluice::event::internal {
 
 /// The annotations and enums that files declare, by id.
 ///
@@ -37,7 +27,7 @@ class AnnotationNames {
   void Add(const capnp::ParsedSchema& file, bool own);
 
   /// Explains what stands on a node, but for annotations of c++.capnp. What it returns is valid as
-  /// long as this and the node's parser are.
+  /// long as this is.
   std::vector<Annotation> Explain(capnp::List<capnp::schema::Annotation>::Reader annotations) const;
 
  private:

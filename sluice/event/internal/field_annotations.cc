@@ -1,6 +1,7 @@
 #include "sluice/event/internal/field_annotations.h"
 
-#include <capnp/any.h>
+#include <algorithm>
+#include <array>
 
 namespace sluice::event::internal {
 
@@ -54,9 +55,13 @@ class TypeReader {
   }
 
   void Timestamp(const Annotation& annotation) {
-    const auto number = annotation.value.getEnum();
-    if (number > static_cast<uint16_t>(TimeUnit::kNanoseconds)) return;
-    const auto unit = static_cast<TimeUnit>(number);
+    static constexpr std::array kUnits = {TimeUnit::kRfc3339, TimeUnit::kSeconds,
+                                          TimeUnit::kMilliseconds, TimeUnit::kMicroseconds,
+                                          TimeUnit::kNanoseconds};
+    const auto found = std::ranges::find_if(
+        kUnits, [&](TimeUnit unit) { return ToString(unit) == annotation.word; });
+    if (found == kUnits.end()) return;
+    const TimeUnit unit = *found;
     const bool fits = unit == TimeUnit::kRfc3339
                           ? declared_ == FieldType::kText
                           : declared_ == FieldType::kInt64 || declared_ == FieldType::kUInt64 ||
@@ -69,28 +74,22 @@ class TypeReader {
   }
 
   void Decimal(const Annotation& annotation) {
-    constexpr uint8_t kPrecisionMax = 38;
-    const auto digits = annotation.value.getStruct().getAs<capnp::AnyStruct>();
-    const auto data = digits.getDataSection();
-    // Digits { precision @0 :UInt8 = 38; scale @1 :UInt8; }: Cap'n Proto stores XOR the default.
-    const auto byte = [&](size_t at) {
-      return at < data.size() ? static_cast<uint8_t>(data[at]) : uint8_t{0};
-    };
-    const auto precision = static_cast<uint8_t>(byte(0) ^ kPrecisionMax);
-    const uint8_t scale = byte(1);
+    constexpr int64_t kPrecisionMax = 38;
+    const int64_t precision = annotation.precision;
+    const int64_t scale = annotation.scale;
     if (!Take("decimal", declared_ == FieldType::kText || declared_ == FieldType::kFloat64,
               "Text and Float64")) {
       return;
     }
-    if (precision < 1 || precision > kPrecisionMax || scale > precision) {
+    if (precision < 1 || precision > kPrecisionMax || scale < 0 || scale > precision) {
       problems_.Add(place_, schema_codes::kAnnotation,
                     "field '{}': decimal takes precision = 1 to 38 and scale = 0 to precision",
                     path_);
       return;
     }
     field_.type = FieldType::kDecimal;
-    field_.precision = precision;
-    field_.scale = scale;
+    field_.precision = static_cast<uint8_t>(precision);
+    field_.scale = static_cast<uint8_t>(scale);
   }
 
   const Place place_;
@@ -106,7 +105,7 @@ void CheckRoles(Roles roles, Place place, const std::string& path, const Field& 
       field.type != FieldType::kUInt64 && field.type != FieldType::kTimestamp) {
     problems.Add(place, schema_codes::kAnnotation,
                  "field '{}': the event time is Text (RFC 3339), Int64 or UInt64 (milliseconds "
-                 "since 1970), or has $Sl.timestamp; found {}",
+                 "since 1970), or a timestamp; found {}",
                  path, ToString(field.type));
   } else if ((roles.id || roles.key) && !IsInteger(field.type) && field.type != FieldType::kText &&
              field.type != FieldType::kData && field.type != FieldType::kEnum &&

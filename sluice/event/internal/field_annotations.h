@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "sluice/event/field.h"
-#include "sluice/event/internal/annotations.h"
+#include "sluice/event/internal/annotation.h"
 #include "sluice/event/internal/problems.h"
 #include "sluice/event/internal/scan.h"
 

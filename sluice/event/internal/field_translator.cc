@@ -3,22 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <set>
 
 #include "sluice/base/base64.h"
 #include "sluice/base/json.h"
+#include "sluice/event/internal/contract_rules.h"
 
 namespace sluice::event::internal {
 
 namespace {
 
 namespace schema = capnp::schema;
-
-constexpr size_t kFieldsMax = 1'000;
-constexpr int kDepthMax = 16;
-constexpr size_t kDefaultBytesMax = 4 << 10;
-constexpr std::string_view kWhichName = "which";
-constexpr uint32_t kWhichId = kUnnumbered + 0xffff;
 
 std::string ToText(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
 
@@ -134,6 +128,10 @@ Place FieldTranslator::PlaceOf(const Scope& scope, std::string_view field_name) 
   return place.line == 1 && place.column == 1 ? scope.place : place;
 }
 
+FieldsAt FieldTranslator::AtOf(const Scope& scope) {
+  return {fmt::format("struct '{}'", scope.struct_name), scope.path, scope.contract};
+}
+
 void FieldTranslator::AddFields(const capnp::StructSchema& node, const Scope& scope,
                                 std::vector<Field>& fields) {
   std::vector<Place> places;
@@ -144,10 +142,10 @@ void FieldTranslator::AddFields(const capnp::StructSchema& node, const Scope& sc
     }
   }
   if (node.getProto().getStruct().getDiscriminantCount() > 0) {
-    AddWhich(node, fields);
+    AddWhich(fields);
     places.push_back(scope.place);
   }
-  CheckColumns(scope, fields, places);
+  CheckColumns(AtOf(scope), fields, places, problems_);
 }
 
 bool FieldTranslator::AddField(const capnp::StructSchema::Field& member, const Scope& scope,
@@ -183,7 +181,7 @@ bool FieldTranslator::AddField(const capnp::StructSchema::Field& member, const S
                   field.alternative ? "is an alternative of a union" : "has a default");
   }
   fields.push_back(std::move(field));
-  SetRoles(roles, scope, place, path, fields);
+  SetRoles(roles, AtOf(scope), place, path, fields, problems_);
   return true;
 }
 
@@ -273,80 +271,6 @@ void FieldTranslator::SetDefault(schema::Field::Slot::Reader slot, Place place,
                 field.alternative ? "an alternative of a union takes no default"
                 : plain           ? "its default has no form in JSON"
                                   : "only plain types take a default");
-}
-
-void FieldTranslator::SetRoles(Roles roles, const Scope& scope, Place place,
-                               const std::string& path, std::vector<Field>& fields) {
-  if (!roles.any()) return;
-  if (scope.contract == nullptr || fields.back().alternative) {
-    problems_.Add(place, schema_codes::kAnnotation,
-                  "field '{}': eventTime, id and key stand on fields of the event itself, outside "
-                  "of unions",
-                  path);
-    return;
-  }
-  Contract& contract = *scope.contract;
-  const size_t index = fields.size() - 1;
-  const auto assign = [&](bool wanted, std::optional<size_t>& slot, std::string_view annotation) {
-    if (!wanted) return;
-    if (slot) {
-      problems_.Add(place, schema_codes::kAnnotation, "field '{}' has {} already",
-                    fields[*slot].name, annotation);
-    }
-    slot = index;
-  };
-  assign(roles.event_time, contract.event_time_field, "eventTime");
-  assign(roles.id, contract.identity.id_field, "id");
-  assign(roles.key, contract.key_field, "key");
-  if (roles.event_time && fields.back().column == "event_time") {
-    fields.back().column = "event_time_sent";
-  }
-}
-
-void FieldTranslator::AddWhich(const capnp::StructSchema& node, std::vector<Field>& fields) {
-  Field which;
-  which.name = which.column = kWhichName;
-  which.type = FieldType::kWhich;
-  which.id = kWhichId;
-  for (const capnp::StructSchema::Field member : node.getFields()) {
-    if (IsAlternative(member.getProto())) {
-      which.enumerants.push_back(ToText(member.getProto().getName()));
-    }
-  }
-  fields.push_back(std::move(which));
-}
-
-void FieldTranslator::CheckColumns(const Scope& scope, const std::vector<Field>& fields,
-                                   const std::vector<Place>& places) {
-  std::map<std::string, std::string> columns;  // To the field that has it.
-  std::set<std::string_view> names;
-  if (scope.contract != nullptr) {
-    for (const auto column : ReservedColumns()) columns.emplace(column, "");
-  }
-  for (size_t i = 0; i < fields.size(); ++i) {
-    const Field& field = fields[i];
-    if (field.type != FieldType::kWhich && !names.insert(field.name).second) {
-      problems_.Add(places.at(i), schema_codes::kColumn,
-                    "two fields of '{}' would both have the name '{}' in events", scope.struct_name,
-                    field.name);
-    }
-    const auto [taken, added] = columns.emplace(field.column, field.name);
-    if (added) continue;
-    if (field.type == FieldType::kWhich) {
-      problems_.Add(places.at(i), schema_codes::kColumn,
-                    "field '{}{}': the union beside it keeps the name of its alternative in column "
-                    "'{}'; rename the field, or give the union a name",
-                    scope.path, taken->second, kWhichName);
-    } else if (taken->second.empty()) {
-      problems_.Add(places.at(i), schema_codes::kColumn,
-                    "field '{}{}' would be column '{}', which every table has; choose another name",
-                    scope.path, field.name, field.column);
-    } else {
-      problems_.Add(places.at(i), schema_codes::kColumn,
-                    "fields '{}{}' and '{}{}' would both be column '{}'", scope.path, taken->second,
-                    scope.path, field.name, field.column);
-    }
-  }
 }
 
 }  // namespace sluice::event::internal

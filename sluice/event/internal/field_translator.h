@@ -5,14 +5,13 @@
 #include <capnp/schema.h>
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sluice/event/contract.h"
 #include "sluice/event/internal/annotations.h"
-#include "sluice/event/internal/field_annotations.h"
+#include "sluice/event/internal/contract_rules.h"
 #include "sluice/event/internal/problems.h"
 #include "sluice/event/internal/scan.h"
 
@@ -49,11 +48,7 @@ class FieldTranslator {
                  const std::string& path);
   void SetDefault(capnp::schema::Field::Slot::Reader slot, Place place, const std::string& path,
                   Field& field);
-  void SetRoles(Roles roles, const Scope& scope, Place place, const std::string& path,
-                std::vector<Field>& fields);
-  void AddWhich(const capnp::StructSchema& node, std::vector<Field>& fields);
-  void CheckColumns(const Scope& scope, const std::vector<Field>& fields,
-                    const std::vector<Place>& places);
+  static FieldsAt AtOf(const Scope& scope);
   Place PlaceOf(const Scope& scope, std::string_view field_name) const;
 
   const AnnotationNames& annotations_;

@@ -1,5 +1,3 @@
-#include <capnp/list.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -28,16 +26,16 @@ class PrivacyReader {
     } else if (annotation.name == "joinGroup") {
       rule_.join_group = annotation.word;
     } else if (annotation.name == "normalise") {
-      Normalise(annotation);
+      for (const std::string& how : annotation.words) {
+        (how == "trim" ? rule_.trim : rule_.lower) = true;
+      }
     } else if (const auto action = ActionNamed(annotation.name)) {
       actions_.push_back(*action);
       // Another file's word for the digest does not say that it goes without a key: the stricter
       // of both meanings is taken.
       sha256_ = sha256_ ||
                 (action == PrivacyAction::kHash && annotation.own && annotation.word == "sha256");
-      if (action == PrivacyAction::kMask && annotation.value.isUint8()) {
-        rule_.keep = annotation.value.getUint8();
-      }
+      if (action == PrivacyAction::kMask) rule_.keep = static_cast<uint8_t>(annotation.number);
       if (action == PrivacyAction::kGeneralise) rule_.to = annotation.word;
     }
   }
@@ -65,13 +63,6 @@ class PrivacyReader {
       if (ToString(action) == name) return action;
     }
     return std::nullopt;
-  }
-
-  void Normalise(const Annotation& annotation) {
-    if (!annotation.own || !annotation.value.isList()) return;
-    for (const uint16_t how : annotation.value.getList().getAs<capnp::List<uint16_t>>()) {
-      (how == 0 ? rule_.trim : rule_.lower) = true;
-    }
   }
 
   void Report(std::string_view what) {

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,9 +23,16 @@ class Problems {
 
   template <typename... Args>
   void Add(Place place, std::string_view code, fmt::format_string<Args...> format, Args&&... args) {
-    const bool unsupported = code == schema_codes::kNoColumn || code == schema_codes::kPrivacy;
+    const bool unsupported = code == schema_codes::kNoColumn || code == schema_codes::kPrivacy ||
+                             code == schema_codes::kKeyword;
     invalid_ = invalid_ || !unsupported;
     found_.push_back({file_, place, code, fmt::format(format, std::forward<Args>(args)...)});
+  }
+
+  /// All of another file's.
+  void Add(Problems other) {
+    invalid_ = invalid_ || other.invalid_;
+    std::move(other.found_.begin(), other.found_.end(), std::back_inserter(found_));
   }
 
   bool empty() const { return found_.empty(); }

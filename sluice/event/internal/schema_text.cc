@@ -1,6 +1,7 @@
 #include "sluice/event/internal/schema_text.h"
 
 #include <kj/exception.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <exception>
@@ -16,34 +17,7 @@ namespace sluice::event::internal {
 namespace {
 
 constexpr std::string_view kBuiltinName = "sluice.capnp";
-constexpr size_t kTextBytesMax = 1 << 20;
 constexpr size_t kProblemsShownMax = 50;
-
-// "a/b.capnp" importing "../c.capnp" means "c.capnp"; "/c.capnp" does from anywhere. Empty if it
-// leaves.
-std::string Resolve(std::string_view importer, std::string_view path) {
-  std::vector<std::string_view> parts;
-  const auto append = [&parts](std::string_view text) {
-    while (!text.empty()) {
-      const size_t slash = text.find('/');
-      const std::string_view part = text.substr(0, slash);
-      text.remove_prefix(slash == text.npos ? text.size() : slash + 1);
-      if (part.empty() || part == ".") continue;
-      if (part == "..") {
-        if (parts.empty()) return false;
-        parts.pop_back();
-      } else {
-        parts.push_back(part);
-      }
-    }
-    return true;
-  };
-  if (!path.starts_with('/')) append(importer.substr(0, importer.rfind('/') + 1));
-  if (!append(path)) return "";
-  std::string out;
-  for (const std::string_view part : parts) out.append(out.empty() ? "" : "/").append(part);
-  return out;
-}
 
 bool IsBuiltin(std::string_view name) {
   return name == kBuiltinName || name.ends_with("/sluice.capnp");
@@ -77,7 +51,7 @@ class TextFile final : public capnp::SchemaFile {
     return kj::heapArray<char>(text_.data(), text_.size());
   }
   kj::Maybe<kj::Own<SchemaFile>> import(kj::StringPtr path) const override {
-    const std::string name = Resolve(name_, {path.cStr(), path.size()});
+    const std::string name = ResolveName(name_, {path.cStr(), path.size()});
     if (IsBuiltin(name)) {
       return kj::Own<SchemaFile>(
           kj::heap<TextFile>(session_, std::string(kBuiltinName), BuiltinSchema()));
@@ -126,6 +100,39 @@ void NameAnnotations(Session& session, const std::string& name, CompiledText& co
 }
 
 }  // namespace
+
+std::string ResolveName(std::string_view importer, std::string_view path) {
+  std::vector<std::string_view> parts;
+  const auto append = [&parts](std::string_view text) {
+    while (!text.empty()) {
+      const size_t slash = text.find('/');
+      const std::string_view part = text.substr(0, slash);
+      text.remove_prefix(slash == text.npos ? text.size() : slash + 1);
+      if (part.empty() || part == ".") continue;
+      if (part == "..") {
+        if (parts.empty()) return false;
+        parts.pop_back();
+      } else {
+        parts.push_back(part);
+      }
+    }
+    return true;
+  };
+  if (!path.starts_with('/')) append(importer.substr(0, importer.rfind('/') + 1));
+  if (!append(path)) return "";
+  std::string out;
+  for (const std::string_view part : parts) out.append(out.empty() ? "" : "/").append(part);
+  return out;
+}
+
+size_t FindBadLine(std::string_view text) {
+  if (simdjson::validate_utf8(text.data(), text.size())) return 0;
+  for (size_t line = 1;; ++line) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    if (!simdjson::validate_utf8(text.data(), end)) return line;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
 
 Error ToError(ErrorCode code, std::vector<Problem> problems) {
   std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) {

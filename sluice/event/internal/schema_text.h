@@ -27,6 +27,16 @@ struct Problem {
 /// Puts all problems, by place, into one message: `file:line:column: SLnnnn: what`, one a line.
 Error ToError(ErrorCode code, std::vector<Problem> problems);
 
+/// The name of the file that `importer` means by `path`: "a/b.capnp" means "c.capnp" by
+/// "../c.capnp", and so does any file by "/c.capnp". Empty if it leaves.
+std::string ResolveName(std::string_view importer, std::string_view path);
+
+/// The line that is not UTF-8, which a contract must be to be kept as JSON; 0 if there is none.
+size_t FindBadLine(std::string_view text);
+
+/// How large a text may be, with what it imports.
+inline constexpr size_t kTextBytesMax = 1 << 20;
+
 /// A compiled file. Its schemas live as long as it does.
 struct CompiledText {
   std::shared_ptr<void> session;  ///< What the parser reads files from, should it look again.
