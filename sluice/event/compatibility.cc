@@ -117,7 +117,8 @@ class Comparison {
     role(previous_.key_field, next_.key_field, "key", "", false);
   }
 
-  // `nested`: the fields make one column together, whose type tells whether stored rows read.
+  // `nested`: the fields stand inside a column. It may get more of them; none may go, as what went
+  // could not be told from what a table's other writers added.
   void CompareFields(const std::vector<Field>& before, const std::vector<Field>& after,
                      const std::string& prefix, bool nested) {
     for (const Field& field : after) {
@@ -125,7 +126,7 @@ class Comparison {
       if (old == nullptr) {
         AddedField(before, after, field, prefix + field.name, nested);
       } else {
-        CompareField(*old, field, prefix + field.name, nested);
+        CompareField(*old, field, prefix + field.name);
       }
     }
     for (const Field& field : before) {
@@ -136,11 +137,6 @@ class Comparison {
 
   void AddedField(const std::vector<Field>& before, const std::vector<Field>& after,
                   const Field& field, const std::string& path, bool nested) {
-    if (nested) {
-      return Add(path, "added inside a column",
-                 "the columns of stored structs stay as they are; add a field to the event itself",
-                 {.stored = true});
-    }
     const auto renamed = std::ranges::find_if(before, [&](const Field& old) {
       return old.id == field.id && FindByName(after, old.name) == nullptr;
     });
@@ -151,7 +147,7 @@ class Comparison {
           fmt::format("producers that send '{}' would lose it; keep that field, and add this "
                       "one with a new ordinal",
                       renamed->name),
-          {.backward = true, .forward = true});
+          {.stored = nested, .backward = true, .forward = true});
     }
     if (field.required) {
       return Add(path, fmt::format("added as {}, required", TypeText(field)),
@@ -166,7 +162,7 @@ class Comparison {
                     bool nested) {
     if (nested) {
       return Add(path, "removed from inside a column",
-                 "the columns of stored structs stay as they are; keep it, and stop sending it",
+                 "stored structs keep their fields; keep it, and stop sending it",
                  {.stored = true});
     }
     const bool renamed = std::ranges::any_of(after, [&](const Field& other) {
@@ -180,7 +176,7 @@ class Comparison {
     Add(path, "removed; its column stays", why, {.backward = unknown, .forward = field.required});
   }
 
-  void CompareField(const Field& old, const Field& field, const std::string& path, bool nested) {
+  void CompareField(const Field& old, const Field& field, const std::string& path) {
     if (old.id != field.id && old.id < kUnnumbered) {
       Add(path, fmt::format("ordinal @{} became @{}", old.id, field.id),
           "messages of the version before would be read as other fields; give the ordinal back",
@@ -191,7 +187,7 @@ class Comparison {
           "events may have it beside other alternatives",
           {.backward = field.alternative, .forward = old.alternative});
     }
-    CompareTypes(old, field, path, nested);
+    CompareTypes(old, field, path);
     ComparePrivacy(old, field, path);
     if (old.required != field.required) {
       Add(path, field.required ? "became required" : "is no more required",
@@ -202,14 +198,18 @@ class Comparison {
     if (old.default_json != field.default_json) Add(path, "another default");
   }
 
-  void CompareTypes(const Field& old, const Field& field, const std::string& path, bool nested) {
+  void CompareTypes(const Field& old, const Field& field, const std::string& path) {
+    if (old.column != field.column) {
+      return Add(path, fmt::format("column '{}' became '{}'", old.column, field.column),
+                 "stored rows have it under that name; give it back", {.stored = true});
+    }
     const bool both_structs = old.type == FieldType::kStruct && field.type == FieldType::kStruct;
     const bool both_lists = old.type == FieldType::kList && field.type == FieldType::kList;
     if (both_structs) return CompareFields(old.children, field.children, path + ".", true);
     if (both_lists) {
-      return CompareTypes(old.children.at(0), field.children.at(0), path + "[]", true);
+      return CompareTypes(old.children.at(0), field.children.at(0), path + "[]");
     }
-    if (ColumnTypeName(old) != ColumnTypeName(field) || (!nested && old.column != field.column)) {
+    if (ColumnTypeName(old) != ColumnTypeName(field)) {
       return Add(path, fmt::format("{} became {}", TypeText(old), TypeText(field)),
                  fmt::format("stored rows have a column of {}; add a field with another name",
                              ColumnTypeName(old)),

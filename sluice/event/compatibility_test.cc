@@ -13,7 +13,8 @@ Contract Make(std::string_view fields, Compatibility level = Compatibility::kBac
       "@0x9a41c6de07b35f18;\nusing Sl = import \"sluice.capnp\";\n"
       "struct A $Sl.event(\"a\") {{ {} }}\nenum K {{ one @0; two @1; }}\n"
       "enum L {{ one @0; two @1; three @2; }}\nstruct P {{ x @0 :Int32; y @1 :K; }}\n"
-      "struct Q {{ x @0 :Int32; y @1 :L; }}\nstruct R {{ x @0 :Int32; y @1 :K; z @2 :Text; }}\n",
+      "struct Q {{ x @0 :Int32; y @1 :L; }}\nstruct R {{ x @0 :Int32; y @1 :K; z @2 :Text; }}\n"
+      "struct T {{ x @0 :Int32; }}\n",
       fields);
   auto result = CompileCapnp({{"t.capnp", text}}, "t.capnp");
   SLUICE_CHECK(result.ok());
@@ -74,11 +75,15 @@ TEST(CompatibilityTest, KnowsWhomAStepBreaks) {
       {"a @0 :L;", "a @0 :K;", "fn"},
       {"a @0 :P;", "a @0 :Q;", "bn"},
       {"a @0 :List(Q);", "a @0 :List(P);", "fn"},
-      // Inside a column nothing comes or goes: that takes a feature that not every engine writes.
-      {"a @0 :P;", "a @0 :R;", ""},
+      // Inside a column fields come, but none goes or is renamed.
+      {"a @0 :P;", "a @0 :R;", "bfn"},
+      {"a @0 :List(P);", "a @0 :List(R);", "bfn"},
       {"a @0 :R;", "a @0 :P;", ""},
+      {"u :group { a @0 :Text; }", "u :group { a @0 :Text; b @1 :Text $Sl.required; }", "fn"},
+      {"u :group { a @0 :Text; }", "u :group { b @0 :Text; }", ""},
+      {"u :group { a @0 :Text; }", "u :group { a @0 :Int32; }", ""},
       {"u :union { a @0 :Text; b @1 :Void; }", "u :union { a @0 :Text; b @1 :Void; c @2 :Void; }",
-       ""},
+       "bfn"},
       // What fields mean.
       {"a @0 :Text;", "a @0 :Text $Sl.required;", "fn"},
       {"a @0 :Text $Sl.required;", "a @0 :Text;", "bn"},
@@ -109,14 +114,14 @@ TEST(CompatibilityTest, KnowsWhomAStepBreaks) {
 
 TEST(CompatibilityTest, SaysEverythingThatIsInTheWay) {
   EXPECT_EQ(CheckSuccessor(Make("a @0 :Int32; b @1 :P; c @2 :Text;"),
-                           Make("a @0 :Text; b @1 :R; d @2 :Text;"))
+                           Make("a @0 :Text; b @1 :T; d @2 :Text;"))
                 .error()
                 .ToString(),
             "the new schema cannot follow version 1 (compatibility: backward):\n"
             "field 'a': Int32 became Text: stored rows have a column of integer; add a field with "
             "another name\n"
-            "field 'b.z': added inside a column: the columns of stored structs stay as they are; "
-            "add a field to the event itself\n"
+            "field 'b.y': removed from inside a column: stored structs keep their fields; keep it, "
+            "and stop sending it\n"
             "field 'd': was 'c' (ordinal 2): producers that send 'c' would lose it; keep that "
             "field, and add this one with a new ordinal (conflict)");
 }

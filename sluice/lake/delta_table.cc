@@ -361,32 +361,84 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
   return std::shared_ptr<const Snapshot>(std::move(committed->state));
 }
 
+namespace {
+
+// What a table's schema lacks of a wanted one.
+struct Additions {
+  arrow::FieldVector columns;
+  arrow::FieldVector wider;  // Present columns, with structs that get more fields.
+
+  bool empty() const { return columns.empty() && wider.empty(); }
+  std::vector<std::string> Names() const {
+    std::vector<std::string> names;
+    for (const auto* const fields : {&columns, &wider}) {
+      for (const auto& field : *fields) names.push_back(field->name());
+    }
+    return names;
+  }
+};
+
+// Whether values of `have` are ones of `want` whose structs lack fields, or have them in another
+// order.
+bool IsNarrower(const arrow::DataType& have, const arrow::DataType& want) {
+  if (have.Equals(want)) return true;
+  if (have.id() != want.id()) return false;
+  if (have.id() == arrow::Type::LIST) {
+    return IsNarrower(*have.field(0)->type(), *want.field(0)->type());
+  }
+  if (have.id() != arrow::Type::STRUCT) return false;
+  const auto& structure = static_cast<const arrow::StructType&>(want);
+  return std::ranges::all_of(have.fields(), [&](const auto& field) {
+    const auto found = structure.GetFieldByName(field->name());
+    return found != nullptr && IsNarrower(*field->type(), *found->type());
+  });
+}
+
+// Whether two types, one narrower than the other, have the same fields in the same order.
+bool HasSameFields(const arrow::DataType& have, const arrow::DataType& want) {
+  if (have.num_fields() != want.num_fields()) return false;
+  for (int i = 0; i < have.num_fields(); ++i) {
+    const bool named = have.id() == arrow::Type::STRUCT;
+    if (named && have.field(i)->name() != want.field(i)->name()) return false;
+    if (!HasSameFields(*have.field(i)->type(), *want.field(i)->type())) return false;
+  }
+  return true;
+}
+
+Result<Additions> FindAdditions(const arrow::Schema& table, const arrow::Schema& wanted) {
+  std::map<std::string, std::shared_ptr<arrow::Field>> columns;
+  for (const auto& field : table.fields()) {
+    columns.emplace(internal::LowerCase(field->name()), field);
+  }
+  Additions additions;
+  for (const auto& field : wanted.fields()) {
+    const auto found = columns.find(internal::LowerCase(field->name()));
+    if (found == columns.end()) {
+      additions.columns.push_back(field->WithNullable(true));
+      continue;
+    }
+    const arrow::Field& present = *found->second;
+    if (present.name() != field->name() || !IsNarrower(*present.type(), *field->type())) {
+      return Conflict("column '{}' is {}, wanted '{}' as {}", present.name(),
+                      present.type()->ToString(), field->name(), field->type()->ToString());
+    }
+    if (!HasSameFields(*present.type(), *field->type())) additions.wider.push_back(field);
+  }
+  return additions;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
     const std::shared_ptr<const Snapshot>& base, const columnar::Schema& wanted) {
   SLUICE_ASSIGN_OR_RETURN(const columnar::Schema table_schema, internal::TableSchema(*wanted));
   SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema));
-  const auto missing = [&](const TableState& now) -> Result<arrow::FieldVector> {
-    std::map<std::string, std::shared_ptr<arrow::Field>> columns;
-    for (const auto& field : now.schema()->fields()) {
-      columns.emplace(internal::LowerCase(field->name()), field);
-    }
-    arrow::FieldVector added;
-    for (const auto& field : table_schema->fields()) {
-      const auto found = columns.find(internal::LowerCase(field->name()));
-      if (found == columns.end()) {
-        added.push_back(field->WithNullable(true));
-      } else if (found->second->name() != field->name() ||
-                 !found->second->type()->Equals(*field->type())) {
-        return Conflict("column '{}' is {}, wanted '{}' as {}", found->second->name(),
-                        found->second->type()->ToString(), field->name(),
-                        field->type()->ToString());
-      }
-    }
-    return added;
+  const auto missing = [&](const TableState& now) {
+    return FindAdditions(*now.schema(), *table_schema);
   };
 
   StatePtr state = AsState(base);
-  SLUICE_ASSIGN_OR_RETURN(const arrow::FieldVector first, missing(*state), "table '{}'", root_);
+  SLUICE_ASSIGN_OR_RETURN(const Additions first, missing(*state), "table '{}'", root_);
   if (first.empty()) return base;
   internal::Proposal proposal{.id = random_.Uuid(), .make = {}};
   proposal.done = [&](const TableState& now) {
@@ -399,20 +451,25 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
       return Unsupported("adding columns to a table that maps its columns");
     }
     SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, NowMs(clock_)));
-    SLUICE_ASSIGN_OR_RETURN(const arrow::FieldVector added, missing(now));
+    SLUICE_ASSIGN_OR_RETURN(const Additions added, missing(now));
     internal::Metadata metadata = now.metadata();
-    SLUICE_ASSIGN_OR_RETURN(metadata.schema, internal::AppendFields(metadata.schema, added));
-    std::vector<std::string> names;
-    for (const auto& field : added) names.push_back(field->name());
+    if (!added.wider.empty()) {
+      SLUICE_ASSIGN_OR_RETURN(metadata.schema, internal::WidenFields(metadata.schema, added.wider));
+    }
+    SLUICE_ASSIGN_OR_RETURN(metadata.schema,
+                            internal::AppendFields(metadata.schema, added.columns));
     std::string lines;
     internal::AppendCommitInfo(lines, {.id = proposal.id,
                                        .at_ms = NowMs(clock_),
                                        .operation = "ADD COLUMNS",
-                                       .parameters = {{"columns", JsonList(names)}},
+                                       .parameters = {{"columns", JsonList(added.Names())}},
                                        .read_version = now.version(),
                                        .in_commit_ms = in_commit_ms});
-    const bool needs_feature = std::ranges::any_of(
-        added, [](const auto& field) { return internal::HasTimestampNtz(*field->type()); });
+    const auto has_ntz = [](const auto& field) {
+      return internal::HasTimestampNtz(*field->type());
+    };
+    const bool needs_feature =
+        std::ranges::any_of(added.columns, has_ntz) || std::ranges::any_of(added.wider, has_ntz);
     if (needs_feature && !HasTimestampNtz(*now.schema())) {
       return Unsupported(
           "a timestamp without a zone cannot be added: the table's protocol would "

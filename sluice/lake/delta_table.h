@@ -186,7 +186,9 @@ class DeltaTable {
                                                  std::span<const NewFile> files,
                                                  const AppendOptions& options = {});
 
-  /// Adds columns at the end, all nullable. kConflict: one exists with another type.
+  /// Adds columns at the end, all nullable, and fields to structs in columns that exist, which then
+  /// have the order of `wanted`. Files that lack them read as null. kConflict: a column exists with
+  /// another type, or its struct has a field that is not wanted.
   Result<std::shared_ptr<const Snapshot>> AddColumns(const std::shared_ptr<const Snapshot>& base,
                                                      const columnar::Schema& wanted);
 

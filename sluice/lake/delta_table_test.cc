@@ -278,6 +278,35 @@ TEST_F(DeltaTableTest, AddsColumns) {
   EXPECT_TRUE(table_.Append(base, std::vector{File()}).ok());
 }
 
+TEST_F(DeltaTableTest, AddsFieldsInsideStructs) {
+  const auto item = [](const arrow::FieldVector& fields) { return arrow::struct_(fields); };
+  const auto x = arrow::field("x", arrow::int32());
+  const auto y = arrow::field("y", arrow::utf8(), false);
+  const auto schema = [&](const arrow::FieldVector& fields) {
+    return arrow::schema({arrow::field("one", item(fields)),
+                          arrow::field("many", arrow::list(item(fields))),
+                          arrow::field("plain", arrow::int64())});
+  };
+  DeltaTable table(store_, "nested", clock_, random_);
+  const auto base = table.Create(schema({x}), {});
+  ASSERT_TRUE(base.ok()) << base.error().ToString();
+  // In the order that is wanted; what comes is nullable.
+  const auto wider = table.AddColumns(*base, schema({y, x}));
+  ASSERT_TRUE(wider.ok()) << wider.error().ToString();
+  EXPECT_EQ((*wider)->version(), 1);
+  for (const auto& state : {*wider, *table.Load()}) {
+    EXPECT_EQ(state->schema()->field(0)->type()->ToString(), "struct<y: string, x: int32>");
+    EXPECT_EQ(state->schema()->field(1)->type()->ToString(),
+              "list<element: struct<y: string, x: int32>>");
+    EXPECT_TRUE(state->schema()->field(0)->type()->field(0)->nullable());
+  }
+  EXPECT_EQ(*table.AddColumns(*wider, schema({y, x})), *wider);  // Nothing to do.
+  // A field that goes, or is of another type, does not.
+  EXPECT_EQ(table.AddColumns(*wider, schema({x})).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(table.AddColumns(*wider, schema({y, arrow::field("x", arrow::int64())})).error().code(),
+            ErrorCode::kConflict);
+}
+
 // --- Compare-and-swap on the application's transaction ---
 
 class ExpectationTest : public DeltaTableTest {

@@ -78,24 +78,31 @@ def every_type_goes_to_the_table_and_back():
         read_with_another_engine(project, [order(i) for i in range(9)])
 
 
-def read_with_another_engine(project, sent):
-    """deltalake reads the same values, where it is at hand."""
+def read_rows(folder):
+    """The table's rows as deltalake reads them; None where it is not at hand."""
     unpacked = os.environ.get("SLUICE_DEPS", os.path.join(os.path.dirname(__file__), "../../.deps")) + "/unpacked"
     if not os.path.isdir(unpacked + "/interop/deltalake") or sys.version_info[:2] != (3, 11):
-        return
+        return None
     script = """
 import json, os, sys
 from deltalake import DeltaTable
-rows = DeltaTable(sys.argv[1]).to_pyarrow_table().to_pylist()
-print(json.dumps(sorted(rows, key=lambda row: str(row["at"])), default=str), flush=True)
+print(json.dumps(DeltaTable(sys.argv[1]).to_pyarrow_table().to_pylist(), default=str), flush=True)
 os._exit(0)  # The package's threads sometimes abort an orderly end.
 """
     path = os.pathsep.join([unpacked + "/pyarrow"] + [f"{unpacked}/interop/{name}" for name in (
         "deltalake", "arro3-core", "deprecated", "wrapt")])
-    done = subprocess.run([sys.executable, "-B", "-c", script, project.table_folder("shop_orders")],
+    done = subprocess.run([sys.executable, "-B", "-c", script, folder],
                           capture_output=True, text=True, env=dict(os.environ, PYTHONPATH=path))
     assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def read_with_another_engine(project, sent):
+    """deltalake reads the same values, where it is at hand."""
+    rows = read_rows(project.table_folder("shop_orders"))
+    if rows is None:
+        return
+    rows.sort(key=lambda row: str(row["at"]))
     equal(len(rows), len(sent))
     for number, row in enumerate(rows):
         wanted = expected(number)
@@ -113,15 +120,19 @@ LEGAL = [
     {"f15": "@15 :Data"}, {"f16 ": ":union { x @16 :Text; y @17 :Void; }"}, {"f18": "@18 :Float64"},
     {"f6": '@6 :Text = "e"'}, {"k": "@2 :Text"}, {"f19 ": ":group { x @19 :Text; }"}, {"t": "@4 :Text $Sl.subject"},
     {"f20": "@20 :L"}, {"a": "@1 :Int32 $Sl.key"}, {"f21": "@21 :Int8"}, {"f21": None},
+    # Fields inside stored structs, in lists too, and alternatives of unions.
+    {"f8": "@8 :Q"}, {"f9": "@9 :List(Q)"}, {"f16 ": ":union { x @16 :Text; y @17 :Void; z @21 :Text; }"},
+    {"f19 ": ":group { x @19 :Text; w @22 :Q; }"}, {"f9": "@9 :List(R)"},
 ]
 ILLEGAL = [
     {"a": "@1 :Int64 $Sl.key"}, {"a": "@1 :Text $Sl.key"}, {"t": "@4 :Data $Sl.subject"}, {"f7": "@7 :Text"}, {"f7": "@7 :List(Int32)"},
-    {"f8": "@8 :Q"}, {"f9": "@9 :List(Q)"}, {"f11": "@11 :Text $Sl.decimal(precision = 10, scale = 3)"},
+    {"f8": "@8 :P"}, {"f9": "@9 :List(S)"}, {"f11": "@11 :Text $Sl.decimal(precision = 10, scale = 3)"},
     {"f12": "@12 :Int64 $Sl.timestamp(milliseconds)"}, {"f13": "@13 :Int64"}, {"u": "@3 :UInt8"}, {"k": "@2 :L"},
-    {"f16 ": ":union { x @16 :Text; y @17 :Void; z @21 :Text; }"}, {"f18": "@18 :Float32"}, {"f20": "@20 :K"},
-    {"new": "@21 :Text $Sl.required"}, {"id": "@0 :Text", "t": "@4 :Text $Sl.subject $Sl.id"},
+    {"f16 ": ":union { x @16 :Text; y @17 :Void; z @21 :Int32; }"}, {"f18": "@18 :Float32"}, {"f20": "@20 :K"},
+    {"f8": "@8 :List(Q)"}, {"f9": "@9 :List(Q)"}, {"f19 ": ":group { x @19 :Text; renamed @22 :Q; }"},
+    {"new": "@23 :Text $Sl.required"}, {"id": "@0 :Text", "t": "@4 :Text $Sl.subject $Sl.id"},
     {"t": "@4 :Text $Sl.subject $Sl.eventTime"}, {"t": "@4 :Text"}, {"t": None, "renamed": "@4 :Text $Sl.subject"},
-    {"id": "@1 :Text $Sl.id", "a": "@0 :Int32 $Sl.key"}, {"f21": "@21 :Text"},
+    {"id": "@1 :Text $Sl.id", "a": "@0 :Int32 $Sl.key"}, {"f21": "@23 :Text"},
 ]
 
 
@@ -129,7 +140,8 @@ def evolving(fields):
     body = "".join(f"  {name} {text}{'' if text.endswith('}') else ';'}\n" for name, text in fields.items())
     return (HEAD + 'struct Evolving $Sl.event("evolving") {\n' + body + "}\n"
             "enum K { one @0; two @1; }\nenum L { one @0; two @1; three @2; }\n"
-            "struct P { x @0 :Int32; }\nstruct Q { x @0 :Int32; y @1 :Text; }\n")
+            "struct P { x @0 :Int32; }\nstruct Q { x @0 :Int32; y @1 :Text; }\n"
+            "struct R { x @0 :Int32; y @1 :Text; p @2 :List(P); }\nstruct S { x @0 :Text; }\n")
 
 
 def changed(fields, step):
@@ -145,7 +157,10 @@ def schemas_change_while_old_rows_wait():
         with Server(project) as server:
             def send(version):
                 nonlocal sent
-                receipt = server.send("evolving", [{"id": f"e{sent}", "a": sent, "k": "one", "u": 200, "t": "t"}])
+                # Members that the version does not know go to _extra.
+                receipt = server.send("evolving", [{
+                    "id": f"e{sent}", "a": sent, "k": "one", "u": 200, "t": "t", "f8": {"x": sent}, "f9": [{"x": 1}, None],
+                    **({"f16": {"x": "t"}} if version >= 15 else {}), "f19": {"x": "g"}}])
                 equal(receipt["accepted"], 1, f"version {version}: {receipt['errors']}")
                 sent += 1
 
@@ -161,22 +176,40 @@ def schemas_change_while_old_rows_wait():
                 equal(status, 409, f"{step}: {answer}")
                 assert "cannot follow version" in answer["detail"], answer
                 send(len(LEGAL) + 1)
+            nested = server.send("evolving", [{
+                "id": "nested", "a": sent, "f8": {"x": 1, "y": "y"}, "f9": [{"x": 2, "y": "z", "p": [{"x": 3}]}],
+                "f16": {"z": "chosen"}, "f19": {"w": {"y": "deep"}}}])
+            equal(nested["accepted"], 1, nested["errors"])
+            sent += 1
             query = "select id, a, k, u, f6, _schema_version from bronze.evolving order by a"
+            inside = "select a, f8, f9, f16, f19 from bronze.evolving order by a"
             seen = server.sql(query)
             equal(len(seen), sent)
             # "f6" came with its default in version 3; rows before do not have it.
             equal([row[4] for row in seen[:18]], [None, None] + ["d"] * 14 + ["e"] * 2)
             equal([row[5] for row in seen[:len(LEGAL) + 1]], list(range(1, len(LEGAL) + 2)))
             equal(server.sql("select count(f21) from bronze.evolving"), [[0]], "a column that went is there")
+            structs = server.sql(inside)
+            equal(structs[-1][1:], [{"x": 1, "y": "y"}, [{"x": 2, "y": "z", "p": [{"x": 3}]}],
+                                    {"x": None, "y": None, "z": "chosen", "which": "z"},
+                                    {"x": None, "w": {"x": None, "y": "deep"}}])
+            equal(structs[22][1:], [{"x": 22, "y": None}, [{"x": 1, "y": None, "p": None}, None],
+                                    {"x": "t", "y": None, "z": None, "which": "x"}, {"x": "g", "w": None}])
+            equal(structs[3][1:3], [None, None], "before the columns came")
             server.kill()
         with Server(project) as server:
             equal(server.sql(query), seen, "after a kill")
+            equal(server.sql(inside), structs, "after a kill")
             server.post("/v1/admin/land")
             equal(server.sql(query), seen, "landed")
+            equal(server.sql(inside), structs, "landed")
+            equal(server.send("evolving", [{"id": "e22", "a": 22, "k": "one", "u": 200, "t": "t", "f8": {"x": 22},
+                                            "f9": [{"x": 1}, None], "f16": {"x": "t"}, "f19": {"x": "g"}}])["duplicate"], 1)
             rows = json.loads(server.ask("GET", "/v1/admin/schemas/evolving/history")[1])["rows"]
             equal(rows[0][:3], [1, "", "made"])
             equal(rows[1][:3], [2, "f5", "added as Int32"])
-            equal(rows[-1][:3], [len(LEGAL) + 1, "f21", "removed; its column stays"])
+            assert [24, "f21", "removed; its column stays"] in [row[:3] for row in rows], rows
+            equal(rows[-1][:3], [len(LEGAL) + 1, "f9[].p", "added as List(Struct)"])
 
 
 def a_file_is_taken_whole_or_not():
@@ -330,5 +363,32 @@ def json_schemas_make_topics_too():
             equal(server.sql(query), wanted, "after a start")
 
 
+def structs_get_fields_while_files_lack_them():
+    """Files of three versions, in which a struct and one in a list got fields; read here and by deltalake."""
+    shapes = ["x @0 :Int32;", "x @0 :Int32; y @1 :Text;", "x @0 :Int32; y @1 :Text; z @2 :List(Text);"]
+    events = [{"x": 1}, {"x": 2, "y": "two"}, {"x": 3, "y": "three", "z": ["a"]}]
+
+    def text(number):
+        return (HEAD + 'struct A $Sl.event("a") { id @0 :Int32; one @1 :S; many @2 :List(S); }\n'
+                "struct S { " + shapes[number] + " }\n")
+
+    with Project("land: {every: 1h}\n", schemas={"a.capnp": text(0)}) as project, Server(project) as server:
+        for number, event in enumerate(events):
+            if number:
+                equal(server.post("/v1/admin/schemas?name=a.capnp", text(number))[0], 200)
+            equal(server.send("a", [{"id": number, "one": event, "many": [event, None]}])["accepted"], 1)
+            server.post("/v1/admin/land")
+        equal(server.post("/v1/admin/schemas?name=a.capnp", text(1))[0], 409, "a field that went")
+        full = [dict({"x": None, "y": None, "z": None}, **event) for event in events]
+        equal(server.sql("select id, one, many from bronze.a order by id"),
+              [[i, row, [row, None]] for i, row in enumerate(full)])
+        equal(server.sql("select id from bronze.a where one.y is null and many[1].z is null"), [[0]])
+        equal(server.sql("select id from bronze.a where list_contains(one.z, 'a')"), [[2]])
+        rows = read_rows(project.table_folder("a"))
+        if rows is not None:
+            rows.sort(key=lambda row: row["id"])
+            equal([[row["one"], row["many"]] for row in rows], [[row, [row, None]] for row in full])
+
+
 run(every_type_goes_to_the_table_and_back, schemas_change_while_old_rows_wait, a_file_is_taken_whole_or_not,
-    the_command_line_tells, files_that_import_each_other_come_together, json_schemas_make_topics_too)
+    structs_get_fields_while_files_lack_them, the_command_line_tells, files_that_import_each_other_come_together, json_schemas_make_topics_too)

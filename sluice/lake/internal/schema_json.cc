@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <optional>
 
 #include "sluice/base/json.h"
 
@@ -424,6 +425,107 @@ Result<std::string> AppendFields(std::string_view json,
     AppendField(out, *added[i]);
   }
   out.append(json.substr(end));
+  return out;
+}
+
+namespace {
+
+namespace dom = simdjson::dom;
+
+// Writes the members of `object`, that of `key` by `write`.
+template <typename Write>
+void CopyObject(std::string& out, dom::object object, std::string_view key, Write write) {
+  out += '{';
+  for (const auto [name, value] : object) {
+    if (out.back() != '{') out += ',';
+    AppendJsonString(out, name);
+    out += ':';
+    if (name == key) {
+      write(value);
+    } else {
+      out += simdjson::minify(value);
+    }
+  }
+  out += '}';
+}
+
+void AppendWidened(std::string& out, dom::element type, const arrow::DataType& wider);
+
+// Writes the fields of a struct in the order of `wider`.
+void AppendWidenedFields(std::string& out, dom::element fields, const arrow::FieldVector& wider) {
+  dom::array present;
+  if (fields.get(present) != simdjson::SUCCESS) return;
+  out += '[';
+  for (const auto& field : wider) {
+    if (out.back() != '[') out += ',';
+    std::optional<dom::object> found;
+    for (const dom::element one : present) {
+      std::string_view name;
+      if (one["name"].get(name) == simdjson::SUCCESS && name == field->name()) {
+        found = one.get_object().value_unsafe();
+        break;
+      }
+    }
+    if (!found) {
+      AppendField(out, *field->WithNullable(true));
+    } else {
+      CopyObject(out, *found, "type",
+                 [&](dom::element type) { AppendWidened(out, type, *field->type()); });
+    }
+  }
+  out += ']';
+}
+
+void AppendWidened(std::string& out, dom::element type, const arrow::DataType& wider) {
+  dom::object object;
+  if (type.get(object) != simdjson::SUCCESS ||
+      (wider.id() != arrow::Type::STRUCT && wider.id() != arrow::Type::LIST)) {
+    out += simdjson::minify(type);
+    return;
+  }
+  const bool list = wider.id() == arrow::Type::LIST;
+  CopyObject(out, object, list ? "elementType" : "fields", [&](dom::element inner) {
+    if (list) {
+      AppendWidened(out, inner, *wider.field(0)->type());
+    } else {
+      AppendWidenedFields(out, inner, wider.fields());
+    }
+  });
+}
+
+}  // namespace
+
+Result<std::string> WidenFields(std::string_view json,
+                                const std::vector<std::shared_ptr<arrow::Field>>& wider) {
+  dom::parser parser;
+  dom::object schema;
+  dom::array fields;
+  if (parser.parse(simdjson::padded_string(json)).get(schema) != simdjson::SUCCESS ||
+      schema["fields"].get(fields) != simdjson::SUCCESS) {
+    return Corrupt("the schema is not JSON with fields");
+  }
+  std::string out;
+  CopyObject(out, schema, "fields", [&](dom::element) {
+    out += '[';
+    for (const dom::element element : fields) {
+      if (out.back() != '[') out += ',';
+      std::string_view name;
+      const arrow::Field* wanted = nullptr;
+      if (element["name"].get(name) == simdjson::SUCCESS) {
+        for (const auto& field : wider) {
+          if (field->name() == name) wanted = field.get();
+        }
+      }
+      dom::object object;
+      if (wanted == nullptr || element.get(object) != simdjson::SUCCESS) {
+        out += simdjson::minify(element);
+        continue;
+      }
+      CopyObject(out, object, "type",
+                 [&](dom::element type) { AppendWidened(out, type, *wanted->type()); });
+    }
+    out += ']';
+  });
   return out;
 }
 

@@ -52,6 +52,12 @@ std::string SchemaToJson(const arrow::Schema& schema);
 Result<std::string> AppendFields(std::string_view json,
                                  const std::vector<std::shared_ptr<arrow::Field>>& added);
 
+/// Returns `json` with the types of top-level fields widened to those of `wider`, by name: structs
+/// inside get the fields that they lack, all nullable, and the order of `wider`. All annotations
+/// stay. kCorrupt: `json` is no schema.
+Result<std::string> WidenFields(std::string_view json,
+                                const std::vector<std::shared_ptr<arrow::Field>>& wider);
+
 /// Returns `json` with the annotation `key` of the top-level field `name` set to `value`, which is
 /// JSON. All else stays byte for byte. kCorrupt: there is no such field.
 Result<std::string> SetAnnotation(std::string_view json, std::string_view name,

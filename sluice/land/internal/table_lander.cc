@@ -6,6 +6,7 @@
 
 #include "sluice/base/trace.h"
 #include "sluice/lake/history.h"
+#include "sluice/land/internal/match_structs.h"
 #include "sluice/land/table_schema.h"
 #include "sluice/ledger/proof.h"
 
@@ -35,7 +36,8 @@ TableLander::TableLander(const LandOptions& options, store::ObjectStore& store,
       tail_bytes_(std::move(tail_bytes)),
       topic_(std::move(topic)),
       table_(store, topic_.table_path, clock, random),
-      schema_(TableSchema(*topic_.contract)) {}
+      schema_(TableSchema(*topic_.contract)),
+      frame_schema_(FrameColumns(*topic_.contract)) {}
 
 TableLander::~TableLander() { Count(-bytes_); }
 
@@ -130,6 +132,7 @@ Status TableLander::Evolve(const catalog::Topic& topic) {
   const auto made_under = topic_.contract;
   topic_ = topic;
   schema_ = schema;
+  frame_schema_ = FrameColumns(*topic_.contract);
   protector_ = nullptr;
   Advance(std::move(snapshot));
   for (Chunk& chunk : chunks_) {
@@ -311,7 +314,8 @@ Status TableLander::Coalesce() {
   return {};
 }
 
-Result<Batch> TableLander::Reprotect(const Batch& rows) {
+Result<Batch> TableLander::Reprotect(const Batch& frame) {
+  SLUICE_ASSIGN_OR_RETURN(Batch rows, MatchStructs(frame, frame_schema_));
   if (!options_.keys) return rows;
   if (protector_ == nullptr) {
     SLUICE_ASSIGN_OR_RETURN(

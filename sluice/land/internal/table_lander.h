@@ -89,7 +89,8 @@ class TableLander {
   void DropLanded();
   /// Brings rows under the topic's rules where those are stricter than the rows'. The mutex must be
   /// held.
-  Result<columnar::Batch> Reprotect(const columnar::Batch& rows);
+  /// A frame of this or an older contract → its structs as they are now, under the present rules.
+  Result<columnar::Batch> Reprotect(const columnar::Batch& frame);
   /// Land(), which counts those under way. Several may run: the table says which of them commits.
   Result<journal::Offset> LandWaiting();
   lake::Transaction CounterNow() const;  ///< The mutex must be held.
@@ -116,6 +117,7 @@ class TableLander {
   catalog::Topic topic_;
   lake::DeltaTable table_;
   columnar::Schema schema_;
+  columnar::Schema frame_schema_;
   std::shared_ptr<const privacy::Protector> protector_;  // Of topic_; made when first needed.
   std::shared_ptr<const lake::Snapshot> snapshot_;
   std::shared_ptr<const std::vector<std::string>> locations_;
