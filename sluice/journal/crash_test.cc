@@ -100,7 +100,7 @@ class Life {
     if (testing::Test::HasFailure()) return;
     Harm();
     Start(*journal, 1 + engine_() % 40);
-    if (!failed_ && Chance(2)) Verify(*journal);
+    if (!Failed() && Chance(2)) Verify(*journal);
     journal.reset();
     Lose();
   }
@@ -155,6 +155,11 @@ class Life {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return finished_; });
     if (failed_) ++counts_.sync_failures;
+  }
+
+  bool Failed() {
+    const std::lock_guard lock(mutex_);
+    return failed_;
   }
 
   void Finish(bool failed) {
