@@ -8,6 +8,7 @@
 #include "sluice/api/internal/event_routes.h"
 #include "sluice/api/internal/gate.h"
 #include "sluice/api/internal/privacy_routes.h"
+#include "sluice/api/internal/receipt_routes.h"
 #include "sluice/api/internal/schema_routes.h"
 #include "sluice/api/internal/sql_routes.h"
 #include "sluice/api/internal/table_routes.h"
@@ -27,13 +28,15 @@ class Routes::Groups {
         schemas_(services.ingest, hooks_),
         tables_(services.lander),
         errors_(services.ingest, services.database),
-        privacy_(services.ingest, services.database) {
+        privacy_(services.ingest, services.database),
+        receipts_(services.ingest, services.lander, services.database) {
     events_.AddTo(router_);
     sql_.AddTo(router_);
     schemas_.AddTo(router_);
     tables_.AddTo(router_);
     errors_.AddTo(router_);
     privacy_.AddTo(router_);
+    receipts_.AddTo(router_);
     AddState(services.metrics, services.version);
   }
 
@@ -74,6 +77,7 @@ class Routes::Groups {
   internal::TableRoutes tables_;
   internal::ErrorRoutes errors_;
   internal::PrivacyRoutes privacy_;
+  internal::ReceiptRoutes receipts_;
 };
 
 Routes::Routes(const Services& services, Hooks hooks)

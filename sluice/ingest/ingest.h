@@ -141,6 +141,10 @@ class Ingest {
   /// The `_id`, 16 bytes, that the event of a submission which replaces an error would get.
   std::string ReplayIdentity(const Submission& submission);
 
+  /// The `_id`s, 16 bytes each, that an event with this id may have in the topic: by the field that
+  /// its schema calls the id, or by the envelope's `event_id`. kNotFound: there is no such topic.
+  Result<std::vector<std::string>> IdentitiesOf(std::string_view topic, std::string_view event_id);
+
   /// Records what became of open errors (`fixed`, `dropped`), by their offsets; blocks until
   /// durable.
   Status ResolveErrors(const std::vector<journal::Offset>& offsets, std::string_view state);

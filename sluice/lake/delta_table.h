@@ -63,6 +63,8 @@ struct DataFile {
 /// The largest value of an integer column in the file, by its statistics; absent if they do not
 /// say.
 std::optional<int64_t> MaximumOf(const DataFile& file, std::string_view column);
+/// The smallest, likewise.
+std::optional<int64_t> MinimumOf(const DataFile& file, std::string_view column);
 
 /// How many rows of the file have no value in the column, by its statistics; absent if they do not
 /// say.

@@ -3,9 +3,10 @@
 import json
 import os
 import shutil
+import urllib.parse
 
 import foreign_writer
-from server import Project, Server, equal, event, run
+from server import SCHEMA, Project, Server, equal, event, run
 
 TOPIC = "shop.user-events"
 TABLE = "bronze.shop_user_events"
@@ -115,6 +116,47 @@ def a_gap_ends_with_1_and_is_named():
             server.stop()
 
 
+def a_receipt_says_what_became_of_an_event():
+    schemas = {"user_event.capnp": SCHEMA, "orders.capnp": """@0x9a41c6de07b35f19;
+using Sl = import "sluice.capnp";
+struct Order $Sl.event("shop.orders") { number @0 :Int64 $Sl.id; n @1 :Int64; }
+"""}
+    with Project(SLOW, schemas) as project:
+        with Server(project) as server:
+            def receipt(topic, event_id, expected=200):
+                status, answer = server.get(f"/v1/receipts/{topic}{event_id if event_id[0] == '?' else '/' + event_id}")
+                equal(status, expected, answer)
+                return answer
+
+            server.send(TOPIC, [event(i) for i in range(100)])
+            land(server)
+            server.send(TOPIC, [event(i, time_text="2026-02-06T10:00:00Z") for i in range(100, 140)])
+            land(server)
+            server.send(TOPIC, [event(5), event(500)])
+            found = receipt(TOPIC, "e120")
+            equal([found[k] for k in ("topic", "event_id", "state", "offset", "version", "table")],
+                  [TOPIC, "e120", "landed", 120, 2, TABLE])
+            assert found["file"].startswith("event_date=2026-02-06/"), found
+            assert os.path.exists(f"{project.table_folder()}/{found['file']}")
+            equal(receipt(TOPIC, "e5")["offset"], 5, "that of the original")
+            found = receipt(TOPIC, "e500")
+            equal([found[k] for k in ("state", "offset")], ["pending", 140])
+            server.send(TOPIC, [dict(event(7), userId="bad", eventId="e-bad")])
+            found = receipt(TOPIC, "e-bad")
+            equal([found[k] for k in ("state", "error_id", "code", "path")], ["error", 0, "SL3012", "userId"])
+            equal(server.post("/v1/admin/errors/0/drop")[0], 200)
+            equal(receipt(TOPIC, "e-bad")["closed"], "dropped")
+            server.send("shop.orders", [{"number": 17, "n": 1}])
+            equal(receipt("shop.orders", "17")["state"], "pending", "an id that is a number")
+            receipt("shop.orders", "18", 404)
+            receipt(TOPIC, "e-never", 404)
+            receipt("nothing", "e1", 404)
+            # An id with what is special in addresses, JSON and SQL.
+            server.send(TOPIC, [dict(event(1), eventId="a/b '\"é")])
+            equal(receipt(TOPIC, "?event_id=" + urllib.parse.quote("a/b '\"é", safe=""))["state"], "pending")
+            server.stop()
+
+
 def mistakes_are_told():
     with Project(SLOW) as project:
         with Server(project) as server:
@@ -127,4 +169,4 @@ def mistakes_are_told():
 
 if __name__ == "__main__":
     run(everything_that_was_answered_is_in_the_balance, what_another_engine_did_is_named,
-        a_gap_ends_with_1_and_is_named, mistakes_are_told)
+        a_gap_ends_with_1_and_is_named, a_receipt_says_what_became_of_an_event, mistakes_are_told)

@@ -331,24 +331,32 @@ std::optional<int64_t> RowsOf(std::string_view stats) {
 
 namespace sluice::lake {
 
-std::optional<int64_t> MaximumOf(const DataFile& file, std::string_view column) {
+namespace {
+
+// The number that statistics keep under `kind` for a column.
+std::optional<int64_t> StatisticOf(const DataFile& file, const char* kind,
+                                   std::string_view column) {
   simdjson::dom::parser parser;
-  int64_t maximum = 0;
-  if (parser.parse(file.stats.data(), file.stats.size())["maxValues"][column].get(maximum) !=
+  int64_t number = 0;
+  if (parser.parse(file.stats.data(), file.stats.size())[kind][column].get(number) !=
       simdjson::SUCCESS) {
     return std::nullopt;
   }
-  return maximum;
+  return number;
+}
+
+}  // namespace
+
+std::optional<int64_t> MaximumOf(const DataFile& file, std::string_view column) {
+  return StatisticOf(file, "maxValues", column);
+}
+
+std::optional<int64_t> MinimumOf(const DataFile& file, std::string_view column) {
+  return StatisticOf(file, "minValues", column);
 }
 
 std::optional<int64_t> NullsOf(const DataFile& file, std::string_view column) {
-  simdjson::dom::parser parser;
-  int64_t nulls = 0;
-  if (parser.parse(file.stats.data(), file.stats.size())["nullCount"][column].get(nulls) !=
-      simdjson::SUCCESS) {
-    return std::nullopt;
-  }
-  return nulls;
+  return StatisticOf(file, "nullCount", column);
 }
 
 }  // namespace sluice::lake

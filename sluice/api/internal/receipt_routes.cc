@@ -1,0 +1,161 @@
+#include "sluice/api/internal/receipt_routes.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include "sluice/api/internal/answer_text.h"
+#include "sluice/api/problem.h"
+#include "sluice/base/hex.h"
+#include "sluice/event/contract.h"
+
+namespace sluice::api::internal {
+
+namespace {
+
+/// What a query found: members of its first row, of whole numbers and texts.
+struct Row {
+  simdjson::dom::parser parser;
+  simdjson::dom::element members;
+
+  int64_t Number(std::string_view name) const {
+    int64_t number = -1;
+    return members[name].get(number) == simdjson::SUCCESS ? number : -1;
+  }
+  std::string_view Text(std::string_view name) const {
+    std::string_view text;
+    return members[name].get(text) == simdjson::SUCCESS ? text : std::string_view();
+  }
+};
+
+/// Returns the first row of a query; null if it has none.
+Result<std::unique_ptr<Row>> FirstRow(sql::Database& database, const std::string& query) {
+  SLUICE_ASSIGN_OR_RETURN(const sql::QueryResult result,
+                          database.Query(query, sql::Format::kNdjson));
+  auto row = std::make_unique<Row>();
+  const std::string_view line = std::string_view(result.body).substr(0, result.body.find('\n'));
+  if (row->parser.parse(line.data(), line.size()).get(row->members) != simdjson::SUCCESS) {
+    return Internal("an answer could not be read back");
+  }
+  if (row->Number("_offset") < 0) return std::unique_ptr<Row>();  // The closing record.
+  return row;
+}
+
+/// The file of the snapshot that has the row, if the log leaves no doubt.
+const lake::DataFile* FindFile(const lake::Snapshot& snapshot, std::string_view date,
+                               int64_t offset) {
+  const lake::DataFile* found = nullptr;
+  for (const lake::DataFile& file : snapshot.files()) {
+    const auto of_date = file.partition_values.find("event_date");
+    if (of_date == file.partition_values.end() || of_date->second != date) continue;
+    if (lake::MinimumOf(file, "_offset").value_or(INT64_MIN) > offset) continue;
+    if (lake::MaximumOf(file, "_offset").value_or(INT64_MAX) < offset) continue;
+    if (found != nullptr) return nullptr;
+    found = &file;
+  }
+  return found;
+}
+
+}  // namespace
+
+void ReceiptRoutes::AddTo(Router& router) {
+  router.AddBlocking("GET", "/v1/receipts/{topic}/{event_id}", Access::kSend,
+                     [this](const Call& call) { return Show(call, call.Segment("event_id")); });
+  // For ids with a slash, which no segment may have.
+  router.AddBlocking("GET", "/v1/receipts/{topic}", Access::kSend,
+                     [this](const Call& call) { return Show(call, call.Parameter("event_id")); });
+}
+
+Response ReceiptRoutes::Show(const Call& call, const std::string& event_id) {
+  const std::string& topic = call.Segment("topic");
+  if (!call.principal.Allows(govern::Verb::kSend, topic)) {
+    return Problem(403, "SL4031", fmt::format("the token may not send to '{}'", topic));
+  }
+  const auto identities = ingest_.IdentitiesOf(topic, event_id);
+  if (!identities.ok()) return ErrorResponse(identities.error());
+  std::string list;
+  for (const std::string& id : *identities) {
+    list += fmt::format("{}from_hex('{}')", list.empty() ? "" : ",", ToHex(id));
+  }
+  if (list.empty()) {
+    return ErrorResponse(Invalid("'{}' is no id of topic '{}'", event_id, topic));
+  }
+  std::string out = "{";
+  AppendMember(out, "topic", topic);
+  out += ',';
+  AppendMember(out, "event_id", event_id);
+  for (const land::TableStatus& table : lander_.Tables()) {
+    if (table.topic != topic) continue;
+    auto found = FindRow(table, list);
+    if (!found.ok()) return ErrorResponse(found.error());
+    if (*found) return {.headers = {}, .body = out + **found + "}\n"};
+  }
+  auto error = FindError(topic, list);
+  if (!error.ok()) return ErrorResponse(error.error());
+  if (*error) return {.headers = {}, .body = out + **error + "}\n"};
+  return ErrorResponse(
+      NotFound("no event '{}' of topic '{}' is known: it was never acknowledged, or it was removed "
+               "from the table",
+               event_id, topic));
+}
+
+Result<std::optional<std::string>> ReceiptRoutes::FindRow(const land::TableStatus& table,
+                                                          const std::string& identities) {
+  SLUICE_ASSIGN_OR_RETURN(
+      const auto row,
+      FirstRow(database_,
+               fmt::format("select _offset, strftime(event_date, '%Y-%m-%d') as date, "
+                           "strftime(_received_at, '%Y-%m-%dT%H:%M:%S.%fZ') as received_at "
+                           "from {} where _id in ({}) order by _offset limit 1",
+                           table.table, identities)));
+  if (row == nullptr) return std::optional<std::string>();
+  const int64_t offset = row->Number("_offset");
+  std::string out = fmt::format(",\"offset\":{},", offset);
+  AppendMember(out, "received_at", row->Text("received_at"));
+  out += ',';
+  AppendMember(out, "table", table.table);
+  const size_t dot = table.table.find('.');
+  SLUICE_ASSIGN_OR_RETURN(const auto view,
+                          lander_.View(table.table.substr(0, dot), table.table.substr(dot + 1)));
+  SLUICE_ASSIGN_OR_RETURN(const auto entries, lander_.Ledger(table.partition));
+  for (const ledger::Entry& entry : entries) {
+    if (offset < entry.first_offset || offset > entry.last_offset) continue;
+    if (!entry.version) break;
+    out += ",\"state\":\"landed\"";
+    // Of what the log no longer tells only the file is known.
+    if (entry.operation != "BEFORE") out += fmt::format(",\"version\":{}", *entry.version);
+    if (const auto* file = FindFile(*view.snapshot, row->Text("date"), offset)) {
+      out += ',';
+      AppendMember(out, "file", file->path);
+    }
+    return std::optional(std::move(out));
+  }
+  return std::optional(out + ",\"state\":\"pending\"");
+}
+
+Result<std::optional<std::string>> ReceiptRoutes::FindError(std::string_view topic,
+                                                            const std::string& identities) {
+  std::string quoted;
+  for (const char c : topic) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  SLUICE_ASSIGN_OR_RETURN(
+      const auto row,
+      FirstRow(database_,
+               fmt::format(
+                   "select e._offset, e.code, e.path, e.message, (select max(c.state) from "
+                   "system.errors c where c.error_offset = e._offset) as closed from system.errors "
+                   "e where e.topic = '{}' and e.state = 'open' and e._id in ({}) "
+                   "order by e._offset desc limit 1",
+                   quoted, identities)));
+  if (row == nullptr) return std::optional<std::string>();
+  std::string out = fmt::format(",\"state\":\"error\",\"error_id\":{}", row->Number("_offset"));
+  for (const char* const name : {"code", "path", "message"}) {
+    out += ',';
+    AppendMember(out, name, row->Text(name));
+  }
+  if (!row->Text("closed").empty()) {
+    out += ',';
+    AppendMember(out, "closed", row->Text("closed"));
+  }
+  return std::optional(std::move(out));
+}
+
+}  // namespace sluice::api::internal
