@@ -147,6 +147,13 @@ class Server final : public HttpServer {
 
 }  // namespace
 
+bool IsFree(const std::string& address, uint16_t port) {
+  HttpOptions options;
+  options.address = address;
+  options.port = port;
+  return Server(options, nullptr).Listen().ok();
+}
+
 Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpOptions& options, Handler handler) {
   auto server = std::make_unique<Server>(options, std::move(handler));
   SLUICE_RETURN_IF_ERROR(server->Listen());

@@ -77,6 +77,9 @@ class HttpServer {
   virtual void Stop(std::chrono::milliseconds grace) = 0;
 };
 
+/// Whether a server could listen there now.
+bool IsFree(const std::string& address, uint16_t port);
+
 /// Returns `text` as a JSON string with its quotes.
 std::string JsonQuote(std::string_view text);
 

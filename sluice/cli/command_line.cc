@@ -3,8 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "sluice/base/trace.h"
+#include "sluice/cli/internal/command_tree.h"
 #include "sluice/cli/internal/commands.h"
 #include "sluice/cli/internal/table_commands.h"
 #include "sluice/server/version.h"
@@ -14,296 +20,445 @@ namespace {
 
 using internal::Global;
 
-/// A command: its words, its help, and what runs it.
-CLI::App* Add(CLI::App& parent, const char* name, const char* help, int& code,
-              std::function<int()> run) {
-  CLI::App* const command = parent.add_subcommand(name, help);
-  command->fallthrough();
-  command->callback([&code, run = std::move(run)] { code = run(); });
-  return command;
+/// The tree of commands, with what their options fill.
+///
+/// Not thread-safe.
+class Commands {
+ public:
+  Commands();
+
+  int Run(int argc, const char* const* argv);
+  /// Prints what may stand in place of the last word.
+  int Complete(const std::vector<std::string>& words);
+
+ private:
+  /// A command: its words, its help, and what runs it.
+  CLI::App* Add(CLI::App& parent, const char* name, const char* help, std::function<int()> run) {
+    CLI::App* const command = parent.add_subcommand(name, help);
+    command->fallthrough();
+    command->callback([this, run = std::move(run)] { code_ = run(); });
+    return command;
+  }
+  /// A word with commands below it.
+  CLI::App& AddGroup(const char* name, const char* help) {
+    CLI::App* const group = app_.add_subcommand(name, help);
+    group->require_subcommand(1);
+    group->fallthrough();
+    return *group;
+  }
+
+  void AddGlobals();
+  void AddProject();
+  void AddQueries();
+  void AddEvents();
+  void AddSchemas();
+  void AddTopics();
+  void AddTables();
+  void AddDeltaTables(CLI::App& parent);
+  void AddPersonalData();
+  void AddErrors();
+  void AddTokens();
+  void AddAbout();
+  int Help();
+
+  CLI::App app_{"Sluice: events in, lakehouse out.", "sluice"};
+  int code_ = kDone;
+  Global global_;
+  internal::DemoArguments demo_;
+  std::string init_folder_ = ".";
+  internal::DevArguments dev_;
+  internal::FormatArguments format_;
+  internal::ConfigArguments config_;
+  internal::DoctorArguments doctor_;
+  internal::VerifyArguments verify_;
+  std::string explained_;
+  internal::SqlArguments sql_;
+  std::string query_id_;
+  internal::SendArguments send_;
+  internal::GenerateArguments generate_;
+  internal::TailArguments tail_;
+  internal::SchemaArguments schema_;
+  std::string deleted_;
+  bool yes_ = false;
+  internal::TableArguments any_table_;
+  std::string adopted_;
+  internal::PiiArguments personal_;
+  internal::ErrorsArguments error_;
+  internal::TokenArguments tokens_;
+  std::string shell_;
+  std::vector<std::string> helped_;
+  bool reference_ = false;
+};
+
+Commands::Commands() {
+  app_.require_subcommand(1);
+  app_.fallthrough();
+  app_.get_formatter()->column_width(34);
+  AddGlobals();
+  AddProject();
+  AddEvents();
+  AddQueries();
+  AddSchemas();
+  AddTopics();
+  AddTables();
+  AddErrors();
+  AddPersonalData();
+  AddTokens();
+  AddAbout();
+}
+
+void Commands::AddGlobals() {
+  app_.add_option("-C", global_.folder, "Project folder")->option_text("DIR");
+  app_.add_option("-o", global_.output, "Form of the output")
+      ->check(CLI::IsMember({"table", "json", "ndjson", "csv", "arrow", "parquet"}))
+      ->option_text("FORM");
+  app_.add_option("--server", global_.address, "Server to talk to, if not the project's")
+      ->option_text("HOST:PORT");
+  app_.add_option("--token", global_.token, "Token to show; else the one in SLUICE_TOKEN")
+      ->envname("SLUICE_TOKEN")
+      ->option_text("TOKEN");
+  app_.add_option("--log-format", global_.log_format, "Form of the trace")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->option_text("text|json");
+  app_.add_option("--format", global_.format, "Form of diagnostics about files")
+      ->check(CLI::IsMember({"text", "github", "sarif", "json"}))
+      ->option_text("text|github|sarif|json");
+  app_.add_flag("-q,--quiet", global_.quiet, "Only warnings and errors");
+  app_.parse_complete_callback([this] {
+    trace::Configure(global_.quiet ? trace::Level::kWarning : trace::Level::kInfo,
+                     global_.log_format == "json" ? trace::Format::kJson : trace::Format::kText);
+  });
+}
+
+void Commands::AddProject() {
+  CLI::App* command = Add(app_, "demo", "Run a temporary project with a generator of events",
+                          [this] { return internal::Demo(global_, demo_); });
+  command->add_option("--rate", demo_.rate, "Events a second")->option_text("N/s");
+  command->add_option("--seconds", demo_.seconds, "How long; until interrupted if not given")
+      ->check(CLI::Range(1, 86'400));
+  command->add_option("--keep", demo_.keep, "Keep the project in this folder")->option_text("DIR");
+  command->add_option("--port", demo_.port, "Port of the server; 0 for any free one");
+
+  command =
+      Add(app_, "init", "Make a project", [this] { return internal::Init(global_, init_folder_); });
+  command->add_option("dir", init_folder_, "Folder of the project");
+
+  command = Add(app_, "dev", "Serve the project, and follow its files as they change",
+                [this] { return internal::Dev(global_, dev_); });
+  command->add_option("--port", dev_.port, "Instead of the project's; if taken, the next free one")
+      ->check(CLI::Range(0, 65'535));
+  Add(app_, "serve", "Serve the project until SIGTERM",
+      [this] { return internal::Serve(global_); });
+  Add(app_, "status", "Show topics and their tables",
+      [this] { return internal::ShowStatus(global_); });
+  command = Add(app_, "verify", "Prove from the tables that no event was lost or doubled",
+                [this] { return internal::Verify(global_, verify_); });
+  command->add_option("topic", verify_.topic, "Only of this topic");
+  command
+      ->add_option("--tables", verify_.tables,
+                   "Tables without a server: a folder of them, or the address of one")
+      ->option_text("DIR");
+
+  Add(app_, "check", "Check the project file and all schemas",
+      [this] { return internal::Check(global_); });
+  command = Add(app_, "explain", "Explain an error code, or list them",
+                [this] { return internal::Explain(explained_); });
+  command->add_option("code", explained_, "Code, such as SL1107");
+
+  command = Add(app_, "fmt", "Bring schemas and project file into their plain form",
+                [this] { return internal::Format(global_, format_); });
+  command->add_option("file", format_.files, "Files; those of the project if none is given");
+  command->add_flag("--check", format_.check, "Only list what would change; then the code is 1");
+  command = Add(app_, "doctor", "Look whether this machine and this project are fit to serve",
+                [this] { return internal::Diagnose(global_, doctor_); });
+  command->add_option("--bundle", doctor_.bundle, "Write findings, settings and state to a file")
+      ->option_text("FILE");
+  CLI::App& config = AddGroup("config", "Settings");
+  command = Add(config, "show", "Show what the project file sets",
+                [this] { return internal::ShowConfig(global_, config_); });
+  command->add_flag("--resolved", config_.resolved, "Defaults, too");
+  command->add_flag("--origin", config_.origin, "With file and line of each");
+}
+
+void Commands::AddEvents() {
+  CLI::App* command = Add(app_, "send", "Send events: NDJSON, or one JSON array",
+                          [this] { return internal::Send(global_, send_); });
+  command->add_option("file", send_.file, "File, or - for standard input")->required();
+  command->add_option("--topic", send_.topic, "Topic of bare rows; else rows are envelopes");
+  command->add_option("--wait", send_.wait, "What to wait for")
+      ->check(CLI::IsMember({"none", "log", "table"}));
+  command->add_option("--batch-id", send_.batch_id,
+                      "Name of the whole input, for topics deduped by batch");
+  command->add_option("--batch", send_.batch_rows, "Rows a request")->check(CLI::Range(1, 10'000));
+
+  command = Add(app_, "generate", "Write events made up from a topic's schema",
+                [this] { return internal::Generate(global_, generate_); });
+  command->add_option("topic", generate_.topic, "Topic of a schema of the project")->required();
+  command->add_option("--count", generate_.count, "How many; until stopped if not given")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}));
+  command->add_option("--rate", generate_.rate, "Events a second; as fast as they are taken else")
+      ->check(CLI::Range(0.001, 1e6));
+  command->add_option("--seed", generate_.seed, "The same seed and start make the same events");
+  command->add_option("--start", generate_.start, "Time of the first event; now if not given")
+      ->option_text("TIME");
+  command->add_flag("--bare", generate_.bare, "Rows for `send --topic`, not envelopes");
+
+  command = Add(app_, "tail", "Follow the events of a topic",
+                [this] { return internal::Tail(global_, tail_); });
+  command->add_option("topic", tail_.name, "Topic, or its table")->required();
+  command->add_option("--from", tail_.from, "Begin with what came since, such as -5m")
+      ->option_text("DURATION");
+  command->add_option("--where", tail_.where, "Only rows for which this is true")
+      ->option_text("CONDITION");
+  command->add_option("--limit", tail_.limit, "End after so many rows")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}));
+}
+
+void Commands::AddQueries() {
+  CLI::App* command = Add(app_, "sql", "Run queries: from -c, -f or standard input; else a shell",
+                          [this] { return internal::Sql(global_, sql_); });
+  command->add_option("-c", sql_.command, "The query")->option_text("SQL");
+  command->add_option("-f", sql_.file, "File with the query")->option_text("FILE");
+  command->add_option("--as-of", sql_.as_of, "Tables as they were, without what had not landed")
+      ->option_text("VERSION|TIME");
+  command->add_option("--param", sql_.parameters, "Value of $name in the query, such as n=5")
+      ->option_text("NAME=VALUE");
+  command->add_option("--timeout", sql_.timeout_seconds, "Seconds a query may take")
+      ->check(CLI::Range(0.001, 600.0))
+      ->option_text("SECONDS");
+
+  CLI::App& query = AddGroup("query", "Queries that run and ran");
+  Add(query, "list", "List them, newest first", [this] { return internal::ListQueries(global_); });
+  command =
+      Add(query, "show", "Show one", [this] { return internal::ShowQuery(global_, query_id_); });
+  command->add_option("id", query_id_, "Its id")->required();
+  command = Add(query, "cancel", "Stop one that runs",
+                [this] { return internal::CancelQuery(global_, query_id_); });
+  command->add_option("id", query_id_, "Its id")->required();
+}
+
+void Commands::AddSchemas() {
+  CLI::App& schema = AddGroup("schema", "Schemas of topics");
+  const auto add_schema = [&](const char* name, const char* help, auto run) {
+    return Add(schema, name, help, [this, run] { return run(global_, schema_); });
+  };
+  const auto needs_topic = [this](CLI::App* to, const char* help) {
+    to->add_option("topic", schema_.topic, help)->required();
+  };
+  CLI::App* command = add_schema("add", "Add a schema to the running server", internal::AddSchema);
+  command->add_option("files", schema_.files, "Cap'n Proto or JSON Schema files")->required();
+  Add(schema, "list", "List topics with their fields",
+      [this] { return internal::ListSchemas(global_); });
+  command = add_schema("show", "Show a topic's schema", internal::ShowSchema);
+  command->add_option("topic", schema_.topic, "Topic, or TOPIC@VERSION");
+  command->add_flag("--builtin", schema_.builtin, "Show sluice.capnp: the annotations");
+  needs_topic(add_schema("history", "Show what each version changed", internal::ShowSchemaHistory),
+              "Topic");
+  command = add_schema("diff", "Compare two versions", internal::DiffSchemas);
+  needs_topic(command, "Topic");
+  command->add_option("from", schema_.from, "Version")->required();
+  command->add_option("to", schema_.to, "Version; the newest if not given");
+  command = add_schema("check", "Check a schema, and whether it can follow the present one",
+                       internal::CheckSchema);
+  command->add_option("files", schema_.files, "Cap'n Proto or JSON Schema files")->required();
+  command->add_option("--level", schema_.level, "Instead of the topic's own level")
+      ->check(CLI::IsMember({"none", "backward", "forward", "full"}));
+  command =
+      add_schema("infer", "Write a schema that takes the events of a file", internal::InferSchema);
+  command->add_option("file", schema_.file, "NDJSON, or - for standard input")->required();
+  command->add_option("--topic", schema_.topic, "Topic of the schema")->required();
+}
+
+void Commands::AddTopics() {
+  CLI::App& topic = AddGroup("topic", "Topics");
+  Add(topic, "list", "List topics with their tables",
+      [this] { return internal::ListTopics(global_); });
+  CLI::App* command = Add(topic, "delete", "Forget a topic; the files of its table stay",
+                          [this] { return internal::DeleteTopic(global_, deleted_, yes_); });
+  command->add_option("topic", deleted_, "Its name")->required();
+  command->add_flag("--yes", yes_, "Do not ask");
+}
+
+void Commands::AddTables() {
+  CLI::App& table = AddGroup("table", "Landed tables, and any Delta table by its path");
+  Add(table, "list", "List landed tables", [this] { return internal::ListTables(global_); });
+  AddDeltaTables(table);
+  CLI::App* command = Add(table, "adopt", "Let landing go on behind what another journal landed",
+                          [this] { return internal::AdoptTable(global_, adopted_); });
+  command->add_option("topic", adopted_, "Topic of the table")->required();
 }
 
 /// Commands on a Delta table by its path or URI.
-void AddTableCommands(CLI::App& parent, const Global& global, internal::TableArguments& arguments,
-                      int& code) {
+void Commands::AddDeltaTables(CLI::App& parent) {
   const auto add = [&](const char* name, const char* help,
                        int (*run)(const Global&, const internal::TableArguments&)) {
-    CLI::App* const command = Add(parent, name, help, code,
-                                  [&global, &arguments, run] { return run(global, arguments); });
-    command->add_option("table", arguments.address, "Folder of the table, or s3://bucket/path")
+    CLI::App* const command =
+        Add(parent, name, help, [this, run] { return run(global_, any_table_); });
+    command->add_option("table", any_table_.address, "Folder of the table, or s3://bucket/path")
         ->required();
     return command;
   };
   const auto add_moment = [&](CLI::App* command) {
     CLI::Option* const version =
-        command->add_option("--version", arguments.version, "At this version")->option_text("N");
-    command->add_option("--timestamp", arguments.timestamp, "As it was at this time")
+        command->add_option("--version", any_table_.version, "At this version")->option_text("N");
+    command->add_option("--timestamp", any_table_.timestamp, "As it was at this time")
         ->option_text("TIME")
         ->excludes(version);
   };
   const auto add_columns = [&](CLI::App* command) {
-    command->add_option("--columns", arguments.columns, "Only these")->option_text("A,B");
+    command->add_option("--columns", any_table_.columns, "Only these")->option_text("A,B");
     command
-        ->add_option("--zone", arguments.zone,
+        ->add_option("--zone", any_table_.zone,
                      "Zone of timestamps in partition values that do not name one")
         ->option_text("ZONE");
-    command->add_option("--limit", arguments.limit, "At most so many rows");
+    command->add_option("--limit", any_table_.limit, "At most so many rows");
   };
   CLI::App* command = add("read", "Write a table's rows", internal::ReadTable);
   add_moment(command);
   add_columns(command);
-  command->add_option("--where", arguments.where, "Only rows for which this is true")
+  command->add_option("--where", any_table_.where, "Only rows for which this is true")
       ->option_text("CONDITION");
   add_moment(add("describe", "Show schema, features and properties", internal::DescribeTable));
   command = add("history", "Show who did what when, newest first", internal::ShowTableHistory);
-  command->add_option("--limit", arguments.limit, "At most so many commits");
+  command->add_option("--limit", any_table_.limit, "At most so many commits");
   command = add("files", "List the data files", internal::ListTableFiles);
   add_moment(command);
-  command->add_option("--where", arguments.where, "Only files that may have such rows")
+  command->add_option("--where", any_table_.where, "Only files that may have such rows")
       ->option_text("CONDITION");
   command = add("changes", "Write the rows that changed", internal::ShowTableChanges);
-  command->add_option("--from", arguments.version, "First version")->option_text("N");
-  command->add_option("--to", arguments.to, "Last version")->option_text("N");
+  command->add_option("--from", any_table_.version, "First version")->option_text("N");
+  command->add_option("--to", any_table_.to, "Last version")->option_text("N");
   add_columns(command);
   add_moment(add("check", "Compare all files with the log", internal::CheckTableFiles));
 }
 
-int Run(int argc, const char* const* argv) {
-  CLI::App app{"Sluice: events in, lakehouse out.", "sluice"};
-  app.require_subcommand(1);
-  app.fallthrough();
-  app.get_formatter()->column_width(34);
-  Global global;
-  int code = kDone;
-  app.add_option("-C", global.folder, "Project folder")->option_text("DIR");
-  app.add_option("-o", global.output, "Form of the output")
-      ->check(CLI::IsMember({"table", "json", "ndjson", "csv", "arrow", "parquet"}))
-      ->option_text("FORM");
-  app.add_option("--server", global.address, "Server to talk to, if not the project's")
-      ->option_text("HOST:PORT");
-  app.add_option("--token", global.token, "Token to show; else the one in SLUICE_TOKEN")
-      ->envname("SLUICE_TOKEN")
-      ->option_text("TOKEN");
-  app.add_option("--log-format", global.log_format, "Form of the trace")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->option_text("text|json");
-  app.add_option("--format", global.format, "Form of diagnostics about files")
-      ->check(CLI::IsMember({"text", "github", "sarif", "json"}))
-      ->option_text("text|github|sarif|json");
-  app.add_flag("-q,--quiet", global.quiet, "Only warnings and errors");
-  app.parse_complete_callback([&global] {
-    trace::Configure(global.quiet ? trace::Level::kWarning : trace::Level::kInfo,
-                     global.log_format == "json" ? trace::Format::kJson : trace::Format::kText);
-  });
-
-  internal::DemoArguments demo;
-  CLI::App* command = Add(app, "demo", "Run a temporary project with a generator of events", code,
-                          [&] { return internal::Demo(global, demo); });
-  command->add_option("--rate", demo.rate, "Events a second")->option_text("N/s");
-  command->add_option("--seconds", demo.seconds, "How long; until interrupted if not given")
-      ->check(CLI::Range(1, 86'400));
-  command->add_option("--keep", demo.keep, "Keep the project in this folder")->option_text("DIR");
-  command->add_option("--port", demo.port, "Port of the server; 0 for any free one");
-
-  std::string init_folder = ".";
-  command =
-      Add(app, "init", "Make a project", code, [&] { return internal::Init(global, init_folder); });
-  command->add_option("dir", init_folder, "Folder of the project");
-
-  Add(app, "check", "Check the project file and all schemas", code,
-      [&] { return internal::Check(global); });
-  std::string explained;
-  command = Add(app, "explain", "Explain an error code, or list them", code,
-                [&] { return internal::Explain(explained); });
-  command->add_option("code", explained, "Code, such as SL1107");
-
-  Add(app, "serve", "Serve the project until SIGTERM", code,
-      [&] { return internal::Serve(global); });
-  Add(app, "status", "Show topics and their tables", code,
-      [&] { return internal::ShowStatus(global); });
-
-  internal::VerifyArguments verify;
-  command = Add(app, "verify", "Prove from the tables that no event was lost or doubled", code,
-                [&] { return internal::Verify(global, verify); });
-  command->add_option("topic", verify.topic, "Only of this topic");
-  command
-      ->add_option("--tables", verify.tables,
-                   "Tables without a server: a folder of them, or the address of one")
-      ->option_text("DIR");
-
-  internal::SqlArguments sql;
-  command = Add(app, "sql", "Run queries: from -c, -f or standard input; else a shell", code,
-                [&] { return internal::Sql(global, sql); });
-  command->add_option("-c", sql.command, "The query")->option_text("SQL");
-  command->add_option("-f", sql.file, "File with the query")->option_text("FILE");
-  command->add_option("--as-of", sql.as_of, "Tables as they were, without what had not landed")
-      ->option_text("VERSION|TIME");
-  command->add_option("--param", sql.parameters, "Value of $name in the query, such as n=5")
-      ->option_text("NAME=VALUE");
-  command->add_option("--timeout", sql.timeout_seconds, "Seconds a query may take")
-      ->check(CLI::Range(0.001, 600.0))
-      ->option_text("SECONDS");
-
-  CLI::App* const query = app.add_subcommand("query", "Queries that run and ran");
-  query->require_subcommand(1);
-  query->fallthrough();
-  std::string query_id;
-  Add(*query, "list", "List them, newest first", code,
-      [&] { return internal::ListQueries(global); });
-  command =
-      Add(*query, "show", "Show one", code, [&] { return internal::ShowQuery(global, query_id); });
-  command->add_option("id", query_id, "Its id")->required();
-  command = Add(*query, "cancel", "Stop one that runs", code,
-                [&] { return internal::CancelQuery(global, query_id); });
-  command->add_option("id", query_id, "Its id")->required();
-
-  internal::SendArguments send;
-  command = Add(app, "send", "Send events: NDJSON, or one JSON array", code,
-                [&] { return internal::Send(global, send); });
-  command->add_option("file", send.file, "File, or - for standard input")->required();
-  command->add_option("--topic", send.topic, "Topic of bare rows; else rows are envelopes");
-  command->add_option("--wait", send.wait, "What to wait for")
-      ->check(CLI::IsMember({"none", "log", "table"}));
-  command->add_option("--batch-id", send.batch_id,
-                      "Name of the whole input, for topics deduped by batch");
-  command->add_option("--batch", send.batch_rows, "Rows a request")->check(CLI::Range(1, 10'000));
-
-  CLI::App* const schema = app.add_subcommand("schema", "Schemas of topics");
-  schema->require_subcommand(1);
-  schema->fallthrough();
-  internal::SchemaArguments schema_arguments;
-  const auto add_schema = [&](const char* name, const char* help, auto run) {
-    return Add(*schema, name, help, code, [&, run] { return run(global, schema_arguments); });
+void Commands::AddErrors() {
+  CLI::App& errors = AddGroup("errors", "Events that could not be taken");
+  const auto add_filters = [this](CLI::App* to) {
+    to->add_option("--topic", error_.topic, "Only of this topic");
+    to->add_option("--code", error_.code, "Only with this code");
   };
-  const auto needs_topic = [&](CLI::App* to, const char* help) {
-    to->add_option("topic", schema_arguments.topic, help)->required();
-  };
-  command = add_schema("add", "Add a schema to the running server", internal::AddSchema);
-  command->add_option("files", schema_arguments.files, "Cap'n Proto or JSON Schema files")
-      ->required();
-  Add(*schema, "list", "List topics with their fields", code,
-      [&] { return internal::ListSchemas(global); });
-  command = add_schema("show", "Show a topic's schema", internal::ShowSchema);
-  command->add_option("topic", schema_arguments.topic, "Topic, or TOPIC@VERSION");
-  command->add_flag("--builtin", schema_arguments.builtin, "Show sluice.capnp: the annotations");
-  needs_topic(add_schema("history", "Show what each version changed", internal::ShowSchemaHistory),
-              "Topic");
-  command = add_schema("diff", "Compare two versions", internal::DiffSchemas);
-  needs_topic(command, "Topic");
-  command->add_option("from", schema_arguments.from, "Version")->required();
-  command->add_option("to", schema_arguments.to, "Version; the newest if not given");
-  command = add_schema("check", "Check a schema, and whether it can follow the present one",
-                       internal::CheckSchema);
-  command->add_option("files", schema_arguments.files, "Cap'n Proto or JSON Schema files")
-      ->required();
-  command->add_option("--level", schema_arguments.level, "Instead of the topic's own level")
-      ->check(CLI::IsMember({"none", "backward", "forward", "full"}));
-  command =
-      add_schema("infer", "Write a schema that takes the events of a file", internal::InferSchema);
-  command->add_option("file", schema_arguments.file, "NDJSON, or - for standard input")->required();
-  command->add_option("--topic", schema_arguments.topic, "Topic of the schema")->required();
-
-  CLI::App* const topic = app.add_subcommand("topic", "Topics");
-  topic->require_subcommand(1);
-  topic->fallthrough();
-  std::string deleted;
-  bool yes = false;
-  command = Add(*topic, "delete", "Forget a topic; the files of its table stay", code,
-                [&] { return internal::DeleteTopic(global, deleted, yes); });
-  command->add_option("topic", deleted, "Its name")->required();
-  command->add_flag("--yes", yes, "Do not ask");
-
-  CLI::App* const table =
-      app.add_subcommand("table", "Landed tables, and any Delta table by its path");
-  table->require_subcommand(1);
-  table->fallthrough();
-  internal::TableArguments any_table;
-  AddTableCommands(*table, global, any_table, code);
-  std::string adopted;
-  command = Add(*table, "adopt", "Let landing go on behind what another journal landed", code,
-                [&] { return internal::AdoptTable(global, adopted); });
-  command->add_option("topic", adopted, "Topic of the table")->required();
-
-  CLI::App* const pii = app.add_subcommand("pii", "Personal data: declared, found, revealed");
-  pii->require_subcommand(1);
-  pii->fallthrough();
-  internal::PiiArguments personal;
-  Add(*pii, "report", "List the fields that schemas call private, and what becomes of them", code,
-      [&] { return internal::ReportPii(global); });
-  command = Add(*pii, "scan", "Look for what may be private in columns that are in clear", code,
-                [&] { return internal::ScanPii(global, personal); });
-  command->add_option("--rows", personal.rows, "Rows of each table")
-      ->check(CLI::Range(1, 10'000'000));
-  command = Add(*pii, "reveal", "Show what a token stands for; keeps an audit row", code,
-                [&] { return internal::RevealPii(global, personal); });
-  command->add_option("token", personal.token, "As the table has it: s1.…, e1.…, x1.…")->required();
-  command->add_option("--reason", personal.reason, "Why, for the audit row");
-
-  CLI::App* const errors = app.add_subcommand("errors", "Events that could not be taken");
-  errors->require_subcommand(1);
-  errors->fallthrough();
-  internal::ErrorsArguments error;
-  const auto add_filters = [&](CLI::App* to) {
-    to->add_option("--topic", error.topic, "Only of this topic");
-    to->add_option("--code", error.code, "Only with this code");
-  };
-  add_filters(Add(*errors, "list", "List open errors", code,
-                  [&] { return internal::ListErrors(global, error); }));
-  command = Add(*errors, "show", "Show one with its payload", code,
-                [&] { return internal::ShowError(global, error); });
-  command->add_option("id", error.id, "Its id")->required();
-  command = Add(*errors, "retry", "Send one again, as it is or corrected", code,
-                [&] { return internal::RetryError(global, error); });
-  command->add_option("id", error.id, "Its id")->required();
-  command->add_option("--edit", error.edited,
+  add_filters(Add(errors, "list", "List open errors",
+                  [this] { return internal::ListErrors(global_, error_); }));
+  CLI::App* command = Add(errors, "show", "Show one with its payload",
+                          [this] { return internal::ShowError(global_, error_); });
+  command->add_option("id", error_.id, "Its id")->required();
+  command = Add(errors, "retry", "Send one again, as it is or corrected",
+                [this] { return internal::RetryError(global_, error_); });
+  command->add_option("id", error_.id, "Its id")->required();
+  command->add_option("--edit", error_.edited,
                       "File with the corrected event, - for standard input");
-  command = Add(*errors, "replay", "Send all open errors again", code,
-                [&] { return internal::ReplayErrors(global, error); });
+  command = Add(errors, "replay", "Send all open errors again",
+                [this] { return internal::ReplayErrors(global_, error_); });
   add_filters(command);
-  command->add_flag("--dry-run", error.dry_run, "Only count them");
-  command = Add(*errors, "drop", "Close one without sending it", code,
-                [&] { return internal::DropError(global, error); });
-  command->add_option("id", error.id, "Its id")->required();
+  command->add_flag("--dry-run", error_.dry_run, "Only count them");
+  command = Add(errors, "drop", "Close one without sending it",
+                [this] { return internal::DropError(global_, error_); });
+  command->add_option("id", error_.id, "Its id")->required();
+}
 
-  CLI::App* const token = app.add_subcommand("token", "Tokens of senders, readers, administrators");
-  token->require_subcommand(1);
-  token->fallthrough();
-  internal::TokenArguments tokens;
-  command = Add(*token, "create", "Make a token and print it, this once", code,
-                [&] { return internal::CreateToken(global, tokens); });
+void Commands::AddPersonalData() {
+  CLI::App& pii = AddGroup("pii", "Personal data: declared, found, revealed");
+  Add(pii, "report", "List the fields that schemas call private, and what becomes of them",
+      [this] { return internal::ReportPii(global_); });
+  CLI::App* command = Add(pii, "scan", "Look for what may be private in columns that are in clear",
+                          [this] { return internal::ScanPii(global_, personal_); });
+  command->add_option("--rows", personal_.rows, "Rows of each table")
+      ->check(CLI::Range(1, 10'000'000));
+  command = Add(pii, "reveal", "Show what a token stands for; keeps an audit row",
+                [this] { return internal::RevealPii(global_, personal_); });
+  command->add_option("token", personal_.token, "As the table has it: s1.…, e1.…, x1.…")
+      ->required();
+  command->add_option("--reason", personal_.reason, "Why, for the audit row");
+}
+
+void Commands::AddTokens() {
+  CLI::App& token = AddGroup("token", "Tokens of senders, readers, administrators");
+  CLI::App* command = Add(token, "create", "Make a token and print it, this once",
+                          [this] { return internal::CreateToken(global_, tokens_); });
   command
-      ->add_option("--scope", tokens.scopes,
+      ->add_option("--scope", tokens_.scopes,
                    "send:TOPIC, read:TOPIC or admin; TOPIC may end with *; may be given again")
       ->required()
       ->option_text("SCOPE");
-  command->add_option("--ttl", tokens.ttl, "How long it is valid; for ever if not given")
+  command->add_option("--ttl", tokens_.ttl, "How long it is valid; for ever if not given")
       ->option_text("90d");
-  Add(*token, "list", "List tokens with their scopes", code,
-      [&] { return internal::ListTokens(global); });
-  command = Add(*token, "revoke", "Refuse a token from now on", code,
-                [&] { return internal::RevokeToken(global, tokens); });
-  command->add_option("id", tokens.id, "Its id, as `sluice token list` shows it")->required();
+  Add(token, "list", "List tokens with their scopes",
+      [this] { return internal::ListTokens(global_); });
+  command = Add(token, "revoke", "Refuse a token from now on",
+                [this] { return internal::RevokeToken(global_, tokens_); });
+  command->add_option("id", tokens_.id, "Its id, as `sluice token list` shows it")->required();
+}
 
-  Add(app, "version", "Print the version", code, [] {
+void Commands::AddAbout() {
+  CLI::App* command = Add(app_, "completion", "Print what makes a shell complete commands", [this] {
+    const std::string_view script = internal::CompletionScript(shell_);
+    std::fwrite(script.data(), 1, script.size(), stdout);
+    return kDone;
+  });
+  command->add_option("shell", shell_, "Which shell")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  command = Add(app_, "help", "Explain a command", [this] { return Help(); });
+  command->add_option("command", helped_, "Its words");
+  command->add_flag("--reference", reference_, "All commands, as docs/reference/cli.md has them");
+  Add(app_, "version", "Print the version", [] {
     std::printf("sluice %.*s\n", static_cast<int>(server::kVersion.size()),
                 server::kVersion.data());
     return kDone;
   });
-  app.set_version_flag("--version", "sluice " + std::string(server::kVersion));
+  app_.set_version_flag("--version", "sluice " + std::string(server::kVersion));
+}
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error_found) {
-    return app.exit(error_found) == 0 ? kDone : kUsage;
+int Commands::Help() {
+  if (reference_) {
+    std::fputs(internal::WriteReference(app_).c_str(), stdout);
+    return kDone;
   }
-  return code;
+  const CLI::App* const command = internal::FindCommand(app_, helped_);
+  if (command == nullptr) {
+    std::fprintf(stderr, "error: %s\n", internal::ExplainUsage(app_, helped_).c_str());
+    return kUsage;
+  }
+  std::fputs(command->help().c_str(), stdout);
+  return kDone;
+}
+
+int Commands::Complete(const std::vector<std::string>& words) {
+  trace::Configure(trace::Level::kError, trace::Format::kText);
+  const auto names = [this](std::string_view thing) {
+    return thing == "topic" || thing == "table" ? internal::TopicNames(global_)
+                                                : std::vector<std::string>();
+  };
+  for (const std::string& candidate : internal::Complete(app_, words, names)) {
+    std::printf("%s\n", candidate.c_str());
+  }
+  return kDone;
+}
+
+int Commands::Run(int argc, const char* const* argv) {
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app_.exit(error);  // --help and --version.
+    const std::string what =
+        internal::ExplainUsage(app_, std::vector<std::string>(argv + 1, argv + argc));
+    std::fprintf(stderr, "error: %s\nrun `sluice --help`, or `sluice help COMMAND`\n",
+                 what.empty() ? error.what() : what.c_str());
+    return kUsage;
+  }
+  return code_;
 }
 
 }  // namespace
 
 int RunCommandLine(int argc, const char* const* argv) {
   try {
-    return Run(argc, argv);
+    Commands commands;
+    if (argc >= 2 && std::string_view(argv[1]) == "__complete") {
+      return commands.Complete(std::vector<std::string>(argv + 2, argv + argc));
+    }
+    return commands.Run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s (a bug in sluice; please report it)\n", error.what());
     return kBug;

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -66,10 +67,14 @@ Status AllowFolder(int ruleset, const std::string& folder, uint64_t rights) {
   return {};
 }
 
+/// The version of the kernel's landlock; not positive without one.
+long LandlockVersion() {
+  return syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
 /// Returns the version of the kernel's landlock; 0 without one.
 Result<int> RestrictFiles(const Confinement& confinement) {
-  const long version =
-      syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  const long version = LandlockVersion();
   if (version <= 0) return 0;
   RulesetV6 handled;
   handled.files = kFilesV1 | (version >= 2 ? kRefer : 0) | (version >= 3 ? kTruncate : 0) |
@@ -200,9 +205,11 @@ constexpr int kRefused[] = {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"  // The kernel's macros are compound literals.
 
+bool HasSeccomp() { return kMachine != 0 && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0; }
+
 /// Returns whether the kernel has seccomp.
 Result<bool> RestrictCalls() {
-  if (kMachine == 0 || prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) return false;
+  if (!HasSeccomp()) return false;
   constexpr uint32_t kRefuse = SECCOMP_RET_ERRNO | EPERM;
   constexpr uint32_t kAbsent = SECCOMP_RET_ERRNO | ENOSYS;
   const auto load = [](size_t offset) {
@@ -272,6 +279,10 @@ Result<Confined> ConfineThisProcess(const Confinement& confinement) {
   SLUICE_ASSIGN_OR_RETURN(confined.landlock, RestrictFiles(confinement));
   SLUICE_ASSIGN_OR_RETURN(confined.seccomp, RestrictCalls());
   return confined;
+}
+
+Confined Confinable() {
+  return {.landlock = static_cast<int>(std::max(LandlockVersion(), 0L)), .seccomp = HasSeccomp()};
 }
 
 }  // namespace sluice::os

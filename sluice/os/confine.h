@@ -32,4 +32,7 @@ struct Confined {
 /// What the kernel does not offer is told, not failed for. kUnavailable: it offers, but refuses.
 Result<Confined> ConfineThisProcess(const Confinement& confinement);
 
+/// What the kernel offers; changes nothing.
+Confined Confinable();
+
 }  // namespace sluice::os

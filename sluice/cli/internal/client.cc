@@ -12,21 +12,12 @@
 #include <sstream>
 
 #include "sluice/base/diagnostic.h"
+#include "sluice/cli/internal/json_text.h"
 #include "sluice/os/disk.h"
 #include "sluice/server/config.h"
 
 namespace sluice::cli::internal {
 namespace {
-
-std::string Text(simdjson::dom::element object, std::string_view name) {
-  std::string_view text;
-  return object[name].get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
-}
-
-int Number(simdjson::dom::element object, std::string_view name) {
-  int64_t number = 0;
-  return object[name].get(number) == simdjson::SUCCESS ? static_cast<int>(number) : 0;
-}
 
 /// Reads the diagnostics that a problem document carries.
 std::vector<Diagnostic> ReadDiagnostics(simdjson::dom::element problem) {
@@ -35,14 +26,14 @@ std::vector<Diagnostic> ReadDiagnostics(simdjson::dom::element problem) {
   if (problem["diagnostics"].get(list) != simdjson::SUCCESS) return diagnostics;
   for (const simdjson::dom::element item : list) {
     Diagnostic& diagnostic = diagnostics.emplace_back();
-    if (Text(item, "severity") == "warning") diagnostic.severity = Severity::kWarning;
-    diagnostic.code = Text(item, "code");
-    diagnostic.message = Text(item, "message");
-    diagnostic.place = {.file = Text(item, "file"),
-                        .line = Number(item, "line"),
-                        .column = Number(item, "column"),
-                        .length = Number(item, "length")};
-    diagnostic.suggestion = Text(item, "suggestion");
+    if (TextOf(item, "severity") == "warning") diagnostic.severity = Severity::kWarning;
+    diagnostic.code = TextOf(item, "code");
+    diagnostic.message = TextOf(item, "message");
+    diagnostic.place = {.file = TextOf(item, "file"),
+                        .line = static_cast<int>(NumberOf(item, "line")),
+                        .column = static_cast<int>(NumberOf(item, "column")),
+                        .length = static_cast<int>(NumberOf(item, "length"))};
+    diagnostic.suggestion = TextOf(item, "suggestion");
     simdjson::dom::array notes;
     if (item["notes"].get(notes) != simdjson::SUCCESS) continue;
     for (const simdjson::dom::element note : notes) {
@@ -93,14 +84,15 @@ Result<api::Response> Client::Ask(std::string_view method, std::string_view targ
   if (answer->status < 400) return answer;
   simdjson::dom::parser parser;
   simdjson::dom::element problem;
-  std::string_view code;
-  std::string_view detail;
-  if (parser.parse(answer->body).get(problem) == simdjson::SUCCESS) {
-    if (problem["code"].get(code) != simdjson::SUCCESS) code = "";
-    if (problem["detail"].get(detail) != simdjson::SUCCESS) detail = "";
+  std::string code;
+  std::string detail;
+  const bool parsed = parser.parse(answer->body).get(problem) == simdjson::SUCCESS;
+  if (parsed) {
+    code = TextOf(problem, "code");
+    detail = TextOf(problem, "detail");
   }
   const auto failed = [&](ErrorCode kind, const std::string& text) {
-    auto diagnostics = ReadDiagnostics(problem);
+    auto diagnostics = parsed ? ReadDiagnostics(problem) : std::vector<Diagnostic>();
     return diagnostics.empty() ? Error(kind, text) : ToError(kind, std::move(diagnostics));
   };
   const std::string text = detail.empty()

@@ -13,6 +13,7 @@
 #include "sluice/base/trace.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
+#include "sluice/cli/internal/json_text.h"
 #include "sluice/os/disk.h"
 #include "sluice/server/config.h"
 #include "sluice/server/project.h"
@@ -23,11 +24,6 @@ namespace sluice::cli::internal {
 namespace {
 
 constexpr uint64_t kProjectBytesMax = 1 << 20;
-
-int64_t Number(simdjson::dom::element object, std::string_view name) {
-  int64_t number = 0;
-  return object[name].get(number) == simdjson::SUCCESS ? number : 0;
-}
 
 }  // namespace
 
@@ -179,25 +175,19 @@ int Send(const Global& global, const SendArguments& arguments) {
     if (parser.parse(answer->body).get(receipt) != simdjson::SUCCESS) {
       return Fail(Internal("the answer is no JSON"));
     }
-    accepted += Number(receipt, "accepted");
-    duplicate += Number(receipt, "duplicate");
-    error += Number(receipt, "error");
+    accepted += NumberOf(receipt, "accepted");
+    duplicate += NumberOf(receipt, "duplicate");
+    error += NumberOf(receipt, "error");
     simdjson::dom::array errors;
     if (receipt["errors"].get(errors) == simdjson::SUCCESS) {
       for (const auto problem : errors) {
-        std::string_view code;
-        std::string_view path;
-        std::string_view message;
-        if (problem["code"].get(code) != simdjson::SUCCESS) code = "?";
-        if (problem["path"].get(path) != simdjson::SUCCESS) path = "";
-        if (problem["message"].get(message) != simdjson::SUCCESS) message = "";
-        std::fprintf(stderr, "row %lld: %.*s %.*s: %.*s\n",
-                     static_cast<long long>(before + Number(problem, "row") + 1),
-                     static_cast<int>(code.size()), code.data(), static_cast<int>(path.size()),
-                     path.data(), static_cast<int>(message.size()), message.data());
+        std::fprintf(stderr, "row %lld: %s %s: %s\n",
+                     static_cast<long long>(before + NumberOf(problem, "row") + 1),
+                     TextOf(problem, "code").c_str(), TextOf(problem, "path").c_str(),
+                     TextOf(problem, "message").c_str());
       }
     }
-    before += Number(receipt, "received");
+    before += NumberOf(receipt, "received");
   }
   std::printf("%lld accepted, %lld duplicate, %lld to the errors table\n",
               static_cast<long long>(accepted), static_cast<long long>(duplicate),

@@ -43,6 +43,52 @@ int ListQueries(const Global& global);
 int ShowQuery(const Global& global, const std::string& id);
 int CancelQuery(const Global& global, const std::string& id);
 
+struct ConfigArguments {
+  bool resolved = false;  ///< Defaults, too.
+  bool origin = false;
+};
+int ShowConfig(const Global& global, const ConfigArguments& arguments);
+
+struct FormatArguments {
+  std::vector<std::string> files;  ///< None: all of the project.
+  bool check = false;
+};
+/// Brings schemas and project file into their plain form.
+int Format(const Global& global, const FormatArguments& arguments);
+
+struct DoctorArguments {
+  std::string bundle;  ///< File to write.
+};
+int Diagnose(const Global& global, const DoctorArguments& arguments);
+
+struct DevArguments {
+  int port = -1;  ///< The project's, or the next that is free.
+};
+/// Serves a project, and follows what happens to its files.
+int Dev(const Global& global, const DevArguments& arguments);
+
+struct GenerateArguments {
+  std::string topic;
+  int64_t count = 0;  ///< 0: until stopped.
+  double rate = 0;    ///< Events a second; 0: as fast as they are taken.
+  uint64_t seed = 0;  ///< 0: any.
+  std::string start;  ///< Time of the first event; now if empty.
+  bool bare = false;  ///< Rows without envelope.
+};
+/// Writes events made up from a topic's schema.
+int Generate(const Global& global, const GenerateArguments& arguments);
+
+struct TailArguments {
+  std::string name;   ///< Topic or table.
+  std::string from;   ///< `-5m`
+  std::string where;  ///< A condition.
+  int64_t limit = 0;  ///< Rows; 0: until stopped.
+};
+int Tail(const Global& global, const TailArguments& arguments);
+/// Returns the topics of the running server, or of the project; for completion, so it is quick and
+/// silent.
+std::vector<std::string> TopicNames(const Global& global);
+
 struct SendArguments {
   std::string file;
   std::string topic;
@@ -51,6 +97,9 @@ struct SendArguments {
   std::string batch_id;
 };
 int Send(const Global& global, const SendArguments& arguments);
+
+int ListTopics(const Global& global);
+int ListTables(const Global& global);
 
 int Serve(const Global& global);
 /// Checks project file and schemas without a server.

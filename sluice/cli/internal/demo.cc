@@ -11,6 +11,7 @@
 #include "sluice/base/trace.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/commands.h"
+#include "sluice/lake/timestamps.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/disk.h"
 #include "sluice/os/random.h"
@@ -59,16 +60,6 @@ constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
      "}\n"},
 };
 
-std::string TimeText(os::Timestamp time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const int64_t micros = (time - day).count();
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     micros / 3'600'000'000, micros / 60'000'000 % 60, micros / 1'000'000 % 60,
-                     micros % 1'000'000);
-}
-
 /// Makes envelopes of the demo's topics: one of a hundred is wrong, one of two hundred comes twice.
 class Generator {
  public:
@@ -77,7 +68,7 @@ class Generator {
   std::string Next() {
     const int64_t number = sequence_++;
     if (number > 0 && number % 200 == 0) return last_;
-    const std::string now = TimeText(clock_.Now());
+    const std::string now = lake::TimestampText(clock_.Now().time_since_epoch().count());
     std::string event;
     if (number % 100 == 50) {
       event = fmt::format(

@@ -166,13 +166,34 @@ int Sql(const Global& global, const SqlArguments& arguments) {
   return kDone;
 }
 
-int ListQueries(const Global& global) {
+namespace {
+
+/// Asks of the program itself, as every other query.
+int ShowRows(const Global& global, const std::string& sql) {
   SqlOptions options;
   options.form = !global.output.empty() ? global.output : "table";
   CatchSignals();
-  return RunStatement(global, options,
-                      "select id, state, started, elapsed_ms, rows, bytes, code, sql from "
-                      "system.queries order by started desc");
+  return RunStatement(global, options, sql);
+}
+
+}  // namespace
+
+int ListQueries(const Global& global) {
+  return ShowRows(global,
+                  "select id, state, started, elapsed_ms, rows, bytes, code, sql from "
+                  "system.queries order by started desc");
+}
+
+int ListTopics(const Global& global) {
+  return ShowRows(global,
+                  "select topic, table_name, sum(next_offset) as events, sum(pending) as pending "
+                  "from system.topics group by all order by topic");
+}
+
+int ListTables(const Global& global) {
+  return ShowRows(global,
+                  "select table_name, version, files, landed_rows, pending_rows, stopped from "
+                  "system.tables order by table_name");
 }
 
 int ShowQuery(const Global& global, const std::string& id) {

@@ -14,6 +14,7 @@
 
 #include "sluice/base/json.h"
 #include "sluice/cli/command_line.h"
+#include "sluice/cli/internal/json_text.h"
 #include "sluice/os/random.h"
 
 namespace sluice::cli::internal {
@@ -121,16 +122,6 @@ class Output {
   std::string kept_;
   bool written_ = true;
 };
-
-int64_t NumberOf(simdjson::dom::element object, std::string_view name) {
-  int64_t number = 0;
-  return object[name].get(number) == simdjson::SUCCESS ? number : 0;
-}
-
-std::string TextOf(simdjson::dom::element object, std::string_view name) {
-  std::string_view text;
-  return object[name].get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
-}
 
 /// Prints a problem with the line that it is about; returns the exit code.
 int PrintProblem(const api::Response& answer, const std::string& sql) {

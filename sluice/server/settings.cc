@@ -1,0 +1,110 @@
+#include "sluice/server/settings.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "sluice/server/config.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr uint64_t kFileBytesMax = 1 << 20;
+
+std::string DurationText(std::chrono::microseconds time) {
+  static constexpr std::pair<int64_t, std::string_view> kUnits[] = {
+      {86'400'000'000, "d"}, {3'600'000'000, "h"}, {60'000'000, "m"}, {1'000'000, "s"}};
+  for (const auto& [micros, unit] : kUnits) {
+    if (time.count() > 0 && time.count() % micros == 0) {
+      return fmt::format("{}{}", time.count() / micros, unit);
+    }
+  }
+  return time.count() == 0 ? "0" : fmt::format("{}ms", time.count() / 1000);
+}
+
+std::string SizeText(uint64_t bytes) {
+  static constexpr std::pair<uint64_t, std::string_view> kUnits[] = {
+      {1ull << 30, "GiB"}, {1ull << 20, "MiB"}, {1ull << 10, "KiB"}};
+  for (const auto& [size, unit] : kUnits) {
+    if (bytes > 0 && bytes % size == 0) return fmt::format("{}{}", bytes / size, unit);
+  }
+  return std::to_string(bytes);
+}
+
+std::vector<Setting> Resolve(const Config& config) {
+  const auto number = [](auto value) { return std::to_string(value); };
+  std::vector<Setting> settings = {
+      {"version", "1", {}},
+      {"project", config.project, {}},
+      {"storage.path", config.data, {}},
+      {"storage.keys", config.keys, {}},
+      {"storage.format", "delta", {}},
+      {"storage.free_min", SizeText(config.free_bytes_min), {}},
+      {"storage.segment", SizeText(config.segment_bytes), {}},
+      {"serve.http", fmt::format("{}:{}", config.address, config.port), {}},
+      {"serve.connections", number(config.connections_max), {}},
+      {"serve.header_time", DurationText(config.header_time_max), {}},
+      {"serve.body_time", DurationText(config.body_time_max), {}},
+      {"land.every", DurationText(config.land_every), {}},
+      {"land.wait_max", DurationText(config.land_wait_max), {}},
+      {"land.bytes", SizeText(static_cast<uint64_t>(config.land_bytes_max)), {}},
+      {"land.compression",
+       config.land_compression == columnar::Compression::kNone ? "none" : "zstd",
+       {}},
+      {"limits.body", SizeText(config.body_bytes_max), {}},
+      {"limits.rows", number(config.rows_max), {}},
+      {"limits.row", SizeText(static_cast<uint64_t>(config.row_bytes_max)), {}},
+      {"limits.depth", number(config.depth_max), {}},
+      {"limits.queue", SizeText(config.queue_bytes_max), {}},
+      {"limits.query_memory", SizeText(config.query_memory_max), {}},
+      {"dedup.horizon", DurationText(config.dedupe_horizon), {}},
+      {"dedup.ids_max", number(config.dedupe_ids_max), {}},
+      {"errors.retain", DurationText(config.errors_retain), {}},
+      {"privacy.hash_key", number(config.kids[0]), {}},
+      {"privacy.token_key", number(config.kids[1]), {}},
+      {"privacy.subject_key", number(config.kids[2]), {}},
+  };
+  for (Setting& setting : settings) setting.origin = "default";
+  return settings;
+}
+
+/// Puts the place of each value of the file to its setting; what differs for topics has none yet.
+void AddOrigins(const YAML::Node& node, const std::string& key, const std::string& file,
+                std::vector<Setting>& settings) {
+  if (node.IsMap()) {
+    for (const auto& entry : node) {
+      const std::string name = entry.first.Scalar();
+      AddOrigins(entry.second, key.empty() ? name : key + "." + name, file, settings);
+    }
+    return;
+  }
+  if (!node.IsScalar()) return;
+  std::string origin = fmt::format("{}:{}", file, node.Mark().line + 1);
+  const auto found = std::ranges::find(settings, key, &Setting::key);
+  if (found != settings.end()) {
+    found->origin = std::move(origin);
+  } else {
+    settings.push_back({key, node.Scalar(), std::move(origin)});
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Setting>> LoadSettings(os::Disk& disk, const std::string& folder) {
+  SLUICE_ASSIGN_OR_RETURN(const Config config, LoadConfig(disk, folder));
+  std::vector<Setting> settings = Resolve(config);
+  const std::string path = folder == "." ? "sluice.yaml" : folder + "/sluice.yaml";
+  SLUICE_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(disk, path, kFileBytesMax));
+  try {
+    AddOrigins(YAML::Load(text), {}, path, settings);
+  } catch (const YAML::Exception& error) {
+    return Internal("'{}' was read, and cannot be read again: {}", path, error.msg);
+  }
+  return settings;
+}
+
+}  // namespace sluice::server

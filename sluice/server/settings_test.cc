@@ -1,0 +1,71 @@
+#include "sluice/server/settings.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "sluice/base/diagnostic.h"
+#include "sluice/os/simulated_disk.h"
+#include "sluice/server/config.h"
+
+namespace sluice::server {
+namespace {
+
+std::string OriginOf(const std::vector<Setting>& settings, const std::string& key) {
+  for (const Setting& setting : settings) {
+    if (setting.key == key) return setting.value + " " + setting.origin;
+  }
+  return "no " + key;
+}
+
+TEST(SettingsTest, TellsWhereEachValueComesFrom) {
+  os::SimulatedDisk disk;
+  ASSERT_TRUE(disk.MakeFolders("p").ok());
+  ASSERT_TRUE(os::ReplaceFile(disk, "p/sluice.yaml",
+                              "version: 1\nland:\n  every: 90s\nlimits: {body: 2MiB}\n"
+                              "topics:\n  a.b: {unknown: error}\n")
+                  .ok());
+  const auto settings = LoadSettings(disk, "p");
+  ASSERT_TRUE(settings.ok()) << settings.error().ToString();
+  EXPECT_EQ(OriginOf(*settings, "land.every"), "90s p/sluice.yaml:3");
+  EXPECT_EQ(OriginOf(*settings, "limits.body"), "2MiB p/sluice.yaml:4");
+  EXPECT_EQ(OriginOf(*settings, "topics.a.b.unknown"), "error p/sluice.yaml:6");
+  EXPECT_EQ(OriginOf(*settings, "serve.http"), "127.0.0.1:7117 default");
+  EXPECT_EQ(OriginOf(*settings, "errors.retain"), "90d default");
+}
+
+TEST(SettingsTest, HasEveryKeyThatTheProjectFileKnowsAndValuesThatItTakes) {
+  os::SimulatedDisk disk;
+  ASSERT_TRUE(disk.MakeFolders("p").ok());
+  ASSERT_TRUE(os::ReplaceFile(disk, "p/sluice.yaml", "version: 1\n").ok());
+  const auto settings = LoadSettings(disk, "p");
+  ASSERT_TRUE(settings.ok()) << settings.error().ToString();
+  std::map<std::string, std::string> sections;
+  for (const Setting& setting : *settings) {
+    const size_t dot = setting.key.find('.');
+    if (dot == std::string::npos) continue;
+    sections[setting.key.substr(0, dot)] +=
+        "  " + setting.key.substr(dot + 1) + ": \"" + setting.value + "\"\n";
+  }
+  for (const auto& [section, lines] : sections) {
+    const auto whole = ParseConfig("version: 1\n" + section + ":\n" + lines, "f");
+    EXPECT_TRUE(whole.ok()) << whole.error().ToString();
+    // The mistake names the keys there are.
+    const auto wrong = ParseConfig("version: 1\n" + section + ": {zzz: 1}\n", "f");
+    ASSERT_FALSE(wrong.ok());
+    std::string known = DiagnosticsOf(wrong.error()).front().notes.front();
+    ASSERT_TRUE(known.starts_with("known are "));
+    known = known.substr(10) + ", ";
+    EXPECT_EQ(std::ranges::count(known, ','), std::ranges::count(lines, '\n')) << section;
+    while (!known.empty()) {
+      const std::string name = known.substr(0, known.find(','));
+      EXPECT_NE(lines.find("  " + name + ": "), std::string::npos) << section << "." << name;
+      known.erase(0, name.size() + 2);
+    }
+  }
+  EXPECT_EQ(sections.size(), 7U);
+}
+
+}  // namespace
+}  // namespace sluice::server
