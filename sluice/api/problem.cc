@@ -82,17 +82,20 @@ Response WithoutDiagnostics(const Error& error) {
 
 }  // namespace
 
+void AddDiagnostics(Response& problem, const std::vector<Diagnostic>& diagnostics) {
+  const std::string object = Render(diagnostics, DiagnosticFormat::kJson, nullptr);
+  const SourcePlace& first = diagnostics.front().place;
+  problem.body.resize(problem.body.rfind('}'));
+  if (!first.file.empty()) problem.body += fmt::format(",\"file\":{}", JsonQuote(first.file));
+  if (first.line > 0) {
+    problem.body += fmt::format(",\"line\":{},\"column\":{}", first.line, first.column);
+  }
+  problem.body += ',' + object.substr(1);
+}
+
 Response ErrorResponse(const Error& error) {
   Response response = WithoutDiagnostics(error);
-  if (!DiagnosticsOf(error).empty()) {
-    // An extension member, as RFC 9457 section 3.2 allows.
-    std::string members = Render(DiagnosticsOf(error), DiagnosticFormat::kJson, nullptr);
-    const SourcePlace& first = DiagnosticsOf(error).front().place;
-    response.body.resize(response.body.rfind('}'));
-    response.body += fmt::format(",\"file\":{},\"line\":{},\"column\":{}", JsonQuote(first.file),
-                                 first.line, first.column);
-    response.body += ',' + members.substr(1);
-  }
+  if (!DiagnosticsOf(error).empty()) AddDiagnostics(response, DiagnosticsOf(error));
   return response;
 }
 

@@ -3,8 +3,10 @@
 /// Errors as answers: RFC 9457 problem documents, and the one table of error codes to HTTP.
 
 #include <string_view>
+#include <vector>
 
 #include "sluice/api/http_server.h"
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
 
 namespace sluice::api {
@@ -17,6 +19,10 @@ Response TryAgain(int status, std::string_view code, std::string_view detail, in
 
 /// Returns 503: too much waits.
 Response Busy(std::string_view detail);
+
+/// Puts `file`, `line` and `column` of the first into a problem, and `diagnostics` with all of them,
+/// as RFC 9457 section 3.2 allows. There must be one.
+void AddDiagnostics(Response& problem, const std::vector<Diagnostic>& diagnostics);
 
 /// Returns the answer to an error, by its code.
 Response ErrorResponse(const Error& error);

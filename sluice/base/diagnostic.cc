@@ -27,6 +27,9 @@ std::string_view Line(std::string_view text, int number) {
   return text.substr(0, text.find_first_of("\r\n"));
 }
 
+/// Whether a byte of UTF-8 is not the rest of a character.
+bool BeginsCharacter(char byte) { return (byte & 0xc0) != 0x80; }
+
 /// Appends the line with carets under the place, as compilers do.
 void AppendExcerpt(std::string& out, const Diagnostic& diagnostic, std::string_view line) {
   const SourcePlace& place = diagnostic.place;
@@ -40,11 +43,14 @@ void AppendExcerpt(std::string& out, const Diagnostic& diagnostic, std::string_v
     return;
   }
   std::string under;
-  for (size_t i = 0; i + 1 < column; ++i) under += line[i] == '\t' ? '\t' : ' ';
-  const size_t left = line.size() - (column - 1);
-  under.append(std::clamp<size_t>(static_cast<size_t>(std::max(place.length, 1)), 1,
-                                  std::max<size_t>(left, 1)),
-               '^');
+  for (size_t i = 0; i + 1 < column; ++i) {
+    if (BeginsCharacter(line[i])) under += line[i] == '\t' ? '\t' : ' ';
+  }
+  const std::string_view marked =
+      line.substr(column - 1, static_cast<size_t>(std::max(place.length, 1)));
+  under.append(
+      static_cast<size_t>(std::max<ptrdiff_t>(1, std::ranges::count_if(marked, BeginsCharacter))),
+      '^');
   if (!diagnostic.suggestion.empty()) under += ' ' + diagnostic.suggestion;
   out += fmt::format("{} |\n{} | {}\n{} | {}\n", margin, number, line, margin, under);
 }

@@ -18,7 +18,7 @@ enum class Severity : uint8_t { kError, kWarning };
 
 /// Where in a text. Lines and columns count from 1, columns in bytes; 0: not known.
 struct SourcePlace {
-  std::string file;
+  std::string file = {};
   int line = 0;
   int column = 0;
   int length = 1;  ///< Bytes to underline.
@@ -26,11 +26,11 @@ struct SourcePlace {
 
 struct Diagnostic {
   Severity severity = Severity::kError;
-  std::string code;  ///< `SL1107`: what `sluice explain` takes.
-  std::string message;
-  SourcePlace place;
-  std::string suggestion;          ///< Stands beside the carets: `did you mean "email"?`
-  std::vector<std::string> notes;  ///< Facts that help, a line each.
+  std::string code = {};  ///< `SL1107`: what `sluice explain` takes.
+  std::string message = {};
+  SourcePlace place = {};
+  std::string suggestion = {};          ///< Stands beside the carets: `did you mean "email"?`
+  std::vector<std::string> notes = {};  ///< Facts that help, a line each.
 };
 
 /// Returns `file:line:column: CODE: message`, with the suggestion behind it, without an excerpt.

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "sluice/base/base64.h"
+#include "sluice/base/csv.h"
 #include "sluice/base/json.h"
 #include "sluice/columnar/arrow_bridge.h"
 
@@ -286,7 +287,7 @@ class CsvWriter final : public TextWriter {
   CsvWriter(const Schema& schema, ByteSink sink) : TextWriter(schema, std::move(sink)) {
     for (int i = 0; i < schema->num_fields(); ++i) {
       if (i > 0) out_ += ',';
-      AppendField(schema->field(i)->name());
+      AppendCsvField(out_, schema->field(i)->name());
     }
     out_ += "\r\n";
   }
@@ -298,28 +299,15 @@ class CsvWriter final : public TextWriter {
       const arrow::Array& column = *batch.column(i);
       if (column.IsNull(row)) continue;
       if (column.type_id() == arrow::Type::STRING) {
-        AppendField(static_cast<const arrow::StringArray&>(column).GetView(row));
+        AppendCsvField(out_, static_cast<const arrow::StringArray&>(column).GetView(row));
         continue;
       }
       std::string value;
       AppendJson(value, column, row);
       const bool text = value.size() > 1 && value.front() == '"';
-      AppendField(text ? std::string_view(value).substr(1, value.size() - 2) : value);
+      AppendCsvField(out_, text ? std::string_view(value).substr(1, value.size() - 2) : value);
     }
     out_ += "\r\n";
-  }
-  void AppendField(std::string_view text) {
-    // An empty text is quoted, null is not.
-    if (!text.empty() && text.find_first_of(",\"\r\n") == std::string_view::npos) {
-      out_ += text;
-      return;
-    }
-    out_ += '"';
-    for (const char c : text) {
-      if (c == '"') out_ += '"';
-      out_ += c;
-    }
-    out_ += '"';
   }
 };
 

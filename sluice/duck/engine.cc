@@ -72,8 +72,8 @@ class DuckEngine final : public Engine {
 
   Status Query(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
                const QueryLimits& limits, std::stop_token stop, const Parameters& parameters,
-               Diagnosis* diagnosis) override {
-    Diagnosis found;
+               Diagnostic* diagnosis) override {
+    Diagnostic found;
     Status status = Guarded<Status>([&]() -> Status {
       SLUICE_ASSIGN_OR_RETURN(const auto database, Database());
       duckdb::Connection connection(*database);
@@ -93,16 +93,16 @@ class DuckEngine final : public Engine {
       });
       if (ended.ok()) return ended;
       if (named->error()) {
-        found = Diagnosis();
+        found = Diagnostic();
         return *named->error();
       }
       if (watch.expired()) {
-        found = {.id = stop.stop_requested() ? "SL2205" : "SL2201", .hint = {}};
+        found = {.code = stop.stop_requested() ? "SL2205" : "SL2201"};
         if (stop.stop_requested()) return Unavailable("the query was stopped");
         return Unavailable("the query took longer than {} ms", limits.time_max.count());
       }
       // What DuckDB says of it speaks of a catalog that is none of ours.
-      if (found.id == "SL2101" && !named->missing().empty()) {
+      if (found.code == "SL2101" && !named->missing().empty()) {
         return Invalid("there is no table {}", named->missing());
       }
       return ended;
@@ -175,19 +175,19 @@ class DuckEngine final : public Engine {
 
   static Status Run(duckdb::Connection& connection, std::string_view sql,
                     const Parameters& parameters, ResultSink& sink, const QueryLimits& limits,
-                    const Watchdog::Watch& watch, Diagnosis& diagnosis) {
+                    const Watchdog::Watch& watch, Diagnostic& diagnosis) {
     const auto failed = [&](const duckdb::ErrorData& error) {
       diagnosis = internal::Diagnose(error, sql);
       return internal::FromDuck(error);
     };
-    diagnosis.id = "SL2002";
+    diagnosis.code = "SL2002";
     auto parsed = internal::ParseStatement(*connection.context, sql);
     if (!parsed.ok()) {
-      if (parsed.error().code() == ErrorCode::kDenied) diagnosis.id = "SL2003";
-      if (parsed.error().code() == ErrorCode::kUnsupported) diagnosis.id = "SL2209";
+      if (parsed.error().code() == ErrorCode::kDenied) diagnosis.code = "SL2003";
+      if (parsed.error().code() == ErrorCode::kUnsupported) diagnosis.code = "SL2209";
       return std::move(parsed).error();
     }
-    diagnosis.id = "";
+    diagnosis.code = "";
     auto statement = std::move(*parsed);
     duckdb::case_insensitive_map_t<duckdb::BoundParameterData> values;
     for (const auto& [name, value] : parameters) {
@@ -213,7 +213,7 @@ class DuckEngine final : public Engine {
       if (batch == nullptr) return {};
       rows += batch->num_rows();
       if (rows > limits.rows_max) {
-        diagnosis.id = "SL2203";
+        diagnosis.code = "SL2203";
         return Unavailable("the result has more than {} rows", limits.rows_max);
       }
       if (watch.expired()) return Unavailable("out of time");

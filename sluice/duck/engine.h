@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
 #include "sluice/columnar/batch.h"
 
@@ -66,14 +67,6 @@ struct EngineOptions {
   std::function<Status()> confine = {};
 };
 
-/// What else is known of a failed query.
-struct Diagnosis {
-  std::string id;    ///< `SL2104`, as in docs/reference/errors.md.
-  int line = 0;      ///< Where in the text, from 1; 0: not known.
-  int column = 0;    ///< In characters, from 1.
-  std::string hint;  ///< `did you mean "email"?`; may be empty.
-};
-
 /// Values of `$name` in the text, by name; std::monostate is null.
 using Parameters =
     std::map<std::string, std::variant<std::monostate, bool, int64_t, double, std::string>>;
@@ -94,10 +87,11 @@ class Engine {
   /// Runs one SELECT (or VALUES, WITH, DESCRIBE, SHOW, EXPLAIN, SUMMARIZE). kInvalid: the text is
   /// no single such statement, does not bind, or fails on its data; with DuckDB's reason. kDenied:
   /// it would write or reach outside. kUnavailable: over a limit, or stopped. Errors of `relations`
-  /// and `sink` as they are. `diagnosis`, if given, is filled when it fails.
+  /// and `sink` as they are. `diagnosis`, if given, is filled when it fails;
+  /// its place has no file.
   virtual Status Query(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
                        const QueryLimits& limits = {}, std::stop_token stop = {},
-                       const Parameters& parameters = {}, Diagnosis* diagnosis = nullptr) = 0;
+                       const Parameters& parameters = {}, Diagnostic* diagnosis = nullptr) = 0;
 
   /// DuckDB's version, such as "v1.5.6"; checked at Open() against the headers compiled in.
   virtual std::string Version() const = 0;

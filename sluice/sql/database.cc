@@ -4,6 +4,9 @@
 #include <cctype>
 #include <utility>
 
+#include <arrow/type.h>
+
+#include "sluice/base/diagnostic.h"
 #include "sluice/sql/internal/file_index.h"
 #include "sluice/sql/internal/reader.h"
 #include "sluice/sql/internal/system_tables.h"
@@ -11,6 +14,8 @@
 namespace sluice::sql {
 namespace {
 
+constexpr size_t kTablesToldMax = 3;
+constexpr int kColumnsToldMax = 30;
 constexpr size_t kIndexedFilesMin = 8;  // Fewer are opened as fast as their statistics are read.
 
 std::string Lower(std::string text) {
@@ -19,19 +24,16 @@ std::string Lower(std::string text) {
   return text;
 }
 
-/// How many letters have to change to make one of the other.
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-    }
+/// `columns of bronze.t are a, b, c`
+std::string TellColumns(const duck::Relation& relation) {
+  std::string out = fmt::format("columns of {}.{} are ", relation.schema_name, relation.name);
+  int told = 0;
+  for (const auto& field : relation.schema->fields()) {
+    if (told++ > 0) out += ", ";
+    if (told > kColumnsToldMax) return out + "…";
+    out += field->name();
   }
-  return row[b.size()];
+  return out;
 }
 
 /// Keeps the whole answer.
@@ -123,7 +125,7 @@ Result<std::optional<duck::Relation>> Database::Find(const QueryRequest& request
 }
 
 void Database::SuggestTable(std::string_view missing, const internal::Reader& reader,
-                            duck::Diagnosis& diagnosis) const {
+                            Diagnostic& diagnosis) const {
   std::vector<std::string> known;
   for (const land::TableStatus& table : lander_.Tables()) {
     if (reader.SeesTopic(table.topic)) known.push_back(table.table);
@@ -132,21 +134,21 @@ void Database::SuggestTable(std::string_view missing, const internal::Reader& re
     known.push_back(fmt::format("system.{}", name));
   }
   const std::string wanted = Lower(std::string(missing));
-  const std::string_view wanted_name = std::string_view(wanted).substr(wanted.find('.') + 1);
-  size_t best = std::max<size_t>(2, wanted_name.size() / 3) + 1;
-  for (const std::string& table : known) {
+  auto meant = Closest(wanted, {known.begin(), known.end()});
+  if (!meant) {
     // A wrong schema is one mistake, however long its name.
-    const std::string_view name = std::string_view(table).substr(table.find('.') + 1);
-    const size_t distance = std::min(Distance(wanted, table), Distance(wanted_name, name) + 1);
-    if (distance < best) {
-      best = distance;
-      diagnosis.hint = fmt::format("did you mean \"{}\"?", table);
+    const auto bare = [](std::string_view name) { return name.substr(name.find('.') + 1); };
+    std::vector<std::string_view> names;
+    for (const std::string& table : known) names.push_back(bare(table));
+    if (const auto name = Closest(bare(wanted), names)) {
+      meant = known[static_cast<size_t>(std::ranges::find(names, *name) - names.begin())];
     }
   }
+  if (meant) diagnosis.suggestion = fmt::format("did you mean \"{}\"?", *meant);
 }
 
 Result<worker::Outcome> Database::Run(const QueryRequest& request, worker::BodySink& sink,
-                                      std::stop_token stop, duck::Diagnosis* diagnosis,
+                                      std::stop_token stop, Diagnostic* diagnosis,
                                       const std::function<void(const std::string&)>& begun) {
   const internal::Reader reader(request.principal);
   SLUICE_ASSIGN_OR_RETURN(
@@ -156,14 +158,18 @@ Result<worker::Outcome> Database::Run(const QueryRequest& request, worker::BodyS
   const std::stop_callback on_stop(stop, [&running] { running->Stop(); });
   const os::Monotonic start = clock_.Steady();
   std::string missing;
+  std::vector<std::string> columns;  // Of the tables found, for who names one that there is not.
   const auto relations = [&](const std::string& schema,
                              const std::string& name) -> Result<std::optional<duck::Relation>> {
     auto found = Find(request, reader, schema, name);
     if (found.ok() && !*found) missing = schema.empty() ? name : schema + "." + name;
+    if (found.ok() && *found && columns.size() < kTablesToldMax) {
+      columns.push_back(TellColumns(**found));
+    }
     return found;
   };
   CountingSink counting(sink, *running);
-  duck::Diagnosis found;
+  Diagnostic found;
   auto outcome = pool_.Run(reader.WorkersOf(tenant_, lander_),
                            {.sql = request.sql,
                             .form = request.format,
@@ -171,10 +177,12 @@ Result<worker::Outcome> Database::Run(const QueryRequest& request, worker::BodyS
                             .limits = request.limits},
                            relations, counting, running->stop(), &found);
   if (!outcome.ok()) {
-    if (found.id == "SL2101" && !missing.empty()) SuggestTable(missing, reader, found);
-    if (found.id.empty() && request.as_of) found.id = "SL2301";
+    found.message = outcome.error().message();
+    if (found.code == "SL2104") found.notes = std::move(columns);
+    if (found.code == "SL2101" && !missing.empty()) SuggestTable(missing, reader, found);
+    if (found.code.empty() && request.as_of) found.code = "SL2301";
   }
-  running->End(outcome.ok() ? "" : found.id.empty() ? "SL2999" : found.id);
+  running->End(outcome.ok() ? "" : found.code.empty() ? "SL2999" : found.code);
   metrics_.GetHistogram("sluice_query_seconds", "interface=\"http\"")
       .Observe(std::chrono::duration<double>(clock_.Steady() - start).count());
   if (!outcome.ok() && diagnosis != nullptr) *diagnosis = std::move(found);

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
 #include "sluice/base/metrics.h"
 #include "sluice/govern/tokens.h"
@@ -61,7 +62,7 @@ class Database {
   /// Runs one SELECT. `begun` is called with the query's id before anything else. Errors are those
   /// of worker::Pool::Run(), and kConflict for an id that runs.
   Result<worker::Outcome> Run(const QueryRequest& request, worker::BodySink& sink,
-                              std::stop_token stop = {}, duck::Diagnosis* diagnosis = nullptr,
+                              std::stop_token stop = {}, Diagnostic* diagnosis = nullptr,
                               const std::function<void(const std::string& id)>& begun = nullptr);
 
   /// Runs one SELECT and returns the whole answer.
@@ -76,7 +77,7 @@ class Database {
                                              const internal::Reader& reader,
                                              const std::string& schema, const std::string& name);
   void SuggestTable(std::string_view missing, const internal::Reader& reader,
-                    duck::Diagnosis& diagnosis) const;
+                    Diagnostic& diagnosis) const;
 
   worker::Pool& pool_;
   const worker::Tenant tenant_;

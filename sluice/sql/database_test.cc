@@ -184,7 +184,7 @@ TEST_F(DatabaseTest, WhoMayReadSomeTopicsSeesThoseAlone) {
   const auto ask = [&](std::string_view scope, const std::string& sql,
                        std::optional<AsOf> as_of = {}) {
     Text text;
-    duck::Diagnosis diagnosis;
+    Diagnostic diagnosis;
     const auto outcome =
         database_->Run({.sql = sql,
                         .format = Format::kCsv,
@@ -193,7 +193,7 @@ TEST_F(DatabaseTest, WhoMayReadSomeTopicsSeesThoseAlone) {
                                                        .scopes = {*govern::ParseScope(scope)}}},
                        text, {}, &diagnosis);
     return outcome.ok() ? text.text
-                        : diagnosis.id + " " + outcome.error().message() + diagnosis.hint;
+                        : diagnosis.code + " " + outcome.error().message() + diagnosis.suggestion;
   };
   for (const auto* scope : {"read:clicks", "read:cl*", "read:*", "admin"}) {
     EXPECT_EQ(ask(scope, "select sum(n) as n from clicks"), "n\r\n3\r\n") << scope;

@@ -78,7 +78,7 @@ Result<std::unique_ptr<Pool::Worker>> Pool::StartWorker(const Tenant& tenant) {
 
 Result<std::unique_ptr<Pool::Worker>> Pool::Acquire(const Tenant& tenant, os::Monotonic deadline,
                                                     const std::stop_token& stop,
-                                                    duck::Diagnosis& diagnosis) {
+                                                    Diagnostic& diagnosis) {
   std::unique_lock lock(mutex_);
   const auto known = std::ranges::find(tenants_, tenant.name, &Tenant::name);
   if (known == tenants_.end()) {
@@ -88,7 +88,7 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Acquire(const Tenant& tenant, os::Mo
     std::rotate(tenants_.begin(), known, std::next(known));
   }
   if (waiting_ >= options_.waiting_max) {
-    diagnosis = {.id = "SL2207", .hint = {}};
+    diagnosis = {.code = "SL2207"};
     return Unavailable("{} queries wait already; try again", waiting_);
   }
   std::unique_ptr<Worker> discarded;  // Of another tenant; ended without the lock.
@@ -97,7 +97,7 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Acquire(const Tenant& tenant, os::Mo
   const bool found = changed_.wait_until(lock, stop, deadline, ready);
   --waiting_;
   if (!found) {
-    diagnosis = {.id = stop.stop_requested() ? "SL2205" : "SL2207", .hint = {}};
+    diagnosis = {.code = stop.stop_requested() ? "SL2205" : "SL2207"};
     if (stop.stop_requested()) return Unavailable("the query was stopped");
     return Unavailable("no query worker became free in time");
   }
@@ -141,9 +141,9 @@ void Pool::Release(std::unique_ptr<Worker> worker) {
 
 Result<Outcome> Pool::Run(const Tenant& tenant, const Query& query,
                           const duck::RelationLookup& relations, BodySink& sink,
-                          std::stop_token stop, duck::Diagnosis* diagnosis) {
+                          std::stop_token stop, Diagnostic* diagnosis) {
   const os::Monotonic deadline = clock_.Steady() + query.limits.time_max;
-  duck::Diagnosis found;
+  Diagnostic found;
   const auto run = [&]() -> Result<Outcome> {
     SLUICE_ASSIGN_OR_RETURN(auto worker, Acquire(tenant, deadline, stop, found));
     // What waiting took is gone.
@@ -156,7 +156,7 @@ Result<Outcome> Pool::Run(const Tenant& tenant, const Query& query,
     return outcome;
   };
   auto outcome = run();
-  if (found.id == "SL2201") {  // In terms of what was asked, not of what was left.
+  if (found.code == "SL2201") {  // In terms of what was asked, not of what was left.
     outcome = Unavailable("the query took longer than {} ms", query.limits.time_max.count());
   }
   if (!outcome.ok() && diagnosis != nullptr) *diagnosis = std::move(found);

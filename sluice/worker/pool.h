@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
 #include "sluice/base/metrics.h"
 #include "sluice/duck/engine.h"
@@ -68,7 +69,7 @@ class Pool {
   /// does.
   Result<Outcome> Run(const Tenant& tenant, const Query& query,
                       const duck::RelationLookup& relations, BodySink& sink,
-                      std::stop_token stop = {}, duck::Diagnosis* diagnosis = nullptr);
+                      std::stop_token stop = {}, Diagnostic* diagnosis = nullptr);
 
   /// What the kernel holds workers to.
   os::Confined confined() const { return confined_; }
@@ -80,7 +81,7 @@ class Pool {
   Pool(const PoolOptions& options, Metrics& metrics);
   Result<std::unique_ptr<Worker>> StartWorker(const Tenant& tenant);
   Result<std::unique_ptr<Worker>> Acquire(const Tenant& tenant, os::Monotonic deadline,
-                                          const std::stop_token& stop, duck::Diagnosis& diagnosis);
+                                          const std::stop_token& stop, Diagnostic& diagnosis);
   /// Takes a worker that is idle. The mutex must be held.
   std::unique_ptr<Worker> TakeIdle(Idle::iterator of);
   void Release(std::unique_ptr<Worker> worker);

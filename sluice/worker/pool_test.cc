@@ -89,7 +89,7 @@ class PoolTest : public testing::Test {
     diagnosis_ = {};
     const auto outcome = pool_->Run(tenant, {.sql = sql, .form = form, .limits = limits}, Lookup(),
                                     body, {}, &diagnosis_);
-    return outcome.ok() ? body.text : diagnosis_.id + " " + outcome.error().ToString();
+    return outcome.ok() ? body.text : diagnosis_.code + " " + outcome.error().ToString();
   }
   std::string Ask(const std::string& sql) { return Ask(sql, a_); }
 
@@ -111,7 +111,7 @@ class PoolTest : public testing::Test {
   Metrics metrics_;
   std::unique_ptr<Pool> pool_;
   std::map<std::string, duck::Relation> relations_;
-  duck::Diagnosis diagnosis_;
+  Diagnostic diagnosis_;
 };
 
 TEST_F(PoolTest, AnswersOverFilesAndMemoryFromAnotherProcess) {
@@ -201,14 +201,14 @@ TEST_F(PoolTest, StopsWhenTold) {
   std::stop_source stop;
   Body body;
   body.on_write = [&] { stop.request_stop(); };
-  duck::Diagnosis diagnosis;
+  Diagnostic diagnosis;
   const Query query{.sql = "select range from range(1000000000)",
                     .form = Form::kCsv,
                     .limits = {.rows_max = 1ll << 40}};
   const auto outcome = pool_->Run(a_, query, Lookup(), body, stop.get_token(), &diagnosis);
   ASSERT_FALSE(outcome.ok());
   EXPECT_EQ(outcome.error().message(), "the query was stopped");
-  EXPECT_EQ(diagnosis.id, "SL2205");
+  EXPECT_EQ(diagnosis.code, "SL2205");
   // Nor does a reader who wants no more leave a worker busy.
   body.on_write = nullptr;
   body.status = Unavailable("gone");
@@ -263,14 +263,14 @@ TEST_F(PoolTest, LosesNoMoreThanTheQueryWhenAWorkerDies) {
       if (std::stoi(text.substr(end + 4)) == getpid()) kill(std::stoi(pid), SIGKILL);
     }
   };
-  duck::Diagnosis diagnosis;
+  Diagnostic diagnosis;
   const auto outcome = pool_->Run(a_,
                                   {.sql = "select range from range(1000000000)",
                                    .form = Form::kCsv,
                                    .limits = {.rows_max = 1ll << 40}},
                                   Lookup(), body, {}, &diagnosis);
   ASSERT_FALSE(outcome.ok());
-  EXPECT_EQ(diagnosis.id, "SL2206");
+  EXPECT_EQ(diagnosis.code, "SL2206");
   EXPECT_NE(outcome.error().message().find("signal 9"), std::string::npos);
   // The warm one is dead, too: the query that gets it fails, the next has a new one.
   std::string answer;
@@ -311,9 +311,17 @@ TEST_F(PoolTest, SaysWhereAndWhatWasMeant) {
   relation.schema = arrow::schema({arrow::field("email", arrow::utf8())});
   const std::string answer = Ask("select 1,\n  lower(emial) from bronze.t");
   EXPECT_TRUE(answer.starts_with("SL2104 ")) << answer;
-  EXPECT_EQ(diagnosis_.line, 2);
-  EXPECT_EQ(diagnosis_.column, 9);
-  EXPECT_EQ(diagnosis_.hint, "did you mean \"email\"?");
+  EXPECT_EQ(diagnosis_.place.line, 2);
+  EXPECT_EQ(diagnosis_.place.column, 9);
+  EXPECT_EQ(diagnosis_.suggestion, "did you mean \"email\"?");
+  EXPECT_EQ(diagnosis_.place.length, 5);
+  for (const char* const text :
+       {"select 'äö', lower(emial) from bronze.t",
+        "select 'äö' as \"ü\", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, "
+        "14, 15, 16, 17, 18, 19, emial, 20, 21, 22, 23, 24, 25 from bronze.t"}) {
+    EXPECT_TRUE(Ask(text).starts_with("SL2104 "));
+    EXPECT_EQ(diagnosis_.place.column, std::string_view(text).find("emial") + 1) << text;
+  }
   EXPECT_TRUE(Ask("selekt 1").starts_with("SL2001 "));
   EXPECT_TRUE(Ask("select 1; select 2").starts_with("SL2002 "));
   EXPECT_TRUE(Ask("drop table t").starts_with("SL2003 "));

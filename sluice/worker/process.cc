@@ -144,7 +144,7 @@ class Worker {
     if (status.ok()) status = writer->Finish();
     end.rows = writer->rows();
     if (status.ok()) return;
-    if (too_large) end.diagnosis = {.id = "SL2204", .hint = {}};
+    if (too_large) end.diagnosis = {.code = "SL2204"};
     end.error = std::move(status).error();
   }
 

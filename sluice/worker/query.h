@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
 #include "sluice/duck/engine.h"
 #include "sluice/os/clock.h"
@@ -55,7 +56,6 @@ class BodySink {
 
 /// Returns what has to follow the bytes of `rows` whole rows when the query then fails, so that the
 /// reader learns why; empty for forms that can only be cut off.
-std::string FailureRecord(Form form, int64_t rows, const Error& error,
-                          const duck::Diagnosis& diagnosis);
+std::string FailureRecord(Form form, int64_t rows, const Error& error, const Diagnostic& diagnosis);
 
 }  // namespace sluice::worker

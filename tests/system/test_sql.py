@@ -212,7 +212,7 @@ def the_command_line():
         equal(cli(server, "sql", "-f", f"{project.folder}/q.sql")[1], "n\n3\n")
         code, out, err = cli(server, "sql", "-c", "select 1,\n       usr_id from bronze.shop_user_events")
         equal((code, out), (1, ""))
-        assert err.startswith("error[SL2104]: ") and "  --> line 2:8\n" in err, err
+        assert err.startswith("error[SL2104]: ") and " --> query:2:8\n" in err and "  |        ^^^^^^ did you mean" in err, err
         assert "\n2 |        usr_id from bronze.shop_user_events\n  |        ^\n" in err, err
         equal(cli(server, "sql", "-c", "drop table x")[0], 77)
         equal(cli(server, "sql", "-c", " ; ")[0], 2)

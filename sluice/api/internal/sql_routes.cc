@@ -47,7 +47,7 @@ class AnswerSink final : public worker::BodySink {
     respond_(std::move(response));
   }
 
-  void Fail(const Error& error, const duck::Diagnosis& diagnosis) {
+  void Fail(const Error& error, const Diagnostic& diagnosis) {
     if (stream_ == nullptr) {
       Response response = QueryProblem(error, diagnosis);
       response.headers.emplace_back("Sluice-Query-Id", id_);
@@ -70,25 +70,21 @@ class AnswerSink final : public worker::BodySink {
     return response;
   }
 
-  static Response QueryProblem(const Error& error, const duck::Diagnosis& diagnosis) {
+  static Response QueryProblem(const Error& error, const Diagnostic& diagnosis) {
     Response response = ErrorResponse(error);
-    if (diagnosis.id.empty()) return response;
-    if (diagnosis.id == "SL2202") response.status = 422;  // Again would end the same.
-    if (diagnosis.id == "SL2203" || diagnosis.id == "SL2204") response.status = 422;
-    if (diagnosis.id == "SL2201") response.status = 504;
-    if (diagnosis.id == "SL2207") response.status = 429;
-    if (diagnosis.id == "SL2301") response.status = 404;
+    if (diagnosis.code.empty()) return response;
+    if (diagnosis.code == "SL2202") response.status = 422;  // Again would end the same.
+    if (diagnosis.code == "SL2203" || diagnosis.code == "SL2204") response.status = 422;
+    if (diagnosis.code == "SL2201") response.status = 504;
+    if (diagnosis.code == "SL2207") response.status = 429;
+    if (diagnosis.code == "SL2301") response.status = 404;
     std::erase_if(response.headers, [&](const auto& header) {
       return header.first == "Retry-After" && response.status != 429 && response.status != 503;
     });
     std::string detail = error.message();
-    if (!diagnosis.hint.empty()) detail += "; " + diagnosis.hint;
-    response.body = Problem(response.status, diagnosis.id, detail).body;
-    if (const size_t end = response.body.rfind('}');
-        diagnosis.line > 0 && end != std::string::npos) {
-      response.body.insert(
-          end, fmt::format(",\"line\":{},\"column\":{}", diagnosis.line, diagnosis.column));
-    }
+    if (!diagnosis.suggestion.empty()) detail += "; " + diagnosis.suggestion;
+    response.body = Problem(response.status, diagnosis.code, detail).body;
+    AddDiagnostics(response, {diagnosis});
     return response;
   }
 
@@ -140,7 +136,7 @@ void SqlRoutes::Run(const Call& call, const Respond& respond) {
   auto& query = std::get<sql::QueryRequest>(read);
   query.principal = call.principal;
   AnswerSink sink(query.format, respond);
-  duck::Diagnosis diagnosis;
+  Diagnostic diagnosis;
   const auto outcome = database_.Run(query, sink, call.request->watch_client(), &diagnosis,
                                      [&sink](const std::string& id) { sink.SetId(id); });
   if (outcome.ok()) return sink.Finish();

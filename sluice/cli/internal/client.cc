@@ -17,9 +17,7 @@
 #include "sluice/server/config.h"
 
 namespace sluice::cli::internal {
-namespace {
 
-/// Reads the diagnostics that a problem document carries.
 std::vector<Diagnostic> ReadDiagnostics(simdjson::dom::element problem) {
   std::vector<Diagnostic> diagnostics;
   simdjson::dom::array list;
@@ -43,8 +41,6 @@ std::vector<Diagnostic> ReadDiagnostics(simdjson::dom::element problem) {
   }
   return diagnostics;
 }
-
-}  // namespace
 
 Result<Client> Client::Connect(const Global& global) {
   api::ClientOptions options;

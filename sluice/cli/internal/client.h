@@ -2,11 +2,15 @@
 /// \file
 /// Commands that talk to a running server.
 
+#include <simdjson.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/api/http_client.h"
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
 #include "sluice/cli/internal/commands.h"
 
@@ -36,6 +40,9 @@ class Client {
   std::string address_;
   std::string token_;
 };
+
+/// Reads the diagnostics that a problem document carries.
+std::vector<Diagnostic> ReadDiagnostics(simdjson::dom::element problem);
 
 /// Reads a file, or standard input for "-".
 Result<std::string> ReadInput(const std::string& path);

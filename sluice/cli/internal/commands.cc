@@ -47,19 +47,23 @@ int Fail(const Error& error) {
   }
 }
 
+DiagnosticFormat DiagnosticFormatOf(const std::string& name) {
+  static const std::map<std::string, DiagnosticFormat> kFormats = {
+      {"text", DiagnosticFormat::kText},
+      {"github", DiagnosticFormat::kGithub},
+      {"sarif", DiagnosticFormat::kSarif},
+      {"json", DiagnosticFormat::kJson}};
+  return kFormats.at(name);
+}
+
 void PrintDiagnostics(const Error& error, const std::string& format) {
   const auto source = [](const std::string& file) -> std::optional<std::string> {
     os::SystemDisk disk;
     auto text = os::ReadFile(disk, file, kProjectBytesMax);
     return text.ok() ? std::optional(std::move(*text)) : std::nullopt;
   };
-  static const std::map<std::string, DiagnosticFormat> kFormats = {
-      {"text", DiagnosticFormat::kText},
-      {"github", DiagnosticFormat::kGithub},
-      {"sarif", DiagnosticFormat::kSarif},
-      {"json", DiagnosticFormat::kJson}};
   const std::string text =
-      Render(DiagnosticsOf(error), kFormats.at(format), source, server::kVersion);
+      Render(DiagnosticsOf(error), DiagnosticFormatOf(format), source, server::kVersion);
   std::fputs(text.c_str(), format == "text" ? stderr : stdout);
 }
 

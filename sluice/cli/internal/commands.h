@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
 
 namespace sluice::cli::internal {
@@ -173,6 +174,8 @@ int Print(const Global& global, std::string_view method, const std::string& targ
 
 /// Prints the error, with excerpts where it is about a file, and returns its exit code.
 int Fail(const Error& error);
+/// Returns the form that --format names.
+DiagnosticFormat DiagnosticFormatOf(const std::string& name);
 /// Prints diagnostics: text to standard error, forms for machines to standard output.
 void PrintDiagnostics(const Error& error, const std::string& format);
 

@@ -160,8 +160,13 @@ int Sql(const Global& global, const SqlArguments& arguments) {
     Fail(Invalid("there is no query"));
     return kUsage;
   }
+  SqlSource source{.text = text};
+  if (!arguments.file.empty() && arguments.file != "-") source.name = arguments.file;
   for (const std::string& statement : statements) {
-    if (const int code = RunStatement(global, *options, statement); code != kDone) return code;
+    if (const int code = RunStatement(global, *options, statement, source); code != kDone) {
+      return code;
+    }
+    source.begin = text.find(statement, source.begin) + statement.size();
   }
   return kDone;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -12,10 +13,12 @@
 #include <thread>
 #include <utility>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/json.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/json_text.h"
 #include "sluice/os/random.h"
+#include "sluice/server/version.h"
 
 namespace sluice::cli::internal {
 
@@ -123,8 +126,20 @@ class Output {
   bool written_ = true;
 };
 
+/// Where a statement stands in the text that it is from.
+SourcePlace PlaceIn(const SqlSource& source, std::string_view sql, SourcePlace place) {
+  place.file = source.name;
+  const size_t begin = source.text.find(sql, source.begin);
+  if (place.line == 0 || begin == std::string::npos) return place;
+  const std::string_view before = std::string_view(source.text).substr(0, begin);
+  if (place.line == 1) place.column += static_cast<int>(begin - (before.rfind('\n') + 1));
+  place.line += static_cast<int>(std::ranges::count(before, '\n'));
+  return place;
+}
+
 /// Prints a problem with the line that it is about; returns the exit code.
-int PrintProblem(const api::Response& answer, const std::string& sql) {
+int PrintProblem(const Global& global, const api::Response& answer, const SqlSource& source,
+                 const std::string& sql) {
   simdjson::dom::parser parser;
   simdjson::dom::element problem;
   if (parser.parse(answer.body).get(problem) != simdjson::SUCCESS) {
@@ -132,22 +147,17 @@ int PrintProblem(const api::Response& answer, const std::string& sql) {
     return kBug;
   }
   const std::string code = TextOf(problem, "code");
-  std::fprintf(stderr, "error[%s]: %s\n", code.c_str(), TextOf(problem, "detail").c_str());
-  const int64_t line = NumberOf(problem, "line");
-  const int64_t column = NumberOf(problem, "column");
-  size_t begin = 0;
-  for (int64_t i = 1; i < line && begin != std::string::npos; ++i) {
-    begin = sql.find('\n', begin);
-    if (begin != std::string::npos) ++begin;
+  std::vector<Diagnostic> diagnostics = ReadDiagnostics(problem);
+  if (diagnostics.empty()) {
+    diagnostics.push_back({.code = code, .message = TextOf(problem, "detail")});
   }
-  if (line > 0 && column > 0 && begin != std::string::npos) {
-    const std::string text = sql.substr(begin, sql.find('\n', begin) - begin);
-    const std::string number = std::to_string(line);
-    std::fprintf(stderr, "  --> line %s:%lld\n%*s |\n%s | %s\n%*s | %*s^\n", number.c_str(),
-                 static_cast<long long>(column), static_cast<int>(number.size()), "",
-                 number.c_str(), text.c_str(), static_cast<int>(number.size()), "",
-                 static_cast<int>(column - 1), "");
+  for (Diagnostic& diagnostic : diagnostics) {
+    diagnostic.place = PlaceIn(source, sql, std::move(diagnostic.place));
   }
+  const std::string text = Render(
+      diagnostics, DiagnosticFormatOf(global.format),
+      [&source](const std::string&) { return std::optional(source.text); }, server::kVersion);
+  std::fputs(text.c_str(), global.format == "text" ? stderr : stdout);
   if (code == "SL2201") return kTimeout;
   if (code == "SL2205") return kInterrupted;
   switch (answer.status) {
@@ -208,7 +218,9 @@ std::vector<std::string> SplitStatements(std::string_view text, std::string& res
   return statements;
 }
 
-int RunStatement(const Global& global, const SqlOptions& options, const std::string& sql) {
+int RunStatement(const Global& global, const SqlOptions& options, const std::string& sql,
+                 SqlSource source) {
+  if (source.text.empty()) source.text = sql;
   auto client = Client::Connect(global);
   auto watcher = Client::Connect(global);
   if (!client.ok()) return Fail(client.error());
@@ -245,7 +257,7 @@ int RunStatement(const Global& global, const SqlOptions& options, const std::str
   const int interrupted = CaughtSignal() == SIGTERM ? kTerminated : kInterrupted;
   if (!answer.ok()) return cancelled ? interrupted : Fail(answer.error());
   if (answer->status != 200) {
-    const int code = PrintProblem(*answer, sql);
+    const int code = PrintProblem(global, *answer, source, sql);
     return cancelled ? interrupted : code;
   }
   if (const auto failed = output.Finish()) {

@@ -23,8 +23,16 @@ struct SqlOptions {
 /// Cuts a text at semicolons outside of quotes and comments. A last part without one is `rest`.
 std::vector<std::string> SplitStatements(std::string_view text, std::string& rest);
 
+/// The text that a statement is from, for places in messages.
+struct SqlSource {
+  std::string name = "query";  ///< Its file, or what stands for one.
+  std::string text = {};       ///< Empty: the statement itself.
+  size_t begin = 0;            ///< The statement begins there or later.
+};
+
 /// Runs one statement and writes its answer to standard output. A signal cancels it on the server.
-/// Returns the exit code; an error is printed.
-int RunStatement(const Global& global, const SqlOptions& options, const std::string& sql);
+/// Returns the exit code; an error is printed with its place in `source`.
+int RunStatement(const Global& global, const SqlOptions& options, const std::string& sql,
+                 SqlSource source = {});
 
 }  // namespace sluice::cli::internal

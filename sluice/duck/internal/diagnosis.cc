@@ -51,14 +51,19 @@ std::string IdOf(const duckdb::ErrorData& error) {
 }
 
 /// Sets the place of a byte of `sql`.
-void Locate(std::string_view sql, size_t position, Diagnosis& diagnosis) {
+void Locate(std::string_view sql, size_t position, Diagnostic& diagnosis) {
   const std::string_view before = sql.substr(0, position);
-  diagnosis.line = static_cast<int>(std::ranges::count(before, '\n')) + 1;
+  diagnosis.place.line = static_cast<int>(std::ranges::count(before, '\n')) + 1;
   const size_t line_begin = before.rfind('\n') + 1;  // Without one it is 0.
-  // Bytes that continue a character of UTF-8 do not count.
-  diagnosis.column = static_cast<int>(std::ranges::count_if(
-                         before.substr(line_begin), [](char c) { return (c & 0xc0) != 0x80; })) +
-                     1;
+  diagnosis.place.column = static_cast<int>(position - line_begin) + 1;
+  // The word there, with its dots; any other sign alone.
+  const auto in_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || (c & 0x80) != 0;
+  };
+  const std::string_view word = sql.substr(position);
+  const auto end = std::ranges::find_if_not(word, in_word);
+  diagnosis.place.length = static_cast<int>(std::max<ptrdiff_t>(1, end - word.begin()));
 }
 
 /// Returns the byte of `sql` that a message points at: DuckDB tells it only as
@@ -91,8 +96,15 @@ std::optional<size_t> FindPointedAt(std::string_view sql, std::string_view messa
     if (line_begin == 0) return std::nullopt;
   }
   const size_t place = sql.find(excerpt, line_begin);
-  if (place == sql.npos || place + offset > sql.size()) return std::nullopt;
-  return place + offset;
+  if (place == sql.npos) return std::nullopt;
+  // The caret stands below a character, which may have more bytes than one.
+  size_t bytes = 0;
+  while (offset > 0 && place + bytes < sql.size()) {
+    ++bytes;
+    while (place + bytes < sql.size() && (sql[place + bytes] & 0xc0) == 0x80) ++bytes;
+    --offset;
+  }
+  return place + bytes;
 }
 
 }  // namespace
@@ -128,9 +140,9 @@ Error FromDuck(const duckdb::ErrorData& error) {
   return Error(code, std::move(message));
 }
 
-Diagnosis Diagnose(const duckdb::ErrorData& error, std::string_view sql) {
-  Diagnosis diagnosis;
-  diagnosis.id = IdOf(error);
+Diagnostic Diagnose(const duckdb::ErrorData& error, std::string_view sql) {
+  Diagnostic diagnosis;
+  diagnosis.code = IdOf(error);
   const std::string text = Extra(error, "position");
   size_t position = 0;
   const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), position);
@@ -141,9 +153,9 @@ Diagnosis Diagnose(const duckdb::ErrorData& error, std::string_view sql) {
   }
   // DuckDB looks for the likely ones itself, the best comes first; of tables it knows none.
   const std::string candidates = Extra(error, "candidates");
-  if (diagnosis.id != "SL2101" && !candidates.empty() && candidates.size() < 200) {
+  if (diagnosis.code != "SL2101" && !candidates.empty() && candidates.size() < 200) {
     const std::string first = candidates.substr(0, candidates.find(','));
-    diagnosis.hint = fmt::format("did you mean \"{}\"?", first);
+    diagnosis.suggestion = fmt::format("did you mean \"{}\"?", first);
   }
   return diagnosis;
 }

@@ -6,6 +6,7 @@
 
 #include <string_view>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/duck/engine.h"
 
 namespace sluice::duck::internal {
@@ -14,6 +15,6 @@ namespace sluice::duck::internal {
 Error FromDuck(const duckdb::ErrorData& error);
 
 /// Returns the id of the error, its place in `sql`, and what was probably meant.
-Diagnosis Diagnose(const duckdb::ErrorData& error, std::string_view sql);
+Diagnostic Diagnose(const duckdb::ErrorData& error, std::string_view sql);
 
 }  // namespace sluice::duck::internal

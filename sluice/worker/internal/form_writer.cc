@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "sluice/base/csv.h"
 #include "sluice/base/json.h"
 #include "sluice/worker/internal/json_value.h"
 
@@ -122,7 +123,7 @@ class CsvWriter final : public TextWriter {
   Status Begin(const columnar::Schema& schema) override {
     for (int i = 0; i < schema->num_fields(); ++i) {
       if (i > 0) out_ += ',';
-      AppendText(schema->field(i)->name());
+      AppendCsvField(out_, schema->field(i)->name());
     }
     out_ += "\r\n";
     return {};
@@ -137,29 +138,15 @@ class CsvWriter final : public TextWriter {
       const arrow::Array& column = *batch.column(i);
       if (column.IsNull(row)) continue;
       if (column.type_id() == arrow::Type::STRING) {
-        AppendText(static_cast<const arrow::StringArray&>(column).GetView(row));
+        AppendCsvField(out_, static_cast<const arrow::StringArray&>(column).GetView(row));
         continue;
       }
       value_.clear();
       AppendJson(value_, column, row);
       const bool quoted = value_.size() >= 2 && value_.front() == '"';
-      AppendText(quoted ? std::string_view(value_).substr(1, value_.size() - 2) : value_);
+      AppendCsvField(out_, quoted ? std::string_view(value_).substr(1, value_.size() - 2) : value_);
     }
     out_ += "\r\n";
-  }
-
-  /// Quotes what needs it; an empty text is quoted so that it differs from null.
-  void AppendText(std::string_view text) {
-    if (!text.empty() && text.find_first_of(",\"\r\n") == std::string_view::npos) {
-      out_ += text;
-      return;
-    }
-    out_ += '"';
-    for (const char c : text) {
-      if (c == '"') out_ += '"';
-      out_ += c;
-    }
-    out_ += '"';
   }
 
   std::string value_;
@@ -202,12 +189,12 @@ std::string_view ContentType(Form form) {
 }
 
 std::string FailureRecord(Form form, int64_t rows, const Error& error,
-                          const duck::Diagnosis& diagnosis) {
+                          const Diagnostic& diagnosis) {
   if (form != Form::kJson && form != Form::kNdjson) return {};
   std::string record = form == Form::kJson ? fmt::format("],\"row_count\":{}", rows)
                                            : fmt::format("{{\"rows\":{}", rows);
   record += ",\"complete\":false,\"error\":{\"code\":";
-  AppendJsonString(record, diagnosis.id);
+  AppendJsonString(record, diagnosis.code);
   record += ",\"detail\":";
   AppendJsonString(record, error.message());
   record += "}}\n";

@@ -228,10 +228,11 @@ Status Decode(std::string_view bytes, BytesHead& head, std::string_view& rest) {
 std::string Encode(const End& end) {
   Encoder out;
   Put(out, end.error);
-  out.Put(end.diagnosis.id);
-  out.Put(static_cast<int32_t>(end.diagnosis.line));
-  out.Put(static_cast<int32_t>(end.diagnosis.column));
-  out.Put(end.diagnosis.hint);
+  out.Put(end.diagnosis.code);
+  out.Put(static_cast<int32_t>(end.diagnosis.place.line));
+  out.Put(static_cast<int32_t>(end.diagnosis.place.column));
+  out.Put(static_cast<int32_t>(end.diagnosis.place.length));
+  out.Put(end.diagnosis.suggestion);
   out.Put(end.rows);
   return out.Take();
 }
@@ -239,10 +240,11 @@ std::string Encode(const End& end) {
 Status Decode(std::string_view bytes, End& end) {
   Decoder in(bytes);
   end.error = GetError(in);
-  end.diagnosis.id = Text(in);
-  end.diagnosis.line = in.Get<int32_t>();
-  end.diagnosis.column = in.Get<int32_t>();
-  end.diagnosis.hint = Text(in);
+  end.diagnosis.code = Text(in);
+  end.diagnosis.place.line = in.Get<int32_t>();
+  end.diagnosis.place.column = in.Get<int32_t>();
+  end.diagnosis.place.length = in.Get<int32_t>();
+  end.diagnosis.suggestion = Text(in);
   end.rows = in.Get<int64_t>();
   return Checked(in);
 }

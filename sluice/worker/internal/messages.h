@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
 #include "sluice/duck/engine.h"
 #include "sluice/os/confine.h"
@@ -73,7 +74,7 @@ struct BytesHead {
 
 struct End {
   std::optional<Error> error;
-  duck::Diagnosis diagnosis;
+  Diagnostic diagnosis;
   int64_t rows = 0;
 };
 

@@ -95,7 +95,7 @@ Status RunningWorker::AnswerRelation(std::string_view body, const duck::Relation
 Result<Outcome> RunningWorker::Run(const Query& query, os::Monotonic deadline,
                                    const duck::RelationLookup& relations, RelationSharer& sharer,
                                    BodySink& sink, const std::stop_token& stop,
-                                   duck::Diagnosis& diagnosis) {
+                                   Diagnostic& diagnosis) {
   Outcome outcome;
   os::Monotonic kill_at = deadline + options_.grace;
   reusable_ = false;               // Until it has said its end.
@@ -116,7 +116,7 @@ Result<Outcome> RunningWorker::Run(const Query& query, os::Monotonic deadline,
     const std::string how = process_->Kill();
     if (abandoned) return *abandoned;
     trace::Warning("query worker died", {{"reason", error.ToString()}, {"end", how}});
-    diagnosis = {.id = "SL2206", .hint = {}};
+    diagnosis = {.code = "SL2206"};
     return Unavailable(
         "the query's process died ({}); the query may need more memory or processor "
         "time than one may have",
@@ -132,7 +132,7 @@ Result<Outcome> RunningWorker::Run(const Query& query, os::Monotonic deadline,
     if (now >= kill_at) {
       process_->Kill();
       if (abandoned) return *abandoned;
-      diagnosis = {.id = stop.stop_requested() ? "SL2205" : "SL2201", .hint = {}};
+      diagnosis = {.code = stop.stop_requested() ? "SL2205" : "SL2201"};
       if (stop.stop_requested()) return Unavailable("the query was stopped");
       return Unavailable("the query took too long");
     }
@@ -172,7 +172,7 @@ Result<Outcome> RunningWorker::Run(const Query& query, os::Monotonic deadline,
         if (end.error) {
           diagnosis = std::move(end.diagnosis);
           // DuckDB is not to be trusted after these.
-          if (end.error->code() == ErrorCode::kInternal || diagnosis.id == "SL2202") {
+          if (end.error->code() == ErrorCode::kInternal || diagnosis.code == "SL2202") {
             reusable_ = false;
           }
           return *std::move(end.error);

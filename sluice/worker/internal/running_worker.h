@@ -28,7 +28,7 @@ class RunningWorker {
   /// Runs one query as Pool::Run() says. After it, reusable() tells whether there can be another.
   Result<Outcome> Run(const Query& query, os::Monotonic deadline,
                       const duck::RelationLookup& relations, RelationSharer& sharer, BodySink& sink,
-                      const std::stop_token& stop, duck::Diagnosis& diagnosis);
+                      const std::stop_token& stop, Diagnostic& diagnosis);
 
   bool reusable() const { return reusable_; }
   const std::string& tenant() const { return tenant_; }
