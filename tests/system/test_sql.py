@@ -212,8 +212,13 @@ def the_command_line():
         equal(cli(server, "sql", "-f", f"{project.folder}/q.sql")[1], "n\n3\n")
         code, out, err = cli(server, "sql", "-c", "select 1,\n       usr_id from bronze.shop_user_events")
         equal((code, out), (1, ""))
-        assert err.startswith("error[SL2104]: ") and " --> query:2:8\n" in err and "  |        ^^^^^^ did you mean" in err, err
-        assert "\n2 |        usr_id from bronze.shop_user_events\n  |        ^\n" in err, err
+        assert err.startswith("error[SL2104]: ") and "\n --> query:2:8\n" in err, err
+        assert ("\n2 |        usr_id from bronze.shop_user_events\n"
+                '  |        ^^^^^^ did you mean "user_id"?\n  = note: columns of bronze.shop_user_events are ') in err, err
+        with open(f"{project.folder}/q.sql", "w") as file:
+            file.write(f"{count};\n-- ä\n{count};  select 'ä', usr_id\n  from shop_user_events;")
+        err = cli(server, "sql", "-f", f"{project.folder}/q.sql")[2]
+        assert "/q.sql:3:" in err and err.count("^") == len("usr_id"), err
         equal(cli(server, "sql", "-c", "drop table x")[0], 77)
         equal(cli(server, "sql", "-c", " ; ")[0], 2)
         forever = "select count(*) from range(1000000000000) a, range(1000000000) b"
