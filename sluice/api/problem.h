@@ -20,8 +20,8 @@ Response TryAgain(int status, std::string_view code, std::string_view detail, in
 /// Returns 503: too much waits.
 Response Busy(std::string_view detail);
 
-/// Puts `file`, `line` and `column` of the first into a problem, and `diagnostics` with all of them,
-/// as RFC 9457 section 3.2 allows. There must be one.
+/// Puts `file`, `line` and `column` of the first into a problem, and `diagnostics` with all of
+/// them, as RFC 9457 section 3.2 allows. There must be one.
 void AddDiagnostics(Response& problem, const std::vector<Diagnostic>& diagnostics);
 
 /// Returns the answer to an error, by its code.

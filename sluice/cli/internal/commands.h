@@ -127,6 +127,8 @@ struct SchemaArguments {
   bool builtin = false;
 };
 int AddSchema(const Global& global, const SchemaArguments& arguments);
+/// Sends schema files, with those that they import, to the server; returns its answer.
+Result<std::string> SendSchemas(const Global& global, const std::vector<std::string>& files);
 int ListSchemas(const Global& global);
 int DeleteTopic(const Global& global, const std::string& topic, bool yes);
 int ShowSchema(const Global& global, const SchemaArguments& arguments);

@@ -10,12 +10,11 @@
 #include <string>
 #include <utility>
 
-#include "sluice/api/http_client.h"
 #include "sluice/api/http_server.h"
 #include "sluice/base/diagnostic.h"
 #include "sluice/cli/command_line.h"
-#include "sluice/cli/internal/client.h"
 #include "sluice/cli/internal/commands.h"
+#include "sluice/event/contract.h"
 #include "sluice/os/disk.h"
 #include "sluice/server/config.h"
 #include "sluice/server/server.h"
@@ -71,7 +70,7 @@ class Development {
     const auto names = disk_.List(global_.folder + "/schemas");
     if (names.ok()) {
       for (const std::string& name : *names) {
-        if (name.ends_with(".capnp")) add("schemas/" + name);
+        if (event::IsSchemaFile(name)) add("schemas/" + name);
       }
     }
     return texts;
@@ -114,7 +113,7 @@ class Development {
       if (name == "sluice.yaml") {
         restart = true;
       } else {
-        AddSchema(name, text);
+        AddSchema(name);
       }
     }
     for (const auto& [name, text] : seen_) {
@@ -127,17 +126,11 @@ class Development {
     if (restart) Restart();
   }
 
-  void AddSchema(const std::string& name, const std::string& text) {
+  void AddSchema(const std::string& name) {
     Global global = global_;
     global.address = fmt::format("127.0.0.1:{}", server_->port());
-    auto client = Client::Connect(global);
-    if (!client.ok()) {
-      Fail(client.error());
-      return;
-    }
     const std::string file = name.substr(name.rfind('/') + 1);
-    const auto answer =
-        client->Ask("POST", "/v1/admin/schemas?name=" + api::PercentEncode(file), {}, text);
+    const auto answer = SendSchemas(global, {global_.folder + "/" + name});
     if (answer.ok()) {
       std::fprintf(stderr, "%s: taken\n", name.c_str());
       return;

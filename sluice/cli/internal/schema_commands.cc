@@ -136,13 +136,20 @@ std::string Address(const std::string& topic) {
 
 int ListSchemas(const Global& global) { return Print(global, "GET", "/v1/admin/schemas"); }
 
-int AddSchema(const Global& global, const SchemaArguments& arguments) {
-  const auto sent = ReadSchemas(arguments.files);
-  if (!sent.ok()) return Fail(sent.error());
+Result<std::string> SendSchemas(const Global& global, const std::vector<std::string>& files) {
+  SLUICE_ASSIGN_OR_RETURN(const Sent sent, ReadSchemas(files));
   std::string target = "/v1/admin/schemas";
-  const auto body = Request(*sent, target);
-  if (!body.ok()) return Fail(body.error());
-  return Print(global, "POST", target, *body);
+  SLUICE_ASSIGN_OR_RETURN(const std::string body, Request(sent, target));
+  SLUICE_ASSIGN_OR_RETURN(Client client, Client::Connect(global));
+  SLUICE_ASSIGN_OR_RETURN(api::Response answer, client.Ask("POST", target, {}, body));
+  return std::move(answer.body);
+}
+
+int AddSchema(const Global& global, const SchemaArguments& arguments) {
+  const auto answer = SendSchemas(global, arguments.files);
+  if (!answer.ok()) return Fail(answer.error());
+  PrintAnswer(global, *answer);
+  return kDone;
 }
 
 int ShowSchema(const Global& global, const SchemaArguments& arguments) {
