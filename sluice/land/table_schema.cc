@@ -124,6 +124,19 @@ std::vector<std::string> PrivateColumns(const event::Contract& contract) {
   return columns;
 }
 
+std::vector<std::string> PseudonymColumns(const event::Contract& contract) {
+  std::vector<std::string> columns;
+  for (const event::Field& field : contract.fields) {
+    const event::PrivacyAction action = field.privacy.action;
+    if (field.type != event::FieldType::kList &&
+        (action == event::PrivacyAction::kHash || action == event::PrivacyAction::kTokenize ||
+         action == event::PrivacyAction::kEncrypt)) {
+      columns.push_back(field.column);
+    }
+  }
+  return columns;
+}
+
 Schema TableSchema(const event::Contract& contract) {
   arrow::FieldVector fields;
   const Schema stored = StoredColumns(contract);

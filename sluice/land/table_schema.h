@@ -30,6 +30,9 @@ columnar::Schema FrameColumns(const event::Contract& contract);
 /// statistics, which the table's log keeps for long.
 std::vector<std::string> PrivateColumns(const event::Contract& contract);
 
+/// The columns of pseudonyms: each is as random as the key that made it.
+std::vector<std::string> PseudonymColumns(const event::Contract& contract);
+
 /// Adds `_partition _offset _received_at _tenant event_date` to rows of the journal and gives them
 /// the columns of `schema`, by name; those that the rows do not have are null.
 Result<columnar::Batch> ToTableRows(const columnar::Schema& schema, const columnar::Batch& rows,

@@ -395,6 +395,15 @@ TEST_F(ProtectTest, ReachesIntoStructsAndLists) {
     EXPECT_TRUE((*again)->GetColumnByName(column)->Equals(made.rows->GetColumnByName(column)))
         << column;
   }
+  // Rows that were just made carry their rules in the schema alone; they are not made again.
+  const Batch marked = arrow::RecordBatch::Make(MarkRules(contract_, made.rows->schema()),
+                                                made.rows->num_rows(), made.rows->columns());
+  const auto kept = MakeProtector()->Reprotect(marked, now_);
+  ASSERT_TRUE(kept.ok()) << kept.error().ToString();
+  for (const char* const column : {"items", "tags", "mail"}) {
+    EXPECT_TRUE((*kept)->GetColumnByName(column)->Equals(made.rows->GetColumnByName(column)))
+        << column;
+  }
 }
 
 }  // namespace

@@ -363,6 +363,38 @@ def json_schemas_make_topics_too():
             equal(server.sql(query), wanted, "after a start")
 
 
+def a_rule_inside_a_struct_gets_stricter_while_fields_come():
+    """Rows wait in clear in an older shape; the rule must meet the right field of the new one."""
+    def text(inside):
+        return json.dumps({"x-sluice": {"event": "p"}, "properties": {
+            "id": {"type": "integer"}, "who": {"type": "object", "properties": inside},
+            "others": {"type": "array", "items": {"type": "object", "properties": inside}}}})
+
+    before = {"mail": {"type": "string"}, "age": {"type": "string"}}
+    after = {"name": {"type": "string", "x-sluice": {"drop": True}}, "age": {"type": "string"},
+             "mail": {"type": "string", "x-sluice": {"hash": "hmacSha256"}}}
+    ada = {"mail": "ada@example.com", "age": "old"}
+    with Project("land: {every: 1h}\n", schemas={"p.json": text(before)}) as project:
+        with Server(project) as server:
+            equal(server.send("p", [{"id": 1, "who": ada, "others": [ada, None]}])["accepted"], 1)
+            equal(server.post("/v1/admin/schemas?name=p.json", text(after))[0], 200)
+            equal(server.send("p", [{"id": 2, "who": dict(ada, name="Ada"), "others": []}])["accepted"], 1)
+            query = "select who, others from bronze.p order by id"
+            rows = server.sql(query)
+            mail = rows[1][0]["mail"]
+            assert mail.startswith("h1."), rows
+            person = {"name": None, "age": "old", "mail": mail}
+            equal(rows[0][0], person)
+            equal(rows[1], [person, []])
+            equal([dict(rows[0][1][0], mail=None), rows[0][1][1]], [dict(person, mail=None), None])
+            assert rows[0][1][0]["mail"].startswith("h1."), rows
+            server.kill()
+        with Server(project) as server:
+            equal(server.sql(query), rows, "after a kill")
+            server.post("/v1/admin/land")
+            equal(server.sql(query), rows, "landed")
+
+
 def structs_get_fields_while_files_lack_them():
     """Files of three versions, in which a struct and one in a list got fields; read here and by deltalake."""
     shapes = ["x @0 :Int32;", "x @0 :Int32; y @1 :Text;", "x @0 :Int32; y @1 :Text; z @2 :List(Text);"]
@@ -391,4 +423,5 @@ def structs_get_fields_while_files_lack_them():
 
 
 run(every_type_goes_to_the_table_and_back, schemas_change_while_old_rows_wait, a_file_is_taken_whole_or_not,
-    structs_get_fields_while_files_lack_them, the_command_line_tells, files_that_import_each_other_come_together, json_schemas_make_topics_too)
+    structs_get_fields_while_files_lack_them, a_rule_inside_a_struct_gets_stricter_while_fields_come,
+    the_command_line_tells, files_that_import_each_other_come_together, json_schemas_make_topics_too)

@@ -36,8 +36,7 @@ TableLander::TableLander(const LandOptions& options, store::ObjectStore& store,
       tail_bytes_(std::move(tail_bytes)),
       topic_(std::move(topic)),
       table_(store, topic_.table_path, clock, random),
-      schema_(TableSchema(*topic_.contract)),
-      frame_schema_(FrameColumns(*topic_.contract)) {}
+      schema_(TableSchema(*topic_.contract)) {}
 
 TableLander::~TableLander() { Count(-bytes_); }
 
@@ -132,7 +131,6 @@ Status TableLander::Evolve(const catalog::Topic& topic) {
   const auto made_under = topic_.contract;
   topic_ = topic;
   schema_ = schema;
-  frame_schema_ = FrameColumns(*topic_.contract);
   protector_ = nullptr;
   Advance(std::move(snapshot));
   for (Chunk& chunk : chunks_) {
@@ -315,7 +313,7 @@ Status TableLander::Coalesce() {
 }
 
 Result<Batch> TableLander::Reprotect(const Batch& frame) {
-  SLUICE_ASSIGN_OR_RETURN(Batch rows, MatchStructs(frame, frame_schema_));
+  SLUICE_ASSIGN_OR_RETURN(Batch rows, MatchStructs(frame, schema_));
   if (!options_.keys) return rows;
   if (protector_ == nullptr) {
     SLUICE_ASSIGN_OR_RETURN(
@@ -473,6 +471,7 @@ Result<journal::Offset> TableLander::LandWaiting() {
   if (!base->TransactionVersion(app_id_)) expected.reset();
   append.expect = {.app_id = app_id_, .expected = expected};
   append.parquet.random_columns = {"_id"};
+  append.parquet.incompressible_columns = PseudonymColumns(*contract);
   append.parquet.private_columns = PrivateColumns(*contract);
   append.parquet.compression = options_.compression;
   auto appended = table_.Append(base, files, append);

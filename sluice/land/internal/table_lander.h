@@ -117,7 +117,6 @@ class TableLander {
   catalog::Topic topic_;
   lake::DeltaTable table_;
   columnar::Schema schema_;
-  columnar::Schema frame_schema_;
   std::shared_ptr<const privacy::Protector> protector_;  // Of topic_; made when first needed.
   std::shared_ptr<const lake::Snapshot> snapshot_;
   std::shared_ptr<const std::vector<std::string>> locations_;

@@ -12,8 +12,11 @@ namespace {
 using columnar::FromArrow;
 using Array = std::shared_ptr<arrow::Array>;
 
-Result<Array> ReplaceInList(const Array& column, std::span<const size_t> path, bool whole,
-                            const RowsOfValues& rows, const ReplaceLeaf& replace) {
+// Fields are taken from the field around them, not from the array: of a batch that was just made
+// only the schema has their metadata.
+Result<Array> ReplaceInList(const Array& column, const arrow::Field& outer,
+                            std::span<const size_t> path, bool whole, const RowsOfValues& rows,
+                            const ReplaceLeaf& replace) {
   const auto& list = static_cast<const arrow::ListArray&>(*column);
   // Values of other slices of the same array are left out, and offsets counted anew.
   const int64_t first = list.value_offset(0);
@@ -28,7 +31,7 @@ Result<Array> ReplaceInList(const Array& column, std::span<const size_t> path, b
     for (int64_t at = begin; at < end; ++at) inner[static_cast<size_t>(at)] = RowOf(rows, i);
   }
   offsets.push_back(static_cast<int32_t>(last - first));
-  const arrow::Field& value_field = *list.list_type()->value_field();
+  const arrow::Field& value_field = *outer.type()->field(0);
   SLUICE_ASSIGN_OR_RETURN(Array values, ReplaceAt(list.values()->Slice(first, last - first),
                                                   value_field, path, whole, inner, replace));
   std::shared_ptr<arrow::Buffer> valid;
@@ -43,13 +46,14 @@ Result<Array> ReplaceInList(const Array& column, std::span<const size_t> path, b
       std::move(values), std::move(valid), list.null_count()));
 }
 
-Result<Array> ReplaceInStruct(const Array& column, std::span<const size_t> path, bool whole,
-                              const RowsOfValues& rows, const ReplaceLeaf& replace) {
+Result<Array> ReplaceInStruct(const Array& column, const arrow::Field& outer,
+                              std::span<const size_t> path, bool whole, const RowsOfValues& rows,
+                              const ReplaceLeaf& replace) {
   const auto& record = static_cast<const arrow::StructArray&>(*column);
   const auto at = static_cast<int>(path.front());
   if (at >= record.num_fields()) return Internal("a struct has no field {}", at);
   arrow::ArrayVector children;
-  arrow::FieldVector fields = record.type()->fields();
+  arrow::FieldVector fields = outer.type()->fields();
   for (int i = 0; i < record.num_fields(); ++i) children.push_back(record.field(i));
   auto& child = children[path.front()];
   auto& field = fields[path.front()];
@@ -74,10 +78,11 @@ Result<Array> ReplaceAt(const Array& column, const arrow::Field& field,
   const bool list = column->type_id() == arrow::Type::LIST;
   if (path.empty() && (!list || whole)) return replace(column, field, rows);
   if (list) {
-    return ReplaceInList(column, path.empty() ? path : path.subspan(1), whole, rows, replace);
+    return ReplaceInList(column, field, path.empty() ? path : path.subspan(1), whole, rows,
+                         replace);
   }
   if (column->type_id() == arrow::Type::STRUCT) {
-    return ReplaceInStruct(column, path, whole, rows, replace);
+    return ReplaceInStruct(column, field, path, whole, rows, replace);
   }
   return Internal("column of {} has no fields inside", column->type()->ToString());
 }
