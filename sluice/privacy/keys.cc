@@ -9,8 +9,10 @@
 #include <span>
 #include <utility>
 
+#include "sluice/base/base64.h"
 #include "sluice/base/hex.h"
 #include "sluice/privacy/internal/hmac.h"
+#include "sluice/privacy/internal/siv.h"
 #include "sluice/privacy/internal/subject_keys.h"
 
 namespace sluice::privacy {
@@ -21,6 +23,7 @@ using internal::Digest;
 using internal::SubjectKeys;
 
 constexpr std::string_view kFirstLine = "sluice keys 2";
+constexpr std::string_view kWrappedFirstLine = "sluice wrapped keys 1";
 constexpr std::string_view kBoundFirstLine = "sluice key fingerprints 1";
 constexpr uint64_t kFileBytesMax = 256ull << 20;  // 40,000 destroyed subjects.
 constexpr uint64_t kBoundBytesMax = 1 << 20;
@@ -75,6 +78,7 @@ int32_t DayOf(os::Timestamp time) {
 struct Keys::State {
   os::Disk* disk = nullptr;
   std::string path;
+  std::optional<Digest> wrapping;        // Seals the file.
   std::array<std::byte, 16> identity{};  // Never changes, so it is not guarded.
 
   std::mutex mutex;  // Guards what follows; held over the write of the file, which is rare.
@@ -87,7 +91,11 @@ struct Keys::State {
 
   std::string ToText() const;
   bool FromText(std::string_view text);
-  Status Store() { return os::ReplacePrivateFile(*disk, path, ToText()); }
+  Status Store() { return os::ReplacePrivateFile(*disk, path, ToFile()); }
+  std::string ToFile() const;
+  /// The file's text as ToText() made it. kDenied: it cannot be opened.
+  Result<std::string> FromFile(std::string_view file) const;
+  internal::AesSiv Wrapping() const;
   uint32_t NewestKid(KeyUse use) const {
     return use == KeyUse::kSubject ? subjects.rbegin()->first
                                    : numbered.at(static_cast<size_t>(use)).rbegin()->first;
@@ -104,6 +112,36 @@ std::string Keys::State::ToText() const {
   for (const auto& [kid, tree] : subjects)
     text += fmt::format("subject {} {}\n", kid, tree.ToText());
   return text + fmt::format("sealing {} {}\n", sealing_day, ToHex(sealing));
+}
+
+internal::AesSiv Keys::State::Wrapping() const {
+  internal::AesSiv::Key key;
+  const Digest mac = DeriveKey(*wrapping, "sluice/key-file/1", {"mac"});
+  const Digest cipher = DeriveKey(*wrapping, "sluice/key-file/1", {"cipher"});
+  std::copy(mac.begin(), mac.end(), key.begin());
+  std::copy(cipher.begin(), cipher.end(), key.begin() + 32);
+  return {key, {}};
+}
+
+std::string Keys::State::ToFile() const {
+  if (!wrapping) return ToText();
+  std::string sealed;
+  Wrapping().Seal(ToText(), sealed);
+  return fmt::format("{}\n{}\n", kWrappedFirstLine, EncodeBase64(sealed));
+}
+
+Result<std::string> Keys::State::FromFile(std::string_view file) const {
+  if (!file.starts_with(kWrappedFirstLine)) return std::string(file);
+  if (!wrapping) {
+    return Denied(
+        "the file is sealed under another key; name what gives it in the project file: keys: "
+        "{{command: ...}}");
+  }
+  CutLine(file);
+  const auto sealed = DecodeBase64(CutLine(file));
+  const auto text = sealed.ok() ? Wrapping().Open(*sealed) : std::nullopt;
+  if (!text) return Denied("the file was sealed under another key than the one given, or changed");
+  return *text;
 }
 
 bool Keys::State::FromText(std::string_view text) {
@@ -135,12 +173,18 @@ bool Keys::State::FromText(std::string_view text) {
 }
 
 Result<Keys> Keys::LoadOrMake(os::Disk& disk, const std::string& path, os::Random& random,
-                              bool* made) {
+                              bool* made, std::string_view wrapping) {
   Keys keys;
   keys.state_ = std::make_shared<State>();
   State& state = *keys.state_;
   state.disk = &disk;
   state.path = path;
+  if (!wrapping.empty() && !FromHex(wrapping, state.wrapping.emplace())) {
+    return Invalid(
+        "keys '{}': the key that seals the file must be 64 hex digits, as `openssl rand -hex 32` "
+        "makes them; found {} characters",
+        path, wrapping.size());
+  }
   SLUICE_ASSIGN_OR_RETURN(const bool exists, disk.Exists(path), "keys '{}'", path);
   if (made != nullptr) *made = !exists;
   if (exists) {
@@ -148,8 +192,9 @@ Result<Keys> Keys::LoadOrMake(os::Disk& disk, const std::string& path, os::Rando
     if (!own) {
       return Invalid("keys '{}': others may read the file; make it private with `chmod 600`", path);
     }
-    SLUICE_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(disk, path, kFileBytesMax),
+    SLUICE_ASSIGN_OR_RETURN(const std::string file, os::ReadFile(disk, path, kFileBytesMax),
                             "keys '{}'", path);
+    SLUICE_ASSIGN_OR_RETURN(const std::string text, state.FromFile(file), "keys '{}'", path);
     if (!state.FromText(text)) {
       return Invalid(
           "keys '{}': not a key file of this program; put back the right file (without it sealed "
@@ -158,6 +203,9 @@ Result<Keys> Keys::LoadOrMake(os::Disk& disk, const std::string& path, os::Rando
     }
     state.derived_day = state.sealing_day;
     state.derived = state.sealing;
+    if (state.wrapping && !file.starts_with(kWrappedFirstLine)) {
+      SLUICE_RETURN_IF_ERROR(state.Store(), "keys '{}'", path);
+    }
     return keys;
   }
   random.Fill(state.identity);

@@ -48,8 +48,12 @@ class Keys {
   /// Reads the key file, or makes it with new keys if it does not exist, readable by its owner
   /// only. `made` (may be null) tells which. `disk` must outlive the keys; `random` this call.
   /// kInvalid: the file is there but not one of ours (it is never replaced), or others may read it.
+  ///
+  /// With `wrapping`, 64 hex digits, the file is sealed under that key (AES-256-SIV), which lies
+  /// elsewhere; one that is there in clear is sealed. kDenied: it was sealed under another key, or
+  /// needs one.
   static Result<Keys> LoadOrMake(os::Disk& disk, const std::string& path, os::Random& random,
-                                 bool* made = nullptr);
+                                 bool* made = nullptr, std::string_view wrapping = {});
 
   /// For identities of events (`_id`); never rotated, as that would forget what was seen.
   const std::array<std::byte, 16>& identity() const;

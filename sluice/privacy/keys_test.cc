@@ -23,6 +23,34 @@ class KeysTest : public testing::Test {
   bool made_ = false;
 };
 
+TEST_F(KeysTest, AreSealedUnderAKeyFromElsewhere) {
+  const std::string one(64, '1');
+  const std::string two(64, '2');
+  const auto load = [&](std::string_view wrapping) {
+    return Keys::LoadOrMake(disk_, "w.keys", random_, nullptr, wrapping);
+  };
+  // In clear at first, sealed from then on, through changes too.
+  const auto clear = load("");
+  ASSERT_TRUE(clear.ok());
+  auto sealed = load(one);
+  ASSERT_TRUE(sealed.ok()) << sealed.error().ToString();
+  EXPECT_EQ(sealed->Fingerprints(), clear->Fingerprints());
+  ASSERT_TRUE(sealed->Rotate(KeyUse::kHash, 2, random_).ok());
+  const std::string file = *os::ReadFile(disk_, "w.keys", 1 << 20);
+  EXPECT_EQ(file.find("identity"), std::string::npos);
+  EXPECT_TRUE(file.starts_with("sluice wrapped keys 1\n"));
+  EXPECT_EQ(load(one)->Fingerprints(), sealed->Fingerprints());
+  EXPECT_EQ(load(two).error().code(), ErrorCode::kDenied);
+  EXPECT_EQ(load("").error().code(), ErrorCode::kDenied);
+  EXPECT_EQ(load("11").error().code(), ErrorCode::kInvalid);
+  EXPECT_EQ(*os::ReadFile(disk_, "w.keys", 1 << 20), file) << "what cannot be opened is kept";
+  // One changed byte is noticed.
+  std::string changed = file;
+  changed[40] = changed[40] == 'A' ? 'B' : 'A';
+  ASSERT_TRUE(os::ReplacePrivateFile(disk_, "w.keys", changed).ok());
+  EXPECT_EQ(load(one).error().code(), ErrorCode::kDenied);
+}
+
 TEST_F(KeysTest, AreMadeOnceAndReadBackFromThenOn) {
   const Keys keys = *Load(1);
   EXPECT_TRUE(made_);

@@ -195,75 +195,85 @@ void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
 Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
   std::string version = "1";
   std::string format = "delta";
-  reader.Map(root, "the project file",
-             {{"version", reader.Text(version)},
-              {"project", reader.Text(config.project)},
-              {"storage",
-               [&](const YAML::Node& node) {
-                 reader.Map(node, "storage",
-                            {{"path", reader.Text(config.data)},
-                             {"keys", reader.Text(config.keys)},
-                             {"format", reader.Text(format)},
-                             {"free_min", reader.Parsed(config.free_bytes_min, ParseSize)},
-                             {"segment", reader.Parsed(config.segment_bytes, ParseSize)}});
-               }},
-              {"serve",
-               [&](const YAML::Node& node) {
-                 reader.Map(node, "serve",
-                            {{"http",
-                              [&](const YAML::Node& value) { ReadAddress(reader, value, config); }},
-                             {"connections", reader.Parsed(config.connections_max, ParseSize)},
-                             {"header_time", reader.Duration(config.header_time_max)},
-                             {"body_time", reader.Duration(config.body_time_max)}});
-               }},
-              {"land",
-               [&](const YAML::Node& node) {
-                 reader.Map(node, "land",
-                            {{"every", reader.Duration(config.land_every)},
-                             {"wait_max", reader.Duration(config.land_wait_max)},
-                             {"bytes", reader.Parsed(config.land_bytes_max, ParseSize)},
-                             {"compression", [&](const YAML::Node& value) {
-                                const std::string text = value.IsScalar() ? value.Scalar() : "";
-                                if (text == "none") {
-                                  config.land_compression = columnar::Compression::kNone;
-                                } else if (text != "zstd") {
-                                  reader.Mistake(value, "expected zstd or none");
-                                }
-                              }}});
-               }},
-              {"limits",
-               [&](const YAML::Node& node) {
-                 reader.Map(node, "limits",
-                            {{"body", reader.Parsed(config.body_bytes_max, ParseSize)},
-                             {"rows", reader.Parsed(config.rows_max, ParseSize)},
-                             {"row", reader.Parsed(config.row_bytes_max, ParseSize)},
-                             {"depth", reader.Parsed(config.depth_max, ParseSize)},
-                             {"queue", reader.Parsed(config.queue_bytes_max, ParseSize)},
-                             {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)}});
-               }},
-              {"dedup",
-               [&](const YAML::Node& node) {
-                 reader.Map(node, "dedup",
-                            {{"horizon", reader.Duration(config.dedupe_horizon)},
-                             {"ids_max", reader.Parsed(config.dedupe_ids_max, ParseSize)}});
-               }},
-              {"errors",
-               [&](const YAML::Node& node) {
-                 reader.Map(node, "errors", {{"retain", reader.Duration(config.errors_retain)}});
-               }},
-              {"privacy",
-               [&](const YAML::Node& node) {
-                 reader.Map(node, "privacy",
-                            {{"hash_key", reader.Parsed(config.kids[0], ParseSize)},
-                             {"token_key", reader.Parsed(config.kids[1], ParseSize)},
-                             {"subject_key", reader.Parsed(config.kids[2], ParseSize)}});
-               }},
-              {"topics", [&](const YAML::Node& node) {
-                 if (!node.IsMap()) return reader.Mistake(node, "topics must be a mapping");
-                 for (const auto& entry : node) {
-                   ReadTopic(reader, entry.second, config.topics[entry.first.Scalar()]);
-                 }
-               }}});
+  reader.Map(
+      root, "the project file",
+      {{"version", reader.Text(version)},
+       {"project", reader.Text(config.project)},
+       {"storage",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "storage",
+                     {{"path", reader.Text(config.data)},
+                      {"keys", reader.Text(config.keys)},
+                      {"format", reader.Text(format)},
+                      {"free_min", reader.Parsed(config.free_bytes_min, ParseSize)},
+                      {"segment", reader.Parsed(config.segment_bytes, ParseSize)}});
+        }},
+       {"serve",
+        [&](const YAML::Node& node) {
+          reader.Map(
+              node, "serve",
+              {{"http", [&](const YAML::Node& value) { ReadAddress(reader, value, config); }},
+               {"connections", reader.Parsed(config.connections_max, ParseSize)},
+               {"header_time", reader.Duration(config.header_time_max)},
+               {"body_time", reader.Duration(config.body_time_max)}});
+        }},
+       {"land",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "land",
+                     {{"every", reader.Duration(config.land_every)},
+                      {"wait_max", reader.Duration(config.land_wait_max)},
+                      {"bytes", reader.Parsed(config.land_bytes_max, ParseSize)},
+                      {"compression", [&](const YAML::Node& value) {
+                         const std::string text = value.IsScalar() ? value.Scalar() : "";
+                         if (text == "none") {
+                           config.land_compression = columnar::Compression::kNone;
+                         } else if (text != "zstd") {
+                           reader.Mistake(value, "expected zstd or none");
+                         }
+                       }}});
+        }},
+       {"limits",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "limits",
+                     {{"body", reader.Parsed(config.body_bytes_max, ParseSize)},
+                      {"rows", reader.Parsed(config.rows_max, ParseSize)},
+                      {"row", reader.Parsed(config.row_bytes_max, ParseSize)},
+                      {"depth", reader.Parsed(config.depth_max, ParseSize)},
+                      {"queue", reader.Parsed(config.queue_bytes_max, ParseSize)},
+                      {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)}});
+        }},
+       {"dedup",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "dedup",
+                     {{"horizon", reader.Duration(config.dedupe_horizon)},
+                      {"ids_max", reader.Parsed(config.dedupe_ids_max, ParseSize)}});
+        }},
+       {"errors",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "errors", {{"retain", reader.Duration(config.errors_retain)}});
+        }},
+       {"keys",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "keys",
+                     {{"command", reader.Text(config.keys_command)},
+                      {"environment", reader.Text(config.keys_environment)}});
+          if (!config.keys_command.empty() && !config.keys_environment.empty()) {
+            reader.Mistake(node, "keys takes a command or an environment variable, not both");
+          }
+        }},
+       {"privacy",
+        [&](const YAML::Node& node) {
+          reader.Map(node, "privacy",
+                     {{"hash_key", reader.Parsed(config.kids[0], ParseSize)},
+                      {"token_key", reader.Parsed(config.kids[1], ParseSize)},
+                      {"subject_key", reader.Parsed(config.kids[2], ParseSize)}});
+        }},
+       {"topics", [&](const YAML::Node& node) {
+          if (!node.IsMap()) return reader.Mistake(node, "topics must be a mapping");
+          for (const auto& entry : node) {
+            ReadTopic(reader, entry.second, config.topics[entry.first.Scalar()]);
+          }
+        }}});
   if (version != "1") reader.Mistake(root["version"], "this program reads version 1");
   if (format != "delta") reader.Mistake(root["storage"]["format"], "the only format is delta");
   return {};

@@ -31,9 +31,12 @@ struct TopicConfig {
 /// All settings of one server. Times and sizes with units in the file: `90s`, `16MiB`.
 struct Config {
   std::string project = "sluice";
-  std::string folder = ".";           ///< Where the project file is.
-  std::string data = "data";          ///< storage.path, relative to folder.
-  std::string keys = "keys";          ///< storage.keys: the key file's folder, outside data.
+  std::string folder = ".";   ///< Where the project file is.
+  std::string data = "data";  ///< storage.path, relative to folder.
+  std::string keys = "keys";  ///< storage.keys: the key file's folder, outside data.
+  /// keys.command, keys.environment: what gives the key that seals the key file; empty: neither.
+  std::string keys_command;
+  std::string keys_environment;
   std::string address = "127.0.0.1";  ///< serve.http
   uint16_t port = 7117;
   int connections_max = 1024;

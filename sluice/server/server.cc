@@ -1,6 +1,7 @@
 #include "sluice/server/server.h"
 
 #include <condition_variable>
+#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "sluice/govern/tokens.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/os/clock.h"
+#include "sluice/os/command.h"
 #include "sluice/os/disk.h"
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
@@ -56,6 +58,7 @@ class RunningServer final : public Server {
  private:
   /// Refuses an address that others can reach while there are no tokens.
   Status CheckAddress();
+  Result<std::string> WrappingKey() const;
   Status OpenKeys();
   Status RegisterSchemas();
   Status KeepSchema(const std::string& name, const std::string& text);
@@ -89,10 +92,36 @@ class RunningServer final : public Server {
   std::jthread retire_keys_;
 };
 
+Result<std::string> RunningServer::WrappingKey() const {
+  std::string key;
+  if (!config_.keys_command.empty()) {
+    constexpr size_t kBytesMax = 1024;
+    SLUICE_ASSIGN_OR_RETURN(
+        key, os::ReadCommand(config_.keys_command, kBytesMax, std::chrono::seconds(30)),
+        "keys.command");
+  } else if (!config_.keys_environment.empty()) {
+    const char* const value = std::getenv(config_.keys_environment.c_str());
+    if (value == nullptr) {
+      return Invalid("keys.environment: there is no variable '{}'", config_.keys_environment);
+    }
+    key = value;
+  } else {
+    return key;
+  }
+  while (!key.empty() && (key.back() == '\n' || key.back() == '\r')) key.pop_back();
+  if (key.empty()) return Invalid("keys: the key that seals the key file is empty");
+  return key;
+}
+
 Status RunningServer::OpenKeys() {
+  // From here on the memory has keys.
+  if (const Status forbidden = os::ForbidCoreDumps(); !forbidden.ok()) {
+    trace::Warning("core dumps", {{"reason", forbidden.error().ToString()}});
+  }
+  SLUICE_ASSIGN_OR_RETURN(const std::string wrapping, WrappingKey());
   bool made = false;
   const std::string path = config_.KeysPath() + "/sluice.keys";
-  auto keys = privacy::Keys::LoadOrMake(disk_, path, random_, &made);
+  auto keys = privacy::Keys::LoadOrMake(disk_, path, random_, &made, wrapping);
   if (!keys.ok()) return keys.status();
   keys_ = std::move(*keys);
   if (made) {

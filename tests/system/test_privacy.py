@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.parse
 
-from server import Project, Server, equal, run
+from server import Project, Server, binary, equal, run
 
 EVENTS = int(os.environ.get("SLUICE_PRIVACY_EVENTS", "12000"))
 DEPS = os.environ.get("SLUICE_DEPS") or os.path.join(os.path.dirname(__file__), "../../.deps")
@@ -343,5 +343,44 @@ def keys_rotate_by_number():
                 equal(server.post("/v1/admin/pii/reveal", json.dumps({"token": row[1]}))[1], {"value": expected})
 
 
+def keys_can_be_sealed_under_one_from_elsewhere():
+    """A command or a variable gives the key of the key file; nobody who has the file alone has the keys."""
+    wrapping = "5a" * 32
+    with Project() as project:
+        file = f"{project.folder}/keys/sluice.keys"
+        settings = open(f"{project.folder}/sluice.yaml").read()
+
+        def start(more):
+            with open(f"{project.folder}/sluice.yaml", "w") as out:
+                out.write(settings + more)
+            return Server(project)
+
+        with start("") as server:
+            limits = open(f"/proc/{server.process.pid}/limits").read()
+            core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+            equal(core.split()[4:6], ["0", "0"])
+        clear = open(file).read()
+        assert clear.startswith("sluice keys 2\n"), "made in clear"
+        with start(f"keys: {{command: \"printf {wrapping}\"}}\n"):
+            pass
+        sealed = open(file).read()
+        assert sealed.startswith("sluice wrapped keys 1\n"), sealed[:30]
+        for line in clear.splitlines()[1:]:
+            assert line.split()[-1] not in sealed, "a key in clear"
+        os.environ["SLUICE_TEST_KEY"] = wrapping
+        with start("keys: {environment: SLUICE_TEST_KEY}\n"):
+            pass
+        for more, reason in (("", "keys: {command"), ("keys: {command: \"printf %s\"}\n" % ("6b" * 32), "another key"),
+                             ("keys: {command: \"exit 4\"}\n", "exit code 4"),
+                             ("keys: {environment: SLUICE_TEST_NO_KEY}\n", "there is no variable"),
+                             ("keys: {command: a, environment: b}\n", "not both")):
+            with open(f"{project.folder}/sluice.yaml", "w") as out:
+                out.write(settings + more)
+            done = subprocess.run([binary(), "-C", project.folder, "serve"], capture_output=True, text=True, timeout=60)
+            assert done.returncode != 0 and reason in done.stderr, (more, done.stderr)
+        equal(open(file).read(), sealed, "what cannot be opened is kept")
+
+
 run(tokens_are_revealed_and_audited, private_columns_are_listed_and_found, keys_rotate_by_number, values_become_what_the_schema_says, nothing_private_is_kept_compressed, nothing_private_is_kept_uncompressed,
-    tightening_holds_for_what_waits, other_keys_are_refused)
+    tightening_holds_for_what_waits, other_keys_are_refused,
+    keys_can_be_sealed_under_one_from_elsewhere)
