@@ -149,6 +149,11 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
       }
     }
   }
+  for (const std::string& name : options.incompressible_columns) {
+    if (prepared.dictionaries.contains(name)) continue;
+    builder.compression(name, parquet::Compression::UNCOMPRESSED)
+        ->compression_level(name, arrow::util::kUseDefaultCompressionLevel);
+  }
   for (const std::string& name : options.random_columns) {
     builder.disable_dictionary(name)
         ->compression(name, parquet::Compression::UNCOMPRESSED)

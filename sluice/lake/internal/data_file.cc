@@ -179,6 +179,9 @@ Result<EncodedFile> EncodeFile(const TableState& table, const RowRules& rules, c
     name = PhysicalName(table, name);
     left_out.insert(name);
   }
+  for (std::string& name : parquet_options.incompressible_columns) {
+    name = PhysicalName(table, name);
+  }
   for (std::string& name : parquet_options.private_columns) {
     name = PhysicalName(table, name);
     left_out.insert(name);

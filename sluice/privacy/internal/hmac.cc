@@ -1,6 +1,7 @@
 #include "sluice/privacy/internal/hmac.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 namespace sluice::privacy::internal {
@@ -11,6 +12,27 @@ constexpr size_t kBlockBytes = 64;
 Digest Finish(SHA256_CTX context) {
   Digest digest;
   SHA256_Final(reinterpret_cast<unsigned char*>(digest.data()), &context);
+  return digest;
+}
+
+// What fits into a message's last block beside its end mark and length.
+constexpr size_t kLastBytesMax = kBlockBytes - 9;
+
+// The hash of one block that is done (the key's) and a last one with `rest`: OpenSSL's compression
+// of a block that is made here, as its own buffering takes as long as the block.
+Digest HashLast(const SHA256_CTX& first, std::string_view rest) {
+  std::array<unsigned char, kBlockBytes> block{};
+  std::memcpy(block.data(), rest.data(), rest.size());
+  block[rest.size()] = 0x80;
+  const uint64_t bits = (kBlockBytes + rest.size()) * 8;  // Below 2^16.
+  block[kBlockBytes - 2] = static_cast<unsigned char>(bits >> 8);
+  block[kBlockBytes - 1] = static_cast<unsigned char>(bits);
+  SHA256_CTX context = first;
+  SHA256_Transform(&context, block.data());
+  Digest digest;
+  for (size_t i = 0; i < digest.size(); ++i) {
+    digest[i] = static_cast<std::byte>(context.h[i / 4] >> (24 - 8 * (i % 4)));
+  }
   return digest;
 }
 
@@ -39,6 +61,10 @@ HmacSha256::HmacSha256(std::span<const std::byte> key) {
 }
 
 Digest HmacSha256::operator()(std::string_view message) const {
+  if (message.size() <= kLastBytesMax) {
+    const Digest digest = HashLast(inner_, message);
+    return HashLast(outer_, {reinterpret_cast<const char*>(digest.data()), digest.size()});
+  }
   SHA256_CTX inner = inner_;
   SHA256_Update(&inner, message.data(), message.size());
   const Digest digest = Finish(inner);
