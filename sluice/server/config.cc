@@ -18,11 +18,6 @@ constexpr std::string_view kNotYaml = "SL1001";
 constexpr std::string_view kUnknownKey = "SL1002";
 constexpr std::string_view kBadValue = "SL1003";
 
-std::string Join(const std::string& folder, const std::string& path) {
-  if (path.starts_with('/') || folder.empty() || folder == ".") return path;
-  return folder + "/" + path;
-}
-
 struct Unit {
   std::string_view name;
   double factor;
@@ -281,8 +276,13 @@ Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
 
 }  // namespace
 
-std::string Config::DataPath() const { return Join(folder, data); }
-std::string Config::KeysPath() const { return Join(folder, keys); }
+std::string InFolder(const std::string& folder, const std::string& path) {
+  if (path.starts_with('/') || folder.empty() || folder == ".") return path;
+  return folder + "/" + path;
+}
+
+std::string Config::DataPath() const { return InFolder(folder, data); }
+std::string Config::KeysPath() const { return InFolder(folder, keys); }
 std::string Config::TokensPath() const { return KeysPath() + "/tokens"; }
 
 Result<std::chrono::microseconds> ParseDuration(std::string_view text) {
@@ -322,7 +322,7 @@ Result<Config> ParseConfig(std::string_view text, std::string_view file) {
 }
 
 Result<Config> LoadConfig(os::Disk& disk, const std::string& folder) {
-  const std::string path = Join(folder, "sluice.yaml");
+  const std::string path = InFolder(folder, "sluice.yaml");
   auto text = os::ReadFile(disk, path, kFileBytesMax);
   if (!text.ok()) {
     if (text.error().code() == ErrorCode::kNotFound) {

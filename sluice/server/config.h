@@ -68,6 +68,9 @@ struct Config {
   std::string TokensPath() const;  ///< Beside the keys.
 };
 
+/// Where a path of a project's file is: relative ones lie in its folder.
+std::string InFolder(const std::string& folder, const std::string& path);
+
 /// Reads `folder`/sluice.yaml. kNotFound: there is none. kInvalid: with file, line, column of each
 /// mistake; unknown keys are mistakes.
 Result<Config> LoadConfig(os::Disk& disk, const std::string& folder);

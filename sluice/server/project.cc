@@ -30,10 +30,6 @@ void Collect(const Error& error, const std::string& folder, const std::string& f
   }
 }
 
-std::string InFolder(const std::string& folder, const std::string& name) {
-  return folder.empty() || folder == "." ? name : folder + "/" + name;
-}
-
 }  // namespace
 
 Result<event::SchemaFiles> ReadSchemas(os::Disk& disk, const std::string& folder) {
@@ -59,9 +55,11 @@ event::Contract Configure(const Config& config, event::Contract contract) {
   return contract;
 }
 
-Result<std::vector<event::Contract>> LoadSchemas(os::Disk& disk, const std::string& folder) {
-  const std::string schemas = InFolder(folder, "schemas");
-  SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files, ReadSchemas(disk, folder));
+namespace {
+
+/// The contracts of all files, which lie in folder `schemas`; or all that is wrong with them.
+Result<std::vector<event::Contract>> Compile(const event::SchemaFiles& files,
+                                             const std::string& schemas) {
   std::vector<event::Contract> contracts;
   std::map<std::string, std::string> files_of_topics;
   std::vector<Diagnostic> mistakes;
@@ -90,6 +88,13 @@ Result<std::vector<event::Contract>> LoadSchemas(os::Disk& disk, const std::stri
   return contracts;
 }
 
+}  // namespace
+
+Result<std::vector<event::Contract>> LoadSchemas(os::Disk& disk, const std::string& folder) {
+  SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files, ReadSchemas(disk, folder));
+  return Compile(files, InFolder(folder, "schemas"));
+}
+
 Result<Checked> CheckProject(os::Disk& disk, const std::string& folder) {
   std::vector<Diagnostic> mistakes;
   Checked checked;
@@ -102,15 +107,16 @@ Result<Checked> CheckProject(os::Disk& disk, const std::string& folder) {
       checked.topics += topic_config.schemaless ? 1 : 0;
     }
   }
-  const auto contracts = LoadSchemas(disk, folder);
+  const std::string schemas = InFolder(folder, "schemas");
+  const auto files = ReadSchemas(disk, folder);
+  const auto contracts = files.ok() ? Compile(*files, schemas) : files.error();
   if (!contracts.ok()) {
-    Collect(contracts.error(), {}, InFolder(folder, "schemas"), mistakes);
+    Collect(contracts.error(), {}, schemas, mistakes);
   } else {
     checked.topics += contracts->size();
   }
   if (!mistakes.empty()) return ToError(ErrorCode::kInvalid, std::move(mistakes));
-  SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files, ReadSchemas(disk, folder));
-  checked.files = files.size() + 1;
+  checked.files = files->size() + 1;
   return checked;
 }
 

@@ -120,7 +120,11 @@ def killed_again_and_again():
             # Without an identity an error is kept once for each time it was sent, at most.
             often = {f"{c.name}-{i}": n for c in clients for i, n in c.sent_bad.items()}
             equal({k: n for k, n in stored.items() if n > often.get(k, 0)}, {}, "errors more often than sent")
+            code, out, err = project.command("--server", f"127.0.0.1:{server.port}", "verify")
+            equal(code, 0, out + err)
             server.stop()
+        code, out, err = project.command("verify")  # The tables alone.
+        equal(code, 0, out + err)
         print(f"{len(good)} rows and {len(bad)} errors acknowledged; {len(ids)} and {len(errors)} stored; "
               f"start p50 {percentile(starts, 0.5) * 1e3:.0f} ms, max {max(starts) * 1e3:.0f} ms")
 
