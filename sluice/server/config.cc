@@ -9,6 +9,7 @@
 
 #include "sluice/base/diagnostic.h"
 #include "sluice/event/compatibility.h"
+#include "sluice/store/store_set.h"
 
 namespace sluice::server {
 namespace {
@@ -187,6 +188,18 @@ void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
                }}});
 }
 
+void ReadPath(Reader& reader, const YAML::Node& node, Config& config) {
+  std::string path;
+  reader.Text(path)(node);
+  if (store::IsBucketAddress(path)) {
+    config.bucket = std::move(path);
+  } else if (path.find("://") != std::string::npos) {
+    reader.Mistake(node, "expected a folder or s3://bucket/folder");
+  } else if (!path.empty()) {
+    config.data = std::move(path);
+  }
+}
+
 Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
   std::string version = "1";
   std::string format = "delta";
@@ -197,9 +210,10 @@ Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
        {"storage",
         [&](const YAML::Node& node) {
           reader.Map(node, "storage",
-                     {{"path", reader.Text(config.data)},
+                     {{"path", [&](const YAML::Node& value) { ReadPath(reader, value, config); }},
                       {"keys", reader.Text(config.keys)},
                       {"format", reader.Text(format)},
+                      {"cache", reader.Parsed(config.cache_bytes_max, ParseSize)},
                       {"free_min", reader.Parsed(config.free_bytes_min, ParseSize)},
                       {"segment", reader.Parsed(config.segment_bytes, ParseSize)}});
         }},

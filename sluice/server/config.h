@@ -33,6 +33,7 @@ struct Config {
   std::string project = "sluice";
   std::string folder = ".";   ///< Where the project file is.
   std::string data = "data";  ///< storage.path, relative to folder.
+  std::string bucket = {};    ///< storage.path where it is `s3://…`: there tables are.
   std::string keys = "keys";  ///< storage.keys: the key file's folder, outside data.
   /// keys.command, keys.environment: what gives the key that seals the key file; empty: neither.
   std::string keys_command;
@@ -55,6 +56,7 @@ struct Config {
   std::chrono::microseconds dedupe_horizon = std::chrono::hours(24);
   uint64_t dedupe_ids_max = 20'000'000;
   uint64_t free_bytes_min = 64ull << 20;
+  uint64_t cache_bytes_max = 10ull << 30;  ///< storage.cache: of a bucket's files, for queries.
   uint64_t segment_bytes = 64ull << 20;
   std::map<std::string, TopicConfig> topics;
   /// errors.retain: payloads sealed longer ago cannot be opened any more.

@@ -27,6 +27,15 @@ TEST(ConfigTest, ReadsWhatIsSaidAndKeepsDefaultsElsewhere) {
   EXPECT_FALSE(config->topics.at("moves").dedupe_ids_max.has_value());
 }
 
+TEST(ConfigTest, TablesMayBeInABucketWhileTheJournalIsHere) {
+  const auto config = ParseConfig("storage: {path: 's3://b/shop', cache: 1GiB}\n", "sluice.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().ToString();
+  EXPECT_EQ(config->bucket, "s3://b/shop");
+  EXPECT_EQ(config->data, "data");
+  EXPECT_EQ(config->cache_bytes_max, 1ull << 30);
+  EXPECT_FALSE(ParseConfig("storage: {path: 'gs://b/shop'}\n", "sluice.yaml").ok());
+}
+
 TEST(ConfigTest, NamesEveryMistakeWithItsPlace) {
   const auto config = ParseConfig("projct: shop\nland:\n  every: soon\n", "sluice.yaml");
   ASSERT_FALSE(config.ok());

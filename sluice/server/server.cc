@@ -23,7 +23,10 @@
 #include "sluice/privacy/keys.h"
 #include "sluice/server/project.h"
 #include "sluice/server/version.h"
+#include "sluice/store/cached_store.h"
+#include "sluice/store/folder_store.h"
 #include "sluice/store/local_store.h"
+#include "sluice/store/store_set.h"
 #include "sluice/worker/pool.h"
 
 namespace sluice::server {
@@ -60,6 +63,7 @@ class RunningServer final : public Server {
   Status CheckAddress();
   Result<std::string> WrappingKey() const;
   Status OpenKeys();
+  Status OpenTables(const std::string& folder);
   Status RegisterSchemas();
   Status KeepSchema(const std::string& name, const std::string& text);
   Status StartQueries(const std::string& tenant_folder);
@@ -76,7 +80,11 @@ class RunningServer final : public Server {
   std::optional<privacy::Keys> keys_;
   std::unique_ptr<govern::Tokens> tokens_;
   std::unique_ptr<catalog::Catalog> catalog_;
-  std::unique_ptr<store::LocalStore> store_;
+  store::StoreSet stores_{disk_, random_};
+  std::unique_ptr<store::ObjectStore> bucket_;  // Where the tables are, if not on this disk.
+  std::unique_ptr<store::ObjectStore> files_;   // Of this disk: the tables, or copies of them.
+  std::unique_ptr<store::CachedStore> cache_;
+  store::ObjectStore* store_ = nullptr;  // One of these: where the tables are.
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<land::Lander> lander_;
   std::unique_ptr<ingest::Ingest> ingest_;
@@ -174,9 +182,9 @@ Status RunningServer::Start() {
   for (const char* const folder : {"/control", "/journal"}) {
     SLUICE_RETURN_IF_ERROR(keys_->Bind(disk_, data + folder + "/keys"));
   }
-  const std::string tables = Absolute(data + "/tables");
-  SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(tables), "tables folder");
-  store_ = std::make_unique<store::LocalStore>(disk_, tables);
+  // What is only a copy must never lie where tables may be: it is thrown away.
+  const std::string tables = Absolute(data + (config_.bucket.empty() ? "/tables" : "/cache"));
+  SLUICE_RETURN_IF_ERROR(OpenTables(tables));
 
   land::LandOptions land_options;
   land_options.every = config_.land_every;
@@ -217,6 +225,20 @@ Status RunningServer::Start() {
   });
   retire_keys_ = std::jthread([this](std::stop_token stop) { RetireKeys(std::move(stop)); });
   return StartHttp();
+}
+
+Status RunningServer::OpenTables(const std::string& folder) {
+  SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(folder), "tables folder");
+  files_ = std::make_unique<store::LocalStore>(disk_, folder);
+  store_ = files_.get();
+  if (config_.bucket.empty()) return {};
+  SLUICE_ASSIGN_OR_RETURN(const store::Place place, stores_.WritableFolder(config_.bucket),
+                          "storage.path '{}'", config_.bucket);
+  bucket_ = std::make_unique<store::FolderStore>(
+      *place.store, place.path.empty() ? "tables" : place.path + "/tables");
+  cache_ = std::make_unique<store::CachedStore>(*bucket_, *files_, config_.cache_bytes_max);
+  store_ = cache_.get();
+  return cache_->Open();
 }
 
 // Destroys the keys of payloads whose retention is over, a day's key an hour at most: should the

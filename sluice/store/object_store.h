@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,9 @@ class ObjectStore {
   /// Whether a request costs a round trip, so that readers do better with few large ones ahead of
   /// time.
   virtual bool is_remote() const { return false; }
+  /// Makes sure that the objects, which exist and never change, are found at their Location() as
+  /// files. Stores whose objects are not files anyway have no such place, and do nothing.
+  virtual Status MakeLocal(std::span<const std::string> /*paths*/) { return {}; }
   /// Where an engine on this machine finds the object: an absolute file path, or a URI.
   virtual std::string Location(std::string_view path) const = 0;
 };

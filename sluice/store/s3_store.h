@@ -63,6 +63,10 @@ class S3Store final : public ObjectStore {
   bool is_remote() const override { return true; }
   std::string Location(std::string_view path) const override;
 
+  /// Tries out whether the bucket honours conditional puts; once, when that is known.
+  /// kUnsupported: it does not, and nothing may be committed to it.
+  Status CheckConditions();
+
   /// Requests sent so far, and those of them that were sent again.
   uint64_t requests() const { return requests_; }
   uint64_t retries() const { return retries_; }
@@ -78,7 +82,6 @@ class S3Store final : public ObjectStore {
   Status PutParts(std::string_view path, std::string_view bytes);
   Status PutOnce(std::string_view path, std::string_view bytes, const std::string& id,
                  bool& unknown);
-  Status Probe();
   std::string Url(std::string_view path, std::string_view query) const;
 
   const S3Options options_;

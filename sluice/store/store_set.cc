@@ -22,17 +22,24 @@ std::string_view SplitScheme(std::string_view address, std::string_view& scheme)
 
 }  // namespace
 
+StoreSet::StoreSet(os::Disk& disk, os::Random& random) : disk_(disk), random_(random) {}
+StoreSet::~StoreSet() = default;
+
+bool IsBucketAddress(std::string_view address) {
+  return address.starts_with("s3://") || address.starts_with("s3a://");
+}
+
 Result<ObjectStore*> StoreSet::Local(const std::string& folder) {
   const std::scoped_lock lock(mutex_);
-  auto& store = stores_[folder];
+  auto& store = folders_[folder];
   if (store == nullptr) store = std::make_unique<LocalStore>(disk_, folder);
   return store.get();
 }
 
-Result<ObjectStore*> StoreSet::Bucket(const std::string& name) {
+Result<S3Store*> StoreSet::Bucket(const std::string& name) {
   SLUICE_ASSIGN_OR_RETURN(S3Options options, S3OptionsFromEnvironment(disk_, name));
   const std::scoped_lock lock(mutex_);
-  auto& store = stores_["s3://" + name];
+  auto& store = buckets_[name];
   if (store == nullptr) store = std::make_unique<S3Store>(std::move(options), random_);
   return store.get();
 }
@@ -59,6 +66,16 @@ Result<Place> StoreSet::Folder(std::string_view address) {
   if (folder.empty()) return Invalid("'{}' is no folder for a table", address);
   SLUICE_ASSIGN_OR_RETURN(ObjectStore * store, Local(folder));
   return Place{store, ""};
+}
+
+Result<Place> StoreSet::WritableFolder(std::string_view address) {
+  if (IsBucketAddress(address)) {
+    std::string_view scheme;
+    const std::string_view rest = SplitScheme(address, scheme);
+    SLUICE_ASSIGN_OR_RETURN(S3Store * bucket, Bucket(std::string(rest.substr(0, rest.find('/')))));
+    SLUICE_RETURN_IF_ERROR(bucket->CheckConditions());
+  }
+  return Folder(address);
 }
 
 Result<Place> StoreSet::Object(std::string_view address) {

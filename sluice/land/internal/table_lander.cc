@@ -354,18 +354,30 @@ Result<ReadView> TableLander::View() {
     const std::lock_guard lock(mutex_);
     Advance(*newer);
   }
-  const std::lock_guard lock(mutex_);
-  SLUICE_RETURN_IF_ERROR(Coalesce());
-  SLUICE_RETURN_IF_ERROR(plain_, "table '{}'", topic_.table_path);
   ReadView view;
-  view.schema = schema_;
-  view.files = *locations_;
-  view.snapshot = snapshot_;
-  for (const Chunk& chunk : chunks_) {
-    view.tail.push_back(chunk.rows);
-    view.tail_rows += chunk.rows->num_rows();
+  {
+    const std::lock_guard lock(mutex_);
+    SLUICE_RETURN_IF_ERROR(Coalesce());
+    SLUICE_RETURN_IF_ERROR(plain_, "table '{}'", topic_.table_path);
+    view.schema = schema_;
+    view.files = *locations_;
+    view.snapshot = snapshot_;
+    for (const Chunk& chunk : chunks_) {
+      view.tail.push_back(chunk.rows);
+      view.tail_rows += chunk.rows->num_rows();
+    }
   }
+  SLUICE_RETURN_IF_ERROR(MakeLocal(*view.snapshot));
   return view;
+}
+
+Status TableLander::MakeLocal(const lake::Snapshot& snapshot) const {
+  if (!store_.is_remote()) return {};
+  std::vector<std::string> paths;
+  paths.reserve(snapshot.files().size());
+  for (const lake::DataFile& file : snapshot.files()) paths.push_back(table_.StorePath(file));
+  SLUICE_RETURN_IF_ERROR(store_.MakeLocal(paths), "table '{}'", topic_.table_path);
+  return {};
 }
 
 Result<ReadView> TableLander::ViewAt(const AsOf& when) {
@@ -395,6 +407,7 @@ Result<ReadView> TableLander::ViewAt(const AsOf& when) {
   view.schema = snapshot->schema();
   for (const lake::DataFile& file : snapshot->files()) view.files.push_back(table_.Location(file));
   view.snapshot = std::move(snapshot);
+  SLUICE_RETURN_IF_ERROR(MakeLocal(*view.snapshot));
   return view;
 }
 
@@ -493,6 +506,9 @@ Result<journal::Offset> TableLander::LandWaiting() {
     if (const Status written = table_.WriteCheckpoint(*snapshot); !written.ok()) {
       trace::Warning("no checkpoint",
                      {{"table", topic_.table_path}, {"reason", written.error().ToString()}});
+    } else if (const auto cleaned = table_.CleanUpLog(*snapshot); !cleaned.ok()) {
+      trace::Warning("log not cleaned up",
+                     {{"table", topic_.table_path}, {"reason", cleaned.error().ToString()}});
     }
   }
   trace::Info("table landed", {{"table", topic_.table_path},

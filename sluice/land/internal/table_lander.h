@@ -96,6 +96,8 @@ class TableLander {
   lake::Transaction CounterNow() const;  ///< The mutex must be held.
   int64_t NowMs() const;
   Status CheckOwnership(const lake::Snapshot& snapshot);
+  /// Makes the files readable for queries, where the store is far away.
+  Status MakeLocal(const lake::Snapshot& snapshot) const;
   /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced.
   void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added = 0);
   /// Takes over a newer state of the table, and moves the tail with it in the same step. The mutex

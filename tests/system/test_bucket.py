@@ -1,0 +1,98 @@
+"""Tables in a bucket: what is acknowledged lands there once, whatever the bucket does. In memory, and in a real MinIO."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+
+import bucket
+from server import Project, Server, equal, event, run, until
+
+SEED = int(os.environ.get("SLUICE_SEED", str(random.randrange(1 << 32))))
+PLACE = f"s3://{bucket.BUCKET}/shop"
+TABLE = f"{PLACE}/tables/default/bronze/shop_user_events"
+SETTINGS = f"storage: {{path: {PLACE}}}\nland: {{every: 200ms}}\n"
+
+
+@contextlib.contextmanager
+def found_at(endpoint):
+    before = dict(os.environ)
+    os.environ.update(bucket.environment(endpoint))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def rows(project):
+    code, out, err = project.command("table", "read", TABLE)
+    equal(code, 0, err)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def lands_once(backend):
+    faults = bucket.Faults(SEED, busy=0.05, late=0.05, lost=0.05, lied=0.05)
+    with bucket.front(backend, faults) as failing, bucket.front(backend) as well, Project(SETTINGS) as project:
+        with found_at(failing):
+            with Server(project) as server:
+                for first in range(0, 500, 100):
+                    sent = server.send("shop.user-events", [event(n) for n in range(first, first + 100)])
+                    equal(sent["accepted"], 100)
+                until(lambda: server.tables()["shop.user-events"]["landed_offset"] >= 0, "something has landed", seconds=60)
+                server.kill()
+            with Server(project) as server:  # What had not landed, and what dedupes, come from journal and bucket.
+                sent = server.send("shop.user-events", [event(n) for n in range(450, 600)], wait="table")
+                equal((sent["accepted"], sent["duplicate"]), (100, 50))
+                asked = "select count(*), count(distinct user_id) from bronze.shop_user_events"
+                equal(server.sql(asked), [[600, 600]])
+                shutil.rmtree(f"{project.folder}/data/cache")
+                server.kill()
+            with Server(project) as server:  # Files that this machine does not have are fetched.
+                equal(server.sql(asked), [[600, 600]])
+                server.stop()
+        assert faults.met > 0
+        with found_at(well):
+            found = rows(project)
+            equal(sorted(row["user_id"] for row in found), list(range(600)), f"seed {SEED}")
+            code, _, err = project.command("table", "check", TABLE)
+            equal(code, 0, err)
+            assert not os.path.exists(f"{project.folder}/data/tables")
+
+
+def lands_once_in_memory():
+    lands_once(bucket.MemoryBucket())
+
+
+def lands_once_in_minio():
+    with bucket.minio() as port:
+        lands_once(bucket.Forwarding(port))
+
+
+def refuses_to_start(project):
+    code, _, err = project.command("serve")
+    assert code != 0
+    return err
+
+
+def refuses_a_bucket_that_ignores_conditions():
+    backend = bucket.MemoryBucket()
+    backend.ignores_conditions = True
+    with bucket.front(backend) as endpoint, found_at(endpoint), Project(SETTINGS) as project:
+        assert "ignores conditional puts" in refuses_to_start(project)
+
+
+def refuses_a_bucket_that_is_not_there_and_strangers():
+    with bucket.minio() as port:
+        with found_at(f"http://127.0.0.1:{port}"):
+            with Project(SETTINGS.replace(bucket.BUCKET, "nowhere")) as project:
+                assert "the bucket does not exist" in refuses_to_start(project)
+            os.environ["AWS_SECRET_ACCESS_KEY"] = "wrong"
+            with Project(SETTINGS) as project:
+                said = refuses_to_start(project)
+                assert "SignatureDoesNotMatch" in said and "wrong" not in said, said
+
+
+run(lands_once_in_memory, lands_once_in_minio, refuses_a_bucket_that_ignores_conditions,
+    refuses_a_bucket_that_is_not_there_and_strangers)
