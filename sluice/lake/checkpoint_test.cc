@@ -198,5 +198,43 @@ TEST_F(CheckpointTest, OfTheSecondKindIsReadWithItsSidecars) {
   EXPECT_EQ((*loaded)->files()[0].path, "b");
 }
 
+TEST_F(CheckpointTest, OfTheSecondKindIsWrittenWhereTheTableAsksForIt) {
+  DeltaTable table(store_, "v2", clock_, random_);
+  const auto created = table.Create(arrow::schema({arrow::field("n", arrow::int64())}),
+                                    {.properties = {{"delta.checkpointPolicy", "v2"}}});
+  ASSERT_TRUE(created.ok()) << created.error().ToString();
+  EXPECT_EQ((*created)->reader_features(), std::vector<std::string>{"v2Checkpoint"});
+  arrow::Int64Builder numbers;
+  ASSERT_TRUE(numbers.AppendValues({1, 2, 3}).ok());
+  NewFile file;
+  file.batches = {arrow::RecordBatch::Make((*created)->schema(), 3, {*numbers.Finish()})};
+  std::shared_ptr<const Snapshot> newest;
+  for (int64_t i = 0; i < 3; ++i) {
+    const auto appended =
+        table.Append(nullptr, std::vector{file},
+                     {.transactions = {{.app_id = "a", .version = i, .last_updated_ms = {}}}});
+    ASSERT_TRUE(appended.ok()) << appended.error().ToString();
+    newest = *appended;
+  }
+  ASSERT_TRUE(table.WriteCheckpoint(*newest).ok());
+  EXPECT_EQ(memory_.List("v2/_delta_log/_sidecars/")->size(), 1U);
+  const auto log = memory_.List("v2/_delta_log/0");
+  for (const auto& object : *log) {
+    EXPECT_NE(object.path, "v2/_delta_log/00000000000000000003.checkpoint.parquet");
+    if (!object.path.ends_with(".json")) continue;
+    ASSERT_TRUE(memory_.Delete(object.path).ok());
+  }
+  const auto loaded = table.Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
+  EXPECT_EQ((*loaded)->version(), 3);
+  EXPECT_EQ((*loaded)->TransactionVersion("a"), 2);
+  EXPECT_EQ((*loaded)->table_id(), newest->table_id());
+  ASSERT_EQ((*loaded)->files().size(), 3U);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ((*loaded)->files()[i].path, newest->files()[i].path);
+    EXPECT_EQ((*loaded)->files()[i].stats, newest->files()[i].stats);
+  }
+}
+
 }  // namespace
 }  // namespace sluice::lake

@@ -487,8 +487,9 @@ Status DeltaTable::WriteCheckpoint(const Snapshot& snapshot) const {
   const auto* state = dynamic_cast<const TableState*>(&snapshot);
   SLUICE_CHECK(state != nullptr);
   SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", root_);
-  SLUICE_RETURN_IF_ERROR(TableLog(store_, root_).WriteCheckpoint(*state, NowMs(clock_)),
-                         "checkpoint {} of table '{}'", snapshot.version(), root_);
+  SLUICE_RETURN_IF_ERROR(
+      TableLog(store_, root_).WriteCheckpoint(*state, NowMs(clock_), random_.Uuid()),
+      "checkpoint {} of table '{}'", snapshot.version(), root_);
   return {};
 }
 

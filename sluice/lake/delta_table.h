@@ -194,7 +194,8 @@ class DeltaTable {
   Result<std::shared_ptr<const Snapshot>> AddColumns(const std::shared_ptr<const Snapshot>& base,
                                                      const columnar::Schema& wanted);
 
-  /// Writes a classic checkpoint of the snapshot and points `_last_checkpoint` at it.
+  /// Writes a checkpoint of the snapshot and points `_last_checkpoint` at it: a classic one, or one
+  /// of the second kind where `delta.checkpointPolicy` is `v2`. Its checksum file comes with it.
   Status WriteCheckpoint(const Snapshot& snapshot) const;
 
   /// Deletes commits, checkpoints and checksums that are older than `delta.logRetentionDuration`

@@ -5,10 +5,12 @@
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 
+#include <algorithm>
 #include <set>
 
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/checkpoint.h"
+#include "sluice/lake/internal/struct_statistics.h"
 
 namespace sluice::lake::internal {
 
@@ -17,13 +19,13 @@ namespace {
 constexpr int64_t kBatchRows = 32 * 1024;
 
 // Struct statistics and what we have no use for are most of the bytes of some checkpoints.
-bool IsWanted(const std::string& path) {
+bool IsWanted(const std::string& path, bool struct_statistics) {
   static const std::set<std::string, std::less<>> kRoots = {
       "txn", "add", "remove", "metaData", "protocol", "domainMetadata", "sidecar"};
   const size_t dot = path.find('.');
   if (!kRoots.contains(path.substr(0, dot))) return false;
-  if (path == "add.stats_parsed.numRecords") return true;
-  return !path.starts_with("add.stats_parsed.") && !path.starts_with("add.partitionValues_parsed.");
+  if (path.starts_with("add.stats_parsed.")) return struct_statistics;
+  return !path.starts_with("add.partitionValues_parsed.");
 }
 
 // The columns below read what is there: missing members and drifted types count as null.
@@ -201,7 +203,7 @@ Status ReadAdds(const std::shared_ptr<arrow::StructArray>& column, std::vector<A
   const NumberColumn sizes(Member(column, "size"));
   const NumberColumn modified(Member(column, "modificationTime"));
   const TextColumn stats(Member(column, "stats"));
-  const NumberColumn rows(Member(AsStruct(Member(column, "stats_parsed")), "numRecords"));
+  const auto struct_stats = AsStruct(Member(column, "stats_parsed"));
   const TextMapColumn tags(Member(column, "tags"));
   const VectorColumn vectors(Member(column, "deletionVector"));
   const NumberColumn base_row_ids(Member(column, "baseRowId"));
@@ -216,8 +218,8 @@ Status ReadAdds(const std::shared_ptr<arrow::StructArray>& column, std::vector<A
     add.file.modified_ms = modified.Get(row).value_or(0);
     if (auto text = stats.Get(row)) {
       add.file.stats = std::move(*text);
-    } else if (const auto count = rows.Get(row)) {
-      add.file.stats = fmt::format(R"({{"numRecords":{}}})", *count);
+    } else if (struct_stats != nullptr) {
+      add.file.stats = StatisticsText(*struct_stats, row);
     }
     if (auto map = tags.Get(row); map && !map->empty()) {
       add.file.tags = std::make_shared<const PartitionValues>(std::move(*map));
@@ -289,6 +291,8 @@ void ReadProtocol(const std::shared_ptr<arrow::StructArray>& column,
   }
 }
 
+bool LacksStatistics(const Add& add) { return add.file.stats.empty(); }
+
 Result<Actions> ReadBatch(const arrow::RecordBatch& batch) {
   const auto column = [&](const std::string& name) {
     return AsStruct(batch.GetColumnByName(name));
@@ -341,18 +345,38 @@ Status Read(std::string_view bytes, const std::function<void(Actions)>& sink) {
                           columnar::FromArrow(builder.properties(properties)->Build()));
   const parquet::SchemaDescriptor& schema = *reader->parquet_reader()->metadata()->schema();
   std::vector<int> leaves;
+  std::vector<int> with_structs;
   for (int leaf = 0; leaf < schema.num_columns(); ++leaf) {
-    if (IsWanted(schema.Column(leaf)->path()->ToDotString())) leaves.push_back(leaf);
+    const std::string path = schema.Column(leaf)->path()->ToDotString();
+    if (IsWanted(path, /*struct_statistics=*/false)) leaves.push_back(leaf);
+    if (IsWanted(path, /*struct_statistics=*/true)) with_structs.push_back(leaf);
   }
+  // Statistics as structs are read only where the first files have no others.
+  bool look = with_structs.size() > leaves.size();
   for (int group = 0; group < reader->num_row_groups(); ++group) {
     SLUICE_ASSIGN_OR_RETURN(const auto batches,
                             columnar::FromArrow(reader->GetRecordBatchReader({group}, leaves)));
-    while (true) {
+    std::vector<Actions> held;  // Until the first file has told.
+    bool again = false;
+    while (!again) {
       SLUICE_ASSIGN_OR_RETURN(const auto batch, columnar::FromArrow(batches->Next()));
       if (batch == nullptr) break;
       SLUICE_ASSIGN_OR_RETURN(Actions actions, ReadBatch(*batch));
-      sink(std::move(actions));
+      if (look && !actions.adds.empty()) {
+        look = false;
+        again = std::ranges::any_of(actions.adds, LacksStatistics);
+      }
+      held.push_back(std::move(actions));
+      if (look || again) continue;
+      for (Actions& ready : held) sink(std::move(ready));
+      held.clear();
     }
+    if (again) {
+      leaves = with_structs;
+      --group;
+      continue;
+    }
+    for (Actions& ready : held) sink(std::move(ready));
   }
   return {};
 }

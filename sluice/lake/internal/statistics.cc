@@ -60,9 +60,8 @@ std::string Quote(std::string_view text) {
   return quoted;
 }
 
-enum class Bound { kLow, kHigh };
+}  // namespace
 
-// Returns the bound's JSON; nothing if it has none that every engine reads the same.
 std::optional<std::string> BoundJson(const arrow::Scalar& scalar, Bound bound, size_t units_max) {
   const auto quoted = [](const std::optional<std::string>& text) -> std::optional<std::string> {
     if (!text) return std::nullopt;
@@ -101,6 +100,8 @@ std::optional<std::string> BoundJson(const arrow::Scalar& scalar, Bound bound, s
       return std::nullopt;
   }
 }
+
+namespace {
 
 int CountLeaves(const arrow::DataType& type) {
   if (type.id() != arrow::Type::STRUCT) return 1;

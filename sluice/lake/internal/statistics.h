@@ -2,6 +2,8 @@
 /// \file
 /// The statistics text of an add action.
 
+#include <arrow/type_fwd.h>
+
 #include <map>
 #include <optional>
 #include <set>
@@ -18,6 +20,12 @@ namespace sluice::lake::internal {
 std::string MakeStatistics(const arrow::Schema& schema, const columnar::ParquetFile& file,
                            const std::map<std::string, std::string>& properties,
                            const std::set<std::string>& left_out);
+
+enum class Bound { kLow, kHigh };
+
+/// Returns the JSON of a bound, its text cut to so many UTF-16 units; nothing if it has none that
+/// every engine reads the same.
+std::optional<std::string> BoundJson(const arrow::Scalar& scalar, Bound bound, size_t units_max);
 
 /// Returns a short text that is not greater than `text`; nothing if there is none.
 std::optional<std::string> LowerBound(std::string_view text, size_t units_max);

@@ -124,7 +124,8 @@ Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
 }
 
 Status CheckNewProperties(const std::map<std::string, std::string>& properties) {
-  constexpr std::array<std::string_view, 19> kKnown = {"delta.appendOnly",
+  constexpr std::array<std::string_view, 20> kKnown = {"delta.appendOnly",
+                                                       "delta.checkpointPolicy",
                                                        "delta.checkpointInterval",
                                                        "delta.checkpoint.writeStatsAsJson",
                                                        "delta.checkpoint.writeStatsAsStruct",
@@ -165,6 +166,9 @@ Protocol NewProtocol(const std::map<std::string, std::string>& properties, bool 
   if (timestamp_ntz) add("timestampNtz", true);
   if (on("delta.enableDeletionVectors")) add("deletionVectors", true);
   if (on("delta.enableTypeWidening")) add("typeWidening", true);
+  if (LowerCase(Property(properties, "delta.checkpointPolicy", "classic")) == "v2") {
+    add("v2Checkpoint", true);
+  }
   if (on("delta.enableChangeDataFeed")) add("changeDataFeed", false);
   if (on("delta.enableInCommitTimestamps")) add("inCommitTimestamp", false);
   if (on("delta.enableRowTracking")) {

@@ -8,7 +8,6 @@
 #include <set>
 #include <thread>
 
-#include "sluice/lake/internal/checkpoint.h"
 #include "sluice/lake/internal/log_cleanup.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/version_checksum.h"
@@ -22,6 +21,10 @@ constexpr std::string_view kHintName = "_last_checkpoint";
 constexpr int kLoadAttempts = 3;
 // Fewer commits are read before the threads for them have started.
 constexpr Version kCommitsForThreads = 8;
+// So many are followed at a time after a lost race; beyond them the next put tells of more.
+constexpr size_t kCommitsAhead = 100;
+// Tables want checkpoints this often, if they do not say otherwise.
+constexpr Version kCommitsBeforeHint = 10;
 
 }  // namespace
 
@@ -206,6 +209,31 @@ Result<StatePtr> TableLog::After(const StatePtr& state, Actions actions) const {
   return replay.Finish(state->version() + 1, -1);
 }
 
+Result<StatePtr> TableLog::Follow(const StatePtr& state, Actions winner) const {
+  // Where writers race they are a commit or two ahead: to ask for those by name costs less than to
+  // list a log, which may be long.
+  std::vector<Actions> newer;
+  newer.push_back(std::move(winner));
+  Version version = state->version() + 1;
+  while (newer.size() < kCommitsAhead) {
+    auto actions = ReadCommit(version + 1);
+    if (!actions.ok() && actions.error().code() == ErrorCode::kNotFound) break;
+    if (!actions.ok()) return std::move(actions).error();
+    newer.push_back(std::move(*actions));
+    ++version;
+  }
+  if (version - state->checkpointed() >= kCommitsBeforeHint) {
+    // Written by others; it spares us one.
+    if (const auto hint = ReadHint()) state->NoteCheckpoint(*hint);
+  }
+  Replay replay;
+  for (auto actions = newer.rbegin(); actions != newer.rend(); ++actions) {
+    replay.AddCommit(std::move(*actions));
+  }
+  replay.AddOlder(*state);
+  return replay.Finish(version, -1);
+}
+
 Result<Committed> TableLog::Commit(StatePtr state, const Proposal& proposal) const {
   for (int attempt = 0; attempt < proposal.attempts_max; ++attempt) {
     SLUICE_ASSIGN_OR_RETURN(const std::string bytes, proposal.make(*state));
@@ -233,10 +261,8 @@ Result<Committed> TableLog::Commit(StatePtr state, const Proposal& proposal) con
       SLUICE_ASSIGN_OR_RETURN(StatePtr next, After(state, std::move(*winner)));
       return Committed{.state = std::move(next)};
     }
-    SLUICE_ASSIGN_OR_RETURN(state, Advance(state), "after losing the race for version {}", version);
-    if (state->version() < version) {
-      return Unavailable("version {} exists but is not listed", version);
-    }
+    SLUICE_ASSIGN_OR_RETURN(state, Follow(state, std::move(*winner)),
+                            "after losing the race for version {}", version);
     if (proposal.done && proposal.done(*state)) return Committed{.state = state, .ours = false};
   }
   return Unavailable("all {} tries to commit failed or lost their race", proposal.attempts_max);
@@ -260,16 +286,37 @@ Result<StatePtr> TableLog::Create(const std::string& id, std::string_view bytes)
   return Load(0);
 }
 
-Status TableLog::WriteCheckpoint(const TableState& state, int64_t now_ms) const {
-  SLUICE_ASSIGN_OR_RETURN(const CheckpointBytes checkpoint,
-                          internal::WriteCheckpoint(state, now_ms));
-  // Never over another's: readers that have listed it read it by the size it had.
-  const Status put = store_.PutIfAbsent(Path(CheckpointName(state.version())), checkpoint.bytes);
-  if (!put.ok() && put.error().code() == ErrorCode::kConflict) {
-    state.NoteCheckpoint(state.version());
-    return {};
+Result<CheckpointBytes> TableLog::PutCheckpointWithSidecar(const TableState& state, int64_t now_ms,
+                                                           const std::string& unique) const {
+  // In this order: nothing names what is not there yet.
+  SLUICE_ASSIGN_OR_RETURN(const CheckpointBytes files, WriteSidecar(state, now_ms));
+  const Sidecar sidecar{.name = unique + ".parquet",
+                        .size = static_cast<int64_t>(files.bytes.size()),
+                        .modified_ms = now_ms};
+  SLUICE_RETURN_IF_ERROR(store_.Put(Path("_sidecars/" + sidecar.name), files.bytes));
+  SLUICE_ASSIGN_OR_RETURN(CheckpointBytes rest, WriteCheckpointOf(sidecar, state, now_ms));
+  SLUICE_RETURN_IF_ERROR(store_.Put(
+      Path(fmt::format("{}.checkpoint.{}.parquet", VersionName(state.version()), unique)),
+      rest.bytes));
+  rest.actions += files.actions;
+  return rest;
+}
+
+Status TableLog::WriteCheckpoint(const TableState& state, int64_t now_ms,
+                                 const std::string& unique) const {
+  CheckpointBytes checkpoint;
+  if (WantsSidecars(state)) {
+    SLUICE_ASSIGN_OR_RETURN(checkpoint, PutCheckpointWithSidecar(state, now_ms, unique));
+  } else {
+    SLUICE_ASSIGN_OR_RETURN(checkpoint, internal::WriteCheckpoint(state, now_ms));
+    // Never over another's: readers that have listed it read it by the size it had.
+    const Status put = store_.PutIfAbsent(Path(CheckpointName(state.version())), checkpoint.bytes);
+    if (!put.ok() && put.error().code() == ErrorCode::kConflict) {
+      state.NoteCheckpoint(state.version());
+      return {};
+    }
+    SLUICE_RETURN_IF_ERROR(put);
   }
-  SLUICE_RETURN_IF_ERROR(put);
   state.NoteCheckpoint(state.version());
   // One that is there already is another writer's, and as good; never replaced.
   const Status checksum =

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "sluice/lake/internal/checkpoint.h"
 #include "sluice/lake/internal/log_names.h"
 #include "sluice/lake/internal/table_state.h"
 #include "sluice/store/object_store.h"
@@ -49,7 +50,9 @@ class TableLog {
   /// Writes the table's first commit. kConflict: there is a log already.
   Result<StatePtr> Create(const std::string& id, std::string_view bytes) const;
 
-  Status WriteCheckpoint(const TableState& state, int64_t now_ms) const;
+  /// Writes the kind of checkpoint that the table asks for. `unique`, a UUID, names its files where
+  /// the version alone does not.
+  Status WriteCheckpoint(const TableState& state, int64_t now_ms, const std::string& unique) const;
 
   /// Deletes what ExpiredLogFiles() and ExpiredSidecars() name; returns how many.
   Result<int64_t> CleanUp(const TableState& state, int64_t now_ms) const;
@@ -65,8 +68,12 @@ class TableLog {
   Result<Actions> ReadCommit(Version version) const;
   /// Replays the commits after `base` up to `newest`.
   Status ReplayCommits(Version newest, Version base, Replay& replay) const;
+  Result<CheckpointBytes> PutCheckpointWithSidecar(const TableState& state, int64_t now_ms,
+                                                   const std::string& unique) const;
   std::optional<Version> ReadHint() const;
   Result<StatePtr> After(const StatePtr& state, Actions actions) const;
+  /// Returns the newest state, given the commit right after an older one.
+  Result<StatePtr> Follow(const StatePtr& state, Actions winner) const;
 
   store::ObjectStore& store_;
   const std::string folder_;  // With its final '/'.

@@ -4,10 +4,13 @@
 #include <parquet/exception.h>
 #include <parquet/properties.h>
 
+#include <algorithm>
+#include <set>
 #include <span>
 
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/checkpoint.h"
+#include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/table_features.h"
 
 namespace sluice::lake::internal {
@@ -119,6 +122,15 @@ class ActionColumns {
   int next_ = 0;
 };
 
+// Columns of a kind of action are there only where such actions may be.
+columnar::Schema Only(const columnar::Schema& schema, const std::set<std::string>& kinds) {
+  arrow::FieldVector fields;
+  for (const auto& field : schema->fields()) {
+    if (kinds.contains(field->name())) fields.push_back(field);
+  }
+  return arrow::schema(std::move(fields));
+}
+
 columnar::Schema CheckpointSchema() {
   using arrow::field;
   const auto text = arrow::utf8();
@@ -153,12 +165,20 @@ columnar::Schema CheckpointSchema() {
                                          field("readerFeatures", TextList()),
                                          field("writerFeatures", TextList())})),
        field("domainMetadata", arrow::struct_({field("domain", text), field("configuration", text),
-                                               field("removed", flag)}))});
+                                               field("removed", flag)})),
+       field("checkpointMetadata",
+             arrow::struct_({field("version", number), field("tags", TextMap())})),
+       field("sidecar",
+             arrow::struct_({field("path", text), field("sizeInBytes", number),
+                             field("modificationTime", number), field("tags", TextMap())}))});
 }
 
 /// Appends chunks, each of one kind of action, to a Parquet file in memory. Not thread-safe.
 class CheckpointFile {
  public:
+  explicit CheckpointFile(const std::set<std::string>& kinds)
+      : schema_(Only(CheckpointSchema(), kinds)) {}
+
   Status Open() {
     SLUICE_ASSIGN_OR_RETURN(output_, FromArrow(arrow::io::BufferOutputStream::Create(1 << 20)));
     const auto properties = parquet::WriterProperties::Builder()
@@ -215,7 +235,7 @@ class CheckpointFile {
     return FromArrow(writer_->WriteTable(*table, filled->length()));
   }
 
-  const columnar::Schema schema_ = CheckpointSchema();
+  const columnar::Schema schema_;
   std::shared_ptr<arrow::io::BufferOutputStream> output_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
   int64_t actions_ = 0;
@@ -241,9 +261,8 @@ std::optional<int64_t> Before(const TableState& state, const std::string& proper
   return now_ms - *kept_ms;
 }
 
-Result<CheckpointBytes> Write(const TableState& state, int64_t now_ms) {
-  CheckpointFile file;
-  SLUICE_RETURN_IF_ERROR(file.Open());
+// All that is no file.
+Status WriteRest(CheckpointFile& file, const TableState& state, int64_t now_ms) {
   const Protocol& protocol = state.protocol();
   SLUICE_RETURN_IF_ERROR(file.Write<Protocol>("protocol", {&protocol, 1},
                                               [](ActionColumns& row, const Protocol& item) {
@@ -286,7 +305,10 @@ Result<CheckpointBytes> Write(const TableState& state, int64_t now_ms) {
         row.Text(item.configuration);
         row.Flag(false);
       }));
+  return {};
+}
 
+Status WriteFiles(CheckpointFile& file, const TableState& state, int64_t now_ms) {
   SLUICE_RETURN_IF_ERROR(
       file.Write<DataFile>("add", state.files(), [](ActionColumns& row, const DataFile& item) {
         row.Text(item.path);
@@ -308,29 +330,75 @@ Result<CheckpointBytes> Write(const TableState& state, int64_t now_ms) {
   const auto tombstones = Unexpired(
       state.tombstones(), Before(state, "delta.deletedFileRetentionDuration", now_ms, kWeekMs),
       [](const Remove& item) { return std::optional(item.deletion_ms); });
-  SLUICE_RETURN_IF_ERROR(
-      file.Write<Remove>("remove", tombstones, [](ActionColumns& row, const Remove& item) {
-        row.Text(item.path);
-        row.Number(item.deletion_ms);
-        row.Flag(item.data_change);
-        row.Flag(item.extended);
-        row.TextMap(item.partition_values ? &*item.partition_values : nullptr);
-        row.Number(item.size);
-        row.Vector(item.vector);
-        row.Number(item.base_row_id);
-        row.Number(item.row_commit_version);
-      }));
-  return file.Finish();
+  return file.Write<Remove>("remove", tombstones, [](ActionColumns& row, const Remove& item) {
+    row.Text(item.path);
+    row.Number(item.deletion_ms);
+    row.Flag(item.data_change);
+    row.Flag(item.extended);
+    row.TextMap(item.partition_values ? &*item.partition_values : nullptr);
+    row.Number(item.size);
+    row.Vector(item.vector);
+    row.Number(item.base_row_id);
+    row.Number(item.row_commit_version);
+  });
+}
+
+Status WriteSidecarNote(CheckpointFile& file, const Sidecar& sidecar, Version version) {
+  SLUICE_RETURN_IF_ERROR(file.Write<Version>("checkpointMetadata", {&version, 1},
+                                             [](ActionColumns& row, Version item) {
+                                               row.Number(item);
+                                               row.TextMap<PartitionValues>(nullptr);
+                                             }));
+  return file.Write<Sidecar>("sidecar", {&sidecar, 1}, [](ActionColumns& row, const Sidecar& item) {
+    row.Text(item.name);
+    row.Number(item.size);
+    row.Number(item.modified_ms);
+    row.TextMap<PartitionValues>(nullptr);
+  });
+}
+
+// Makes a file of what `fill` writes. The library throws.
+template <typename Fill>
+Result<CheckpointBytes> MakeFile(const std::set<std::string>& kinds, Fill fill) {
+  try {
+    CheckpointFile file(kinds);
+    SLUICE_RETURN_IF_ERROR(file.Open());
+    SLUICE_RETURN_IF_ERROR(fill(file));
+    return file.Finish();
+  } catch (const std::exception& exception) {
+    return Internal("checkpoint writer: {}", exception.what());
+  }
 }
 
 }  // namespace
 
 Result<CheckpointBytes> WriteCheckpoint(const TableState& state, int64_t now_ms) {
-  try {
-    return Write(state, now_ms);
-  } catch (const std::exception& exception) {
-    return Internal("checkpoint writer: {}", exception.what());
-  }
+  return MakeFile({"protocol", "metaData", "txn", "domainMetadata", "add", "remove"},
+                  [&](CheckpointFile& file) -> Status {
+                    SLUICE_RETURN_IF_ERROR(WriteRest(file, state, now_ms));
+                    return WriteFiles(file, state, now_ms);
+                  });
+}
+
+bool WantsSidecars(const TableState& state) {
+  const auto features = WriterFeatures(state.protocol());
+  return LowerCase(Property(state.properties(), "delta.checkpointPolicy", "classic")) == "v2" &&
+         std::ranges::find(features, "v2Checkpoint") != features.end();
+}
+
+Result<CheckpointBytes> WriteSidecar(const TableState& state, int64_t now_ms) {
+  return MakeFile({"add", "remove"},
+                  [&](CheckpointFile& file) { return WriteFiles(file, state, now_ms); });
+}
+
+Result<CheckpointBytes> WriteCheckpointOf(const Sidecar& sidecar, const TableState& state,
+                                          int64_t now_ms) {
+  return MakeFile(
+      {"protocol", "metaData", "txn", "domainMetadata", "checkpointMetadata", "sidecar"},
+      [&](CheckpointFile& file) -> Status {
+        SLUICE_RETURN_IF_ERROR(WriteSidecarNote(file, sidecar, state.version()));
+        return WriteRest(file, state, now_ms);
+      });
 }
 
 }  // namespace sluice::lake::internal
