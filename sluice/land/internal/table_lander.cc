@@ -372,11 +372,11 @@ Result<ReadView> TableLander::View() {
 }
 
 Status TableLander::MakeLocal(const lake::Snapshot& snapshot) const {
-  if (!store_.is_remote()) return {};
+  if (!table_.store().is_remote()) return {};
   std::vector<std::string> paths;
   paths.reserve(snapshot.files().size());
   for (const lake::DataFile& file : snapshot.files()) paths.push_back(table_.StorePath(file));
-  SLUICE_RETURN_IF_ERROR(store_.MakeLocal(paths), "table '{}'", topic_.table_path);
+  SLUICE_RETURN_IF_ERROR(table_.store().MakeLocal(paths), "table '{}'", topic_.table_path);
   return {};
 }
 
