@@ -236,5 +236,70 @@ TEST_F(CheckpointTest, OfTheSecondKindIsWrittenWhereTheTableAsksForIt) {
   }
 }
 
+TEST_F(CheckpointTest, CompactedCommitsStandForThoseTheyWereMadeOf) {
+  const auto one = Commit(1, Add("a") + Add("b"));
+  Commit(
+      2,
+      Remove("a", kNowMs) + "{\"txn\":{\"appId\":\"x\",\"version\":7}}\n" +
+          "{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{}\",\"removed\":false}}\n");
+  Commit(3,
+         Add("c") +
+             "{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"\",\"removed\":true}}\n");
+  const auto newest = Commit(4, Add("d"));
+  EXPECT_EQ(table_.CompactLog(*newest, 2, 2).error().code(), ErrorCode::kInvalid);
+  EXPECT_EQ(table_.CompactLog(*newest, 2, 5).error().code(), ErrorCode::kInvalid);
+  ASSERT_TRUE(table_.CompactLog(*newest, 2, 3).ok());
+  ASSERT_TRUE(table_.CompactLog(*newest, 2, 3).ok());  // It is there: as good.
+
+  std::vector<std::string> read;
+  store_.Observe([&](StoreCall call, std::string_view path) {
+    if (call == StoreCall::kGet) read.emplace_back(path.substr(path.rfind('/') + 1));
+  });
+  const auto check = [&] {
+    const auto loaded = table_.Load();
+    ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
+    ASSERT_EQ((*loaded)->files().size(), newest->files().size());
+    for (size_t i = 0; i < newest->files().size(); ++i) {
+      EXPECT_EQ((*loaded)->files()[i].path, newest->files()[i].path);
+      EXPECT_EQ((*loaded)->files()[i].stats, newest->files()[i].stats);
+      EXPECT_EQ(*(*loaded)->files()[i].tags, *newest->files()[i].tags);
+    }
+    EXPECT_EQ((*loaded)->TransactionVersion("x"), 7);
+    EXPECT_TRUE(State(*loaded).domains().empty());
+    ASSERT_EQ(State(*loaded).tombstones().size(), 1U);
+    EXPECT_EQ(State(*loaded).tombstones()[0].path, "a");
+    EXPECT_EQ(State(*loaded).tombstones()[0].deletion_ms, kNowMs);
+  };
+  check();
+  EXPECT_EQ(read,
+            (std::vector<std::string>{"_last_checkpoint", "00000000000000000004.json",
+                                      "00000000000000000002.00000000000000000003.compacted.json",
+                                      "00000000000000000001.json", "00000000000000000000.json"}));
+  // On top of a checkpoint, too; and at its own end, where it lacks what only the commit has.
+  ASSERT_TRUE(table_.WriteCheckpoint(*one).ok());
+  check();
+  EXPECT_EQ((*table_.LoadAt(3))->files().size(), 2U);
+  // Half of what it stands for is in a checkpoint: not used.
+  ASSERT_TRUE(table_.WriteCheckpoint(**table_.LoadAt(2)).ok());
+  read.clear();
+  check();
+  for (const std::string& name : read) EXPECT_EQ(name.find("compacted"), std::string::npos) << name;
+  // Damaged: the commits are there.
+  for (const auto& name : {"00000000000000000002.checkpoint.parquet", "_last_checkpoint"}) {
+    ASSERT_TRUE(memory_.Delete(fmt::format("t/_delta_log/{}", name)).ok());
+  }
+  const std::string compacted =
+      "t/_delta_log/00000000000000000002.00000000000000000003.compacted.json";
+  const std::string whole = *memory_.Get(compacted);
+  ASSERT_TRUE(memory_.Put(compacted, "{").ok());
+  check();
+  // And it does for them where they are gone.
+  ASSERT_TRUE(memory_.Put(compacted, whole).ok());
+  for (const int version : {2, 3}) {
+    ASSERT_TRUE(memory_.Delete(fmt::format("t/_delta_log/{:020}.json", version)).ok());
+  }
+  check();
+}
+
 }  // namespace
 }  // namespace sluice::lake

@@ -493,6 +493,15 @@ Status DeltaTable::WriteCheckpoint(const Snapshot& snapshot) const {
   return {};
 }
 
+Status DeltaTable::CompactLog(const Snapshot& snapshot, Version first, Version last) const {
+  if (first < 0 || first >= last || last > snapshot.version()) {
+    return Invalid("versions {} to {} of {} cannot be compacted", first, last, snapshot.version());
+  }
+  SLUICE_RETURN_IF_ERROR(snapshot.CheckWritable(), "table '{}'", root_);
+  SLUICE_RETURN_IF_ERROR(TableLog(store_, root_).Compact(first, last), "table '{}'", root_);
+  return {};
+}
+
 Result<int64_t> DeltaTable::CleanUpLog(const Snapshot& snapshot) const {
   const auto* state = dynamic_cast<const TableState*>(&snapshot);
   SLUICE_CHECK(state != nullptr);

@@ -198,6 +198,11 @@ class DeltaTable {
   /// of the second kind where `delta.checkpointPolicy` is `v2`. Its checksum file comes with it.
   Status WriteCheckpoint(const Snapshot& snapshot) const;
 
+  /// Writes one file that stands for the commits `first` to `last`, so that who reads them reads
+  /// one instead; they themselves stay. kInvalid: fewer than two versions, or newer than the
+  /// snapshot. kNotFound: one of them is no longer there.
+  Status CompactLog(const Snapshot& snapshot, Version first, Version last) const;
+
   /// Deletes commits, checkpoints and checksums that are older than `delta.logRetentionDuration`
   /// (30 days if the table does not say), and returns how many files went. What is needed to load
   /// any younger version stays; a table without an old enough checkpoint keeps all.

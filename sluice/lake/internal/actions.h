@@ -113,6 +113,7 @@ void AppendProtocol(std::string& out, const Protocol& protocol);
 void AppendMetadata(std::string& out, const Metadata& metadata);
 void AppendTransaction(std::string& out, const Transaction& transaction);
 void AppendAdd(std::string& out, const DataFile& file);
+void AppendRemove(std::string& out, const Remove& remove);
 void AppendDomain(std::string& out, const Domain& domain);
 
 }  // namespace sluice::lake::internal

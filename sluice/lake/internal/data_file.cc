@@ -32,20 +32,8 @@ bool HoldsVoid(const arrow::DataType& type) {
 // table maps columns.
 std::shared_ptr<arrow::Field> PhysicalField(const arrow::Field& field, ColumnMapping mapping) {
   if (mapping == ColumnMapping::kNone) return WithoutAnnotations(field);
-  const auto inner = [&](const std::shared_ptr<arrow::Field>& child) {
-    return PhysicalField(*child, mapping);
-  };
-  auto type = field.type();
-  if (type->id() == arrow::Type::STRUCT) {
-    arrow::FieldVector fields;
-    for (const auto& child : type->fields()) fields.push_back(inner(child));
-    type = arrow::struct_(std::move(fields));
-  } else if (type->id() == arrow::Type::LIST) {
-    type = arrow::list(inner(type->field(0)));
-  } else if (type->id() == arrow::Type::MAP) {
-    const auto& map = static_cast<const arrow::MapType&>(*type);
-    type = std::make_shared<arrow::MapType>(inner(map.key_field()), inner(map.item_field()));
-  }
+  auto type = WithChildren(
+      field.type(), [mapping](const arrow::Field& child) { return PhysicalField(child, mapping); });
   const std::string name = Annotation(field, "delta.columnMapping.physicalName");
   const std::string id = Annotation(field, "delta.columnMapping.id");
   const auto metadata =

@@ -41,6 +41,10 @@ std::string VersionName(Version version) { return fmt::format("{:020}", version)
 std::string CommitName(Version version) { return VersionName(version) + ".json"; }
 std::string CheckpointName(Version version) { return VersionName(version) + ".checkpoint.parquet"; }
 
+std::string CompactedName(Version first, Version last) {
+  return fmt::format("{}.{}.compacted.json", VersionName(first), VersionName(last));
+}
+
 LogListing ClassifyLog(const std::vector<std::string>& names) {
   using Kind = CheckpointFiles::Kind;
   LogListing listing;
@@ -53,6 +57,13 @@ LogListing ClassifyLog(const std::vector<std::string>& names) {
     if (rest == ".json") {
       listing.commits.emplace(*version, name);
       continue;
+    }
+    if (std::string_view other = rest; Take(other, ".")) {
+      const auto last = TakeNumber(other, 20);
+      if (last && other == ".compacted.json" && *version < *last) {
+        listing.compacted.push_back({*version, *last, name});
+        continue;
+      }
     }
     if (!Take(rest, ".checkpoint.")) continue;
     if (rest == "parquet") {

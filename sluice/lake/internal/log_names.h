@@ -19,6 +19,7 @@ std::string LogFolder(std::string_view root);
 std::string VersionName(Version version);
 std::string CommitName(Version version);
 std::string CheckpointName(Version version);
+std::string CompactedName(Version first, Version last);
 
 /// The files of one complete checkpoint.
 struct CheckpointFiles {
@@ -29,10 +30,18 @@ struct CheckpointFiles {
   std::vector<std::string> names;
 };
 
+/// A file that stands for all commits of some versions.
+struct CompactedCommits {
+  Version first = -1;
+  Version last = -1;
+  std::string name;
+};
+
 /// What a listing of `_delta_log` holds. Names that we do not know are left out: future kinds
 /// appear.
 struct LogListing {
   std::map<Version, std::string> commits;
+  std::vector<CompactedCommits> compacted;
   std::vector<CheckpointFiles> checkpoints;  ///< Complete ones, best first: newest, then by kind.
 };
 

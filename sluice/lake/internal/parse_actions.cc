@@ -28,13 +28,6 @@ Status Get(object from, std::string_view key, std::string& to) {
   return {};
 }
 
-Status Get(object from, std::string_view key, std::optional<std::string>& to) {
-  element found;
-  if (!Find(from, key, found)) return {};
-  to.emplace();
-  return Get(from, key, *to);
-}
-
 Status Get(object from, std::string_view key, int64_t& to) {
   element found;
   if (!Find(from, key, found)) return {};
@@ -55,13 +48,6 @@ Status Get(object from, std::string_view key, int64_t& to) {
   return WrongType(key);
 }
 
-Status Get(object from, std::string_view key, std::optional<int64_t>& to) {
-  element found;
-  if (!Find(from, key, found)) return {};
-  to.emplace();
-  return Get(from, key, *to);
-}
-
 Status Get(object from, std::string_view key, int32_t& to) {
   int64_t wide = to;
   SLUICE_RETURN_IF_ERROR(Get(from, key, wide));
@@ -70,24 +56,10 @@ Status Get(object from, std::string_view key, int32_t& to) {
   return {};
 }
 
-Status Get(object from, std::string_view key, std::optional<int32_t>& to) {
-  element found;
-  if (!Find(from, key, found)) return {};
-  to.emplace();
-  return Get(from, key, *to);
-}
-
 Status Get(object from, std::string_view key, bool& to) {
   element found;
   if (!Find(from, key, found)) return {};
   return found.get(to) == simdjson::SUCCESS ? Status() : WrongType(key);
-}
-
-Status Get(object from, std::string_view key, std::optional<bool>& to) {
-  element found;
-  if (!Find(from, key, found)) return {};
-  to.emplace();
-  return Get(from, key, *to);
 }
 
 Status Get(object from, std::string_view key, std::vector<std::string>& to) {
@@ -101,13 +73,6 @@ Status Get(object from, std::string_view key, std::vector<std::string>& to) {
     to.emplace_back(text);
   }
   return {};
-}
-
-Status Get(object from, std::string_view key, std::optional<std::vector<std::string>>& to) {
-  element found;
-  if (!Find(from, key, found)) return {};
-  to.emplace();
-  return Get(from, key, *to);
 }
 
 // Values that are no text are kept as their JSON: liberal writers exist.
@@ -129,13 +94,6 @@ Status Get(object from, std::string_view key, PartitionValues& to) {
   return {};
 }
 
-Status Get(object from, std::string_view key, std::optional<PartitionValues>& to) {
-  element found;
-  if (!Find(from, key, found)) return {};
-  to.emplace();
-  return Get(from, key, *to);
-}
-
 Status Get(object from, std::string_view key, std::map<std::string, std::string>& to) {
   PartitionValues values;
   SLUICE_RETURN_IF_ERROR(Get(from, key, values));
@@ -143,6 +101,14 @@ Status Get(object from, std::string_view key, std::map<std::string, std::string>
     if (value) to.emplace(name, std::move(*value));
   }
   return {};
+}
+
+// After all that it calls: what it finds by its arguments is not ours.
+template <typename T>
+Status Get(object from, std::string_view key, std::optional<T>& to) {
+  element found;
+  if (!Find(from, key, found)) return {};
+  return Get(from, key, to.emplace());
 }
 
 Status GetVector(object from, std::shared_ptr<const DeletionVector>& to) {

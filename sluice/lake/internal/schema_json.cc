@@ -289,22 +289,25 @@ std::string Annotation(const arrow::Field& field, std::string_view key) {
   return field.metadata()->Get(std::string(key)).ValueOr("");
 }
 
-std::shared_ptr<arrow::Field> WithoutAnnotations(const arrow::Field& field) {
-  const auto inner = [](const std::shared_ptr<arrow::Field>& child) {
-    return WithoutAnnotations(*child);
-  };
-  Type type = field.type();
+std::shared_ptr<arrow::DataType> WithChildren(
+    const std::shared_ptr<arrow::DataType>& type,
+    const std::function<std::shared_ptr<arrow::Field>(const arrow::Field&)>& change) {
   if (type->id() == arrow::Type::STRUCT) {
     arrow::FieldVector fields;
-    for (const auto& child : type->fields()) fields.push_back(inner(child));
-    type = arrow::struct_(std::move(fields));
-  } else if (type->id() == arrow::Type::LIST) {
-    type = arrow::list(inner(type->field(0)));
-  } else if (type->id() == arrow::Type::MAP) {
-    const auto& map = static_cast<const arrow::MapType&>(*type);
-    type = std::make_shared<arrow::MapType>(inner(map.key_field()), inner(map.item_field()));
+    for (const auto& child : type->fields()) fields.push_back(change(*child));
+    return arrow::struct_(std::move(fields));
   }
-  return arrow::field(field.name(), std::move(type), field.nullable());
+  if (type->id() == arrow::Type::LIST) return arrow::list(change(*type->field(0)));
+  if (type->id() == arrow::Type::MAP) {
+    const auto& map = static_cast<const arrow::MapType&>(*type);
+    return std::make_shared<arrow::MapType>(change(*map.key_field()), change(*map.item_field()));
+  }
+  return type;
+}
+
+std::shared_ptr<arrow::Field> WithoutAnnotations(const arrow::Field& field) {
+  return arrow::field(field.name(), WithChildren(field.type(), WithoutAnnotations),
+                      field.nullable());
 }
 
 Result<ParsedSchema> ParseSchema(std::string_view json) {

@@ -4,6 +4,7 @@
 
 #include <arrow/type_fwd.h>
 
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -32,6 +33,12 @@ Result<std::shared_ptr<arrow::DataType>> ParseTypeName(std::string_view name);
 
 /// Returns a field's annotation as text; empty if there is none.
 std::string Annotation(const arrow::Field& field, std::string_view key);
+
+/// Returns a type of the same shape with other fields: of a struct, a list, a map; other types stay
+/// as they are.
+std::shared_ptr<arrow::DataType> WithChildren(
+    const std::shared_ptr<arrow::DataType>& type,
+    const std::function<std::shared_ptr<arrow::Field>(const arrow::Field&)>& change);
 
 /// Returns the field without its metadata, and that of the fields in it.
 std::shared_ptr<arrow::Field> WithoutAnnotations(const arrow::Field& field);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <optional>
 #include <set>
 #include <thread>
@@ -20,11 +21,46 @@ constexpr std::string_view kHintName = "_last_checkpoint";
 // Another program may clean the log up between our listing and our reading.
 constexpr int kLoadAttempts = 3;
 // Fewer commits are read before the threads for them have started.
-constexpr Version kCommitsForThreads = 8;
+constexpr size_t kCommitsForThreads = 8;
+constexpr size_t kThreadsMax = 4;
 // So many are followed at a time after a lost race; beyond them the next put tells of more.
 constexpr size_t kCommitsAhead = 100;
 // Tables want checkpoints this often, if they do not say otherwise.
 constexpr Version kCommitsBeforeHint = 10;
+
+// Returns the files of all commits after `base` up to `version`, the newest first; a compacted one
+// in the place of several where there is one.
+Result<std::vector<std::string>> CommitsAfter(Version base, Version version,
+                                              const LogListing& listing,
+                                              std::span<const CompactedCommits> compacted) {
+  std::map<Version, const CompactedCommits*> by_last;  // The one that goes back furthest.
+  for (const CompactedCommits& file : compacted) {
+    if (file.first <= base) continue;
+    const auto [known, is_new] = by_last.emplace(file.last, &file);
+    if (!is_new && file.first < known->second->first) known->second = &file;
+  }
+  std::vector<std::string> names;
+  std::optional<Version> missing;
+  for (Version v = version; v > base;) {
+    if (const auto found = by_last.find(v); found != by_last.end()) {
+      names.push_back(found->second->name);
+      v = found->second->first - 1;
+      continue;
+    }
+    if (const auto commit = listing.commits.find(v); commit != listing.commits.end()) {
+      names.push_back(commit->second);
+    } else {
+      missing = v;
+    }
+    --v;
+  }
+  if (!missing) return names;
+  if (*missing == 0 && !listing.commits.empty()) {
+    return NotFound("version {} is no longer there: the log begins at {} without a checkpoint",
+                    version, listing.commits.begin()->first);
+  }
+  return Corrupt("the log has a gap: version {} of {} is missing", *missing, version);
+}
 
 }  // namespace
 
@@ -98,22 +134,24 @@ Result<StatePtr> TableLog::Build(const LogListing& listing, std::optional<Versio
 Result<Replay> TableLog::Gather(const LogListing& listing, const CheckpointFiles* checkpoint,
                                 Version version) const {
   const Version base = checkpoint == nullptr ? -1 : checkpoint->version;
-  for (Version v = base + 1; v <= version; ++v) {
-    if (listing.commits.contains(v)) continue;
-    if (checkpoint == nullptr && listing.commits.upper_bound(v) != listing.commits.end() &&
-        v == 0) {
-      return NotFound("version {} is no longer there: the log begins at {} without a checkpoint",
-                      version, listing.commits.begin()->first);
-    }
-    return Corrupt("the log has a gap: version {} of {} is missing", v, version);
-  }
+  SLUICE_ASSIGN_OR_RETURN(const auto names,
+                          CommitsAfter(base, version, listing, listing.compacted));
   Replay replay;
-  SLUICE_RETURN_IF_ERROR(ReplayCommits(version, base, replay));
+  Status replayed = ReplayFiles(names, replay);
+  if (!replayed.ok() && replayed.error().code() != ErrorCode::kUnavailable &&
+      !listing.compacted.empty()) {
+    // They are a shorter way alone: one that is damaged is as good as absent.
+    SLUICE_ASSIGN_OR_RETURN(const auto all, CommitsAfter(base, version, listing, {}));
+    replay = Replay();
+    replayed = ReplayFiles(all, replay);
+  }
+  SLUICE_RETURN_IF_ERROR(replayed);
   if (checkpoint != nullptr) {
     SLUICE_RETURN_IF_ERROR(ReadCheckpointFiles(*checkpoint, replay));
   }
-  if (base == version && listing.commits.contains(version)) {
-    // No checkpoint has it, and the next commit must follow it.
+  const bool is_read = !names.empty() && names.front() == CommitName(version);
+  if (!is_read && listing.commits.contains(version)) {
+    // Nothing else has its time, and the next commit must follow it.
     const auto commit = ReadCommit(version);
     if (commit.ok()) replay.NoteCommitTime(commit->commit_ms);
   }
@@ -148,36 +186,38 @@ Status TableLog::ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& 
 }
 
 Result<Actions> TableLog::ReadCommit(Version version) const {
-  const std::string name = CommitName(version);
+  return ReadActions(CommitName(version));
+}
+
+Result<Actions> TableLog::ReadActions(const std::string& name) const {
   SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(Path(name)));
   SLUICE_ASSIGN_OR_RETURN(Actions actions, ParseActions(bytes), "{}", name);
   return actions;
 }
 
-Status TableLog::ReplayCommits(Version newest, Version base, Replay& replay) const {
-  const Version threads = newest - base < kCommitsForThreads
-                              ? 1
-                              : std::clamp<Version>(std::thread::hardware_concurrency(), 1, 4);
-  for (Version next = newest; next > base;) {
+Status TableLog::ReplayFiles(std::span<const std::string> names, Replay& replay) const {
+  const size_t threads =
+      names.size() < kCommitsForThreads
+          ? 1
+          : std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax);
+  while (!names.empty()) {
     // Parsing is most of the time, and memory that of the commits that are parsed at once.
-    const Version count = std::min(next - base, 4 * threads);
-    std::vector<std::optional<Result<Actions>>> read(static_cast<size_t>(count));
-    std::atomic<Version> taken = 0;
+    const size_t count = std::min(names.size(), 4 * threads);
+    std::vector<std::optional<Result<Actions>>> read(count);
+    std::atomic<size_t> taken = 0;
     const auto work = [&] {
-      for (Version i = taken++; i < count; i = taken++) {
-        read[static_cast<size_t>(i)].emplace(ReadCommit(next - i));
-      }
+      for (size_t i = taken++; i < count; i = taken++) read[i].emplace(ReadActions(names[i]));
     };
     {
       std::vector<std::jthread> others;
-      for (Version i = 1; i < std::min(threads, count); ++i) others.emplace_back(work);
+      for (size_t i = 1; i < std::min(threads, count); ++i) others.emplace_back(work);
       work();
     }
     for (auto& actions : read) {
       if (!actions->ok()) return std::move(*actions).error();
       replay.AddCommit(std::move(**actions));
     }
-    next -= count;
+    names = names.subspan(count);
   }
   return {};
 }
@@ -190,12 +230,11 @@ Result<StatePtr> TableLog::Advance(const StatePtr& since) const {
   }
   if (listing.commits.empty()) return since;
   const Version newest = listing.commits.rbegin()->first;
-  for (Version v = since->version() + 1; v <= newest; ++v) {
-    // Those that follow have been cleaned up: only a checkpoint knows them.
-    if (!listing.commits.contains(v)) return Load(std::nullopt);
-  }
+  const auto names = CommitsAfter(since->version(), newest, listing, {});
+  // Those that follow have been cleaned up: only a checkpoint knows them.
+  if (!names.ok()) return Load(std::nullopt);
   Replay replay;
-  const Status replayed = ReplayCommits(newest, since->version(), replay);
+  const Status replayed = ReplayFiles(*names, replay);
   if (!replayed.ok() && replayed.error().code() == ErrorCode::kNotFound) return Load(std::nullopt);
   SLUICE_RETURN_IF_ERROR(replayed);
   replay.AddOlder(*since);
@@ -327,6 +366,16 @@ Status TableLog::WriteCheckpoint(const TableState& state, int64_t now_ms,
                     fmt::format(R"({{"version":{},"size":{},"sizeInBytes":{},"numOfAddFiles":{}}})",
                                 state.version(), checkpoint.actions, checkpoint.bytes.size(),
                                 state.files().size()));
+}
+
+Status TableLog::Compact(Version first, Version last) const {
+  std::vector<std::string> names;
+  for (Version v = last; v >= first; --v) names.push_back(CommitName(v));
+  Replay replay;
+  SLUICE_RETURN_IF_ERROR(ReplayFiles(names, replay));
+  const Status put = store_.PutIfAbsent(Path(CompactedName(first, last)), replay.Lines());
+  if (!put.ok() && put.error().code() == ErrorCode::kConflict) return {};
+  return put;
 }
 
 Result<int64_t> TableLog::CleanUp(const TableState& state, int64_t now_ms) const {

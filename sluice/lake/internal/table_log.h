@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -54,6 +55,9 @@ class TableLog {
   /// the version alone does not.
   Status WriteCheckpoint(const TableState& state, int64_t now_ms, const std::string& unique) const;
 
+  /// Writes one file that stands for all commits from `first` to `last`, unless there is one.
+  Status Compact(Version first, Version last) const;
+
   /// Deletes what ExpiredLogFiles() and ExpiredSidecars() name; returns how many.
   Result<int64_t> CleanUp(const TableState& state, int64_t now_ms) const;
 
@@ -66,8 +70,9 @@ class TableLog {
                         Version version) const;
   Status ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& replay) const;
   Result<Actions> ReadCommit(Version version) const;
-  /// Replays the commits after `base` up to `newest`.
-  Status ReplayCommits(Version newest, Version base, Replay& replay) const;
+  Result<Actions> ReadActions(const std::string& name) const;
+  /// Replays commits, given the newest first.
+  Status ReplayFiles(std::span<const std::string> names, Replay& replay) const;
   Result<CheckpointBytes> PutCheckpointWithSidecar(const TableState& state, int64_t now_ms,
                                                    const std::string& unique) const;
   std::optional<Version> ReadHint() const;

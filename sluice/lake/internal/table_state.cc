@@ -106,6 +106,19 @@ void Replay::AddOlder(const TableState& state) {
   TakeRest(rest);
 }
 
+std::string Replay::Lines() const {
+  std::string lines;
+  if (protocol_) AppendProtocol(lines, *protocol_);
+  if (metadata_) AppendMetadata(lines, *metadata_);
+  for (const auto& [app_id, transaction] : transactions_) AppendTransaction(lines, transaction);
+  for (const auto& [name, domain] : domains_) AppendDomain(lines, domain);
+  for (auto files = commit_files_.rbegin(); files != commit_files_.rend(); ++files) {
+    for (const DataFile& file : *files) AppendAdd(lines, file);
+  }
+  for (const Remove& remove : tombstones_) AppendRemove(lines, remove);
+  return lines;
+}
+
 Result<StatePtr> Replay::Finish(Version version, Version checkpointed) {
   if (!protocol_) return Corrupt("the log of version {} has no protocol", version);
   if (!metadata_) return Corrupt("the log of version {} has no metadata", version);

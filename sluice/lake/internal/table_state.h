@@ -81,6 +81,10 @@ class Replay {
   void NoteCommitTime(std::optional<int64_t> commit_ms) { commit_ms_ = commit_ms; }
   void AddOlder(const TableState& state);
 
+  /// Returns what the commits added so far come to, as the lines of one commit: removed files and
+  /// domains stay, as older commits may have them.
+  std::string Lines() const;
+
   /// kCorrupt: a table needs a protocol and metadata. kUnsupported: naming what we cannot read.
   Result<StatePtr> Finish(Version version, Version checkpointed);
 

@@ -72,6 +72,22 @@ class ActionWriter {
   std::optional<ObjectWriter> body_;
 };
 
+void WriteVector(ActionWriter& action, const std::shared_ptr<const DeletionVector>& vector) {
+  if (vector == nullptr) return;
+  ObjectWriter object(action->Name("deletionVector"));
+  object.Text("storageType", vector->storage);
+  object.Text("pathOrInlineDv", vector->data);
+  if (vector->offset) object.Number("offset", *vector->offset);
+  object.Number("sizeInBytes", vector->size);
+  object.Number("cardinality", vector->cardinality);
+}
+
+void WriteRowIds(ActionWriter& action, std::optional<int64_t> base,
+                 std::optional<Version> commit_version) {
+  if (base) action->Number("baseRowId", *base);
+  if (commit_version) action->Number("defaultRowCommitVersion", *commit_version);
+}
+
 }  // namespace
 
 void AppendCommitInfo(std::string& out, const CommitInfo& info) {
@@ -126,10 +142,21 @@ void AppendAdd(std::string& out, const DataFile& file) {
   action->Number("modificationTime", file.modified_ms);
   action->Flag("dataChange", true);
   if (!file.stats.empty()) action->Text("stats", file.stats);
-  if (file.base_row_id) action->Number("baseRowId", *file.base_row_id);
-  if (file.row_commit_version) {
-    action->Number("defaultRowCommitVersion", *file.row_commit_version);
-  }
+  if (file.tags != nullptr) action->Map("tags", *file.tags);
+  WriteVector(action, file.deletion_vector);
+  WriteRowIds(action, file.base_row_id, file.row_commit_version);
+}
+
+void AppendRemove(std::string& out, const Remove& remove) {
+  ActionWriter action(out, "remove");
+  action->Text("path", remove.path);
+  action->Number("deletionTimestamp", remove.deletion_ms);
+  action->Flag("dataChange", remove.data_change);
+  if (remove.extended) action->Flag("extendedFileMetadata", *remove.extended);
+  if (remove.partition_values) action->Map("partitionValues", *remove.partition_values);
+  if (remove.size) action->Number("size", *remove.size);
+  WriteVector(action, remove.vector);
+  WriteRowIds(action, remove.base_row_id, remove.row_commit_version);
 }
 
 void AppendDomain(std::string& out, const Domain& domain) {
