@@ -40,11 +40,12 @@ std::vector<Setting> Resolve(const Config& config) {
   std::vector<Setting> settings = {
       {"version", "1", {}},
       {"project", config.project, {}},
-      {"storage.path", config.data, {}},
+      {"storage.path", config.bucket.empty() ? config.data : config.bucket, {}},
       {"storage.keys", config.keys, {}},
       {"storage.format", "delta", {}},
       {"storage.free_min", SizeText(config.free_bytes_min), {}},
       {"storage.segment", SizeText(config.segment_bytes), {}},
+      {"storage.cache", SizeText(config.cache_bytes_max), {}},
       {"serve.http", fmt::format("{}:{}", config.address, config.port), {}},
       {"serve.connections", number(config.connections_max), {}},
       {"serve.header_time", DurationText(config.header_time_max), {}},
