@@ -6,15 +6,18 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
 
 #include "sluice/api/internal/http_parse.h"
 #include "sluice/api/internal/message.h"
 #include "sluice/api/internal/text.h"
+#include "sluice/api/internal/wire.h"
 #include "sluice/os/clock.h"
 
 namespace sluice::api {
@@ -34,7 +37,8 @@ bool IsLine(std::string_view text) { return std::ranges::none_of(text, internal:
 
 class HttpClient::Impl {
  public:
-  explicit Impl(ClientOptions options) : options_(std::move(options)), socket_(io_) {}
+  explicit Impl(ClientOptions options)
+      : options_(std::move(options)), wire_(asio::ip::tcp::socket(io_)) {}
 
   Result<Response> Send(std::string_view method, std::string_view target, const Fields& headers,
                         std::string_view body, const Sink* sink) {
@@ -70,8 +74,7 @@ class HttpClient::Impl {
     const std::array buffers = {asio::buffer(head), asio::buffer(body)};
     // A server may answer and close before it has taken the whole body (413, say): read all the
     // same.
-    const Status sent =
-        Await("send", [&](auto done) { asio::async_write(socket_, buffers, done); });
+    const Status sent = Await("send", [&](auto done) { asio::async_write(wire_, buffers, done); });
     auto answer = ReadAnswer(method);
     if (!answer.ok() && !sent.ok()) return sent.error();
     return answer;
@@ -85,6 +88,7 @@ class HttpClient::Impl {
       *error = outcome;
       *moved = count;
     }
+    void operator()(error_code outcome) const { *error = outcome; }
     void operator()(error_code outcome, const asio::ip::tcp::endpoint&) const { *error = outcome; }
   };
 
@@ -108,17 +112,18 @@ class HttpClient::Impl {
 
   /// Is the connection open, with nothing to read? What waits there can only be its end, or junk.
   bool IsUsable() {
-    if (!socket_.is_open() || begin_ != end_) return false;
+    if (!wire_.socket().is_open() || begin_ != end_) return false;
     error_code error;
-    socket_.non_blocking(true, error);
+    wire_.socket().non_blocking(true, error);
     char byte;
-    socket_.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, error);
+    wire_.socket().receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, error);
     return error == asio::error::would_block;
   }
 
   Status Connect() {
     if (IsUsable()) return {};
     Disconnect();
+    wire_.EndTls();
     deadline_ = clock_.Steady() + options_.connect_time_max;
     asio::ip::tcp::resolver resolver(io_);
     asio::ip::tcp::resolver::results_type endpoints;
@@ -127,14 +132,32 @@ class HttpClient::Impl {
     endpoints = resolver.resolve(options_.host, std::to_string(options_.port), error);
     if (error) return Unavailable("resolve: {}", error.message());
     SLUICE_RETURN_IF_ERROR(
-        Await("connect", [&](auto done) { asio::async_connect(socket_, endpoints, done); }));
-    socket_.set_option(asio::ip::tcp::no_delay(true), error);
-    return {};
+        Await("connect", [&](auto done) { asio::async_connect(wire_.socket(), endpoints, done); }));
+    wire_.socket().set_option(asio::ip::tcp::no_delay(true), error);
+    return options_.tls ? ShakeHands() : Status();
+  }
+
+  Status ShakeHands() {
+    auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+    SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+    error_code error;
+    if (options_.authorities.empty()) {
+      context->set_default_verify_paths(error);
+    } else {
+      context->load_verify_file(options_.authorities, error);
+    }
+    if (error) return Invalid("authorities '{}': {}", options_.authorities, error.message());
+    auto& tls = wire_.StartTls(std::move(context));
+    tls.set_verify_mode(asio::ssl::verify_peer);
+    tls.set_verify_callback(asio::ssl::host_name_verification(options_.host));
+    SSL_set_tlsext_host_name(tls.native_handle(), options_.host.c_str());
+    return Await("TLS",
+                 [&](auto done) { tls.async_handshake(asio::ssl::stream_base::client, done); });
   }
 
   void Disconnect() {
     error_code ignored;
-    socket_.close(ignored);
+    wire_.socket().close(ignored);
     begin_ = end_ = 0;
   }
 
@@ -152,7 +175,7 @@ class HttpClient::Impl {
     SLUICE_RETURN_IF_ERROR(Await(
         "receive",
         [&](auto done) {
-          socket_.async_read_some(asio::buffer(in_.data() + end_, in_.size() - end_), done);
+          wire_.async_read_some(asio::buffer(in_.data() + end_, in_.size() - end_), done);
         },
         &count));
     end_ += count;
@@ -228,7 +251,7 @@ class HttpClient::Impl {
       }
       if (const Status read = ReadMore(); !read.ok()) {
         // Without a length the connection's end is the body's.
-        if (!framing.content_length && socket_.is_open()) return {};
+        if (!framing.content_length && wire_.socket().is_open()) return {};
         return read;
       }
     }
@@ -249,7 +272,7 @@ class HttpClient::Impl {
   const ClientOptions options_;
   os::SystemClock clock_;
   asio::io_context io_;
-  asio::ip::tcp::socket socket_;
+  internal::Wire<asio::ip::tcp::socket> wire_;
   os::Monotonic deadline_{};
   const Sink* sink_ = nullptr;  // Of the exchange at hand.
   // Bytes read and not consumed: [begin_, end_) of in_.

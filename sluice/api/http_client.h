@@ -22,6 +22,8 @@ struct ClientOptions {
   std::chrono::milliseconds connect_time_max{5'000};
   std::chrono::milliseconds time_max{60'000};  ///< Of a whole exchange.
   uint64_t body_bytes_max = 1ull << 30;
+  bool tls = false;              ///< 1.2 or newer; the server must have a certificate for `host`.
+  std::string authorities = {};  ///< File of those trusted (PEM); empty: the system's.
 };
 
 /// Talks to one server over one connection, which it keeps open and opens again when needed.

@@ -37,6 +37,10 @@ class Server final : public HttpServer {
   ~Server() override { Stop(std::chrono::milliseconds(0)); }
 
   Status Listen() {
+    if (shared_->options.tls) {
+      SLUICE_ASSIGN_OR_RETURN(shared_->certificates,
+                              internal::Certificates::Load(*shared_->options.tls));
+    }
     error_code error;
     const HttpOptions& options = shared_->options;
     const auto address = asio::ip::make_address(options.address, error);

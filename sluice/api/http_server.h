@@ -49,6 +49,12 @@ using Respond = std::function<void(Response)>;
 /// Handles a request; must not block: it runs on a connection thread.
 using Handler = std::function<void(std::shared_ptr<const Request>, Respond)>;
 
+/// A certificate chain and its key, in PEM.
+struct TlsFiles {
+  std::string certificate;
+  std::string key;
+};
+
 struct HttpOptions {
   std::string address = "127.0.0.1";
   uint16_t port = 7117;  ///< 0: any free one.
@@ -59,6 +65,8 @@ struct HttpOptions {
   std::chrono::milliseconds header_time_max{10'000};
   std::chrono::milliseconds body_time_max{60'000};
   std::chrono::milliseconds idle_time_max{60'000};
+  /// TLS 1.2 or newer, with these; read again when they change. Absent: no TLS.
+  std::optional<TlsFiles> tls = {};
 };
 
 /// Serves one handler. Answers itself, as application/problem+json: 400 (bad framing, conflicting
@@ -68,7 +76,8 @@ struct HttpOptions {
 /// Thread-safe.
 class HttpServer {
  public:
-  /// Binds and serves at once. kUnavailable: the address is taken or not ours.
+  /// Binds and serves at once. kUnavailable: the address is taken or not ours. kInvalid: the
+  /// certificate or its key cannot be used.
   static Result<std::unique_ptr<HttpServer>> Start(const HttpOptions& options, Handler handler);
   virtual ~HttpServer() = default;
 

@@ -113,7 +113,11 @@ void Commands::AddGlobals() {
       ->check(CLI::IsMember({"table", "json", "ndjson", "csv", "arrow", "parquet"}))
       ->option_text("FORM");
   app_.add_option("--server", global_.address, "Server to talk to, if not the project's")
-      ->option_text("HOST:PORT");
+      ->option_text("[https://]HOST:PORT");
+  app_.add_option("--authorities", global_.authorities,
+                  "File of those whose certificates are trusted; the system's if not given")
+      ->envname("SLUICE_AUTHORITIES")
+      ->option_text("FILE");
   app_.add_option("--token", global_.token, "Token to show; else the one in SLUICE_TOKEN")
       ->envname("SLUICE_TOKEN")
       ->option_text("TOKEN");

@@ -222,6 +222,15 @@ Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
           reader.Map(
               node, "serve",
               {{"http", [&](const YAML::Node& value) { ReadAddress(reader, value, config); }},
+               {"tls",
+                [&](const YAML::Node& value) {
+                  reader.Map(value, "serve.tls",
+                             {{"certificate", reader.Text(config.tls_certificate)},
+                              {"key", reader.Text(config.tls_key)}});
+                  if (config.tls_certificate.empty() != config.tls_key.empty()) {
+                    reader.Mistake(value, "certificate and key belong together");
+                  }
+                }},
                {"connections", reader.Parsed(config.connections_max, ParseSize)},
                {"header_time", reader.Duration(config.header_time_max)},
                {"body_time", reader.Duration(config.body_time_max)}});
@@ -298,6 +307,8 @@ std::string InFolder(const std::string& folder, const std::string& path) {
 std::string Config::DataPath() const { return InFolder(folder, data); }
 std::string Config::KeysPath() const { return InFolder(folder, keys); }
 std::string Config::TokensPath() const { return KeysPath() + "/tokens"; }
+std::string Config::TlsCertificatePath() const { return InFolder(folder, tls_certificate); }
+std::string Config::TlsKeyPath() const { return InFolder(folder, tls_key); }
 
 Result<std::chrono::microseconds> ParseDuration(std::string_view text) {
   SLUICE_ASSIGN_OR_RETURN(

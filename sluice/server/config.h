@@ -41,6 +41,8 @@ struct Config {
   std::string address = "127.0.0.1";  ///< serve.http
   uint16_t port = 7117;
   int connections_max = 1024;
+  std::string tls_certificate;  ///< serve.tls: files, relative to folder; empty: no TLS.
+  std::string tls_key;
   std::chrono::milliseconds header_time_max{10'000};
   std::chrono::milliseconds body_time_max{60'000};
   std::chrono::milliseconds land_every{300'000};
@@ -68,6 +70,8 @@ struct Config {
   std::string DataPath() const;
   std::string KeysPath() const;
   std::string TokensPath() const;  ///< Beside the keys.
+  std::string TlsCertificatePath() const;
+  std::string TlsKeyPath() const;
 };
 
 /// Where a path of a project's file is: relative ones lie in its folder.

@@ -307,6 +307,9 @@ Status RunningServer::StartHttp() {
   api::HttpOptions http;
   http.address = config_.address;
   http.port = config_.port;
+  if (!config_.tls_certificate.empty()) {
+    http.tls = {.certificate = config_.TlsCertificatePath(), .key = config_.TlsKeyPath()};
+  }
   http.body_bytes_max = config_.body_bytes_max;
   http.connections_max = config_.connections_max;
   http.header_time_max = config_.header_time_max;
@@ -314,7 +317,9 @@ Status RunningServer::StartHttp() {
   SLUICE_ASSIGN_OR_RETURN(http_, api::HttpServer::Start(http, [this](auto request, auto respond) {
                             routes_->Handle(std::move(request), std::move(respond));
                           }));
-  trace::Info("serving", {{"address", config_.address}, {"port", http_->port()}});
+  trace::Info("serving", {{"address", config_.address},
+                          {"port", http_->port()},
+                          {"tls", config_.tls_certificate.empty() ? "no" : "yes"}});
   return {};
 }
 

@@ -47,6 +47,8 @@ std::vector<Setting> Resolve(const Config& config) {
       {"storage.segment", SizeText(config.segment_bytes), {}},
       {"storage.cache", SizeText(config.cache_bytes_max), {}},
       {"serve.http", fmt::format("{}:{}", config.address, config.port), {}},
+      {"serve.tls.certificate", config.tls_certificate, {}},
+      {"serve.tls.key", config.tls_key, {}},
       {"serve.connections", number(config.connections_max), {}},
       {"serve.header_time", DurationText(config.header_time_max), {}},
       {"serve.body_time", DurationText(config.body_time_max), {}},

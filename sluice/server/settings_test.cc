@@ -45,8 +45,13 @@ TEST(SettingsTest, HasEveryKeyThatTheProjectFileKnowsAndValuesThatItTakes) {
   for (const Setting& setting : *settings) {
     const size_t dot = setting.key.find('.');
     if (dot == std::string::npos) continue;
-    sections[setting.key.substr(0, dot)] +=
-        "  " + setting.key.substr(dot + 1) + ": \"" + setting.value + "\"\n";
+    const std::string name = setting.key.substr(dot + 1);
+    std::string& lines = sections[setting.key.substr(0, dot)];
+    if (const size_t inner = name.find('.'); inner == std::string::npos) {
+      lines += "  " + name + ": \"" + setting.value + "\"\n";
+    } else if (lines.find("  " + name.substr(0, inner) + ": ") == std::string::npos) {
+      lines += "  " + name.substr(0, inner) + ": {}\n";
+    }
   }
   for (const auto& [section, lines] : sections) {
     const auto whole = ParseConfig("version: 1\n" + section + ":\n" + lines, "f");

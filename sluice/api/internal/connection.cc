@@ -74,18 +74,32 @@ class Pending {
 Connection::Connection(Socket socket, const std::shared_ptr<Shared>& shared)
     : shared_(*shared),
       shared_weak_(shared),
-      socket_(std::move(socket)),
-      timer_(socket_.get_executor()) {}
+      wire_(std::move(socket)),
+      timer_(wire_.get_executor()) {}
 
 void Connection::Start() {
   served_ = true;
   ErrorCode ignored;
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  wire_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
   SetDeadline(shared_.options.header_time_max);
+  if (shared_.certificates) return ShakeHands();
   ReadHead();
 }
 
+void Connection::ShakeHands() {
+  state_ = State::kHandshake;
+  wire_.StartTls(shared_.certificates->Current())
+      .async_handshake(asio::ssl::stream_base::server,
+                       [self = shared_from_this()](ErrorCode error) {
+                         if (self->state_ != State::kHandshake) return;
+                         if (error || self->draining_) return self->Close();
+                         self->SetDeadline(self->shared_.options.header_time_max);
+                         self->ReadHead();
+                       });
+}
+
 void Connection::Refuse() {
+  if (shared_.certificates) return Close();  // A handshake would cost more than it tells.
   Response full = Problem(503, "SL5033", "the server has too many connections");
   full.headers.emplace_back("Retry-After", "1");
   Write(std::move(full), Then::kClose);
@@ -107,7 +121,7 @@ void Connection::ReadMore(OnBytes on_bytes) {
     begin_ = 0;
     in_.resize(std::max(kReadBytes, end_ * 2));
   }
-  socket_.async_read_some(
+  wire_.async_read_some(
       asio::buffer(in_.data() + end_, in_.size() - end_),
       [self = shared_from_this(), expected = state_, on_bytes](ErrorCode error, size_t count) {
         if (self->state_ != expected) return;  // A timeout or a stop came first.
@@ -158,7 +172,7 @@ void Connection::OnHead(size_t length) {
   state_ = State::kBody;
   SetDeadline(shared_.options.body_time_max);
   if (!framing_.expects_continue || begin_ != end_) return StartBody();
-  asio::async_write(socket_, asio::buffer(kContinue),
+  asio::async_write(wire_, asio::buffer(kContinue),
                     [self = shared_from_this()](ErrorCode error, size_t) {
                       if (self->state_ != State::kBody) return;
                       if (error) return self->Close();
@@ -185,13 +199,13 @@ void Connection::ReadBody() {
   const size_t size = static_cast<size_t>(*framing_.content_length);
   if (body_read_ == size) return OnRequest();
   if (body_->size() == body_read_) body_->resize(std::min(size, body_read_ + kBodyStepBytes));
-  socket_.async_read_some(asio::buffer(body_->data() + body_read_, body_->size() - body_read_),
-                          [self = shared_from_this()](ErrorCode error, size_t count) {
-                            if (self->state_ != State::kBody) return;
-                            if (error) return self->Close();
-                            self->body_read_ += count;
-                            self->ReadBody();
-                          });
+  wire_.async_read_some(asio::buffer(body_->data() + body_read_, body_->size() - body_read_),
+                        [self = shared_from_this()](ErrorCode error, size_t count) {
+                          if (self->state_ != State::kBody) return;
+                          if (error) return self->Close();
+                          self->body_read_ += count;
+                          self->ReadBody();
+                        });
 }
 
 void Connection::ReadChunks() {
@@ -242,16 +256,16 @@ void Connection::ReadWatching() {
     in_.resize(std::max(kReadBytes, end_ * 2));
   }
   watching_ = true;
-  socket_.async_read_some(asio::buffer(in_.data() + end_, in_.size() - end_),
-                          [self = shared_from_this()](ErrorCode error, size_t count) {
-                            self->watching_ = false;
-                            self->end_ += count;
-                            if (self->state_ == State::kClosed) return;
-                            // Answered meanwhile, and called off.
-                            if (self->gone_ == nullptr) return self->Next();
-                            if (error) return self->Close();
-                            self->ReadWatching();
-                          });
+  wire_.async_read_some(asio::buffer(in_.data() + end_, in_.size() - end_),
+                        [self = shared_from_this()](ErrorCode error, size_t count) {
+                          self->watching_ = false;
+                          self->end_ += count;
+                          if (self->state_ == State::kClosed) return;
+                          // Answered meanwhile, and called off.
+                          if (self->gone_ == nullptr) return self->Next();
+                          if (error) return self->Close();
+                          self->ReadWatching();
+                        });
 }
 
 void Connection::Answer(Response response) {
@@ -286,7 +300,7 @@ void Connection::WriteMore() {
   const size_t head = std::min(written_, out_head_.size());
   const size_t body = written_ - head;
   const std::array buffers = {asio::buffer(out_head_) + head, asio::buffer(out_.body) + body};
-  socket_.async_write_some(buffers, [self = shared_from_this()](ErrorCode error, size_t count) {
+  wire_.async_write_some(buffers, [self = shared_from_this()](ErrorCode error, size_t count) {
     if (self->state_ != State::kWriting) return;
     if (error) return self->Close();
     self->written_ += count;
@@ -334,14 +348,14 @@ void Connection::WriteStream() {
 
 void Connection::WriteChunk() {
   SetDeadline(shared_.options.idle_time_max);
-  socket_.async_write_some(asio::buffer(chunk_) + written_,
-                           [self = shared_from_this()](ErrorCode error, size_t count) {
-                             if (self->state_ != State::kWriting) return;
-                             if (error) return self->Close();
-                             self->written_ += count;
-                             if (self->written_ < self->chunk_.size()) return self->WriteChunk();
-                             self->WriteStream();
-                           });
+  wire_.async_write_some(asio::buffer(chunk_) + written_,
+                         [self = shared_from_this()](ErrorCode error, size_t count) {
+                           if (self->state_ != State::kWriting) return;
+                           if (error) return self->Close();
+                           self->written_ += count;
+                           if (self->written_ < self->chunk_.size()) return self->WriteChunk();
+                           self->WriteStream();
+                         });
 }
 
 void Connection::OnWritten() {
@@ -350,7 +364,7 @@ void Connection::OnWritten() {
   // A read that is under way has the buffer: it is called off, and goes on when it has ended.
   ErrorCode ignored;
   if (watching_) {
-    socket_.cancel(ignored);
+    wire_.socket().cancel(ignored);
   } else {
     Next();
   }
@@ -367,25 +381,37 @@ void Connection::Next() {
 void Connection::Linger() {
   // Closing with bytes unread would reset the connection, and the client might never see the
   // answer.
-  if (state_ != State::kLingering) {
-    state_ = State::kLingering;
-    SetDeadline(kLingerTime);
+  state_ = State::kLingering;
+  SetDeadline(kLingerTime);
+  in_.resize(std::max(in_.size(), kReadBytes));
+  if (wire_.tls() == nullptr) {
     ErrorCode ignored;
-    socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-    in_.resize(std::max(in_.size(), kReadBytes));
+    wire_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    return ReadLingering();
   }
-  socket_.async_read_some(asio::buffer(in_), [self = shared_from_this()](ErrorCode error, size_t) {
+  // Tells the client that the answer was not cut off, and waits for its word.
+  wire_.tls()->async_shutdown([self = shared_from_this()](ErrorCode) {
     if (self->state_ != State::kLingering) return;
-    if (error) return self->Close();
-    self->Linger();
+    ErrorCode ignored;
+    self->wire_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    self->ReadLingering();
   });
+}
+
+void Connection::ReadLingering() {
+  wire_.socket().async_read_some(asio::buffer(in_),
+                                 [self = shared_from_this()](ErrorCode error, size_t) {
+                                   if (self->state_ != State::kLingering) return;
+                                   if (error) return self->Close();
+                                   self->ReadLingering();
+                                 });
 }
 
 void Connection::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   ErrorCode ignored;
-  socket_.close(ignored);
+  wire_.socket().close(ignored);
   timer_.cancel();
   if (out_.stream) out_.stream->Leave();
   if (gone_) gone_->request_stop();

@@ -16,8 +16,10 @@
 #include <unordered_set>
 
 #include "sluice/api/http_server.h"
+#include "sluice/api/internal/certificates.h"
 #include "sluice/api/internal/http_parse.h"
 #include "sluice/api/internal/message.h"
+#include "sluice/api/internal/wire.h"
 #include "sluice/os/clock.h"
 
 namespace sluice::api::internal {
@@ -28,6 +30,7 @@ class Connection;
 struct Shared {
   HttpOptions options;
   Handler handler;
+  std::unique_ptr<Certificates> certificates;  // Of TLS; nullptr: none.
   os::SystemClock clock;
 
   std::mutex mutex;
@@ -51,7 +54,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Connection(Socket socket, const std::shared_ptr<Shared>& shared);
 
-  Executor executor() { return socket_.get_executor(); }
+  Executor executor() { return wire_.get_executor(); }
 
   /// Begins to serve; counted in Shared::served from before until the close.
   void Start();
@@ -69,8 +72,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   using ErrorCode = boost::system::error_code;
-  enum class State { kHead, kBody, kHandling, kWriting, kLingering, kClosed };
+  enum class State { kHandshake, kHead, kBody, kHandling, kWriting, kLingering, kClosed };
 
+  void ShakeHands();
   void ReadHead();
   void OnHeadBytes(size_t count);
   void OnHead(size_t length);
@@ -88,6 +92,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Next();
   void ReadWatching();
   void Linger();
+  void ReadLingering();
   void Close();
 
   std::string_view buffered() const { return std::string_view(in_).substr(begin_, end_ - begin_); }
@@ -103,7 +108,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Shared& shared_;
   std::weak_ptr<Shared> shared_weak_;
-  Socket socket_;
+  Wire<Socket> wire_;
   State state_ = State::kHead;
   bool served_ = false;
   bool draining_ = false;

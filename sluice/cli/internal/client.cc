@@ -45,21 +45,25 @@ std::vector<Diagnostic> ReadDiagnostics(simdjson::dom::element problem) {
 Result<Client> Client::Connect(const Global& global) {
   api::ClientOptions options;
   options.time_max = std::chrono::minutes(11);  // A query may take ten.
+  options.authorities = global.authorities;
   if (!global.address.empty()) {
-    const size_t colon = global.address.rfind(':');
-    const std::string port =
-        colon == std::string::npos ? global.address : global.address.substr(colon + 1);
+    constexpr std::string_view kTls = "https://";
+    options.tls = global.address.starts_with(kTls);
+    const std::string given = options.tls ? global.address.substr(kTls.size()) : global.address;
+    const size_t colon = given.rfind(':');
+    const std::string port = colon == std::string::npos ? given : given.substr(colon + 1);
     const auto [end, bad] = std::from_chars(port.data(), port.data() + port.size(), options.port);
     if (bad != std::errc() || end != port.data() + port.size()) {
-      return Invalid("--server '{}': expected HOST:PORT", global.address);
+      return Invalid("--server '{}': expected HOST:PORT or https://HOST:PORT", global.address);
     }
-    if (colon != std::string::npos && colon > 0) options.host = global.address.substr(0, colon);
+    if (colon != std::string::npos && colon > 0) options.host = given.substr(0, colon);
   } else {
     os::SystemDisk disk;
     auto config = server::LoadConfig(disk, global.folder);
     if (config.ok()) {
       options.host = config->address;
       options.port = config->port;
+      options.tls = !config->tls_certificate.empty();
     } else if (config.error().code() != ErrorCode::kNotFound) {
       return std::move(config).error();
     }

@@ -19,6 +19,7 @@ struct Global {
   std::string output;        ///< -o
   std::string token;         ///< --token; else SLUICE_TOKEN.
   std::string address;       ///< --server HOST:PORT; else the project's, else 127.0.0.1:7117.
+  std::string authorities;   ///< --authorities: file of those whose certificates are trusted.
   std::string log_format = "text";
   std::string format = "text";  ///< --format: of diagnostics.
   bool quiet = false;

@@ -96,10 +96,12 @@ class Development {
       }
     }
     SLUICE_ASSIGN_OR_RETURN(server_, server::Server::Start(config));
+    tls_ = config.tls_certificate.empty() ? std::string() : config.TlsCertificatePath();
     if (wanted != 0 && server_->port() != wanted) {
       std::fprintf(stderr, "port %u is taken: ", wanted);
     }
-    std::fprintf(stderr, "serving http://%s:%u\n", config.address.c_str(), server_->port());
+    std::fprintf(stderr, "serving %s://%s:%u\n", tls_.empty() ? "http" : "https",
+                 config.address.c_str(), server_->port());
     return {};
   }
 
@@ -128,7 +130,8 @@ class Development {
 
   void AddSchema(const std::string& name) {
     Global global = global_;
-    global.address = fmt::format("127.0.0.1:{}", server_->port());
+    global.address = fmt::format("{}127.0.0.1:{}", tls_.empty() ? "" : "https://", server_->port());
+    if (global.authorities.empty()) global.authorities = tls_;
     const std::string file = name.substr(name.rfind('/') + 1);
     const auto answer = SendSchemas(global, {global_.folder + "/" + name});
     if (answer.ok()) {
@@ -174,6 +177,7 @@ class Development {
   const DevArguments& arguments_;
   os::SystemDisk disk_;
   Texts seen_;
+  std::string tls_;  // The server's own certificate; empty: no TLS.
   std::unique_ptr<server::Server> server_;
 };
 

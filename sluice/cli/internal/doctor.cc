@@ -229,14 +229,26 @@ class Doctor {
 
   void Port() {
     const std::string address = fmt::format("{}:{}", config_.address, config_.port);
+    const bool tls = !config_.tls_certificate.empty();
+    const bool loopback = config_.address.starts_with("127.") || config_.address == "::1" ||
+                          config_.address == "localhost";
+    if (!loopback && !tls) {
+      Add("transport", "warning", address + " is open to others, without TLS",
+          "set serve.tls, or let a proxy do it");
+    }
     if (config_.port == 0 || api::IsFree(config_.address, config_.port)) {
       return Add("port", "ok", address + " is free");
     }
     api::ClientOptions options;
     options.port = config_.port;
     options.time_max = std::chrono::seconds(2);
+    options.tls = tls;
+    options.authorities = tls ? config_.TlsCertificatePath() : std::string();
     api::HttpClient client(options);
     const auto answer = client.Send("GET", "/v1/version", {}, {});
+    if (tls && !answer.ok() && answer.error().message().find("verify") != std::string::npos) {
+      return Add("port", "ok", address + " is served within TLS");  // Signed by others.
+    }
     const bool ours = answer.ok() && answer->status == 200 &&
                       answer->body.find("\"version\"") != std::string::npos;
     if (ours) {
