@@ -73,7 +73,7 @@ def measure(topic, made):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("binary")
+    parser.add_argument("binary", nargs="?", default=str(ROOT / "build/release/sluice"))
     parser.add_argument("--events", type=int, default=500_000)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
