@@ -24,7 +24,7 @@ def use_deltalake():
     if not (UNPACKED / "interop/deltalake").exists():
         skip("deltalake is not there; `./dev test` fetches it")
     sys.path[:0] = [str(UNPACKED / "pyarrow")] + [
-        str(UNPACKED / "interop" / name) for name in ("deltalake", "arro3-core", "deprecated", "wrapt")]
+        str(UNPACKED / "interop" / name) for name in ("deltalake", "arro3-core", "deprecated", "wrapt", "typing-extensions")]
 
 
 def use_duckdb():

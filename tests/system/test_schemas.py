@@ -90,7 +90,7 @@ print(json.dumps(DeltaTable(sys.argv[1]).to_pyarrow_table().to_pylist(), default
 os._exit(0)  # The package's threads sometimes abort an orderly end.
 """
     path = os.pathsep.join([unpacked + "/pyarrow"] + [f"{unpacked}/interop/{name}" for name in (
-        "deltalake", "arro3-core", "deprecated", "wrapt")])
+        "deltalake", "arro3-core", "deprecated", "wrapt", "typing-extensions")])
     done = subprocess.run([sys.executable, "-B", "-c", script, folder],
                           capture_output=True, text=True, env=dict(os.environ, PYTHONPATH=path))
     assert done.returncode == 0, done.stderr
