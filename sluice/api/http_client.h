@@ -58,7 +58,4 @@ class HttpClient {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Returns `text` so that it can stand as a value in a query or as a segment of a path.
-std::string PercentEncode(std::string_view text);
-
 }  // namespace sluice::api

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "sluice/base/ascii.h"
+
 namespace sluice::event {
 
 namespace {
@@ -11,7 +13,6 @@ namespace {
 bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-char Lower(char c) { return IsUpper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // `HTTPServerId` → `http_server_id`; what is neither letter nor digit becomes '_'.
 std::string SnakeCase(std::string_view name) {
@@ -27,7 +28,7 @@ std::string SnakeCase(std::string_view name) {
     const bool ends_acronym =
         i > 0 && IsUpper(name[i - 1]) && i + 1 < name.size() && IsLower(name[i + 1]);
     if (after_word || ends_acronym) out += '_';
-    out += Lower(c);
+    out += LowerCase(c);
   }
   return out;
 }

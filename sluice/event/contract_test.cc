@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sluice/event/compatibility.h"
+#include "sluice/event/internal/contract_outline.h"
 
 namespace sluice::event {
 namespace {
@@ -66,19 +67,6 @@ TEST(CompileCapnpTest, KnowsAllFlatTypes) {
   }
 }
 
-// `name:type` of all fields, those inside others in brackets.
-std::string Outline(const std::vector<Field>& fields) {
-  std::string text;
-  for (const Field& field : fields) {
-    text += fmt::format("{}{}:{}", text.empty() ? "" : " ", field.column, ToString(field.type));
-    if (field.alternative) text += '?';
-    if (field.required) text += '!';
-    if (!field.default_json.empty()) text += "=" + field.default_json;
-    if (!field.children.empty()) text += "(" + Outline(field.children) + ")";
-  }
-  return text;
-}
-
 TEST(CompileCapnpTest, TakesWhatNests) {
   const auto contracts = Compile(R"(struct Order $Sl.event("shop.orders") {
     orderId @0 :Text $Sl.id $Sl.uuid $Sl.required;
@@ -100,7 +88,7 @@ TEST(CompileCapnpTest, TakesWhatNests) {
   })");
   ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
   const Contract& contract = contracts->front();
-  EXPECT_EQ(Outline(contract.fields),
+  EXPECT_EQ(internal::Outline(contract.fields),
             "order_id:Uuid! items:List(element:Struct(sku:Text count:UInt16=1)) total:Decimal "
             "at:Timestamp address:Struct(street:Text zip_code:Text) "
             "payment:Struct(card:Struct?(last4:Text) cash:Void? voucher:List?(element:Text) "

@@ -9,6 +9,7 @@
 
 #include "sluice/event/compatibility.h"
 #include "sluice/event/contract.h"
+#include "sluice/event/internal/contract_outline.h"
 
 namespace sluice::event {
 namespace {
@@ -60,18 +61,6 @@ std::string Complaint(std::string_view text) {
   return result.ok() ? "compiles" : result.error().ToString();
 }
 
-std::string Outline(const std::vector<Field>& fields) {
-  std::string text;
-  for (const Field& field : fields) {
-    text += fmt::format("{}{}:{}", text.empty() ? "" : " ", field.column, ToString(field.type));
-    if (field.alternative) text += '?';
-    if (field.required) text += '!';
-    if (!field.default_json.empty()) text += "=" + field.default_json;
-    if (!field.children.empty()) text += "(" + Outline(field.children) + ")";
-  }
-  return text;
-}
-
 TEST(CompileJsonSchemaTest, MakesTheSameContractAsCapnp) {
   const auto json = Compile(kOrder);
   ASSERT_TRUE(json.ok()) << json.error().ToString();
@@ -81,7 +70,7 @@ TEST(CompileJsonSchemaTest, MakesTheSameContractAsCapnp) {
   EXPECT_EQ(contract.retain, "30d");
   EXPECT_EQ(contract.source, kOrder);
   EXPECT_EQ(contract.unknown, UnknownFields::kKeep);
-  EXPECT_EQ(Outline(contract.fields),
+  EXPECT_EQ(internal::Outline(contract.fields),
             "order_id:Uuid! items:List(element:Struct(sku:Text! count:UInt16)) total:Decimal "
             "at:Timestamp seen:List(element:Timestamp) kind:Enum state:Enum small:UInt8=7 "
             "ratio:Float32 photo:Data currency:Text=\"EUR\" note:Text "
@@ -187,7 +176,7 @@ TEST(CompileJsonSchemaTest, RefersToOtherFiles) {
       {"common.json", common}};
   const auto contracts = CompileSchema(files, "orders/t.json");
   ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
-  EXPECT_EQ(Outline(contracts->front().fields), "x:Struct(street:Text zip:Text)");
+  EXPECT_EQ(internal::Outline(contracts->front().fields), "x:Struct(street:Text zip:Text)");
   EXPECT_EQ(contracts->front().fields[0].children[1].privacy.keep, 2);
   const auto none = CompileSchema(files, "common.json");
   ASSERT_TRUE(none.ok()) << none.error().ToString();

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/commit_times.h"
 #include "sluice/lake/internal/data_file_reader.h"
@@ -29,8 +30,7 @@ struct Piece {
 };
 
 bool IsOn(const std::map<std::string, std::string>& properties) {
-  return internal::LowerCase(
-             internal::Property(properties, "delta.enableChangeDataFeed", "false")) == "true";
+  return LowerCase(internal::Property(properties, "delta.enableChangeDataFeed", "false")) == "true";
 }
 
 // A commit without files of changes: they follow from its adds and removes.

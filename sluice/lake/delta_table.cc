@@ -6,6 +6,8 @@
 #include <chrono>
 #include <set>
 
+#include "sluice/base/ascii.h"
+#include "sluice/base/percent.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/expression.h"
 #include "sluice/lake/internal/commit_lines.h"
@@ -52,7 +54,7 @@ Status CheckColumnNames(const arrow::Schema& schema) {
       return Invalid("'{}' cannot name a column: it is empty or has one of ' ,;{{}}()=' or a break",
                      name);
     }
-    if (!names.insert(internal::LowerCase(name)).second) {
+    if (!names.insert(LowerCase(name)).second) {
       return Invalid("two columns are named '{}', without regard to case", name);
     }
   }
@@ -223,7 +225,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schem
                               .created_ms = now_ms};
   if (!options.description.empty()) metadata.description = options.description;
   const auto on = [&](const std::string& name) {
-    return internal::LowerCase(internal::Property(options.properties, name, "false")) == "true";
+    return LowerCase(internal::Property(options.properties, name, "false")) == "true";
   };
   if (on("delta.enableRowTracking")) {  // Where writers that copy rows keep their ids.
     metadata.configuration.emplace("delta.rowTracking.materializedRowIdColumnName",
@@ -408,11 +410,11 @@ bool HasSameFields(const arrow::DataType& have, const arrow::DataType& want) {
 Result<Additions> FindAdditions(const arrow::Schema& table, const arrow::Schema& wanted) {
   std::map<std::string, std::shared_ptr<arrow::Field>> columns;
   for (const auto& field : table.fields()) {
-    columns.emplace(internal::LowerCase(field->name()), field);
+    columns.emplace(LowerCase(field->name()), field);
   }
   Additions additions;
   for (const auto& field : wanted.fields()) {
-    const auto found = columns.find(internal::LowerCase(field->name()));
+    const auto found = columns.find(LowerCase(field->name()));
     if (found == columns.end()) {
       additions.columns.push_back(field->WithNullable(true));
       continue;
@@ -519,7 +521,7 @@ std::string DeltaTable::Location(const DataFile& file) const {
 
 std::string DeltaTable::StorePath(const DataFile& file) const {
   if (internal::IsAbsolute(file.path)) return {};
-  const std::string path = internal::UriDecode(file.path);
+  const std::string path = PercentDecode(file.path);
   return root_.empty() ? path : root_ + "/" + path;
 }
 

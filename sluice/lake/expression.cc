@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/expression_node.h"
 #include "sluice/lake/internal/schema_json.h"

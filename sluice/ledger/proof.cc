@@ -178,7 +178,8 @@ class Prover {
       }
       if (now_landed > landed_end) {
         landings.push_back({version, {landed_end, now_landed}});
-        if (commit.operation == "ADOPT") ExplainLoss(commit, landings.back().offsets, missing);
+        if (commit.operation == kAdoptOperation)
+          ExplainLoss(commit, landings.back().offsets, missing);
         landed_end = now_landed;
       }
       if (!commit.removed.empty()) SLUICE_RETURN_IF_ERROR(ExplainCommit(commit, missing));

@@ -19,6 +19,9 @@ namespace sluice::ledger {
 /// `sluice/<journal>/<partition>-<incarnation>`. Counters of what has no rows follow behind `#`.
 inline constexpr std::string_view kAppPrefix = "sluice/";
 inline constexpr std::string_view kDuplicateCounter = "#duplicate";
+/// The operation of a commit that raises the landed offset without rows: the table as it is was
+/// declared to be right.
+inline constexpr std::string_view kAdoptOperation = "ADOPT";
 
 /// Whether an application is a landing itself, not a counter of one, nor another's.
 bool IsLanding(std::string_view app_id);

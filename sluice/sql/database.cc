@@ -6,6 +6,7 @@
 
 #include <arrow/type.h>
 
+#include "sluice/base/ascii.h"
 #include "sluice/base/diagnostic.h"
 #include "sluice/sql/internal/file_index.h"
 #include "sluice/sql/internal/reader.h"
@@ -17,12 +18,6 @@ namespace {
 constexpr size_t kTablesToldMax = 3;
 constexpr int kColumnsToldMax = 30;
 constexpr size_t kIndexedFilesMin = 8;  // Fewer are opened as fast as their statistics are read.
-
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 /// `columns of bronze.t are a, b, c`
 std::string TellColumns(const duck::Relation& relation) {
@@ -88,18 +83,19 @@ Result<std::optional<duck::Relation>> Database::Find(const QueryRequest& request
                                                      const internal::Reader& reader,
                                                      const std::string& schema,
                                                      const std::string& name) {
-  const std::string in = schema.empty() ? "bronze" : Lower(schema);
+  const std::string in = schema.empty() ? "bronze" : LowerCase(schema);
   if (in == "system") {
-    SLUICE_ASSIGN_OR_RETURN(
-        auto table, internal::FindSystemTable(Lower(name), lander_, log_, tenant_.name, reader));
+    SLUICE_ASSIGN_OR_RETURN(auto table, internal::FindSystemTable(LowerCase(name), lander_, log_,
+                                                                  tenant_.name, reader));
     if (table) return table;
   }
   // A table of another version or time is an error of its own; one that is not there is not.
-  if ((request.as_of || !reader.SeesAllTables()) && !reader.FindTable(lander_, in, Lower(name))) {
+  if ((request.as_of || !reader.SeesAllTables()) &&
+      !reader.FindTable(lander_, in, LowerCase(name))) {
     return std::optional<duck::Relation>();
   }
-  auto view = request.as_of ? lander_.ViewAt(in, Lower(name), *request.as_of)
-                            : lander_.View(in, Lower(name));
+  auto view = request.as_of ? lander_.ViewAt(in, LowerCase(name), *request.as_of)
+                            : lander_.View(in, LowerCase(name));
   if (!view.ok()) {
     if (view.error().code() == ErrorCode::kNotFound && !request.as_of) {
       return std::optional<duck::Relation>();  // Dropped just now.
@@ -108,7 +104,7 @@ Result<std::optional<duck::Relation>> Database::Find(const QueryRequest& request
   }
   duck::Relation relation;
   relation.schema_name = in;
-  relation.name = Lower(name);
+  relation.name = LowerCase(name);
   relation.schema = std::move(view->schema);
   relation.hive_columns = view->snapshot->partition_columns();
   for (const lake::DataFile& file : view->snapshot->files()) {
@@ -133,7 +129,7 @@ void Database::SuggestTable(std::string_view missing, const internal::Reader& re
   for (const std::string_view name : internal::SystemTables()) {
     known.push_back(fmt::format("system.{}", name));
   }
-  const std::string wanted = Lower(std::string(missing));
+  const std::string wanted = LowerCase(missing);
   auto meant = Closest(wanted, {known.begin(), known.end()});
   if (!meant) {
     // A wrong schema is one mistake, however long its name.

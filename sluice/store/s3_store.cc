@@ -6,13 +6,13 @@
 #include <condition_variable>
 #include <cstring>
 
+#include "sluice/base/ascii.h"
+#include "sluice/base/percent.h"
 #include "sluice/store/internal/s3_text.h"
 
 namespace sluice::store {
 
 namespace {
-
-using internal::EncodeUri;
 
 constexpr size_t kIdleMax = 16;
 constexpr uint64_t kBytesPerSecondMin = 1 << 20;  // A slower transfer counts as stuck.
@@ -148,7 +148,7 @@ class S3Store::Connection {
     Response& response = *static_cast<Transfer*>(user)->out;
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) return line.size();
-    const std::string name = internal::LowerCase(line.substr(0, colon));
+    const std::string name = LowerCase(line.substr(0, colon));
     const std::string value(internal::Trim(line.substr(colon + 1)));
     if (name == "etag") response.etag = value;
     if (name == kPutIdHeader) response.put_id = value;
@@ -171,7 +171,7 @@ std::string S3Store::Url(std::string_view path, std::string_view query) const {
                         : options_.endpoint;
   while (url.ends_with('/')) url.pop_back();
   url += '/' + options_.bucket;
-  if (!path.empty()) url += '/' + EncodeUri(path, /*keep=*/"/");
+  if (!path.empty()) url += '/' + PercentEncode(path, /*keep=*/"/");
   if (path.empty()) url += '/';
   if (!query.empty()) url.append("?").append(query);
   return url;
@@ -309,7 +309,7 @@ Status S3Store::PutParts(std::string_view path, std::string_view bytes) {
   if (begun.status != 200 || id.empty()) {
     return AnswerError("put", path, begun.status, begun.body);
   }
-  const std::string encoded_id = EncodeUri(id, "");
+  const std::string encoded_id = PercentEncode(id);
   const auto give_up = [&](Error error) -> Status {
     // Best effort: what is left costs space until the bucket's own rules clean it up.
     static_cast<void>(Send({.method = "DELETE", .url = Url(path, "uploadId=" + encoded_id)}).ok());
@@ -426,9 +426,9 @@ Result<std::vector<ObjectInfo>> S3Store::List(std::string_view prefix, std::stri
     }
     // In the order of their names, as signatures need them.
     std::string query;
-    if (!token.empty()) query += "continuation-token=" + EncodeUri(token, "") + "&";
-    query += "encoding-type=url&list-type=2&prefix=" + EncodeUri(prefix, "");
-    if (!after.empty() && token.empty()) query += "&start-after=" + EncodeUri(after, "");
+    if (!token.empty()) query += "continuation-token=" + PercentEncode(token) + "&";
+    query += "encoding-type=url&list-type=2&prefix=" + PercentEncode(prefix);
+    if (!after.empty() && token.empty()) query += "&start-after=" + PercentEncode(after);
     SLUICE_ASSIGN_OR_RETURN(const Response answer,
                             SendRetried({.method = "GET", .url = Url({}, query)}), "list '{}'",
                             prefix);

@@ -13,6 +13,7 @@ import tempfile
 import time
 import urllib.parse
 
+SLOW = "land: {every: 1h}\n"  # Settings of a server that lands when told to.
 SCHEMA = """@0x9a41c6de07b35f18;
 using Sl = import "sluice.capnp";
 struct UserEvent $Sl.event("shop.user-events") {
@@ -165,6 +166,11 @@ class Server:
     def post(self, target, body=None, headers=None):
         status, answer = self.ask("POST", target, body, headers)
         return status, json.loads(answer)
+
+    def land(self):
+        """Lands what waits, now."""
+        status, answer = self.post("/v1/admin/land")
+        equal(status, 200, answer)
 
     def tables(self):
         return {t["topic"]: t for t in json.loads(self.ask("GET", "/v1/admin/tables")[1])["tables"]}

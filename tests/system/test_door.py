@@ -106,7 +106,7 @@ def wait_for_the_table_ends_with_202():
     with Project("land: {every: 1h, wait_max: 300ms}\n") as project:
         with Server(project) as server:
             server.send(TOPIC, [event(1)])
-            server.post("/v1/admin/land")
+            server.land()
             server.kill()
         # Another journal's table: landing has stopped, the answer must not hang on it.
         shutil.rmtree(project.folder + "/data/journal")
@@ -147,7 +147,7 @@ def a_batch_is_taken_once_and_bound_to_its_content():
             server.kill()
         with Server(project) as server:  # From the journal.
             known(server)
-            server.post("/v1/admin/land")
+            server.land()
             server.stop()
         shutil.rmtree(project.folder + "/data/journal")
         with Server(project) as server:  # From the table.

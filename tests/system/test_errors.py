@@ -102,7 +102,7 @@ def a_good_row_supersedes_its_own_error():
             equal(len(command.open()), 6)
             equal(server.send(TOPIC, [event(0)])["accepted"], 1)
             equal(len(command.open()), 5)
-            server.post("/v1/admin/land")
+            server.land()
             equal(server.send(TOPIC, [event(1)])["accepted"], 1)
             equal(len(command.open()), 4)
             server.send("", [{"event": TOPIC, "event_id": "mine",
@@ -114,7 +114,7 @@ def a_good_row_supersedes_its_own_error():
             equal(len(command.open()), 3)
             equal(server.send(TOPIC, [event(2), event(0)])["accepted"], 1)
             equal(len(command.open()), 2)
-            server.post("/v1/admin/land")
+            server.land()
             server.stop()
         with Server(project) as server:
             command = Commands(project, server)
@@ -131,7 +131,7 @@ def replay_beyond_the_horizon_looks_into_the_table():
         server.post("/v1/admin/schemas?name=plain.capnp", PLAIN)
         # The sender tried two of them again, long ago: one is in the table, one in the tail.
         equal(server.send("late.topic", [{"key": "k0", "n": 0}])["accepted"], 1)
-        server.post("/v1/admin/land")
+        server.land()
         equal(server.send("late.topic", [{"key": "k1", "n": 1}, {"key": "probe", "n": 0}])["accepted"], 2)
         probe = [{"key": "probe", "n": 0}]
         until(lambda: server.send("late.topic", probe)["accepted"] == 1, "the horizon is past")

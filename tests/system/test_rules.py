@@ -10,17 +10,11 @@ import shutil
 import time
 
 import foreign_writer
-from server import SCHEMA, Project, Server, equal, event, run, until
+from server import SCHEMA, SLOW, Project, Server, equal, event, run, until
 
 TOPIC = "shop.user-events"
 TABLE = "bronze.shop_user_events"
 FAR_DATES = int(os.environ.get("SLUICE_FAR_DATES", "1600"))
-SLOW = "land: {every: 1h}\n"  # Lands when told to.
-
-
-def land(server):
-    status, answer = server.post("/v1/admin/land")
-    equal(status, 200, answer)
 
 
 def count(server, what="count(*), count(distinct event_id), count(distinct _offset)"):
@@ -47,7 +41,7 @@ def a_wiped_journal_uses_no_offset_again():
             equal((receipt["accepted"], receipt["duplicate"]), (10, 10), "known from the table")
             equal(receipt["offsets"][0]["first"], 100)
             equal(count(server), [110, 110, 110])
-            land(server)
+            server.land()
             equal(server.tables()[TOPIC]["landed_offset"], 99)
             equal(txn(project), 99)
             server.kill()
@@ -56,7 +50,7 @@ def a_wiped_journal_uses_no_offset_again():
             code, _, err = project.command("--server", f"127.0.0.1:{server.port}", "table", "adopt", TOPIC)
             equal(code, 0, err)
             equal(server.tables()[TOPIC]["stopped"], "")
-            land(server)
+            server.land()
             equal(server.tables()[TOPIC]["landed_offset"], 109)
             server.stop()
         with Server(project) as server:
@@ -69,12 +63,12 @@ def a_table_put_back_is_filled_again_from_the_journal():
     with Project(SLOW) as project:
         with Server(project) as server:
             server.send(TOPIC, [event(i) for i in range(100)])
-            land(server)
+            server.land()
             server.stop()
         shutil.copytree(project.table_folder(), project.folder + "/copy")
         with Server(project) as server:
             server.send(TOPIC, [event(i) for i in range(100, 200)])
-            land(server)
+            server.land()
             server.send(TOPIC, [event(i) for i in range(200, 250)])
             server.kill()
         shutil.rmtree(project.table_folder())
@@ -82,7 +76,7 @@ def a_table_put_back_is_filled_again_from_the_journal():
         with Server(project) as server:
             equal(count(server), [250, 250, 250])
             equal(server.send(TOPIC, [event(250)])["offsets"][0]["first"], 250)
-            land(server)
+            server.land()
             equal(txn(project), 250)
             server.stop()
         with Server(project) as server:
@@ -94,15 +88,15 @@ def a_table_put_back_beyond_the_journal_stops_with_a_report():
     with Project(SLOW + "storage: {segment: 64KiB}\n") as project:
         with Server(project) as server:
             server.send(TOPIC, [event(i) for i in range(100)])
-            land(server)
+            server.land()
             server.stop()
         shutil.copytree(project.table_folder(), project.folder + "/copy")
         with Server(project) as server:
             for begin in range(100, 4100, 1000):
                 server.send(TOPIC, [event(i) for i in range(begin, begin + 1000)])
-                land(server)
+                server.land()
             server.send(TOPIC, [event(4100)])
-            land(server)
+            server.land()
             server.stop()
         shutil.rmtree(project.table_folder())
         shutil.copytree(project.folder + "/copy", project.table_folder())
@@ -113,10 +107,10 @@ def a_table_put_back_beyond_the_journal_stops_with_a_report():
             assert 100 <= kept < 4101, kept
             receipt = server.send(TOPIC, [event(5000)])
             equal(receipt["offsets"][0]["first"], 4101, "offsets are not used again")
-            land(server)
+            server.land()
             equal(txn(project), 99)
             equal(server.post(f"/v1/admin/tables/{TOPIC}/adopt")[0], 200)
-            land(server)
+            server.land()
             equal(txn(project), 4101)
             server.stop()
         with Server(project) as server:
@@ -129,7 +123,7 @@ def a_table_that_lost_its_transactions_stops_with_a_report():
     with Project(SLOW) as project:
         with Server(project) as server:
             server.send(TOPIC, [event(i) for i in range(100)])
-            land(server)
+            server.land()
             server.send(TOPIC, [event(i) for i in range(100, 110)])
             server.kill()
         log = project.table_folder() + "/_delta_log"
@@ -143,10 +137,10 @@ def a_table_that_lost_its_transactions_stops_with_a_report():
             assert "up to offset 99" in stopped and "no transaction" in stopped, stopped
             equal(count(server), [110, 110, 110])
             equal(server.send(TOPIC, [event(110)])["offsets"][0]["first"], 110)
-            land(server)
+            server.land()
             equal(len(project.commits()), 2)
             equal(server.post(f"/v1/admin/tables/{TOPIC}/adopt")[0], 200)
-            land(server)
+            server.land()
             equal(txn(project), 110)
             server.stop()
         shutil.rmtree(f"{project.folder}/data/journal")
@@ -157,18 +151,18 @@ def a_table_that_lost_its_transactions_stops_with_a_report():
 def a_foreign_restore_removes_rows_and_landing_goes_on():
     with Project(SLOW) as project, Server(project) as server:
         server.send(TOPIC, [event(i) for i in range(100)])
-        land(server)
+        server.land()
         version = len(project.commits()) - 1
         server.send(TOPIC, [event(i) for i in range(100, 150)])
-        land(server)
+        server.land()
         server.send(TOPIC, [event(i) for i in range(150, 170)])  # In the tail.
         foreign_writer.restore(project.table_folder(), version)
         until(lambda: count(server)[0] == 120, "SQL sees what the restore removed")
         until(lambda: '"event":"rows removed by another writer"' in server.output(), "it is reported")
-        land(server)
+        server.land()
         equal(count(server), [120, 120, 120])
         server.send(TOPIC, [event(i) for i in range(170, 180)])
-        land(server)
+        server.land()
         equal(txn(project), 179)
         server.stop()
         with Server(project) as again:
@@ -180,7 +174,7 @@ def foreign_rows_are_seen_and_landing_goes_on():
     pyarrow = foreign_writer.parquet()
     with Project(SLOW) as project, Server(project) as server:
         server.send(TOPIC, [event(i) for i in range(10)])
-        land(server)
+        server.land()
         server.send(TOPIC, [event(i) for i in range(10, 20)])
         at = datetime.datetime(2026, 1, 5, tzinfo=datetime.timezone.utc)
         foreign_writer.append(project.table_folder(), "2026-01-05", {
@@ -189,7 +183,7 @@ def foreign_rows_are_seen_and_landing_goes_on():
         until(lambda: count(server)[0] == 21, "SQL sees the foreign row")
         equal(server.sql(f"select event_id, user_id, page, _offset, _partition from {TABLE} where _offset is null"),
               [["foreign", 7, None, None, None]])
-        land(server)
+        server.land()
         equal(txn(project), 19)
         equal(count(server), [21, 21, 20])
         server.stop()
@@ -243,7 +237,7 @@ def one_identity_has_one_content():
             refused(server.send(TOPIC, [other(1)]))
             refused(server.send(TOPIC, [other(2)]))
             equal(server.send(TOPIC, [event(1), event(2)])["duplicate"], 2)
-            land(server)
+            server.land()
             server.stop()
         shutil.rmtree(f"{project.folder}/data/journal")
         with Server(project) as server:  # Known from the table.
@@ -258,7 +252,7 @@ def a_row_is_known_after_its_schema_got_a_field():
     with Project(SLOW) as project:
         with Server(project) as server:
             server.send(TOPIC, [event(1)])
-            land(server)
+            server.land()
             server.send(TOPIC, [event(2)])
             wider = SCHEMA.replace("@3 :Text $Sl.eventTime;", "@3 :Text $Sl.eventTime;\n  source @4 :Text;")
             status, answer = server.post("/v1/admin/schemas?name=user_event.capnp", wider)
@@ -279,7 +273,7 @@ def a_topic_made_again_begins_anew():
     with Project(SLOW) as project:
         with Server(project) as server:
             server.send(TOPIC, [event(i) for i in range(100)])
-            land(server)
+            server.land()
             server.send(TOPIC, [event(i) for i in range(100, 150)])
             partition = server.tables()[TOPIC]["partition"]
             address = ["--server", f"127.0.0.1:{server.port}"]
@@ -300,7 +294,7 @@ def a_topic_made_again_begins_anew():
             with Server(project) as server:
                 equal(count(server), [10, 10, 10])
                 equal(server.send(TOPIC, [event(i) for i in range(10)])["duplicate"], 10)
-                land(server)
+                server.land()
                 equal(len(foreign_writer.live_files(project.table_folder("shop_user_events-2"))), 1)
                 equal(txn(project), 149)
                 server.stop()
@@ -323,7 +317,7 @@ def a_topic_without_a_schema_keeps_bytes():
             found = server.sql(query)
             equal([[i, d and d.replace("2.50", "2.5")] for i, d in found], expected)
             equal(server.sql("select typeof(data) from bronze.raw_bytes limit 1"), [["BLOB"]])
-            land(server)
+            server.land()
             equal(server.sql(query), found)
             server.stop()
         with Server(project) as server:

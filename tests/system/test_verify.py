@@ -6,16 +6,10 @@ import shutil
 import urllib.parse
 
 import foreign_writer
-from server import SCHEMA, Project, Server, equal, event, run
+from server import SCHEMA, SLOW, Project, Server, equal, event, run
 
 TOPIC = "shop.user-events"
 TABLE = "bronze.shop_user_events"
-SLOW = "land: {every: 1h}\n"  # Lands when told to.
-
-
-def land(server):
-    status, answer = server.post("/v1/admin/land")
-    equal(status, 200, answer)
 
 
 def verify(project, *words, server=None, code=0):
@@ -38,7 +32,7 @@ def everything_that_was_answered_is_in_the_balance():
         with Server(project) as server:
             server.send(TOPIC, [event(i) for i in range(100)])
             server.send(TOPIC, [event(i) for i in range(50)] + ["bad\n"])
-            land(server)
+            server.land()
             server.send(TOPIC, [event(i) for i in range(90, 130)])
             proof = verify(project, server=server)
             line = proof[TOPIC]
@@ -63,7 +57,7 @@ def everything_that_was_answered_is_in_the_balance():
             equal(lines["default/bronze/shop_user_events"]["landed"], 130)
         with Server(project) as server:
             server.send(TOPIC, [event(i) for i in range(7)])
-            land(server)
+            server.land()
             equal(verify(project, TOPIC, server=server)[TOPIC]["duplicate"], 67)
             server.stop()
 
@@ -72,9 +66,9 @@ def what_another_engine_did_is_named():
     with Project(SLOW) as project:
         with Server(project) as server:
             server.send(TOPIC, [event(i) for i in range(100)])
-            land(server)
+            server.land()
             server.send(TOPIC, [event(i, time_text="2026-02-06T10:00:00Z") for i in range(100, 140)])
-            land(server)
+            server.land()
             folder = project.table_folder()
             foreign_writer.append(folder, "2026-01-05", {"page": ["x", "y"]})
             gone = [path for path in foreign_writer.live_files(folder) if "2026-02-06" in path]
@@ -82,7 +76,7 @@ def what_another_engine_did_is_named():
                 "path": gone[0], "deletionTimestamp": 1, "dataChange": True,
                 "partitionValues": {"event_date": "2026-02-06"}}}])
             server.send(TOPIC, [event(i) for i in range(140, 145)])
-            land(server)
+            server.land()
             line = verify(project, TOPIC, server=server)[TOPIC]
             equal([line[k] for k in ("accepted", "landed", "removed", "pending", "foreign_rows", "balanced")],
                   [145, 105, 40, 0, 2, True])
@@ -101,7 +95,7 @@ def a_gap_ends_with_1_and_is_named():
     with Project(SLOW) as project:
         with Server(project) as server:
             server.send(TOPIC, [event(i) for i in range(100)])
-            land(server)
+            server.land()
             path = f"{project.table_folder()}/{list(foreign_writer.live_files(project.table_folder()))[0]}"
             rows = pyarrow.parquet.ParquetFile(path).read()
             keep = [i for i, offset in enumerate(rows.column("_offset").to_pylist()) if offset not in (41, 42)]
@@ -129,9 +123,9 @@ struct Order $Sl.event("shop.orders") { number @0 :Int64 $Sl.id; n @1 :Int64; }
                 return answer
 
             server.send(TOPIC, [event(i) for i in range(100)])
-            land(server)
+            server.land()
             server.send(TOPIC, [event(i, time_text="2026-02-06T10:00:00Z") for i in range(100, 140)])
-            land(server)
+            server.land()
             server.send(TOPIC, [event(5), event(500)])
             found = receipt(TOPIC, "e120")
             equal([found[k] for k in ("topic", "event_id", "state", "offset", "version", "table")],

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
+#include "sluice/api/internal/sql_text.h"
 #include "sluice/api/problem.h"
 #include "sluice/base/base64.h"
 #include "sluice/base/hex.h"
@@ -16,15 +17,6 @@
 
 namespace sluice::api::internal {
 namespace {
-
-std::string SqlText(std::string_view text) {
-  std::string quoted = "'";
-  for (const char c : text) {
-    if (c == '\'') quoted += '\'';
-    quoted += c;
-  }
-  return quoted + "'";
-}
 
 std::string Padded(std::string text) {
   text.resize(text.size() + decode::JsonDecoder::kPaddingBytes);

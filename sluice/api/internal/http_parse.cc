@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sluice/api/internal/text.h"
+#include "sluice/base/ascii.h"
 
 namespace sluice::api::internal {
 

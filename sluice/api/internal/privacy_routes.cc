@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
+#include "sluice/api/internal/sql_text.h"
 #include "sluice/api/problem.h"
 
 namespace sluice::api::internal {
@@ -29,15 +30,6 @@ constexpr std::array<Pattern, 5> kPatterns = {{
 }};
 constexpr int64_t kScanRowsDefault = 100'000;
 constexpr int64_t kScanRowsMax = 10'000'000;
-
-std::string Quoted(std::string_view name) {
-  std::string quoted = "\"";
-  for (const char c : name) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + "\"";
-}
 
 bool HoldsText(const event::Field& field) {
   switch (event::InnermostType(field)) {
@@ -140,10 +132,10 @@ Response PrivacyRoutes::Scan(const Call& call) {
       for (size_t pattern = 0; pattern < kPatterns.size(); ++pattern) {
         query += fmt::format(
             ", count(*) filter (where regexp_matches(cast({} as varchar), '{}')) as c{}_{}",
-            Quoted(columns[column]), kPatterns.at(pattern).expression, column, pattern);
+            SqlName(columns[column]), kPatterns.at(pattern).expression, column, pattern);
       }
     }
-    query += fmt::format(" from (select * from bronze.{} limit {})", Quoted(topic.contract->table),
+    query += fmt::format(" from (select * from bronze.{} limit {})", SqlName(topic.contract->table),
                          rows_max);
     const auto result = database_.Query(query, sql::Format::kNdjson);
     if (!result.ok()) return ErrorResponse(result.error());

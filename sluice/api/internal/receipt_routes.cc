@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include "sluice/api/internal/answer_text.h"
+#include "sluice/api/internal/sql_text.h"
 #include "sluice/api/problem.h"
 #include "sluice/base/hex.h"
 #include "sluice/event/contract.h"
@@ -134,17 +135,15 @@ Result<std::optional<std::string>> ReceiptRoutes::FindRow(const land::TableStatu
 
 Result<std::optional<std::string>> ReceiptRoutes::FindError(std::string_view topic,
                                                             const std::string& identities) {
-  std::string quoted;
-  for (const char c : topic) quoted += c == '\'' ? std::string("''") : std::string(1, c);
   SLUICE_ASSIGN_OR_RETURN(
       const auto row,
       FirstRow(database_,
                fmt::format(
                    "select e._offset, e.code, e.path, e.message, (select max(c.state) from "
                    "system.errors c where c.error_offset = e._offset) as closed from system.errors "
-                   "e where e.topic = '{}' and e.state = 'open' and e._id in ({}) "
+                   "e where e.topic = {} and e.state = 'open' and e._id in ({}) "
                    "order by e._offset desc limit 1",
-                   quoted, identities)));
+                   SqlText(topic), identities)));
   if (row == nullptr) return std::optional<std::string>();
   std::string out = fmt::format(",\"state\":\"error\",\"error_id\":{}", row->Number("_offset"));
   for (const char* const name : {"code", "path", "message"}) {

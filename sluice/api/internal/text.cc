@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "sluice/base/ascii.h"
+
 namespace sluice::api::internal {
 
 namespace {
@@ -15,8 +17,6 @@ constexpr std::array<bool, 256> kTokenChars = [] {
   for (const char c : std::string_view("!#$%&'*+-.^_`|~")) result[static_cast<unsigned>(c)] = true;
   return result;
 }();
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 }  // namespace
 
@@ -50,7 +50,7 @@ bool IsUtf8(std::string_view text) {
 }
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return Lower(x) == Lower(y); });
+  return std::ranges::equal(a, b, [](char x, char y) { return LowerCase(x) == LowerCase(y); });
 }
 
 }  // namespace sluice::api::internal

@@ -11,14 +11,6 @@ namespace sluice::api::internal {
 inline bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 inline bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-/// Returns the value of a hexadecimal digit, or -1.
-inline int HexValue(char c) {
-  if (IsDigit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /// Is `c` a `tchar` of RFC 9110, which names and methods are made of?
 bool IsTokenChar(char c);
 

@@ -10,6 +10,7 @@
 
 #include "sluice/base/diagnostic.h"
 #include "sluice/base/json.h"
+#include "sluice/base/percent.h"
 #include "sluice/base/trace.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
@@ -139,7 +140,7 @@ int Send(const Global& global, const SendArguments& arguments) {
   if (!client.ok()) return Fail(client.error());
   const std::string target =
       (arguments.topic.empty() ? std::string("/v1/events")
-                               : "/v1/events/" + api::PercentEncode(arguments.topic)) +
+                               : "/v1/events/" + PercentEncode(arguments.topic)) +
       "?wait=" + arguments.wait;
   int64_t request = 0;
   const size_t begin = input->find_first_not_of(" \t\r\n");
@@ -164,8 +165,7 @@ int Send(const Global& global, const SendArguments& arguments) {
     std::string batch;
     if (!arguments.batch_id.empty()) {
       // Each request is a batch of its own, of the same name in each run.
-      batch =
-          "&batch_id=" + api::PercentEncode(fmt::format("{}/{}", arguments.batch_id, request++));
+      batch = "&batch_id=" + PercentEncode(fmt::format("{}/{}", arguments.batch_id, request++));
     }
     auto answer =
         client->Ask("POST", target + batch,
@@ -215,7 +215,7 @@ std::string Filter(const ErrorsArguments& arguments) {
   std::string query;
   const auto add = [&](std::string_view name, const std::string& value) {
     if (value.empty()) return;
-    query += fmt::format("{}{}={}", query.empty() ? "?" : "&", name, api::PercentEncode(value));
+    query += fmt::format("{}{}={}", query.empty() ? "?" : "&", name, PercentEncode(value));
   };
   add("topic", arguments.topic);
   add("code", arguments.code);
@@ -239,11 +239,11 @@ int DeleteTopic(const Global& global, const std::string& topic, bool yes) {
       return kUsage;
     }
   }
-  return Print(global, "DELETE", "/v1/admin/topics/" + api::PercentEncode(topic));
+  return Print(global, "DELETE", "/v1/admin/topics/" + PercentEncode(topic));
 }
 
 int AdoptTable(const Global& global, const std::string& topic) {
-  return Print(global, "POST", "/v1/admin/tables/" + api::PercentEncode(topic) + "/adopt");
+  return Print(global, "POST", "/v1/admin/tables/" + PercentEncode(topic) + "/adopt");
 }
 
 int ReportPii(const Global& global) { return Print(global, "GET", "/v1/admin/pii/report"); }
@@ -265,7 +265,7 @@ int ListErrors(const Global& global, const ErrorsArguments& arguments) {
 }
 
 int ShowError(const Global& global, const ErrorsArguments& arguments) {
-  return Print(global, "GET", "/v1/admin/errors/" + api::PercentEncode(arguments.id));
+  return Print(global, "GET", "/v1/admin/errors/" + PercentEncode(arguments.id));
 }
 
 int RetryError(const Global& global, const ErrorsArguments& arguments) {
@@ -275,7 +275,7 @@ int RetryError(const Global& global, const ErrorsArguments& arguments) {
     if (!text.ok()) return Fail(text.error());
     edited = std::move(*text);
   }
-  return Print(global, "POST", "/v1/admin/errors/" + api::PercentEncode(arguments.id) + "/retry",
+  return Print(global, "POST", "/v1/admin/errors/" + PercentEncode(arguments.id) + "/retry",
                edited);
 }
 
@@ -284,7 +284,7 @@ int ReplayErrors(const Global& global, const ErrorsArguments& arguments) {
 }
 
 int DropError(const Global& global, const ErrorsArguments& arguments) {
-  return Print(global, "POST", "/v1/admin/errors/" + api::PercentEncode(arguments.id) + "/drop");
+  return Print(global, "POST", "/v1/admin/errors/" + PercentEncode(arguments.id) + "/drop");
 }
 
 }  // namespace sluice::cli::internal

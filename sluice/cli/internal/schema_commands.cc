@@ -11,6 +11,7 @@
 
 #include "sluice/base/diagnostic.h"
 #include "sluice/base/json.h"
+#include "sluice/base/percent.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
 #include "sluice/cli/internal/commands.h"
@@ -109,7 +110,7 @@ Result<std::string> Request(const Sent& sent, std::string& target) {
   if (sent.files.size() == 1) {
     const std::string& path = sent.files.begin()->first;
     if (!sent.only_text) {
-      target += "?name=" + api::PercentEncode(NameOf(path));
+      target += "?name=" + PercentEncode(NameOf(path));
     }
     return sent.files.begin()->second;
   }
@@ -129,7 +130,7 @@ Result<std::string> Request(const Sent& sent, std::string& target) {
 }
 
 std::string Address(const std::string& topic) {
-  return "/v1/admin/schemas/" + api::PercentEncode(topic);
+  return "/v1/admin/schemas/" + PercentEncode(topic);
 }
 
 }  // namespace
@@ -165,7 +166,7 @@ int ShowSchema(const Global& global, const SchemaArguments& arguments) {
   const size_t at = arguments.topic.find('@');
   std::string target = Address(arguments.topic.substr(0, at));
   if (at != std::string::npos) {
-    target += "?version=" + api::PercentEncode(arguments.topic.substr(at + 1));
+    target += "?version=" + PercentEncode(arguments.topic.substr(at + 1));
   }
   if (global.output == "json") return Print(global, "GET", target);
   auto client = Client::Connect(global);
@@ -188,9 +189,8 @@ int ShowSchemaHistory(const Global& global, const SchemaArguments& arguments) {
 }
 
 int DiffSchemas(const Global& global, const SchemaArguments& arguments) {
-  std::string target =
-      Address(arguments.topic) + "/diff?from=" + api::PercentEncode(arguments.from);
-  if (!arguments.to.empty()) target += "&to=" + api::PercentEncode(arguments.to);
+  std::string target = Address(arguments.topic) + "/diff?from=" + PercentEncode(arguments.from);
+  if (!arguments.to.empty()) target += "&to=" + PercentEncode(arguments.to);
   return Print(global, "GET", target);
 }
 

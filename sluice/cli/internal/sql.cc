@@ -10,6 +10,7 @@
 #include <iterator>
 #include <optional>
 
+#include "sluice/base/percent.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/commands.h"
 #include "sluice/cli/internal/line_editor.h"
@@ -204,7 +205,7 @@ int ListTables(const Global& global) {
 int ShowQuery(const Global& global, const std::string& id) {
   auto client = Client::Connect(global);
   if (!client.ok()) return Fail(client.error());
-  const auto answer = client->Ask("GET", "/v1/queries/" + api::PercentEncode(id));
+  const auto answer = client->Ask("GET", "/v1/queries/" + PercentEncode(id));
   if (!answer.ok()) return Fail(answer.error());
   std::fwrite(answer->body.data(), 1, answer->body.size(), stdout);
   return kDone;
@@ -213,7 +214,7 @@ int ShowQuery(const Global& global, const std::string& id) {
 int CancelQuery(const Global& global, const std::string& id) {
   auto client = Client::Connect(global);
   if (!client.ok()) return Fail(client.error());
-  const auto answer = client->Ask("DELETE", "/v1/queries/" + api::PercentEncode(id));
+  const auto answer = client->Ask("DELETE", "/v1/queries/" + PercentEncode(id));
   if (!answer.ok()) return Fail(answer.error());
   std::fprintf(stderr, "cancelled %s\n", id.c_str());
   return kDone;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "sluice/base/ascii.h"
 #include "sluice/lake/internal/log_names.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/table_features.h"

@@ -7,6 +7,7 @@
 
 #include <chrono>
 
+#include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/variant.h"

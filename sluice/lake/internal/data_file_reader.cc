@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/partition_value.h"
 #include "sluice/lake/internal/path_encoding.h"

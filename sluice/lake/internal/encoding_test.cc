@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "sluice/base/percent.h"
 #include "sluice/lake/internal/log_names.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/schema_json.h"
@@ -15,7 +16,7 @@ namespace {
 TEST(PathEncodingTest, EscapesTwiceAndDecodesOnce) {
   EXPECT_EQ(HiveEscape("US/East"), "US%2FEast");
   EXPECT_EQ(UriEncode(HiveEscape("US/East")), "US%252FEast");
-  EXPECT_EQ(UriDecode("US%252FEast"), "US%2FEast");
+  EXPECT_EQ(PercentDecode("US%252FEast"), "US%2FEast");
   EXPECT_EQ(HiveEscape("a b}é\x01\x7f\"#%'*:=?\\{[]^"),
             "a b}%C3%A9%01%7F%22%23%25%27%2A%3A%3D%3F%5C%7B%5B%5D%5E");
   EXPECT_EQ(UriEncode("a b/c=d<>|`é"), "a%20b/c=d%3C%3E%7C%60é");
@@ -23,11 +24,11 @@ TEST(PathEncodingTest, EscapesTwiceAndDecodesOnce) {
   EXPECT_EQ(UriEncode("ß\u0301日本\U0001F600"), "ß\u0301日本\U0001F600");
   EXPECT_EQ(UriEncode("\u0085|\u00A0|\u2003|\u3000"), "%C2%85%7C%C2%A0%7C%E2%80%83%7C%E3%80%80");
   EXPECT_EQ(UriEncode("\xC3"), "%C3");
-  EXPECT_EQ(UriDecode("100%/%zz%4"), "100%/%zz%4");
+  EXPECT_EQ(PercentDecode("100%/%zz%4"), "100%/%zz%4");
   for (int c = 1; c < 256; ++c) {
     const std::string text = {'x', static_cast<char>(c), 'y'};
-    EXPECT_EQ(UriDecode(UriEncode(text)), text) << c;
-    EXPECT_EQ(UriDecode(HiveEscape(text)), text) << c;
+    EXPECT_EQ(PercentDecode(UriEncode(text)), text) << c;
+    EXPECT_EQ(PercentDecode(HiveEscape(text)), text) << c;
   }
 }
 

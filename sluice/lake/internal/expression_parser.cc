@@ -3,6 +3,7 @@
 #include <charconv>
 #include <optional>
 
+#include "sluice/base/ascii.h"
 #include "sluice/lake/internal/expression_node.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/timestamp_text.h"

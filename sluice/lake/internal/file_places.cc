@@ -1,12 +1,13 @@
 #include "sluice/lake/internal/file_places.h"
 
+#include "sluice/base/percent.h"
 #include "sluice/lake/internal/path_encoding.h"
 
 namespace sluice::lake::internal {
 
 Result<FilePlace> FilePlaces::Find(std::string_view path) const {
   if (!IsAbsolute(path)) {
-    const std::string decoded = UriDecode(path);
+    const std::string decoded = PercentDecode(path);
     return FilePlace{&store_, root_.empty() ? decoded : root_ + "/" + decoded};
   }
   const std::string address = CanonicalPath(path);

@@ -3,27 +3,12 @@
 #include <algorithm>
 #include <cctype>
 
+#include "sluice/base/percent.h"
 #include "sluice/store/object_store.h"
 
 namespace sluice::lake::internal {
 
 namespace {
-
-constexpr std::string_view kDigits = "0123456789ABCDEF";
-
-void AppendEscape(std::string& out, char c) {
-  const auto byte = static_cast<uint8_t>(c);
-  out += '%';
-  out += kDigits[byte >> 4];
-  out += kDigits[byte & 15];
-}
-
-int HexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool NeedsHiveEscape(char c) {
   const auto byte = static_cast<uint8_t>(c);
@@ -65,7 +50,7 @@ std::string HiveEscape(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (NeedsHiveEscape(c)) {
-      AppendEscape(out, c);
+      AppendPercentEscape(out, c);
     } else {
       out += c;
     }
@@ -85,25 +70,10 @@ std::string UriEncode(std::string_view path) {
       if (stays) {
         out += c;
       } else {
-        AppendEscape(out, c);
+        AppendPercentEscape(out, c);
       }
     }
     path.remove_prefix(size);
-  }
-  return out;
-}
-
-std::string UriDecode(std::string_view uri) {
-  std::string out;
-  out.reserve(uri.size());
-  for (size_t i = 0; i < uri.size(); ++i) {
-    if (uri[i] == '%' && i + 2 < uri.size() && HexValue(uri[i + 1]) >= 0 &&
-        HexValue(uri[i + 2]) >= 0) {
-      out += static_cast<char>(HexValue(uri[i + 1]) * 16 + HexValue(uri[i + 2]));
-      i += 2;
-    } else {
-      out += uri[i];
-    }
   }
   return out;
 }
@@ -121,7 +91,7 @@ bool IsAbsolute(std::string_view path) {
 
 std::string CanonicalPath(std::string_view path) {
   std::string decoded =
-      path.find('%') == std::string_view::npos ? std::string(path) : UriDecode(path);
+      path.find('%') == std::string_view::npos ? std::string(path) : PercentDecode(path);
   if (!decoded.starts_with("file:/")) return decoded;
   size_t begin = std::string_view("file:").size();
   if (decoded.compare(begin, 3, "///") == 0) begin += 2;
@@ -130,7 +100,7 @@ std::string CanonicalPath(std::string_view path) {
 
 Status CheckRelativePath(std::string_view path) {
   if (IsAbsolute(path)) return {};
-  const std::string decoded = UriDecode(path);
+  const std::string decoded = PercentDecode(path);
   if (const Status status = store::CheckPath(decoded); !status.ok()) {
     return Corrupt("the log names a file outside of the table: {}", status.error().message());
   }

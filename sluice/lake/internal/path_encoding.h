@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// The four forms that one partition value takes on its way into `add.path`, and back.
+/// The four forms that one partition value takes on its way into `add.path`. PercentDecode undoes
+/// each escaping once.
 
 #include <string>
 #include <string_view>
@@ -15,9 +16,6 @@ std::string HiveEscape(std::string_view text);
 
 /// Encodes a path as a URI: `a b%` → `a%20b%25`. Keeps '/'.
 std::string UriEncode(std::string_view path);
-
-/// Decodes percent escapes once. What is no escape stays.
-std::string UriDecode(std::string_view uri);
 
 /// Whether `path` of an action is absolute: begins with '/' or names a scheme.
 bool IsAbsolute(std::string_view path);

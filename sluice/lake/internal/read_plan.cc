@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sluice/base/ascii.h"
 #include "sluice/lake/internal/schema_json.h"
 
 namespace sluice::lake::internal {

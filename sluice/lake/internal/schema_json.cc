@@ -586,12 +586,4 @@ bool HasTimestampNtz(const arrow::DataType& type) {
                              [](const auto& field) { return HasTimestampNtz(*field->type()); });
 }
 
-std::string LowerCase(std::string_view name) {
-  std::string lower(name);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 }  // namespace sluice::lake::internal

@@ -73,7 +73,4 @@ Result<std::string> SetAnnotation(std::string_view json, std::string_view name,
 /// Whether `type` is, or holds, a timestamp without a zone: these need a table feature.
 bool HasTimestampNtz(const arrow::DataType& type);
 
-/// Returns the name that comparisons use: column names are unique without regard to case.
-std::string LowerCase(std::string_view name);
-
 }  // namespace sluice::lake::internal

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 
+#include "sluice/base/ascii.h"
 #include "sluice/lake/internal/expression_node.h"
 #include "sluice/lake/internal/partition_value.h"
 #include "sluice/lake/internal/schema_json.h"

@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "sluice/base/percent.h"
 #include "sluice/lake/internal/log_cleanup.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/version_checksum.h"
@@ -178,7 +179,7 @@ Status TableLog::ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& 
   sidecars.clear();
   for (const std::string& sidecar : found) {
     SLUICE_RETURN_IF_ERROR(CheckRelativePath(sidecar));
-    const std::string name = "_sidecars/" + UriDecode(sidecar);
+    const std::string name = "_sidecars/" + PercentDecode(sidecar);
     SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(Path(name)));
     SLUICE_RETURN_IF_ERROR(ReadCheckpoint(bytes, sink), "{}", name);
   }
@@ -395,7 +396,7 @@ Result<int64_t> TableLog::CleanUp(const TableState& state, int64_t now_ms) const
   std::set<std::string> used;
   for (const CheckpointFiles& checkpoint : rest.checkpoints) {
     const auto note = [&](Actions actions) {
-      for (const std::string& sidecar : actions.sidecars) used.insert(UriDecode(sidecar));
+      for (const std::string& sidecar : actions.sidecars) used.insert(PercentDecode(sidecar));
     };
     for (const std::string& name : checkpoint.names) {
       SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(Path(name)));

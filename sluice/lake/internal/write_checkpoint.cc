@@ -8,6 +8,7 @@
 #include <set>
 #include <span>
 
+#include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/checkpoint.h"
 #include "sluice/lake/internal/schema_json.h"

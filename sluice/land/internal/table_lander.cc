@@ -106,7 +106,7 @@ Status TableLander::Adopt() {
   const std::lock_guard lock(mutex_);
   if (stopped_.empty()) return {};
   lake::AppendOptions options;
-  options.operation = "ADOPT";
+  options.operation = ledger::kAdoptOperation;
   options.transactions = {{.app_id = app_id_, .version = landed_, .last_updated_ms = {}}};
   SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.Append(snapshot_, {}, options), "adopt '{}'",
                           topic_.table_path);

@@ -1,4 +1,6 @@
 #include "sluice/store/internal/fake_s3.h"
+#include "sluice/base/ascii.h"
+#include "sluice/base/percent.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -282,7 +284,7 @@ FakeS3::Answer FakeS3::List(const Request& request) {
     xml += fmt::format(
         "<Contents><Key>{}</Key><LastModified>2026-01-31T12:00:00.000Z</LastModified>"
         "<Size>{}</Size></Contents>",
-        EncodeUri(object->first, ""), object->second.bytes.size());
+        PercentEncode(object->first), object->second.bytes.size());
   }
   xml += fmt::format("<IsTruncated>{}</IsTruncated>", truncated);
   if (truncated) xml += "<NextContinuationToken>" + EscapeXml(last) + "</NextContinuationToken>";

@@ -11,11 +11,9 @@
 
 namespace sluice::store::internal {
 
-/// Encodes as signatures of AWS want it: all but letters, digits, `-_.~` and the bytes in `keep`.
-std::string EncodeUri(std::string_view text, std::string_view keep);
+/// Decodes as listings encode: a plus sign is a space.
 std::string DecodeUri(std::string_view text);
 
-std::string LowerCase(std::string_view text);
 std::string_view Trim(std::string_view text);
 std::string EscapeXml(std::string_view text);
 
