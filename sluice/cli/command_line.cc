@@ -65,7 +65,7 @@ class Commands {
   int code_ = kDone;
   Global global_;
   internal::DemoArguments demo_;
-  std::string init_folder_ = ".";
+  internal::InitArguments init_;
   internal::DevArguments dev_;
   internal::FormatArguments format_;
   internal::ConfigArguments config_;
@@ -143,9 +143,11 @@ void Commands::AddProject() {
   command->add_option("--keep", demo_.keep, "Keep the project in this folder")->option_text("DIR");
   command->add_option("--port", demo_.port, "Port of the server; 0 for any free one");
 
-  command =
-      Add(app_, "init", "Make a project", [this] { return internal::Init(global_, init_folder_); });
-  command->add_option("dir", init_folder_, "Folder of the project");
+  command = Add(app_, "init", "Make a project", [this] { return internal::Init(global_, init_); });
+  command->add_option("dir", init_.folder, "Folder of the project");
+  command->add_option("--template", init_.name, "What it begins with")
+      ->check(CLI::IsMember({"first", "demo"}))
+      ->option_text("first|demo");
 
   command = Add(app_, "dev", "Serve the project, and follow its files as they change",
                 [this] { return internal::Dev(global_, dev_); });

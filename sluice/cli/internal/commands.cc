@@ -1,4 +1,5 @@
 #include "sluice/cli/internal/commands.h"
+#include "sluice/cli/internal/templates.h"
 
 #include <simdjson.h>
 #include <unistd.h>
@@ -104,32 +105,29 @@ int Serve(const Global& global) {
   return kDone;
 }
 
-int Init(const Global&, const std::string& folder) {
+int Init(const Global&, const InitArguments& arguments) {
   os::SystemDisk disk;
+  const std::string& folder = arguments.folder;
   const std::string project = folder + "/sluice.yaml";
   const auto exists = disk.Exists(project);
   if (!exists.ok()) return Fail(exists.error());
   if (*exists) return Fail(Conflict("{} exists already", project));
-  Status made = disk.MakeFolders(folder + "/schemas");
-  if (made.ok()) {
-    made = os::ReplaceFile(disk, project,
-                           "version: 1\nproject: sluice\nstorage: {path: data}\n"
-                           "serve: {http: 127.0.0.1:7117}\n");
+  const auto files = FindTemplate(arguments.name);
+  if (const Status made = WriteTemplate(files, folder); !made.ok()) return Fail(made.error());
+  for (const TemplateFile& file : files) {
+    std::fprintf(stderr, "made %s/%.*s\n", folder.c_str(), static_cast<int>(file.name.size()),
+                 file.name.data());
   }
-  if (made.ok()) {
-    made = os::ReplaceFile(disk, folder + "/schemas/user_event.capnp",
-                           "@0x9a41c6de07b35f18;\n"
-                           "using Sl = import \"sluice.capnp\";\n"
-                           "struct UserEvent $Sl.event(\"shop.user-events\") {\n"
-                           "  eventId   @0 :Text $Sl.id;\n"
-                           "  userId    @1 :Int64;\n"
-                           "  page      @2 :Text;\n"
-                           "  timestamp @3 :Text $Sl.eventTime;\n"
-                           "}\n");
+  const std::string in = folder == "." ? "" : fmt::format(" -C {}", folder);
+  if (arguments.name == "demo") {
+    std::fprintf(stderr,
+                 "next: sluice%s dev          then, in another terminal:\n"
+                 "      sluice%s send %s/fixtures/first.ndjson\n"
+                 "      sluice%s sql -c 'select * from bronze.shop_user_events'\n",
+                 in.c_str(), in.c_str(), folder.c_str(), in.c_str());
+  } else {
+    std::fprintf(stderr, "next: sluice%s serve\n", in.c_str());
   }
-  if (!made.ok()) return Fail(made.error());
-  std::fprintf(stderr, "made %s and %s/schemas/user_event.capnp\nnext: sluice -C %s serve\n",
-               project.c_str(), folder.c_str(), folder.c_str());
   return kDone;
 }
 

@@ -68,6 +68,8 @@ struct DevArguments {
 };
 /// Serves a project, and follows what happens to its files.
 int Dev(const Global& global, const DevArguments& arguments);
+/// Returns the first port from `wanted` on, of the next few, that is free; `wanted` if none is.
+uint16_t FreePort(const std::string& address, uint16_t wanted);
 
 struct GenerateArguments {
   std::string topic;
@@ -108,7 +110,11 @@ int Serve(const Global& global);
 int Check(const Global& global);
 /// Explains an error code; without one lists them.
 int Explain(const std::string& code);
-int Init(const Global& global, const std::string& folder);
+struct InitArguments {
+  std::string folder = ".";
+  std::string name = "first";  ///< Of the template.
+};
+int Init(const Global& global, const InitArguments& arguments);
 int ShowStatus(const Global& global);
 
 struct VerifyArguments {

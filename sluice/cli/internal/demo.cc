@@ -5,13 +5,15 @@
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
-#include <random>
+#include <string>
+#include <vector>
 
 #include "sluice/api/http_client.h"
 #include "sluice/base/trace.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/commands.h"
-#include "sluice/lake/timestamps.h"
+#include "sluice/cli/internal/demo_events.h"
+#include "sluice/cli/internal/templates.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/disk.h"
 #include "sluice/os/random.h"
@@ -19,93 +21,6 @@
 
 namespace sluice::cli::internal {
 namespace {
-
-constexpr std::string_view kProject =
-    "version: 1\nproject: demo\nstorage: {path: data}\nland: {every: 10s}\n"
-    "topics:\n"
-    "  pointer.moved: {dedup: {by: producer}}\n"
-    "  plant.sensor-readings: {dedup: {by: producer}}\n";
-
-constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
-    {"user_event.capnp",
-     "@0x9a41c6de07b35f18;\n"
-     "using Sl = import \"sluice.capnp\";\n"
-     "struct UserEvent $Sl.event(\"shop.user-events\") {\n"
-     "  eventId   @0 :Text $Sl.id;\n"
-     "  userId    @1 :Int64;\n"
-     "  eventType @2 :Type;\n"
-     "  page      @3 :Text;\n"
-     "  timestamp @4 :Text $Sl.eventTime;\n"
-     "  enum Type { login @0; click @1; purchase @2; logout @3; }\n"
-     "}\n"},
-    {"pointer_moved.capnp",
-     "@0xe1b90c44d7a2f635;\n"
-     "using Sl = import \"sluice.capnp\";\n"
-     "struct PointerMoved $Sl.event(\"pointer.moved\") {\n"
-     "  clientId  @0 :Text;\n"
-     "  screenId  @1 :Text;\n"
-     "  eventTime @2 :Text $Sl.eventTime;\n"
-     "  xNorm     @3 :Float32;\n"
-     "  yNorm     @4 :Float32;\n"
-     "  viewportW @5 :UInt16;\n"
-     "}\n"},
-    {"sensor_reading.capnp",
-     "@0xb84d2f6a91c0e357;\n"
-     "using Sl = import \"sluice.capnp\";\n"
-     "struct SensorReading $Sl.event(\"plant.sensor-readings\") {\n"
-     "  sensor     @0 :Text $Sl.key;\n"
-     "  measuredAt @1 :Int64 $Sl.eventTime;\n"
-     "  celsius    @2 :Float64;\n"
-     "  ok         @3 :Bool;\n"
-     "}\n"},
-};
-
-/// Makes envelopes of the demo's topics: one of a hundred is wrong, one of two hundred comes twice.
-class Generator {
- public:
-  Generator(const os::Clock& clock, uint64_t seed) : clock_(clock), random_(seed) {}
-
-  std::string Next() {
-    const int64_t number = sequence_++;
-    if (number > 0 && number % 200 == 0) return last_;
-    const std::string now = lake::TimestampText(clock_.Now().time_since_epoch().count());
-    std::string event;
-    if (number % 100 == 50) {
-      event = fmt::format(
-          R"({{"event":"shop.user-events","content":{{"eventId":"bad-{}","userId":"seven"}}}})",
-          number);
-    } else if (number % 3 == 0) {
-      static constexpr std::string_view kTypes[] = {"login", "click", "click", "purchase",
-                                                    "logout"};
-      event = fmt::format(
-          R"({{"event":"shop.user-events","content":{{"eventId":"{:016x}","userId":{},"eventType":"{}",)"
-          R"("page":"/p/{}","timestamp":"{}"}}}})",
-          random_(), random_() % 5000, kTypes[random_() % 5], random_() % 200, now);
-    } else if (number % 3 == 1) {
-      event = fmt::format(
-          R"({{"event":"pointer.moved","producer":"demo","sequence":{},"content":{{"clientId":"c{}",)"
-          R"("screenId":"home","eventTime":"{}","xNorm":{:.4f},"yNorm":{:.4f},"viewportW":1280}}}})",
-          number, random_() % 300, now, Unit(), Unit());
-    } else {
-      event = fmt::format(
-          R"({{"event":"plant.sensor-readings","producer":"demo","sequence":{},"content":{{)"
-          R"("sensor":"s{}","measuredAt":{},"celsius":{:.2f},"ok":true}}}})",
-          number, random_() % 50,
-          std::chrono::floor<std::chrono::milliseconds>(clock_.Now()).time_since_epoch().count(),
-          15 + 10 * Unit());
-    }
-    last_ = event;
-    return event;
-  }
-
- private:
-  double Unit() { return static_cast<double>(random_() % 10'000) / 10'000; }
-
-  const os::Clock& clock_;
-  std::mt19937_64 random_;
-  int64_t sequence_ = 0;
-  std::string last_;
-};
 
 struct Totals {
   int64_t received = 0;
@@ -145,16 +60,33 @@ Result<double> AskNumber(api::HttpClient& client, std::string_view sql) {
   return number;
 }
 
-constexpr std::string_view kNewestAge =
-    "select coalesce(epoch(now()::timestamptz) - epoch(max(t)), 0)::double from ("
-    "select max(_received_at) as t from bronze.shop_user_events union all "
-    "select max(_received_at) from bronze.pointer_moved union all "
-    "select max(_received_at) from bronze.plant_sensor_readings)";
+/// Tables of events: all but those of the system.
+std::vector<std::string> EventTables(const server::Server& server) {
+  std::vector<std::string> names;
+  for (const land::TableStatus& table : server.Tables()) {
+    if (!table.table.starts_with("system.")) names.push_back(table.table);
+  }
+  return names;
+}
 
-constexpr std::string_view kRowCount =
-    "select ((select count(*) from bronze.shop_user_events) + "
-    "(select count(*) from bronze.pointer_moved) + "
-    "(select count(*) from bronze.plant_sensor_readings))::double";
+/// Asks how old the newest row is, in seconds.
+Result<double> AskAge(api::HttpClient& client, const std::vector<std::string>& tables) {
+  std::string newest;
+  for (const std::string& table : tables) {
+    newest += fmt::format("{}select max(_received_at) as t from {}",
+                          newest.empty() ? "" : " union all ", table);
+  }
+  return AskNumber(
+      client,
+      fmt::format("select coalesce(epoch(now()::timestamptz) - epoch(max(t)), 0)::double from ({})",
+                  newest));
+}
+
+Result<double> AskRows(api::HttpClient& client, const std::vector<std::string>& tables) {
+  std::string sum = "0";
+  for (const std::string& table : tables) sum += " + (select count(*) from " + table + ")";
+  return AskNumber(client, "select (" + sum + ")::double");
+}
 
 struct Landing {
   int64_t landed = 0;
@@ -192,18 +124,6 @@ Result<int64_t> ParseRate(const std::string& text) {
   return rate;
 }
 
-Status MakeProject(const std::string& folder, uint16_t port) {
-  os::SystemDisk disk;
-  SLUICE_RETURN_IF_ERROR(disk.MakeFolders(folder + "/schemas"));
-  SLUICE_RETURN_IF_ERROR(
-      os::ReplaceFile(disk, folder + "/sluice.yaml",
-                      fmt::format("{}serve: {{http: 127.0.0.1:{}}}\n", kProject, port)));
-  for (const auto& [name, text] : kSchemas) {
-    SLUICE_RETURN_IF_ERROR(os::ReplaceFile(disk, fmt::format("{}/schemas/{}", folder, name), text));
-  }
-  return {};
-}
-
 /// Sends at the rate until the time is over or a signal comes; then compares what SQL sees.
 Result<int> Generate(server::Server& server, int64_t rate, int64_t seconds) {
   os::SystemClock clock;
@@ -211,7 +131,11 @@ Result<int> Generate(server::Server& server, int64_t rate, int64_t seconds) {
   api::ClientOptions options;
   options.port = server.port();
   api::HttpClient client(options);
-  Generator generator(clock, random.Next());
+  DemoEvents events(clock, random.Next());
+  const std::vector<std::string> tables = EventTables(server);
+  // A project that was kept has rows of earlier runs.
+  const Landing landing_before = CountLanding(server);
+  SLUICE_ASSIGN_OR_RETURN(const double rows_before, AskRows(client, tables));
   const bool terminal = isatty(STDERR_FILENO) == 1;
 
   Totals totals;
@@ -226,7 +150,7 @@ Result<int> Generate(server::Server& server, int64_t rate, int64_t seconds) {
     const int64_t sent = totals.received + refused;
     if (due > sent) {
       std::string body;
-      for (int64_t i = sent; i < due && i < sent + 1000; ++i) body += generator.Next() + "\n";
+      for (int64_t i = sent; i < due && i < sent + 1000; ++i) body += events.Next() + "\n";
       SLUICE_ASSIGN_OR_RETURN(
           const api::Response answer,
           client.Send("POST", "/v1/events", {{"content-type", "application/x-ndjson"}}, body));
@@ -234,7 +158,7 @@ Result<int> Generate(server::Server& server, int64_t rate, int64_t seconds) {
     }
     if (static_cast<int64_t>(elapsed) > shown) {
       shown = static_cast<int64_t>(elapsed);
-      SLUICE_ASSIGN_OR_RETURN(age, AskNumber(client, kNewestAge));
+      SLUICE_ASSIGN_OR_RETURN(age, AskAge(client, tables));
       if (terminal) {
         std::fprintf(stderr, "\r\x1b[K");
         PrintLine(totals, CountLanding(server), age, "");
@@ -246,8 +170,8 @@ Result<int> Generate(server::Server& server, int64_t rate, int64_t seconds) {
   }
   if (terminal) std::fprintf(stderr, "\r\x1b[K");
 
-  SLUICE_ASSIGN_OR_RETURN(age, AskNumber(client, kNewestAge));
-  SLUICE_ASSIGN_OR_RETURN(const double rows, AskNumber(client, kRowCount));
+  SLUICE_ASSIGN_OR_RETURN(age, AskAge(client, tables));
+  SLUICE_ASSIGN_OR_RETURN(const double rows, AskRows(client, tables));
   const Landing landing = CountLanding(server);
   std::printf("received   %lld\naccepted   %lld\nduplicate  %lld\nerror      %lld\n",
               static_cast<long long>(totals.received), static_cast<long long>(totals.accepted),
@@ -256,8 +180,10 @@ Result<int> Generate(server::Server& server, int64_t rate, int64_t seconds) {
               static_cast<long long>(landing.landed), static_cast<long long>(landing.pending), age);
 
   const bool balanced = totals.received == totals.accepted + totals.duplicate + totals.error &&
-                        landing.landed + landing.pending == totals.accepted + totals.error &&
-                        static_cast<int64_t>(rows) == totals.accepted;
+                        landing.landed + landing.pending == landing_before.landed +
+                                                                landing_before.pending +
+                                                                totals.accepted + totals.error &&
+                        static_cast<int64_t>(rows - rows_before) == totals.accepted;
   std::printf("balance    %s\n", balanced ? "received = accepted + duplicate + error; "
                                             "accepted + error = landed + pending; SQL sees all"
                                           : "BROKEN");
@@ -282,17 +208,21 @@ int Demo(const Global& global, const DemoArguments& arguments) {
     folder = name;
   }
   const auto run = [&]() -> Result<int> {
-    SLUICE_RETURN_IF_ERROR(MakeProject(folder, arguments.port));
+    const uint16_t port = FreePort("127.0.0.1", arguments.port);
+    SLUICE_RETURN_IF_ERROR(
+        WriteTemplate(kDemoTemplate, folder, fmt::format("serve: {{http: 127.0.0.1:{}}}\n", port)));
     os::SystemDisk disk;
     SLUICE_ASSIGN_OR_RETURN(const server::Config config, server::LoadConfig(disk, folder));
     SLUICE_ASSIGN_OR_RETURN(const auto server, server::Server::Start(config));
-    std::fprintf(
-        stderr,
-        "project %s\nHTTP    http://127.0.0.1:%u\nSQL     sluice --server 127.0.0.1:%u sql "
-        "-c 'select * from bronze.shop_user_events limit 5'\n%s\n",
-        folder.c_str(), server->port(), server->port(),
-        arguments.keep.empty() ? "Ctrl-C stops and removes everything"
-                               : "Ctrl-C stops; the project stays");
+    std::fprintf(stderr,
+                 "page     http://127.0.0.1:%u\n"
+                 "SQL      sluice --server 127.0.0.1:%u sql -c 'select * from "
+                 "bronze.shop_user_events limit 5'\n"
+                 "project  %s\n"
+                 "%lld events a second: 1 of 100 is wrong, 1 of 200 comes twice, on purpose\n%s\n",
+                 server->port(), server->port(), folder.c_str(), static_cast<long long>(*rate),
+                 arguments.keep.empty() ? "Ctrl-C stops and removes everything"
+                                        : "Ctrl-C stops; the project stays");
     SLUICE_ASSIGN_OR_RETURN(const int code, Generate(*server, *rate, arguments.seconds));
     SLUICE_RETURN_IF_ERROR(server->Stop());
     return code;

@@ -25,7 +25,7 @@ namespace {
 
 constexpr int64_t kLookEveryMs = 300;
 constexpr uint64_t kFileBytesMax = 1 << 20;
-constexpr uint16_t kPortsTried = 20;
+constexpr int kPortsTried = 20;
 constexpr std::chrono::seconds kLandEvery{10};
 
 /// Texts of the project's files by name; a change shows as another text.
@@ -89,12 +89,7 @@ class Development {
   Status Start() {
     SLUICE_ASSIGN_OR_RETURN(server::Config config, Configure());
     const uint16_t wanted = config.port;
-    if (wanted != 0) {
-      for (uint16_t i = 0; i < kPortsTried && wanted + i <= 65'535; ++i) {
-        config.port = static_cast<uint16_t>(wanted + i);
-        if (api::IsFree(config.address, config.port)) break;
-      }
-    }
+    config.port = FreePort(config.address, wanted);
     SLUICE_ASSIGN_OR_RETURN(server_, server::Server::Start(config));
     tls_ = config.tls_certificate.empty() ? std::string() : config.TlsCertificatePath();
     if (wanted != 0 && server_->port() != wanted) {
@@ -182,6 +177,13 @@ class Development {
 };
 
 }  // namespace
+
+uint16_t FreePort(const std::string& address, uint16_t wanted) {
+  for (int port = wanted; wanted != 0 && port < wanted + kPortsTried && port <= 65'535; ++port) {
+    if (api::IsFree(address, static_cast<uint16_t>(port))) return static_cast<uint16_t>(port);
+  }
+  return wanted;
+}
 
 int Dev(const Global& global, const DevArguments& arguments) {
   CatchSignals();

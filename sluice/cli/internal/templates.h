@@ -1,0 +1,30 @@
+#pragma once
+/// \file
+/// Projects that the program carries, to be written into folders.
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "sluice/base/error.h"
+
+namespace sluice::cli::internal {
+
+struct TemplateFile {
+  std::string_view name;  ///< Relative to the project's folder.
+  std::string_view text;
+};
+
+/// Returns the files of a project: "demo" (examples/demo) or "first", one schema. Empty: there is
+/// none of that name.
+std::span<const TemplateFile> FindTemplate(std::string_view name);
+
+/// Writes the files of a project; `serve` is put behind its project file. Files that are there
+/// already are written over.
+Status WriteTemplate(std::span<const TemplateFile> files, const std::string& folder,
+                     std::string_view serve = {});
+
+/// examples/demo, put in by the build.
+extern const std::span<const TemplateFile> kDemoTemplate;
+
+}  // namespace sluice::cli::internal

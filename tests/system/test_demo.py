@@ -1,0 +1,89 @@
+"""The demo: five topics, events that are wrong and repeated on purpose, a balance; and its project to begin with."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from server import Project, Server, binary, equal, run
+
+TOPICS = {"user.identity.created", "shop.user-events", "pointer.moved", "metadata.changed", "plant.sensor-readings"}
+
+
+def figures(out):
+    """`received   600` and so on."""
+    return {name: int(value) for name, value in re.findall(r"^(\w+) +(\d+)$", out, re.M)}
+
+
+def demo(*arguments):
+    return subprocess.run([binary(), "demo", "--rate", "500/s", *arguments], text=True, capture_output=True,
+                          timeout=120)
+
+
+def it_asks_nothing_and_leaves_nothing():
+    done = demo("--seconds", "3", "--port", "0")
+    equal(done.returncode, 0, done.stderr)
+    found = figures(done.stdout)
+    assert found["received"] >= 1000, done.stdout
+    equal(found["received"], found["accepted"] + found["duplicate"] + found["error"])
+    assert found["error"] >= found["received"] // 100 - 1 and found["duplicate"] >= found["received"] // 200 - 1, found
+    assert "SQL sees all" in done.stdout, done.stdout
+    assert re.search(r"page +http://127\.0\.0\.1:\d+", done.stderr), done.stderr
+    folder = re.search(r"project +(\S+)", done.stderr)[1]
+    assert not os.path.exists(folder), folder
+
+
+def a_kept_one_goes_on():
+    folder = tempfile.mkdtemp(prefix="sluice-test-")
+    try:
+        for times in (1, 2):
+            done = demo("--seconds", "1", "--port", "0", "--keep", folder)
+            # Another run has a sequence of its own: what it makes is no duplicate of the first.
+            equal(done.returncode, 0, f"run {times}: {done.stdout}{done.stderr}")
+            found = figures(done.stdout)
+            assert found["accepted"] > found["received"] * 0.9, done.stdout
+        code, out, err = Project.command(_Folder(folder), "check")
+        equal(code, 0, out + err)
+    finally:
+        shutil.rmtree(folder)
+
+
+def a_port_that_is_taken_is_no_obstacle():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = demo("--seconds", "1", "--port", str(port))
+        equal(done.returncode, 0, done.stderr)
+        assert f"127.0.0.1:{port}\n" not in done.stderr, done.stderr
+
+
+class _Folder:
+    def __init__(self, folder):
+        self.folder = folder
+
+
+def its_project_is_a_template():
+    with Project() as project:
+        made = f"{project.folder}/shop"
+        code, _, err = project.command("init", made, "--template", "demo")
+        equal(code, 0, err)
+        assert "first.ndjson" in err, err
+        equal(project.command("init", made, "--template", "demo")[0], 75)
+        with open(f"{made}/sluice.yaml", "a") as file:
+            file.write("serve: {http: 127.0.0.1:0}\n")
+        with Server(_Folder(made)) as server:
+            equal(set(server.tables()) - {"system.errors", "system.audit"}, TOPICS)
+            done = subprocess.run([binary(), "--server", f"127.0.0.1:{server.port}", "send",
+                                   f"{made}/fixtures/first.ndjson"], text=True, capture_output=True, timeout=60)
+            equal(done.returncode, 65, done.stderr)
+            assert "5 accepted, 0 duplicate, 1 to the errors table" in done.stdout + done.stderr, done
+            equal(server.sql("select event_type::varchar, count(*) from bronze.shop_user_events group by 1 order by 1"),
+                  [["login", 1], ["purchase", 1]])
+            email, name = server.sql("select email, name from bronze.user_identity_created")[0]
+            assert email.startswith("h1.") and name.startswith("s1."), (email, name)
+
+
+if __name__ == "__main__":
+    run(it_asks_nothing_and_leaves_nothing, a_kept_one_goes_on, a_port_that_is_taken_is_no_obstacle,
+        its_project_is_a_template)
