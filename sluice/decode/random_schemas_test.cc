@@ -81,6 +81,11 @@ std::string SchemaGenerator::Annotated(std::string_view type, bool alternative) 
     text = OneOf({" $Sl.timestamp(seconds)", " $Sl.timestamp(milliseconds)",
                   " $Sl.timestamp(microseconds)", " $Sl.timestamp(nanoseconds)"});
   }
+  if (inner == "Text" && text.empty() && OneIn(4)) {
+    text = OneOf({" $Sl.pii(\"contact\") $Sl.hash(hmacSha256) $Sl.joinGroup(\"g\")",
+                  " $Sl.tokenize", " $Sl.mask(4)", " $Sl.pii(\"name\") $Sl.drop",
+                  " $Sl.generalise(\"prefix 3\")", " $Sl.hash(sha256) $Sl.unkeyed(\"random\")"});
+  }
   if (!alternative && OneIn(12)) text += " $Sl.required";
   return text;
 }

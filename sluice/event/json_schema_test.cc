@@ -116,6 +116,28 @@ struct Order $Sl.event("shop.orders") $Sl.retain("30d") {
   EXPECT_EQ(*back, contract);
 }
 
+TEST(CompileJsonSchemaTest, AUnionBesidePropertiesHasNoName) {
+  constexpr std::string_view kUnion =
+      R"("oneOf": [{"properties": {"web": {"type": "string"}}, "required": ["web"]},
+                   {"properties": {"shop": {"type": "null"}}, "required": ["shop"]}])";
+  const auto contracts = Compile(
+      fmt::format(R"({{"x-sluice": {{"event": "a"}}, "properties": {{"x": {{"type": "integer"}},
+                       "in": {{"properties": {{"y": {{"type": "string"}}}}, {0}}}}}, {0}}})",
+                  kUnion));
+  ASSERT_TRUE(contracts.ok()) << contracts.error().ToString();
+  EXPECT_EQ(internal::Outline(contracts->front().fields),
+            "x:Int64 in:Struct(y:Text web:Text? shop:Void? which:Which) web:Text? shop:Void? "
+            "which:Which");
+  EXPECT_EQ(
+      Complaint(WithField(R"({"type": "string"})", "\"oneOf\": [],\n")),
+      "t.json:1:1: SL1109: the event: oneOf stands for a union here: objects with one property "
+      "each, which is required (unsupported)");
+  EXPECT_EQ(Complaint(WithField(R"({"properties": {"w": {"type": "string"}}, "oneOf": [
+                {"properties": {"w": {"type": "string"}}, "required": ["w"]}]})")),
+            "t.json:4:33: SL1103: two fields of field 'x' would both have the name 'w' in events\n"
+            "t.json:4:33: SL1103: fields 'x.w' and 'x.w' would both be column 'w' (invalid)");
+}
+
 TEST(CompileJsonSchemaTest, HasEveryAnnotation) {
   const auto contracts = Compile(R"({"x-sluice": {"event": "a.b"}, "type": "object", "properties": {
     "email": {"type": "string", "x-sluice": {"pii": "contact", "hash": "hmacSha256",

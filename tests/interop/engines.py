@@ -97,6 +97,13 @@ class Sluice:
         for number, (values, members) in enumerate(groups.items()):
             metadata = {c: partition_text(v) for c, v in zip(partition, values) if v is not None}
             files.append(self._write(inner, members, f"rows{number}", metadata))
+        self._append(path, files)
+
+    def append_file(self, path, file):
+        """Appends the rows of an Arrow IPC file to a table without partitions."""
+        self._append(path, [str(file)])
+
+    def _append(self, path, files):
         version = self.transactions.get(path, 0) + 1
         self._ask("append", path, "driver", str(version), *files)
         self.transactions[path] = version

@@ -1,4 +1,4 @@
-"""Fails when the committed result of `./dev test --interop` is bad, or too old for what it speaks of."""
+"""Fails when a committed result of `./dev test --interop` is bad, or too old for what it speaks of."""
 
 import json
 import subprocess
@@ -16,20 +16,22 @@ def git(*words):
 
 
 def main():
-    results = json.loads(RESULTS.read_text())
-    bad = [check["name"] for check in results["checks"] if check["outcome"] != "ok"]
+    checks = json.loads(RESULTS.read_text())["checks"]
+    bad = [check["name"] for check in checks if check["outcome"] != "ok"]
     if bad:
-        sys.exit(f"the result of {results['date']} has failures: {', '.join(bad)}")
+        sys.exit(f"the results have failures: {', '.join(bad)}")
     shallow = git("rev-parse", "--is-shallow-repository")
     if shallow.returncode != 0 or shallow.stdout.strip() == "true":
-        skip("the age of the result cannot be told without the history of this clone")
-    counted = git("rev-list", "--count", f"{results['commit']}..HEAD", "--", *SUBJECT)
-    if counted.returncode != 0:
-        sys.exit(f"commit {results['commit']} of the result is not in the history; run `./dev test --interop`")
-    commits = int(counted.stdout)
-    print(f"{commits} commits to {' and '.join(SUBJECT)} since the result of {results['date']}")
-    if commits > COMMITS_MAX:
-        sys.exit(f"more than {COMMITS_MAX}: run `./dev test --interop` and commit {RESULTS.relative_to(ROOT)}")
+        skip("the age of the results cannot be told without the history of this clone")
+    for check in checks:
+        counted = git("rev-list", "--count", f"{check['commit']}..HEAD", "--", *SUBJECT)
+        name = f"'{check['name']}' of {check['date']}"
+        if counted.returncode != 0:
+            sys.exit(f"{name}: commit {check['commit']} is not in the history; run `./dev test --interop`")
+        commits = int(counted.stdout)
+        print(f"{name}: {commits} commits to {' and '.join(SUBJECT)} since")
+        if commits > COMMITS_MAX:
+            sys.exit(f"more than {COMMITS_MAX}: run `./dev test --interop` and commit {RESULTS.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Runs the checks against other engines and writes their dated result to results.json, which is committed.
 
-usage: run.py BUILD_FOLDER [NAME]..   with names only those, and nothing is written
+usage: run.py BUILD_FOLDER [NAME]..   with names only those; the results of the others stay, with their dates
 """
 
 import datetime
@@ -26,6 +26,9 @@ def checks(build):
         "30 histories with Spark": ["differential.py", driver, "--sequences", "30", "--seed", "5001", "--spark"],
         "formats by deltalake": ["deltalake_reads.py", f"{build}/modules/lake/sluice_lake_test"],
         "500 histories with deltalake": ["differential.py", driver, "--sequences", "500", "--seed", "1"],
+        "schema changes with Spark": ["evolution.py", f"{build}/sluice", "--spark"],
+        "590 random schemas with deltalake": ["random_schemas.py", f"{build}/modules/decode/sluice_decode_test", driver,
+                                              "--tables", "590"],
         "flights with deltalake": ["flights_table.py", f"{build}/sluice", "--real"],
         "flights with Spark": ["flights_table.py", f"{build}/sluice", "--real", "--spark"],
     }
@@ -43,7 +46,11 @@ def run(name, words):
     outcome = "ok" if process.returncode == 0 else "failed"
     seconds = round(time.monotonic() - start, 1)
     print(f"[{name}] {outcome}, {seconds} s", flush=True)
-    return {"name": name, "outcome": outcome, "seconds": seconds, "summary": last}
+    # The last commit to what is checked: it stays in the history when later ones are rebased.
+    commit = git("log", "-1", "--format=%H", "--", *SUBJECT).stdout.strip()
+    changed = bool(git("status", "--porcelain", "--", "sluice").stdout.strip())
+    return {"name": name, "outcome": outcome, "seconds": seconds, "summary": last,
+            "date": datetime.date.today().isoformat(), "commit": commit, "uncommitted_changes": changed}
 
 
 def versions():
@@ -64,14 +71,12 @@ def main():
         sys.exit(f"error: no check '{unknown[0]}'; there are: {', '.join(all_checks)}")
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda name: run(name, all_checks[name]), names or all_checks))
-    if not names:
-        # The last commit to what is checked: it stays in the history when later ones are rebased.
-        commit = git("log", "-1", "--format=%H", "--", *SUBJECT).stdout.strip()
-        changed = bool(git("status", "--porcelain", "--", "sluice").stdout.strip())
-        RESULTS.write_text(json.dumps({
-            "date": datetime.date.today().isoformat(), "commit": commit, "uncommitted_changes": changed,
-            "versions": versions(), "checks": results}, indent=1, ensure_ascii=False) + "\n")
-        print(f"written: {RESULTS.relative_to(ROOT)}")
+    written = {result["name"]: result for result in json.loads(RESULTS.read_text())["checks"]}
+    written.update((result["name"], result) for result in results)
+    RESULTS.write_text(json.dumps({
+        "versions": versions(), "checks": [written[name] for name in all_checks if name in written]},
+        indent=1, ensure_ascii=False) + "\n")
+    print(f"written: {RESULTS.relative_to(ROOT)}")
     failed = [result["name"] for result in results if result["outcome"] != "ok"]
     print(f"{len(results)} checks, {len(failed)} failed{': ' if failed else ''}{', '.join(failed)}")
     sys.exit(1 if failed else 0)

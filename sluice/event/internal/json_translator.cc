@@ -18,6 +18,8 @@ namespace sluice::event::internal {
 
 namespace {
 
+constexpr std::string_view kUnionForm =
+    "oneOf stands for a union here: objects with one property each, which is required";
 constexpr std::string_view kDialect = "https://json-schema.org/draft/2020-12/schema";
 
 struct IntegerType {
@@ -108,6 +110,12 @@ bool IsPlainColumn(std::string_view column) {
   return begins && column.find_first_not_of('_') != std::string_view::npos;
 }
 
+// `items[].` → `items[]`: the field itself, of what stands in front of its members' names.
+std::string PathOf(std::string_view prefix) {
+  if (prefix.ends_with('.')) prefix.remove_suffix(1);
+  return std::string(prefix);
+}
+
 bool IsAscii(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
@@ -116,7 +124,8 @@ bool IsAscii(std::string_view text) {
 
 bool JsonTranslator::Refuse(const SchemaAt& at, std::string_view code, const std::string& path,
                             std::string_view why) {
-  problems_.Add(at.place(), code, "field '{}': {}", path, why);
+  const std::string owner = path.empty() ? "the event" : "field '" + path + "'";
+  problems_.Add(at.place(), code, "{}: {}", owner, why);
   return false;
 }
 
@@ -138,7 +147,7 @@ std::optional<Contract> JsonTranslator::Translate() {
   Said said;
   const std::string_view type = TypeOf(keywords, "", said);
   if (type.empty()) return std::nullopt;
-  if (type != "object" || said.nullable || keywords.Find("oneOf") != nullptr) {
+  if (type != "object" || said.nullable) {
     problems_.Add(root->place, schema_codes::kKeyword,
                   "an event is an object with properties, and nothing else");
     return std::nullopt;
@@ -146,7 +155,6 @@ std::optional<Contract> JsonTranslator::Translate() {
   if (!CheckApplies(keywords, type, "")) return std::nullopt;
   CheckOthers(keywords, "", /*root=*/true);
   if (closed_) contract.unknown = UnknownFields::kError;
-  open_.push_back(keywords.at.node);
   AddFields(keywords, {.path = "", .depth = 0, .event = &contract}, contract.fields);
   if (contract.fields.empty() && problems_.empty()) {
     problems_.Add(root->place, schema_codes::kNoColumn, "{} has no properties", owner);
@@ -195,6 +203,35 @@ void JsonTranslator::CheckOthers(const Keywords& object, const std::string& path
 
 void JsonTranslator::AddFields(const Keywords& object, const Scope& scope,
                                std::vector<Field>& fields) {
+  std::vector<Place> places;
+  open_.push_back(object.at.node);
+  AddProperties(object, scope, fields, places);
+  if (const JsonNode* const branches = object.Find("oneOf")) {
+    if (branches->items.empty()) {
+      Refuse(object.at, schema_codes::kKeyword, PathOf(scope.path), kUnionForm);
+    }
+    for (const JsonNode& branch : branches->items) {
+      if (!AddAlternative(object.Inner(branch), scope, fields, places)) break;
+    }
+    AddWhich(fields);
+    places.push_back(object.at.place());
+  }
+  open_.pop_back();
+  std::map<uint32_t, std::string_view> ids;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    const auto [other, added] = ids.emplace(fields[i].id, fields[i].name);
+    if (added || other->second == fields[i].name) continue;  // CheckColumns() tells of names.
+    problems_.Add(places[i], schema_codes::kColumn,
+                  "fields '{0}{1}' and '{0}{2}' have the same number; give each an ordinal of "
+                  "its own in x-sluice",
+                  scope.path, other->second, fields[i].name);
+  }
+  const std::string owner = scope.path.empty() ? "the event" : "field '" + PathOf(scope.path) + "'";
+  CheckColumns({owner, scope.path, scope.event}, fields, places, problems_);
+}
+
+void JsonTranslator::AddProperties(const Keywords& object, const Scope& scope,
+                                   std::vector<Field>& fields, std::vector<Place>& places) {
   const JsonNode* const properties = object.Find("properties");
   if (properties == nullptr || properties->kind != JsonNode::Kind::kObject) return;
   std::set<std::string_view> required;
@@ -211,38 +248,24 @@ void JsonTranslator::AddFields(const Keywords& object, const Scope& scope,
                     "required takes a list of names");
     }
   }
-  std::vector<Place> places;
-  std::map<uint32_t, std::string_view> ids;
   for (const JsonMember& member : properties->members) {
     if (++count_ > kFieldsMax) return;
     Field field;
     Roles roles;
     field.required = required.contains(member.name);
-    const Place place = object.at.from.value_or(member.place);
-    if (!AddField(member, object.Inner(member.value), scope, /*alternative=*/false, field, roles)) {
-      continue;
-    }
-    const auto [other, added] = ids.emplace(field.id, member.name);
-    if (!added) {
-      problems_.Add(place, schema_codes::kColumn,
-                    "fields '{0}{1}' and '{0}{2}' have the same number; give each an ordinal of "
-                    "its own in x-sluice",
-                    scope.path, other->second, member.name);
-    }
+    if (!AddField(member, object.Inner(member.value), scope, field, roles)) continue;
     fields.push_back(std::move(field));
-    places.push_back(place);
-    SetRoles(roles, {{}, scope.path, scope.event}, place, scope.path + member.name, fields,
+    places.push_back(object.at.from.value_or(member.place));
+    SetRoles(roles, {{}, scope.path, scope.event}, places.back(), scope.path + member.name, fields,
              problems_);
   }
-  CheckColumns({"the event", scope.path, scope.event}, fields, places, problems_);
 }
 
 bool JsonTranslator::AddField(const JsonMember& member, const SchemaAt& at, const Scope& scope,
-                              bool alternative, Field& field, Roles& roles) {
+                              Field& field, Roles& roles) {
   const Place place = at.from.value_or(member.place);
   const std::string path = scope.path + member.name;
   field.name = member.name;
-  field.alternative = alternative;
   Scope inner{.path = path + ".", .depth = scope.depth + 1, .event = nullptr};
   Said said;
   if (!SetType(at, inner, path, field, said)) return false;
@@ -355,10 +378,7 @@ bool JsonTranslator::SetType(const SchemaAt& at, const Scope& inner, const std::
     return SetNumber(keywords, path, type == "integer", field);
   }
   if (type == "array") return SetList(keywords, inner, path, field, said);
-  if (type == "object") {
-    return keywords.Find("oneOf") != nullptr ? SetUnion(keywords, inner, path, field)
-                                             : SetStruct(keywords, inner, path, field);
-  }
+  if (type == "object") return SetStruct(keywords, inner, path, field);
   field.type = type == "boolean" ? FieldType::kBool : FieldType::kVoid;
   if (type == "boolean" || field.alternative) return true;
   return Refuse(keywords.at, schema_codes::kNoColumn, path,
@@ -471,72 +491,51 @@ bool JsonTranslator::SetList(const Keywords& keywords, const Scope& inner, const
   return true;
 }
 
-bool JsonTranslator::SetStruct(const Keywords& keywords, Scope inner, const std::string& path,
-                               Field& field) {
+bool JsonTranslator::SetStruct(const Keywords& keywords, const Scope& inner,
+                               const std::string& path, Field& field) {
   field.type = FieldType::kStruct;
   if (inner.depth > kDepthMax) {
     return Refuse(keywords.at, schema_codes::kLimit, path,
                   fmt::format("nested deeper than {} levels", kDepthMax));
   }
   const JsonNode* const properties = keywords.Find("properties");
-  if (properties == nullptr || properties->members.empty()) {
+  const bool named = properties != nullptr && !properties->members.empty();
+  if (!named && keywords.Find("oneOf") == nullptr) {
     return Refuse(keywords.at, schema_codes::kNoColumn, path,
                   "an object needs properties: a column cannot take members that nobody named");
   }
   CheckOthers(keywords, path, /*root=*/false);
-  open_.push_back(keywords.at.node);
   AddFields(keywords, inner, field.children);
-  open_.pop_back();
   return !field.children.empty();
 }
 
-bool JsonTranslator::SetUnion(const Keywords& keywords, const Scope& inner, const std::string& path,
-                              Field& field) {
-  constexpr std::string_view kForm =
-      "oneOf stands for a union here: objects with one property each, which is required";
-  field.type = FieldType::kStruct;
-  const JsonNode& branches = *keywords.Find("oneOf");
-  if (keywords.Find("properties") != nullptr || branches.items.empty()) {
-    return Refuse(keywords.at, schema_codes::kKeyword, path, kForm);
+bool JsonTranslator::AddAlternative(const SchemaAt& at, const Scope& scope,
+                                    std::vector<Field>& fields, std::vector<Place>& places) {
+  const std::string path = PathOf(scope.path);
+  Keywords branch;
+  if (!reader_.Read(at, path, branch)) return false;
+  const JsonNode* const properties = branch.Find("properties");
+  const JsonNode* const required = branch.Find("required");
+  const bool fits = properties != nullptr && properties->members.size() == 1 &&
+                    required != nullptr && required->items.size() == 1 &&
+                    required->items[0].text == properties->members[0].name &&
+                    branch.notes.empty() && !branch.nullable && branch.Find("oneOf") == nullptr;
+  if (!fits) return Refuse(branch.at, schema_codes::kKeyword, path, kUnionForm);
+  if (++count_ > kFieldsMax) return false;
+  CheckOthers(branch, path, /*root=*/false);
+  const JsonMember& member = properties->members[0];
+  Field field;
+  Roles roles;
+  field.alternative = true;
+  if (!AddField(member, branch.Inner(member.value), scope, field, roles)) return false;
+  places.push_back(branch.at.from.value_or(member.place));
+  if (!field.default_json.empty()) {
+    Refuse(branch.at, schema_codes::kNoColumn, scope.path + member.name,
+           "an alternative of a union takes no default");
   }
-  if (inner.depth > kDepthMax) {
-    return Refuse(keywords.at, schema_codes::kLimit, path,
-                  fmt::format("nested deeper than {} levels", kDepthMax));
-  }
-  open_.push_back(keywords.at.node);
-  std::vector<Place> places;
-  for (const JsonNode& branch : branches.items) {
-    Keywords alternative;
-    if (!reader_.Read(keywords.Inner(branch), path, alternative)) return false;
-    const JsonNode* const properties = alternative.Find("properties");
-    const JsonNode* const required = alternative.Find("required");
-    const bool fits = properties != nullptr && properties->members.size() == 1 &&
-                      required != nullptr && required->items.size() == 1 &&
-                      required->items[0].text == properties->members[0].name &&
-                      alternative.notes.empty() && !alternative.nullable;
-    if (!fits) return Refuse(alternative.at, schema_codes::kKeyword, path, kForm);
-    if (++count_ > kFieldsMax) return false;
-    CheckOthers(alternative, path, /*root=*/false);
-    const JsonMember& member = properties->members[0];
-    Field child;
-    Roles roles;
-    if (!AddField(member, alternative.Inner(member.value), inner, /*alternative=*/true, child,
-                  roles)) {
-      return false;
-    }
-    places.push_back(alternative.at.from.value_or(member.place));
-    if (!child.default_json.empty()) {
-      Refuse(alternative.at, schema_codes::kNoColumn, inner.path + member.name,
-             "an alternative of a union takes no default");
-    }
-    field.children.push_back(std::move(child));
-    SetRoles(roles, {{}, inner.path, nullptr}, places.back(), inner.path + member.name,
-             field.children, problems_);
-  }
-  open_.pop_back();
-  AddWhich(field.children);
-  places.push_back(keywords.at.place());
-  CheckColumns({"field '" + path + "'", inner.path, nullptr}, field.children, places, problems_);
+  fields.push_back(std::move(field));
+  SetRoles(roles, {{}, scope.path, scope.event}, places.back(), scope.path + member.name, fields,
+           problems_);
   return true;
 }
 

@@ -43,18 +43,22 @@ class JsonTranslator {
   };
 
   void CheckDialect(const JsonNode& root);
+  /// An object's properties, and behind them the alternatives of its oneOf.
   void AddFields(const Keywords& object, const Scope& scope, std::vector<Field>& fields);
-  bool AddField(const JsonMember& member, const SchemaAt& at, const Scope& scope, bool alternative,
-                Field& field, Roles& roles);
+  void AddProperties(const Keywords& object, const Scope& scope, std::vector<Field>& fields,
+                     std::vector<Place>& places);
+  bool AddAlternative(const SchemaAt& at, const Scope& scope, std::vector<Field>& fields,
+                      std::vector<Place>& places);
+  bool AddField(const JsonMember& member, const SchemaAt& at, const Scope& scope, Field& field,
+                Roles& roles);
   bool SetType(const SchemaAt& at, const Scope& inner, const std::string& path, Field& field,
                Said& said);
   bool SetString(const Keywords& keywords, const std::string& path, Field& field, Said& said);
   bool SetNumber(const Keywords& keywords, const std::string& path, bool integer, Field& field);
   bool SetList(const Keywords& keywords, const Scope& inner, const std::string& path, Field& field,
                Said& said);
-  bool SetStruct(const Keywords& keywords, Scope inner, const std::string& path, Field& field);
-  bool SetUnion(const Keywords& keywords, const Scope& inner, const std::string& path,
-                Field& field);
+  bool SetStruct(const Keywords& keywords, const Scope& inner, const std::string& path,
+                 Field& field);
   /// The one type, but null, that values have; empty: told to the problems.
   std::string_view TypeOf(const Keywords& keywords, const std::string& path, Said& said);
   bool CheckApplies(const Keywords& keywords, std::string_view type, const std::string& path);
