@@ -12,6 +12,7 @@
 #include "sluice/base/trace.h"
 #include "sluice/cli/internal/command_tree.h"
 #include "sluice/cli/internal/commands.h"
+#include "sluice/cli/internal/journal_commands.h"
 #include "sluice/cli/internal/table_commands.h"
 #include "sluice/server/version.h"
 
@@ -55,6 +56,7 @@ class Commands {
   void AddTopics();
   void AddTables();
   void AddDeltaTables(CLI::App& parent);
+  void AddJournal();
   void AddPersonalData();
   void AddErrors();
   void AddTokens();
@@ -82,6 +84,7 @@ class Commands {
   bool yes_ = false;
   internal::TableArguments any_table_;
   std::string adopted_;
+  internal::JournalArguments journal_;
   internal::PiiArguments personal_;
   internal::ErrorsArguments error_;
   internal::TokenArguments tokens_;
@@ -101,6 +104,7 @@ Commands::Commands() {
   AddSchemas();
   AddTopics();
   AddTables();
+  AddJournal();
   AddErrors();
   AddPersonalData();
   AddTokens();
@@ -336,6 +340,32 @@ void Commands::AddDeltaTables(CLI::App& parent) {
   command->add_option("--to", any_table_.to, "Last version")->option_text("N");
   add_columns(command);
   add_moment(add("check", "Compare all files with the log", internal::CheckTableFiles));
+}
+
+void Commands::AddJournal() {
+  CLI::App& journal = AddGroup("journal", "The journal's files: without a server, or beside it");
+  const auto add = [&](const char* name, const char* help,
+                       int (*run)(const Global&, const internal::JournalArguments&)) {
+    CLI::App* const command =
+        Add(journal, name, help, [this, run] { return run(global_, journal_); });
+    command->add_option("--journal", journal_.folder, "Folder of a journal, if not the project's")
+        ->option_text("DIR");
+    return command;
+  };
+  add("verify", "Read every byte; name what is damaged, and which offsets that costs",
+      internal::VerifyJournal);
+  add("inspect", "List segments with their offsets, times and state", internal::InspectJournal);
+  CLI::App* command = add("dump",
+                          "Write what is in it, a line of JSON each; what is protected "
+                          "stays protected",
+                          internal::DumpJournal);
+  command->add_option("--topic", journal_.topic, "Only of this topic");
+  command->add_flag("--rows", journal_.rows, "Rows, not frames");
+  command = add("repair", "Cut a torn tail off; make a damaged journal one that can be opened",
+                internal::RepairJournal);
+  command->add_flag("--accept-loss", journal_.accept_loss,
+                    "Give acknowledged rows up that are damaged; lists them");
+  command->add_option("--reason", journal_.reason, "Why, for the audit row");
 }
 
 void Commands::AddErrors() {

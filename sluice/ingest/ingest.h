@@ -168,6 +168,9 @@ class Ingest {
   std::shared_ptr<internal::TopicState> Find(std::string_view topic) const;
   Result<std::shared_ptr<internal::TopicState>> Attach(const catalog::Topic& topic);
   Status RestoreFromLake(internal::TopicState& state);
+  /// The frame schemas of all versions of a topic: those in the journal may be among what was lost.
+  Status AddCatalogSchemas(const catalog::Topic& topic,
+                           std::unordered_map<uint64_t, columnar::Schema>& schemas);
   Status RestoreOpenErrors(internal::TopicState& state);
   Status JournalSchema(internal::TopicState& state);
   Status Draft(const Submission& submission, decode::Decoded decoded,

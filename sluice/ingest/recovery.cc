@@ -2,6 +2,7 @@
 
 #include <arrow/api.h>
 
+#include <map>
 #include <set>
 #include <utility>
 
@@ -30,6 +31,11 @@ Status Ingest::Recover() {
                            "topic '{}'", topic.contract->topic);
     by_partition[topic.partition] = state;
   }
+  std::map<uint32_t, std::vector<journal::Loss>> losses;
+  for (const journal::Loss& loss : journal_.losses()) losses[loss.partition].push_back(loss);
+  for (const auto& [partition, of_partition] : losses) {
+    lander_.AcceptLosses(partition, of_partition);
+  }
 
   std::unordered_map<uint64_t, columnar::Schema> schemas;
   std::set<uint32_t> begun;
@@ -47,7 +53,11 @@ Status Ingest::Recover() {
       return Corrupt("the journal has rows of partition {}, which the catalog does not know",
                      frame.partition);
     }
-    const auto schema = schemas.find(frame.schema_id);
+    auto schema = schemas.find(frame.schema_id);
+    if (schema == schemas.end() && !journal_.losses().empty()) {
+      SLUICE_RETURN_IF_ERROR(AddCatalogSchemas(state->second->topic, schemas));
+      schema = schemas.find(frame.schema_id);
+    }
     if (schema == schemas.end()) {
       return Corrupt("a frame of partition {} names an unknown schema", frame.partition);
     }
@@ -73,6 +83,19 @@ Status Ingest::Recover() {
   open_errors_->FinishRestore();
   for (const auto& [partition, state] : by_partition) {
     if (!schemas.contains(state->schema_id)) SLUICE_RETURN_IF_ERROR(JournalSchema(*state));
+  }
+  return {};
+}
+
+Status Ingest::AddCatalogSchemas(const catalog::Topic& topic,
+                                 std::unordered_map<uint64_t, columnar::Schema>& schemas) {
+  SLUICE_ASSIGN_OR_RETURN(const auto versions, catalog_.Versions(topic.contract->topic));
+  for (const event::Contract& version : versions) {
+    catalog::Topic then = topic;
+    then.contract = std::make_shared<const event::Contract>(version);
+    SLUICE_ASSIGN_OR_RETURN(const TopicState state,
+                            internal::MakeTopicState(then, nullptr, keys_, options_.tenant));
+    schemas.emplace(state.schema_id, state.frame_schema);
   }
   return {};
 }

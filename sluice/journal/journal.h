@@ -78,6 +78,19 @@ struct Recovery {
   bool clean = false;       ///< The last stop was an orderly one.
 };
 
+/// Offsets of rows that are damaged for good, which an operator gave up (Repair() in repair.h).
+struct Loss {
+  PartitionId partition = 0;
+  Offset begin = 0;
+  Offset end = 0;  ///< Behind the last.
+  /// False: at most these. Not even the number of the rows could be read, so offsets are left out.
+  bool exact = true;
+  os::Timestamp accepted{};
+  std::string note = {};  ///< Who and why, as the operator said; one line.
+
+  bool operator==(const Loss&) const = default;
+};
+
 /// A durable log. Frames of one Append() lie in one group; a group is kept whole or not at all.
 ///
 /// Thread-safe. One thread writes: it takes all that waits, writes and syncs it as one group, then
@@ -98,6 +111,9 @@ class Journal {
   /// Identity of this journal: made when it is, random.
   virtual const std::string& uuid() const = 0;
   virtual const Recovery& recovery() const = 0;
+  /// Accepted losses that have not been released yet, oldest first. Their offsets are read never
+  /// again; tables must go on behind them.
+  virtual const std::vector<Loss>& losses() const = 0;
 
   /// Raises the next offset of a partition; never lowers it. Call before the first append to it,
   /// with the table's txn + 1: a journal that was lost must not use offsets again.

@@ -60,6 +60,10 @@ void Lander::SetFirstKept(uint32_t partition, journal::Offset first) {
   if (const auto table = Find(partition)) table->SetFirstKept(first);
 }
 
+void Lander::AcceptLosses(uint32_t partition, const std::vector<journal::Loss>& losses) {
+  if (const auto table = Find(partition)) table->AcceptLosses(losses);
+}
+
 void Lander::Add(uint32_t partition, journal::Offset base, os::Timestamp received,
                  const columnar::Batch& rows) {
   const auto table = Find(partition);

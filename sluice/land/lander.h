@@ -95,6 +95,10 @@ class Lander {
   /// Offsets between the table's end and `first` are lost: landing stops with a report.
   void SetFirstKept(uint32_t partition, journal::Offset first);
 
+  /// Tells which offsets of a partition were given up, before SetFirstKept(): landing goes on
+  /// behind them, with a commit that says how many there were.
+  void AcceptLosses(uint32_t partition, const std::vector<journal::Loss>& losses);
+
   /// Takes durable rows, in the order of their offsets; from then on readers see them. Offsets that
   /// the table has are skipped.
   void Add(uint32_t partition, journal::Offset base, os::Timestamp received,

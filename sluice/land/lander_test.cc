@@ -10,6 +10,7 @@
 #include "sluice/columnar/parquet.h"
 #include "sluice/decode/json_decoder.h"
 #include "sluice/land/table_schema.h"
+#include "sluice/ledger/proof.h"
 #include "sluice/store/faulty_store.h"
 #include "sluice/store/memory_store.h"
 
@@ -280,6 +281,49 @@ TEST_F(LanderTest, OffsetsThatAreNowhereStopLandingUntilTheLossIsAccepted) {
   ASSERT_TRUE(lander_->Adopt("clicks").ok());
   ASSERT_TRUE(lander_->LandAll().ok());
   EXPECT_EQ(Seen(), (std::multiset<int64_t>{0, 1, 5}));
+}
+
+TEST_F(LanderTest, AHoleAmongWaitingRowsStopsLandingBehindWhatIsWhole) {
+  Add({1, 1});
+  next_ = 4;
+  Add({1});
+  EXPECT_FALSE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed_rows, 2);
+  EXPECT_NE(Table().stopped.find("offsets 2 to 3"), std::string::npos) << Table().stopped;
+  ASSERT_TRUE(lander_->Adopt("clicks").ok());
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed, 4);
+}
+
+TEST_F(LanderTest, LandingPassesOffsetsThatWereGivenUp) {
+  const auto loss = [](journal::Offset begin, journal::Offset end) {
+    return journal::Loss{.partition = kPartition, .begin = begin, .end = end};
+  };
+  lander_->AcceptLosses(kPartition, {loss(5, 8), loss(8, 9), loss(0, 2)});
+  lander_->SetFirstKept(kPartition, 2);
+  next_ = 2;
+  Add({1, 1, 2});
+  next_ = 9;
+  Add({1});
+  store_.Add({.call = StoreCall::kPutIfAbsent, .when = Fault::When::kAfter, .path_part = ".json"});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().stopped, "");
+  EXPECT_EQ(Table().landed, 9);
+  EXPECT_EQ(Seen(), (std::multiset<int64_t>{2, 3, 4, 9}));
+  const auto snapshot = *Other().Load();
+  EXPECT_EQ(ledger::SumOfCounter(*snapshot, ledger::kLostCounter), 6);
+  const auto proof = ledger::Prove(Other(), snapshot, {.end = 10});
+  ASSERT_TRUE(proof.ok());
+  EXPECT_TRUE(proof->Balanced()) << proof->faults.front();
+  EXPECT_EQ(proof->landed, 4);
+  EXPECT_EQ(proof->removed, 6);
+
+  // At the end, where no row follows that would tell.
+  Restart("journal-1");
+  lander_->AcceptLosses(kPartition, {loss(10, 12)});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed, 11);
+  EXPECT_EQ(Table().end, 12);
 }
 
 TEST_F(LanderTest, WaitingRowsOfAnOlderContractLandWithTheNewColumnNull) {

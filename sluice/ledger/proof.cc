@@ -178,8 +178,9 @@ class Prover {
       }
       if (now_landed > landed_end) {
         landings.push_back({version, {landed_end, now_landed}});
-        if (commit.operation == kAdoptOperation)
+        if (commit.operation == kAdoptOperation || commit.operation == kLossOperation) {
           ExplainLoss(commit, landings.back().offsets, missing);
+        }
         landed_end = now_landed;
       }
       if (!commit.removed.empty()) SLUICE_RETURN_IF_ERROR(ExplainCommit(commit, missing));

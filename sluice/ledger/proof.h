@@ -22,6 +22,10 @@ inline constexpr std::string_view kDuplicateCounter = "#duplicate";
 /// The operation of a commit that raises the landed offset without rows: the table as it is was
 /// declared to be right.
 inline constexpr std::string_view kAdoptOperation = "ADOPT";
+/// That of one which does so behind offsets that an operator gave up.
+inline constexpr std::string_view kLossOperation = "LOSS";
+/// Offsets that count as landed and never had rows: an operator accepted that they are lost.
+inline constexpr std::string_view kLostCounter = "#lost";
 
 /// Whether an application is a landing itself, not a counter of one, nor another's.
 bool IsLanding(std::string_view app_id);

@@ -1,5 +1,6 @@
 #include "sluice/server/server.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include "sluice/base/worker_pool.h"
 #include "sluice/catalog/catalog.h"
 #include "sluice/govern/tokens.h"
+#include "sluice/ingest/audit_log.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/command.h"
@@ -64,6 +66,7 @@ class RunningServer final : public Server {
   Result<std::string> WrappingKey() const;
   Status OpenKeys();
   Status OpenTables(const std::string& folder);
+  Status RecordLosses();
   Status RegisterSchemas();
   Status KeepSchema(const std::string& name, const std::string& text);
   Status StartQueries(const std::string& tenant_folder);
@@ -209,6 +212,7 @@ Status RunningServer::Start() {
   ingest_ = std::make_unique<ingest::Ingest>(ingest_options, *journal_, *lander_, *catalog_,
                                              *store_, *keys_, clock_, random_, threads_, metrics_);
   SLUICE_RETURN_IF_ERROR(ingest_->Recover());
+  SLUICE_RETURN_IF_ERROR(RecordLosses(), "record the accepted losses");
   SLUICE_RETURN_IF_ERROR(RegisterSchemas());
   lander_->Start(
       [this](uint32_t partition, journal::Offset next) { journal_->Release(partition, next); });
@@ -225,6 +229,29 @@ Status RunningServer::Start() {
   });
   retire_keys_ = std::jthread([this](std::stop_token stop) { RetireKeys(std::move(stop)); });
   return StartHttp();
+}
+
+// A loss is accepted while no server runs, so its audit row is written at the next start: at least
+// once, until the table has a commit that says the same.
+Status RunningServer::RecordLosses() {
+  ingest::AuditLog audit(*ingest_);
+  const auto tables = lander_->Tables();
+  for (const journal::Loss& loss : journal_->losses()) {
+    const auto table = std::ranges::find(tables, loss.partition, &land::TableStatus::partition);
+    if (table == tables.end() || table->landed + 1 >= loss.end) continue;
+    trace::Warning("accepted loss", {{"topic", table->topic},
+                                     {"first", loss.begin},
+                                     {"last", loss.end - 1},
+                                     {"exact", loss.exact ? "yes" : "at most"}});
+    SLUICE_RETURN_IF_ERROR(
+        audit.Record({.principal = "local",
+                      .action = "journal.accept_loss",
+                      .object = fmt::format("{} offsets {} to {}{}", table->topic, loss.begin,
+                                            loss.end - 1, loss.exact ? "" : " at most"),
+                      .outcome = "done",
+                      .reason = loss.note}));
+  }
+  return {};
 }
 
 Status RunningServer::OpenTables(const std::string& folder) {

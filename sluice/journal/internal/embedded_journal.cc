@@ -18,6 +18,7 @@ EmbeddedJournal::EmbeddedJournal(const Options& options, std::unique_ptr<Storage
       clock_(clock),
       uuid_(recovered.state.uuid),
       found_(recovered.found),
+      losses_(recovered.state.losses),
       state_(std::move(recovered.state)),
       writer_(options_, *storage_, random, mutex_, state_),
       thread_(threads.Start("journal", [this](os::Why why) { return Step(why); })) {}

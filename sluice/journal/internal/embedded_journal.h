@@ -29,6 +29,7 @@ class EmbeddedJournal final : public Journal {
 
   const std::string& uuid() const override { return uuid_; }
   const Recovery& recovery() const override { return found_; }
+  const std::vector<Loss>& losses() const override { return losses_; }
   void RaiseNextOffset(PartitionId partition, Offset next) override;
   Offset NextOffset(PartitionId partition) const override;
   Status Read(const std::function<Status(const Frame&)>& visit) const override;
@@ -62,6 +63,7 @@ class EmbeddedJournal final : public Journal {
   const os::Clock& clock_;
   const std::string uuid_;
   const Recovery found_;
+  const std::vector<Loss> losses_;
 
   mutable std::mutex mutex_;  // Guards what follows, up to the next blank line.
   State state_;

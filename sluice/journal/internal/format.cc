@@ -60,20 +60,26 @@ std::string EncodeSegmentHeader(const SegmentKey& key, std::string_view uuid) {
   return block;
 }
 
-Status CheckSegmentHeader(std::span<const std::byte> block, const SegmentKey& key,
-                          std::string_view uuid) {
+std::optional<SegmentIdentity> DecodeSegmentHeader(std::span<const std::byte> block) {
   SegmentHeader header;
-  if (block.size() < kBlockBytes) return Corrupt("file of {} bytes has no header", block.size());
+  if (block.size() < kBlockBytes) return std::nullopt;
   std::memcpy(&header, block.data(), sizeof(header));
   const uint32_t crc = Crc32c(BytesOf(header).first(offsetof(SegmentHeader, crc)));
-  if (header.magic != kSegmentMagic || header.crc != crc) return Corrupt("header is damaged");
-  if (header.id != key.id || header.epoch != key.epoch || header.tag != key.tag) {
+  if (header.magic != kSegmentMagic || header.crc != crc) return std::nullopt;
+  return SegmentIdentity{.key = {.id = header.id, .epoch = header.epoch, .tag = header.tag},
+                         .uuid = std::string(header.uuid, sizeof(header.uuid))};
+}
+
+Status CheckSegmentHeader(std::span<const std::byte> block, const SegmentKey& key,
+                          std::string_view uuid) {
+  if (block.size() < kBlockBytes) return Corrupt("file of {} bytes has no header", block.size());
+  const auto found = DecodeSegmentHeader(block);
+  if (!found) return Corrupt("header is damaged");
+  if (found->key.id != key.id || found->key.epoch != key.epoch || found->key.tag != key.tag) {
     return Corrupt("header is of segment {} of epoch {}, expected segment {} of epoch {}",
-                   header.id, header.epoch, key.id, key.epoch);
+                   found->key.id, found->key.epoch, key.id, key.epoch);
   }
-  if (std::string_view(header.uuid, sizeof(header.uuid)) != uuid) {
-    return Corrupt("segment is of another journal");
-  }
+  if (found->uuid != uuid) return Corrupt("segment is of another journal");
   return {};
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -69,6 +70,13 @@ bool IsWhole(const FrameHeader& header, const SegmentKey& key, uint64_t position
 
 /// Returns the first block of a segment.
 std::string EncodeSegmentHeader(const SegmentKey& key, std::string_view uuid);
+/// What the first block says of its segment.
+struct SegmentIdentity {
+  SegmentKey key;
+  std::string uuid;  ///< Of the journal.
+};
+/// Nothing: the block is damaged.
+std::optional<SegmentIdentity> DecodeSegmentHeader(std::span<const std::byte> block);
 /// kCorrupt: the block is damaged or of another segment.
 Status CheckSegmentHeader(std::span<const std::byte> block, const SegmentKey& key,
                           std::string_view uuid);

@@ -79,6 +79,17 @@ bool DecodeLine(std::string_view line, Manifest& manifest) {
     const bool ok = words.Number(id).Number(entry.released).Number(entry.next).Done();
     return ok && manifest.partitions.emplace(id, entry).second;
   }
+  if (key == "loss") {
+    Loss& loss = manifest.losses.emplace_back();
+    uint32_t exact = 0;
+    int64_t accepted_us = 0;
+    words.Number(loss.partition).Number(loss.begin).Number(loss.end).Number(exact);
+    words.Number(accepted_us);
+    loss.exact = exact == 1;
+    loss.accepted = os::Timestamp(std::chrono::microseconds(accepted_us));
+    loss.note = words.Rest();
+    return words.Done() && exact <= 1 && loss.begin >= 0 && loss.begin < loss.end;
+  }
   if (key == "recovery") {
     manifest.recoveries.emplace_back(words.Rest());
     return true;
@@ -103,11 +114,13 @@ Status CheckConsistent(const Manifest& manifest) {
 }  // namespace
 
 std::string Encode(const Manifest& manifest) {
+  // A version that knows no losses must not take what is missing for damage, or worse, for whole.
+  const int version = manifest.losses.empty() ? 1 : 2;
   std::string text;
   const auto out = std::back_inserter(text);
   fmt::format_to(
-      out, "{}1\nuuid {}\nepoch {}\nclean {}\nsegment_next {}\nnext {} {:08x}\nreceived {}\n",
-      kTitle, manifest.uuid, manifest.epoch, manifest.clean ? 1 : 0, manifest.segment_next,
+      out, "{}{}\nuuid {}\nepoch {}\nclean {}\nsegment_next {}\nnext {} {:08x}\nreceived {}\n",
+      kTitle, version, manifest.uuid, manifest.epoch, manifest.clean ? 1 : 0, manifest.segment_next,
       manifest.next.sequence, manifest.next.chain, manifest.received_us);
   for (const SegmentEntry& entry : manifest.segments) {
     fmt::format_to(out, "segment {} {} {:016x} {} {:08x} {}\n", entry.key.id, entry.key.epoch,
@@ -115,6 +128,10 @@ std::string Encode(const Manifest& manifest) {
   }
   for (const auto& [id, entry] : manifest.partitions) {
     fmt::format_to(out, "partition {} {} {}\n", id, entry.released, entry.next);
+  }
+  for (const Loss& loss : manifest.losses) {
+    fmt::format_to(out, "loss {} {} {} {} {} {}\n", loss.partition, loss.begin, loss.end,
+                   loss.exact ? 1 : 0, loss.accepted.time_since_epoch().count(), loss.note);
   }
   for (const std::string& line : manifest.recoveries) fmt::format_to(out, "recovery {}\n", line);
   fmt::format_to(out, "{}{:08x}\n", kChecksum, Crc32c(std::as_bytes(std::span(text))));
@@ -142,7 +159,9 @@ Result<Manifest> DecodeManifest(std::string_view text) {
     text.remove_prefix(size + 1);
     if (first) {
       const std::string_view version = line.substr(kTitle.size());
-      if (version != "1") return Unsupported("version is {}, this program knows 1", version);
+      if (version != "1" && version != "2") {
+        return Unsupported("version is {}, this program knows 1 and 2", version);
+      }
       first = false;
     } else if (!DecodeLine(line, manifest)) {
       return Corrupt("line '{}' makes no sense", line);

@@ -42,6 +42,7 @@ struct Manifest {
   std::vector<SegmentEntry> segments = {};  ///< Oldest first; all but the last are sealed.
   std::map<PartitionId, PartitionEntry> partitions = {};
   std::vector<std::string> recoveries = {};  ///< What the last ones cut off, and why.
+  std::vector<Loss> losses = {};             ///< Not released yet.
 };
 
 std::string Encode(const Manifest& manifest);

@@ -12,8 +12,8 @@ namespace {
 
 constexpr size_t kRecoveriesKept = 16;
 constexpr std::string_view kAdvice =
-    "restore the file from a copy; or move the journal's folder away to go on without what it "
-    "holds";
+    "restore the file from a copy; or see with `sluice journal verify` what is lost, and give that "
+    "up with `sluice journal repair --accept-loss`";
 
 class Recoverer {
  public:
@@ -30,6 +30,7 @@ class Recoverer {
     state.received_us = manifest->received_us;
     state.partitions = manifest->partitions;
     state.recoveries = manifest->recoveries;
+    state.losses = manifest->losses;
     result_.found.clean = manifest->clean;
 
     for (size_t i = 0; i < manifest->segments.size(); ++i) {

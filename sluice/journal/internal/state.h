@@ -45,6 +45,7 @@ struct State {
   std::map<PartitionId, PartitionEntry> partitions;
   std::map<SchemaKey, Schema> schemas;
   std::vector<std::string> recoveries;
+  std::vector<Loss> losses;
 
   Manifest ToManifest() const {
     Manifest manifest{.uuid = uuid,
@@ -55,6 +56,11 @@ struct State {
                       .partitions = partitions,
                       .recoveries = recoveries};
     for (const Segment& segment : segments) manifest.segments.push_back(segment.entry);
+    for (const Loss& loss : losses) {
+      const auto partition = partitions.find(loss.partition);
+      const bool released = partition != partitions.end() && loss.end <= partition->second.released;
+      if (!released) manifest.losses.push_back(loss);
+    }
     return manifest;
   }
 };

@@ -108,6 +108,9 @@ Status TableLander::Adopt() {
   lake::AppendOptions options;
   options.operation = ledger::kAdoptOperation;
   options.transactions = {{.app_id = app_id_, .version = landed_, .last_updated_ms = {}}};
+  if (const int64_t lost = landed_ - ledger::LandedOffset(*snapshot_); lost > 0) {
+    options.transactions.push_back(LostNow(lost));
+  }
   SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.Append(snapshot_, {}, options), "adopt '{}'",
                           topic_.table_path);
   Advance(std::move(snapshot));
@@ -190,13 +193,37 @@ void TableLander::Advance(std::shared_ptr<const lake::Snapshot> snapshot) {
 
 void TableLander::SetFirstKept(journal::Offset first) {
   const std::lock_guard lock(mutex_);
-  if (first <= landed_ + 1 || !stopped_.empty()) return;
+  if (first <= landed_ + 1 || !stopped_.empty() || LossEnd(landed_ + 1) >= first) return;
+  StopBefore(first);
+}
+
+void TableLander::StopBefore(journal::Offset first) {
   StopLanding(fmt::format(
       "offsets {} to {} are neither in the table nor in the journal; restore the table, or accept "
       "the loss with `sluice table adopt {}`",
       landed_ + 1, first - 1, topic_.contract->topic));
   landed_ = first - 1;
   end_ = std::max(end_, first);
+}
+
+void TableLander::AcceptLosses(std::vector<journal::Loss> losses) {
+  std::ranges::sort(losses, {}, &journal::Loss::begin);
+  const std::lock_guard lock(mutex_);
+  losses_ = std::move(losses);
+}
+
+journal::Offset TableLander::LossEnd(journal::Offset begin) const {
+  for (const journal::Loss& loss : losses_) {
+    if (loss.begin <= begin && begin < loss.end) begin = loss.end;
+  }
+  return begin;
+}
+
+lake::Transaction TableLander::LostNow(int64_t rows) const {
+  const std::string app = app_id_ + std::string(ledger::kLostCounter);
+  return {.app_id = app,
+          .version = snapshot_->TransactionVersion(app).value_or(0) + rows,
+          .last_updated_ms = NowMs()};
 }
 
 void TableLander::Count(int64_t bytes) {
@@ -440,22 +467,31 @@ Result<journal::Offset> TableLander::LandWaiting() {
   std::optional<lake::Transaction> counter;
   journal::Offset first = 0;
   journal::Offset last = 0;
+  journal::Offset loss_end = 0;
   {
     const std::lock_guard lock(mutex_);
     if (!stopped_.empty()) return landed_ + 1;
-    SLUICE_RETURN_IF_ERROR(Coalesce());
-    if (chunks_.empty()) return landed_ + 1;
-    for (const Chunk& chunk : chunks_) rows.push_back(chunk.rows);
-    first = chunks_.front().base;
-    last = chunks_.back().base + chunks_.back().rows->num_rows() - 1;
+    first = landed_ + 1;
+    loss_end = LossEnd(first);
     base = snapshot_;
     contract = topic_.contract;
     if (counted_ != duplicates_) counter = CounterNow();
-    if (first != landed_ + 1) {
-      StopLanding(fmt::format("offset {} follows {} in the journal", first, landed_));
-      return Corrupt("table '{}': {}", topic_.table_path, stopped_);
+    if (loss_end == first) {
+      SLUICE_RETURN_IF_ERROR(Coalesce());
+      if (chunks_.empty()) return first;
+      if (chunks_.front().base != first) {
+        StopBefore(chunks_.front().base);
+        return Corrupt("table '{}': {}", topic_.table_path, stopped_);
+      }
+      last = first - 1;
+      for (const Chunk& chunk : chunks_) {
+        if (chunk.base != last + 1) break;  // Behind a hole: not in this commit.
+        rows.push_back(chunk.rows);
+        last += chunk.rows->num_rows();
+      }
     }
   }
+  if (loss_end != first) return LandLoss(loss_end);
   SLUICE_ASSIGN_OR_RETURN(const int64_t fitting, RowsWithinDates(rows, options_.dates_max));
   if (fitting < last - first + 1) {
     last = first + fitting - 1;
@@ -488,15 +524,7 @@ Result<journal::Offset> TableLander::LandWaiting() {
   append.parquet.private_columns = PrivateColumns(*contract);
   append.parquet.compression = options_.compression;
   auto appended = table_.Append(base, files, append);
-  if (!appended.ok()) {
-    // An earlier try may have landed, with fewer rows than wait now: what the table says decides,
-    // and the next landing goes on from there.
-    SLUICE_ASSIGN_OR_RETURN(auto found, table_.Load(base), "table '{}'", topic_.table_path);
-    const std::lock_guard lock(mutex_);
-    Advance(std::move(found));
-    if (landed_ >= first) return landed_ + 1;
-    return std::move(appended).error().Wrap("table '" + topic_.table_path + "'");
-  }
+  if (!appended.ok()) return FindOutcome(base, first, std::move(appended).error());
   const auto& snapshot = *appended;
   {
     const std::lock_guard lock(mutex_);
@@ -519,9 +547,46 @@ Result<journal::Offset> TableLander::LandWaiting() {
   return last + 1;
 }
 
+Result<journal::Offset> TableLander::FindOutcome(const std::shared_ptr<const lake::Snapshot>& base,
+                                                 journal::Offset first, Error failure) {
+  // An earlier try may have landed, with fewer rows than wait now: what the table says decides,
+  // and the next landing goes on from there.
+  SLUICE_ASSIGN_OR_RETURN(auto found, table_.Load(base), "table '{}'", topic_.table_path);
+  const std::lock_guard lock(mutex_);
+  Advance(std::move(found));
+  if (landed_ >= first) return landed_ + 1;
+  return std::move(failure).Wrap("table '" + topic_.table_path + "'");
+}
+
+Result<journal::Offset> TableLander::LandLoss(journal::Offset end) {
+  std::shared_ptr<const lake::Snapshot> base;
+  lake::AppendOptions append;
+  journal::Offset first = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    first = landed_ + 1;
+    if (first >= end) return first;  // Another landing was faster.
+    base = snapshot_;
+    append.operation = ledger::kLossOperation;
+    append.transactions = {{.app_id = app_id_, .version = end - 1, .last_updated_ms = NowMs()},
+                           LostNow(end - first)};
+    append.expect = {.app_id = app_id_, .expected = base->TransactionVersion(app_id_)};
+  }
+  auto appended = table_.Append(base, {}, append);
+  if (!appended.ok()) return FindOutcome(base, first, std::move(appended).error());
+  trace::Warning("lost offsets passed",
+                 {{"table", topic_.table_path}, {"first", first}, {"last", end - 1}});
+  const std::lock_guard lock(mutex_);
+  end_ = std::max(end_, end);
+  Advance(*appended);
+  return landed_ + 1;
+}
+
 bool TableLander::Due(os::Monotonic now, int64_t bytes_max) const {
   const std::lock_guard lock(mutex_);
-  if (!stopped_.empty() || !oldest_) return false;
+  if (!stopped_.empty()) return false;
+  if (LossEnd(landed_ + 1) != landed_ + 1) return true;
+  if (!oldest_) return false;
   return bytes_ >= bytes_max || now - *oldest_ >= options_.every;
 }
 
@@ -548,7 +613,7 @@ Result<std::vector<ledger::Entry>> TableLander::Ledger() {
 
 bool TableLander::HasRows() const {
   const std::lock_guard lock(mutex_);
-  return stopped_.empty() && oldest_.has_value();
+  return stopped_.empty() && (oldest_ || LossEnd(landed_ + 1) != landed_ + 1);
 }
 
 TableStatus TableLander::Describe() const {

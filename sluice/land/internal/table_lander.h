@@ -42,6 +42,7 @@ class TableLander {
   Status Evolve(const catalog::Topic& topic);
 
   void SetFirstKept(journal::Offset first);
+  void AcceptLosses(std::vector<journal::Loss> losses);
   void Add(journal::Offset base, os::Timestamp received, const columnar::Batch& rows);
   /// Counts rows that were answered `duplicate`; committed with the next rows that land.
   void AddDuplicates(int64_t rows);
@@ -83,6 +84,8 @@ class TableLander {
   /// Lands no more until it is adopted; rows are still taken, seen by readers, and counted apart.
   /// The mutex must be held.
   void StopLanding(std::string reason);
+  /// Stops landing because the offsets before `first` are nowhere. The mutex must be held.
+  void StopBefore(journal::Offset first);
   /// Turns pending frames into chunks of useful size. The mutex must be held.
   Status Coalesce();
   /// Drops chunks that the snapshot has. The mutex must be held.
@@ -93,6 +96,16 @@ class TableLander {
   Result<columnar::Batch> Reprotect(const columnar::Batch& frame);
   /// Land(), which counts those under way. Several may run: the table says which of them commits.
   Result<journal::Offset> LandWaiting();
+  /// Behind the last of the offsets from `begin` on that were given up; `begin` if that was not.
+  /// The mutex must be held.
+  journal::Offset LossEnd(journal::Offset begin) const;
+  /// Commits that the offsets up to `end` are lost.
+  Result<journal::Offset> LandLoss(journal::Offset end);
+  /// After a failed commit: what the table says decides. `first` is what was to land.
+  Result<journal::Offset> FindOutcome(const std::shared_ptr<const lake::Snapshot>& base,
+                                      journal::Offset first, Error failure);
+  /// The counter of offsets that never had rows, raised. The mutex must be held.
+  lake::Transaction LostNow(int64_t rows) const;
   lake::Transaction CounterNow() const;  ///< The mutex must be held.
   int64_t NowMs() const;
   Status CheckOwnership(const lake::Snapshot& snapshot);
@@ -132,6 +145,7 @@ class TableLander {
   int64_t bytes_ = 0;  ///< Of pending frames and chunks.
   std::optional<os::Monotonic> oldest_;
   std::string stopped_;
+  std::vector<journal::Loss> losses_;  // In the order of their offsets.
   int64_t duplicates_ = 0;  ///< Ever answered; those since the last commit are lost by a crash.
   int64_t counted_ = 0;     ///< Of them, those that the table says.
   std::deque<std::shared_ptr<const lake::Snapshot>> past_;  // That queries asked for, newest first.

@@ -1,0 +1,75 @@
+#include "sluice/journal/inspect.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "sluice/journal/internal/storage.h"
+#include "sluice/journal/internal/survey.h"
+
+namespace sluice::journal {
+
+namespace {
+
+constexpr int kReadingsMax = 4;
+
+/// Whether a process has the journal open. Holds the lock in `lock` if none has.
+Result<bool> IsInUse(os::Disk& disk, const std::string& folder, std::unique_ptr<os::File>& lock) {
+  const std::string path = folder + "/lock";
+  // A copy without a lock file stays as it is, and so does one that may not be written.
+  SLUICE_ASSIGN_OR_RETURN(const bool exists, disk.Exists(path));
+  if (!exists) return false;
+  auto locked = disk.Lock(path);
+  if (locked.ok()) lock = std::move(*locked);
+  return !locked.ok() && locked.error().code() == ErrorCode::kConflict;
+}
+
+}  // namespace
+
+uint64_t Inspection::TornBytes() const {
+  uint64_t bytes = 0;
+  for (const SegmentReport& segment : segments) bytes += segment.torn_bytes;
+  return bytes;
+}
+
+Result<Inspection> Inspect(os::Disk& disk, const std::string& folder,
+                           const InspectOptions& options) {
+  std::unique_ptr<os::File> lock;
+  SLUICE_ASSIGN_OR_RETURN(const bool in_use, IsInUse(disk, folder, lock));
+  internal::Storage storage(disk, folder, [](const Error&) {});
+  const internal::VisitFrames place = [&](size_t, uint64_t position,
+                                          std::span<const internal::FrameView> frames) -> Status {
+    for (const internal::FrameView& view : frames) {
+      const internal::FrameHeader& header = view.header;
+      if (header.kind != static_cast<uint8_t>(FrameKind::kData) &&
+          header.kind != static_cast<uint8_t>(FrameKind::kSchema)) {
+        continue;
+      }
+      PlacedFrame placed;
+      placed.segment = header.segment;
+      placed.position = position;
+      placed.group = header.sequence;
+      placed.frame = {.kind = static_cast<FrameKind>(header.kind),
+                      .partition = header.partition,
+                      .schema_id = header.schema_id,
+                      .base = header.base,
+                      .rows = header.rows,
+                      .received = os::Timestamp(std::chrono::microseconds(header.received_us)),
+                      .payload = view.payload};
+      SLUICE_RETURN_IF_ERROR(options.visit(placed));
+    }
+    return {};
+  };
+  SLUICE_ASSIGN_OR_RETURN(internal::Survey survey,
+                          internal::TakeSurvey(storage, options.partitions,
+                                               options.visit ? place : internal::VisitFrames()));
+  for (int i = 1; in_use && !survey.inspection.Sound() && i < kReadingsMax; ++i) {
+    // Real damage stays where it is; what was only being written moves on.
+    const std::vector<Damage> before = survey.inspection.damages;
+    SLUICE_ASSIGN_OR_RETURN(survey, internal::TakeSurvey(storage, options.partitions, {}));
+    if (survey.inspection.damages == before) break;
+  }
+  survey.inspection.in_use = in_use;
+  return std::move(survey.inspection);
+}
+
+}  // namespace sluice::journal
