@@ -8,7 +8,9 @@
 
 #include "sluice/base/ascii.h"
 #include "sluice/base/diagnostic.h"
+#include "sluice/base/sql_text.h"
 #include "sluice/sql/internal/file_index.h"
+#include "sluice/sql/internal/read_rows.h"
 #include "sluice/sql/internal/reader.h"
 #include "sluice/sql/internal/system_tables.h"
 
@@ -16,6 +18,8 @@ namespace sluice::sql {
 namespace {
 
 constexpr size_t kTablesToldMax = 3;
+constexpr std::string_view kErrors = "errors";
+constexpr int64_t kErrorsSeenMax = 100'000;
 constexpr int kColumnsToldMax = 30;
 constexpr size_t kIndexedFilesMin = 8;  // Fewer are opened as fast as their statistics are read.
 
@@ -120,6 +124,35 @@ Result<std::optional<duck::Relation>> Database::Find(const QueryRequest& request
   return std::optional<duck::Relation>(std::move(relation));
 }
 
+Result<duck::Relation> Database::ErrorsSeenBy(const internal::Reader& reader,
+                                              const QueryRequest& request, std::stop_token stop) {
+  // The files have the errors of all topics, so this program reads them, not the reader's worker.
+  const auto read = [&](std::string sql) -> Result<internal::StreamRows> {
+    SLUICE_ASSIGN_OR_RETURN(QueryResult answer,
+                            Query({.sql = std::move(sql),
+                                   .format = Format::kArrow,
+                                   .limits = {.rows_max = kErrorsSeenMax},
+                                   .as_of = request.as_of},
+                                  stop),
+                            "system.errors");
+    return internal::ReadArrowStream(std::move(answer.body));
+  };
+  SLUICE_ASSIGN_OR_RETURN(const auto topics, read("select distinct topic from system.errors"));
+  std::string seen = "''";
+  for (const std::string& topic : internal::FirstTexts(topics)) {
+    if (!topic.empty() && reader.SeesTopic(topic)) seen += fmt::format(", {}", SqlText(topic));
+  }
+  SLUICE_ASSIGN_OR_RETURN(
+      auto rows,
+      read(fmt::format("select * from system.errors where topic <> '' and topic in ({})", seen)));
+  duck::Relation relation;
+  relation.schema_name = "system";
+  relation.name = kErrors;
+  relation.schema = std::move(rows.schema);
+  relation.batches = std::move(rows.batches);
+  return relation;
+}
+
 void Database::SuggestTable(std::string_view missing, const internal::Reader& reader,
                             Diagnostic& diagnosis) const {
   std::vector<std::string> known;
@@ -155,8 +188,14 @@ Result<worker::Outcome> Database::Run(const QueryRequest& request, worker::BodyS
   const os::Monotonic start = clock_.Steady();
   std::string missing;
   std::vector<std::string> columns;  // Of the tables found, for who names one that there is not.
+  // Before this query has a worker: two that wait for each other's would wait for ever.
+  std::optional<duck::Relation> errors;
+  if (!reader.SeesAllTables() && LowerCase(request.sql).find(kErrors) != std::string::npos) {
+    SLUICE_ASSIGN_OR_RETURN(errors, ErrorsSeenBy(reader, request, running->stop()));
+  }
   const auto relations = [&](const std::string& schema,
                              const std::string& name) -> Result<std::optional<duck::Relation>> {
+    if (errors && LowerCase(schema) == "system" && LowerCase(name) == kErrors) return errors;
     auto found = Find(request, reader, schema, name);
     if (found.ok() && !*found) missing = schema.empty() ? name : schema + "." + name;
     if (found.ok() && *found && columns.size() < kTablesToldMax) {
@@ -187,11 +226,13 @@ Result<worker::Outcome> Database::Run(const QueryRequest& request, worker::BodyS
 
 Result<QueryResult> Database::Query(std::string_view sql, Format format,
                                     const worker::Limits& limits, std::stop_token stop) {
+  return Query({.sql = std::string(sql), .format = format, .limits = limits}, std::move(stop));
+}
+
+Result<QueryResult> Database::Query(const QueryRequest& request, std::stop_token stop) {
   BodyText body;
-  SLUICE_ASSIGN_OR_RETURN(
-      const worker::Outcome outcome,
-      Run({.sql = std::string(sql), .format = format, .limits = limits}, body, std::move(stop)));
-  return QueryResult{std::string(worker::ContentType(format)), body.Take(), outcome.rows};
+  SLUICE_ASSIGN_OR_RETURN(const worker::Outcome outcome, Run(request, body, std::move(stop)));
+  return QueryResult{std::string(worker::ContentType(request.format)), body.Take(), outcome.rows};
 }
 
 }  // namespace sluice::sql

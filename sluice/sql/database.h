@@ -76,6 +76,10 @@ class Database {
   Result<std::optional<duck::Relation>> Find(const QueryRequest& request,
                                              const internal::Reader& reader,
                                              const std::string& schema, const std::string& name);
+  /// The rows of `system.errors` about topics that the reader may see.
+  Result<duck::Relation> ErrorsSeenBy(const internal::Reader& reader, const QueryRequest& request,
+                                      std::stop_token stop);
+  Result<QueryResult> Query(const QueryRequest& request, std::stop_token stop);
   void SuggestTable(std::string_view missing, const internal::Reader& reader,
                     Diagnostic& diagnosis) const;
 

@@ -111,8 +111,13 @@ def who_may_read_one_topic_sees_its_table_alone():
             equal(ask(f"select * from {wanted}"), (*missing[:2], missing[2].replace("nothing", "orders")))
             equal(ask(f"describe {wanted}")[:2], (400, "SL2101"))
             equal(ask(f"select * from {wanted}", as_of="1")[:2], (400, "SL2101"))
-        for table in ("system.errors", "system.audit"):
-            equal(ask(f"select * from {table}")[:2], (400, "SL2101"))
+        equal(ask("select * from system.audit")[:2], (400, "SL2101"))
+        for topic in ("shop.user-events", "crm.orders", "crm.'nothing"):
+            server.post("/v1/events", json.dumps({"topic": topic, "content": {"userId": "canary"}}), as_(admin))
+        equal(ask("select topic from system.errors"), [["shop.user-events"]])
+        equal(ask('select count(*) from "SYSTEM"."Errors" e join shop_user_events u on true'), [[1]])
+        assert "SL2101" in str(ask("select * from errors")), "without its schema it is no table"
+        equal(len(ask("select * from system.errors", admin)), 3)
         # No suggestion tells a name; an administrator gets it.
         assert "crm_orders" not in str(ask("select * from crm_order")), "a suggestion tells of a table"
         assert "crm_orders" in str(ask("select * from crm_order", admin))

@@ -9,10 +9,10 @@
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
-#include "sluice/api/internal/sql_text.h"
 #include "sluice/api/problem.h"
 #include "sluice/base/base64.h"
 #include "sluice/base/hex.h"
+#include "sluice/base/sql_text.h"
 #include "sluice/event/contract.h"
 
 namespace sluice::api::internal {

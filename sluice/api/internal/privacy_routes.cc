@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
-#include "sluice/api/internal/sql_text.h"
 #include "sluice/api/problem.h"
+#include "sluice/base/sql_text.h"
 
 namespace sluice::api::internal {
 namespace {

@@ -4,9 +4,9 @@
 #include <simdjson.h>
 
 #include "sluice/api/internal/answer_text.h"
-#include "sluice/api/internal/sql_text.h"
 #include "sluice/api/problem.h"
 #include "sluice/base/hex.h"
+#include "sluice/base/sql_text.h"
 #include "sluice/event/contract.h"
 
 namespace sluice::api::internal {

@@ -1,11 +1,11 @@
 #pragma once
 /// \file
-/// Values and names in the queries that handlers write.
+/// Values and names in queries that the program writes itself.
 
 #include <string>
 #include <string_view>
 
-namespace sluice::api::internal {
+namespace sluice {
 
 /// Returns `text` within `quote`s, those in it doubled.
 inline std::string Quoted(std::string_view text, char quote) {
@@ -23,4 +23,4 @@ inline std::string SqlText(std::string_view text) { return Quoted(text, '\''); }
 /// Returns a name of a column or a table, whatever its characters.
 inline std::string SqlName(std::string_view name) { return Quoted(name, '"'); }
 
-}  // namespace sluice::api::internal
+}  // namespace sluice
