@@ -1,7 +1,9 @@
 #include "sluice/cli/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <string>
@@ -14,6 +16,7 @@
 #include "sluice/cli/internal/commands.h"
 #include "sluice/cli/internal/journal_commands.h"
 #include "sluice/cli/internal/table_commands.h"
+#include "sluice/server/settings.h"
 #include "sluice/server/version.h"
 
 namespace sluice::cli {
@@ -49,6 +52,7 @@ class Commands {
   }
 
   void AddGlobals();
+  void ReadOverrides();
   void AddProject();
   void AddQueries();
   void AddEvents();
@@ -66,6 +70,8 @@ class Commands {
   CLI::App app_{"Sluice: events in, lakehouse out.", "sluice"};
   int code_ = kDone;
   Global global_;
+  std::vector<std::string> settings_;
+  internal::CheckArguments check_;
   internal::DemoArguments demo_;
   internal::InitArguments init_;
   internal::DevArguments dev_;
@@ -132,10 +138,39 @@ void Commands::AddGlobals() {
       ->check(CLI::IsMember({"text", "github", "sarif", "json"}))
       ->option_text("text|github|sarif|json");
   app_.add_flag("-q,--quiet", global_.quiet, "Only warnings and errors");
+  app_.add_option("--profile", global_.overrides.profile,
+                  "Profile of the project file to lay over it; else SLUICE_PROFILE")
+      ->envname("SLUICE_PROFILE")
+      ->option_text("NAME");
+  app_.add_option("-X", settings_,
+                  "Set this instead of what the project file says; may be given again")
+      ->allow_extra_args(false)
+      ->option_text("KEY=VALUE");
   app_.parse_complete_callback([this] {
+    ReadOverrides();
     trace::Configure(global_.quiet ? trace::Level::kWarning : trace::Level::kInfo,
                      global_.log_format == "json" ? trace::Format::kJson : trace::Format::kText);
   });
+}
+
+/// From the environment, `SLUICE_LAND_EVERY=10s`, then from -X.
+void Commands::ReadOverrides() {
+  for (const std::string& key : server::SettingKeys()) {
+    if (key == "version") continue;
+    std::string variable = "SLUICE_" + key;
+    for (char& c : variable) c = c == '.' ? '_' : static_cast<char>(std::toupper(c));
+    if (const char* const value = std::getenv(variable.c_str()); value != nullptr) {
+      global_.overrides.settings.push_back({key, value, "$" + variable});
+    }
+  }
+  for (const std::string& setting : settings_) {
+    const size_t equals = setting.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      throw CLI::ValidationError("-X", "expected KEY=VALUE, such as -X land.every=10s");
+    }
+    global_.overrides.settings.push_back(
+        {setting.substr(0, equals), setting.substr(equals + 1), "-X " + setting.substr(0, equals)});
+  }
 }
 
 void Commands::AddProject() {
@@ -169,8 +204,10 @@ void Commands::AddProject() {
                    "Tables without a server: a folder of them, or the address of one")
       ->option_text("DIR");
 
-  Add(app_, "check", "Check the project file and all schemas",
-      [this] { return internal::Check(global_); });
+  command = Add(app_, "check", "Check the project file and all schemas, or single files",
+                [this] { return internal::Check(global_, check_); });
+  command->add_option("path", check_.paths, "Files, or folders of projects");
+  command->add_flag("--deny-warnings", check_.deny_warnings, "Warnings fail, too");
   command = Add(app_, "explain", "Explain an error code, or list them",
                 [this] { return internal::Explain(explained_); });
   command->add_option("code", explained_, "Code, such as SL1107");
@@ -188,6 +225,8 @@ void Commands::AddProject() {
                 [this] { return internal::ShowConfig(global_, config_); });
   command->add_flag("--resolved", config_.resolved, "Defaults, too");
   command->add_flag("--origin", config_.origin, "With file and line of each");
+  Add(config, "schema", "Print the JSON Schema of the project file, for editors",
+      [] { return internal::ShowConfigSchema(); });
 }
 
 void Commands::AddEvents() {

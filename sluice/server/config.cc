@@ -9,15 +9,16 @@
 
 #include "sluice/base/diagnostic.h"
 #include "sluice/event/compatibility.h"
+#include "sluice/server/internal/config_reader.h"
 #include "sluice/store/store_set.h"
 
 namespace sluice::server {
 namespace {
 
+using internal::Reader;
+
 constexpr uint64_t kFileBytesMax = 1 << 20;
-constexpr std::string_view kNotYaml = "SL1001";
-constexpr std::string_view kUnknownKey = "SL1002";
-constexpr std::string_view kBadValue = "SL1003";
+constexpr int kProfilesMax = 100;
 
 struct Unit {
   std::string_view name;
@@ -36,95 +37,6 @@ Result<double> ParseWithUnit(std::string_view text, std::initializer_list<Unit> 
   }
   return Invalid("expected a value such as {}", example);
 }
-
-/// Walks a mapping: known keys go to their readers, all mistakes are collected.
-class Reader {
- public:
-  explicit Reader(std::string_view file) : file_(file) {}
-
-  using Keys = std::vector<std::pair<std::string_view, std::function<void(const YAML::Node&)>>>;
-
-  void Map(const YAML::Node& node, std::string_view what, const Keys& keys) {
-    if (!node.IsMap()) return Mistake(node, fmt::format("{} must be a mapping", what));
-    for (const auto& entry : node) {
-      const std::string key = entry.first.Scalar();
-      bool known = false;
-      for (const auto& [name, read] : keys) {
-        if (name != key) continue;
-        known = true;
-        read(entry.second);
-      }
-      if (known) continue;
-      std::string names;
-      std::vector<std::string_view> candidates;
-      for (const auto& [name, read] : keys) {
-        names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
-        candidates.push_back(name);
-      }
-      Mistake(entry.first, fmt::format("unknown key \"{}\" in {}", key, what), kUnknownKey);
-      if (const auto meant = Closest(key, candidates)) {
-        mistakes_.back().suggestion = fmt::format("did you mean \"{}\"?", *meant);
-      }
-      mistakes_.back().notes.push_back(fmt::format("known are {}", names));
-    }
-  }
-
-  std::function<void(const YAML::Node&)> Text(std::string& into) {
-    return [this, &into](const YAML::Node& node) {
-      if (node.IsScalar()) {
-        into = node.Scalar();
-      } else {
-        Mistake(node, "expected a text");
-      }
-    };
-  }
-
-  template <typename T, typename Parse>
-  std::function<void(const YAML::Node&)> Parsed(T& into, Parse parse) {
-    return [this, &into, parse](const YAML::Node& node) {
-      const std::string text = node.IsScalar() ? node.Scalar() : std::string();
-      auto value = parse(text);
-      if (value.ok()) {
-        into = static_cast<T>(*value);
-      } else {
-        Mistake(node, value.error().message());
-      }
-    };
-  }
-  template <typename Rep, typename Period>
-  std::function<void(const YAML::Node&)> Duration(std::chrono::duration<Rep, Period>& into) {
-    return [this, &into](const YAML::Node& node) {
-      auto value = ParseDuration(node.IsScalar() ? node.Scalar() : std::string());
-      if (value.ok()) {
-        into = std::chrono::duration_cast<std::chrono::duration<Rep, Period>>(*value);
-      } else {
-        Mistake(node, value.error().message());
-      }
-    };
-  }
-
-  void Mistake(const YAML::Node& node, std::string_view message,
-               std::string_view code = kBadValue) {
-    Mistake(node.Mark(), message, code, node.IsScalar() ? node.Scalar().size() : 1);
-  }
-  void Mistake(const YAML::Mark& mark, std::string_view message, std::string_view code,
-               size_t length = 1) {
-    mistakes_.push_back({.code = std::string(code),
-                         .message = std::string(message),
-                         .place = {.file = std::string(file_),
-                                   .line = mark.line + 1,
-                                   .column = mark.column + 1,
-                                   .length = static_cast<int>(std::clamp<size_t>(length, 1, 80))},
-                         .suggestion = {},
-                         .notes = {}});
-  }
-
-  std::vector<Diagnostic> TakeMistakes() && { return std::move(mistakes_); }
-
- private:
-  const std::string_view file_;
-  std::vector<Diagnostic> mistakes_;
-};
 
 void ReadAddress(Reader& reader, const YAML::Node& node, Config& config) {
   const std::string text = node.IsScalar() ? node.Scalar() : std::string();
@@ -179,6 +91,8 @@ void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
                  }
                }},
               {"dedup", [&](const YAML::Node& value) { ReadDedup(reader, value, topic); }},
+              reader.NotServed("partitions", "partitions of a topic", "1"),
+              reader.NotServed("journal", "journal of a topic"),
               {"compatibility", [&](const YAML::Node& value) {
                  topic.compatibility =
                      event::ParseCompatibility(value.IsScalar() ? value.Scalar() : "");
@@ -200,101 +114,141 @@ void ReadPath(Reader& reader, const YAML::Node& node, Config& config) {
   }
 }
 
-Status ReadProject(const YAML::Node& root, Reader& reader, Config& config) {
+/// What one layer says: the project file, a profile of it, or a setting given elsewhere.
+void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader, Config& config,
+                  Reader::Keys more = {}) {
   std::string version = "1";
   std::string format = "delta";
-  reader.Map(
-      root, "the project file",
-      {{"version", reader.Text(version)},
-       {"project", reader.Text(config.project)},
-       {"storage",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "storage",
-                     {{"path", [&](const YAML::Node& value) { ReadPath(reader, value, config); }},
-                      {"keys", reader.Text(config.keys)},
-                      {"format", reader.Text(format)},
-                      {"cache", reader.Parsed(config.cache_bytes_max, ParseSize)},
-                      {"free_min", reader.Parsed(config.free_bytes_min, ParseSize)},
-                      {"segment", reader.Parsed(config.segment_bytes, ParseSize)}});
-        }},
-       {"serve",
-        [&](const YAML::Node& node) {
-          reader.Map(
-              node, "serve",
-              {{"http", [&](const YAML::Node& value) { ReadAddress(reader, value, config); }},
-               {"tls",
-                [&](const YAML::Node& value) {
-                  reader.Map(value, "serve.tls",
-                             {{"certificate", reader.Text(config.tls_certificate)},
-                              {"key", reader.Text(config.tls_key)}});
-                  if (config.tls_certificate.empty() != config.tls_key.empty()) {
-                    reader.Mistake(value, "certificate and key belong together");
-                  }
-                }},
-               {"connections", reader.Parsed(config.connections_max, ParseSize)},
-               {"header_time", reader.Duration(config.header_time_max)},
-               {"body_time", reader.Duration(config.body_time_max)}});
-        }},
-       {"land",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "land",
-                     {{"every", reader.Duration(config.land_every)},
-                      {"wait_max", reader.Duration(config.land_wait_max)},
-                      {"bytes", reader.Parsed(config.land_bytes_max, ParseSize)},
-                      {"compression", [&](const YAML::Node& value) {
-                         const std::string text = value.IsScalar() ? value.Scalar() : "";
-                         if (text == "none") {
-                           config.land_compression = columnar::Compression::kNone;
-                         } else if (text != "zstd") {
-                           reader.Mistake(value, "expected zstd or none");
-                         }
-                       }}});
-        }},
-       {"limits",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "limits",
-                     {{"body", reader.Parsed(config.body_bytes_max, ParseSize)},
-                      {"rows", reader.Parsed(config.rows_max, ParseSize)},
-                      {"row", reader.Parsed(config.row_bytes_max, ParseSize)},
-                      {"depth", reader.Parsed(config.depth_max, ParseSize)},
-                      {"queue", reader.Parsed(config.queue_bytes_max, ParseSize)},
-                      {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)}});
-        }},
-       {"dedup",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "dedup",
-                     {{"horizon", reader.Duration(config.dedupe_horizon)},
-                      {"ids_max", reader.Parsed(config.dedupe_ids_max, ParseSize)}});
-        }},
-       {"errors",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "errors", {{"retain", reader.Duration(config.errors_retain)}});
-        }},
-       {"keys",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "keys",
-                     {{"command", reader.Text(config.keys_command)},
-                      {"environment", reader.Text(config.keys_environment)}});
-          if (!config.keys_command.empty() && !config.keys_environment.empty()) {
-            reader.Mistake(node, "keys takes a command or an environment variable, not both");
-          }
-        }},
-       {"privacy",
-        [&](const YAML::Node& node) {
-          reader.Map(node, "privacy",
-                     {{"hash_key", reader.Parsed(config.kids[0], ParseSize)},
-                      {"token_key", reader.Parsed(config.kids[1], ParseSize)},
-                      {"subject_key", reader.Parsed(config.kids[2], ParseSize)}});
-        }},
-       {"topics", [&](const YAML::Node& node) {
-          if (!node.IsMap()) return reader.Mistake(node, "topics must be a mapping");
-          for (const auto& entry : node) {
-            ReadTopic(reader, entry.second, config.topics[entry.first.Scalar()]);
-          }
-        }}});
+  Reader::Keys keys = {
+      {"version", reader.Text(version)},
+      {"project", reader.Text(config.project)},
+      {"storage",
+       [&](const YAML::Node& node) {
+         reader.Map(node, "storage",
+                    {{"path", [&](const YAML::Node& value) { ReadPath(reader, value, config); }},
+                     {"keys", reader.Text(config.keys)},
+                     {"format", reader.Text(format)},
+                     {"cache", reader.Parsed(config.cache_bytes_max, ParseSize)},
+                     {"free_min", reader.Parsed(config.free_bytes_min, ParseSize)},
+                     {"segment", reader.Parsed(config.segment_bytes, ParseSize)}});
+       }},
+      {"serve",
+       [&](const YAML::Node& node) {
+         reader.Map(node, "serve",
+                    {{"http", [&](const YAML::Node& value) { ReadAddress(reader, value, config); }},
+                     {"tls",
+                      [&](const YAML::Node& value) {
+                        reader.Map(value, "serve.tls",
+                                   {{"certificate", reader.Text(config.tls_certificate)},
+                                    {"key", reader.Text(config.tls_key)}});
+                        if (config.tls_certificate.empty() != config.tls_key.empty()) {
+                          reader.Mistake(value, "certificate and key belong together");
+                        }
+                      }},
+                     reader.NotServed("flight", "serve.flight"),
+                     reader.NotServed("postgres", "serve.postgres"),
+                     {"connections", reader.Parsed(config.connections_max, ParseSize)},
+                     {"header_time", reader.Duration(config.header_time_max)},
+                     {"body_time", reader.Duration(config.body_time_max)}});
+       }},
+      {"land",
+       [&](const YAML::Node& node) {
+         reader.Map(node, "land",
+                    {{"every", reader.Duration(config.land_every)},
+                     {"wait_max", reader.Duration(config.land_wait_max)},
+                     {"bytes", reader.Parsed(config.land_bytes_max, ParseSize)},
+                     {"compression", [&](const YAML::Node& value) {
+                        const std::string text = value.IsScalar() ? value.Scalar() : "";
+                        if (text == "none") {
+                          config.land_compression = columnar::Compression::kNone;
+                        } else if (text != "zstd") {
+                          reader.Mistake(value, "expected zstd or none");
+                        }
+                      }}});
+       }},
+      {"limits",
+       [&](const YAML::Node& node) {
+         reader.Map(node, "limits",
+                    {{"body", reader.Parsed(config.body_bytes_max, ParseSize)},
+                     {"rows", reader.Parsed(config.rows_max, ParseSize)},
+                     {"row", reader.Parsed(config.row_bytes_max, ParseSize)},
+                     {"depth", reader.Parsed(config.depth_max, ParseSize)},
+                     {"queue", reader.Parsed(config.queue_bytes_max, ParseSize)},
+                     {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)}});
+       }},
+      {"dedup",
+       [&](const YAML::Node& node) {
+         reader.Map(node, "dedup",
+                    {{"horizon", reader.Duration(config.dedupe_horizon)},
+                     {"ids_max", reader.Parsed(config.dedupe_ids_max, ParseSize)}});
+       }},
+      {"errors",
+       [&](const YAML::Node& node) {
+         reader.Map(node, "errors", {{"retain", reader.Duration(config.errors_retain)}});
+       }},
+      {"keys",
+       [&](const YAML::Node& node) {
+         reader.Map(node, "keys",
+                    {{"command", reader.Text(config.keys_command)},
+                     {"environment", reader.Text(config.keys_environment)}});
+         if (!config.keys_command.empty() && !config.keys_environment.empty()) {
+           reader.Mistake(node, "keys takes a command or an environment variable, not both");
+         }
+       }},
+      {"privacy",
+       [&](const YAML::Node& node) {
+         reader.Map(node, "privacy",
+                    {{"hash_key", reader.Parsed(config.kids[0], ParseSize)},
+                     {"token_key", reader.Parsed(config.kids[1], ParseSize)},
+                     {"subject_key", reader.Parsed(config.kids[2], ParseSize)}});
+       }},
+      {"topics",
+       [&](const YAML::Node& node) {
+         if (!node.IsMap()) return reader.Mistake(node, "topics must be a mapping");
+         for (const auto& entry : node) {
+           ReadTopic(reader, entry.second, config.topics[entry.first.Scalar()]);
+         }
+       }},
+      reader.NotServed("tenants", "tenants"),
+      reader.NotServed("models", "models"),
+      reader.NotServed("secrets", "secrets")};
+  keys.insert(keys.end(), more.begin(), more.end());
+  reader.Map(root, what, keys);
   if (version != "1") reader.Mistake(root["version"], "this program reads version 1");
   if (format != "delta") reader.Mistake(root["storage"]["format"], "the only format is delta");
-  return {};
+}
+
+/// Reads the profile that is chosen into `config`; the others only to find their mistakes.
+void ReadProfiles(const YAML::Node& node, const std::string& chosen, Reader& reader,
+                  Config& config) {
+  if (!node.IsMap() || node.size() > kProfilesMax) {
+    return reader.Mistake(
+        node, fmt::format("profiles must be a mapping of at most {} names", kProfilesMax));
+  }
+  for (const auto& entry : node) {
+    Config unused;
+    const bool wanted = entry.first.Scalar() == chosen;
+    ReadSettings(entry.second, "a profile", reader, wanted ? config : unused);
+  }
+}
+
+/// `serve.http`, `0.0.0.0:80` → a document with that one setting.
+Result<YAML::Node> OneSetting(const Override& setting) {
+  YAML::Node value;
+  try {
+    value = YAML::Load(setting.value);
+  } catch (const YAML::Exception& error) {
+    return Invalid("{}: the value is no YAML: {}", setting.origin, error.msg);
+  }
+  std::string_view key = setting.key;
+  while (true) {
+    const size_t dot = key.rfind('.');
+    YAML::Node parent(YAML::NodeType::Map);
+    parent[std::string(key.substr(dot == std::string_view::npos ? 0 : dot + 1))] = value;
+    if (dot == std::string_view::npos) return parent;
+    value = parent;
+    key = key.substr(0, dot);
+  }
 }
 
 }  // namespace
@@ -331,22 +285,39 @@ Result<uint64_t> ParseSize(std::string_view text) {
   return static_cast<uint64_t>(bytes);
 }
 
-Result<Config> ParseConfig(std::string_view text, std::string_view file) {
+Result<Config> ParseConfig(std::string_view text, std::string_view file,
+                           const Overrides& overrides) {
   Config config;
   Reader reader(file);
   try {
     const YAML::Node root = YAML::Load(std::string(text));
-    if (!root.IsNull()) SLUICE_RETURN_IF_ERROR(ReadProject(root, reader, config));
+    YAML::Node profiles(YAML::NodeType::Undefined);
+    if (!root.IsNull()) {
+      ReadSettings(root, "the project file", reader, config,
+                   {{"profiles", [&](const YAML::Node& node) { profiles.reset(node); }}});
+    }
+    if (profiles.IsDefined()) ReadProfiles(profiles, overrides.profile, reader, config);
+    const bool known = profiles.IsDefined() && profiles.IsMap() && profiles[overrides.profile];
+    if (!overrides.profile.empty() && !known) {
+      reader.Mistake(profiles.IsDefined() ? profiles : root,
+                     fmt::format("there is no profile '{}'", overrides.profile));
+    }
   } catch (const YAML::Exception& error) {
     const YAML::Mark mark = error.mark.is_null() ? YAML::Mark() : error.mark;
-    reader.Mistake(mark, error.msg, kNotYaml);
+    reader.Mistake(mark, error.msg, internal::kNotYaml);
   }
-  auto mistakes = std::move(reader).TakeMistakes();
+  for (const Override& setting : overrides.settings) {
+    SLUICE_ASSIGN_OR_RETURN(const YAML::Node node, OneSetting(setting));
+    reader.LeaveFile(setting.origin);
+    ReadSettings(node, "the project file", reader, config);
+  }
+  auto mistakes = reader.TakeMistakes();
   if (!mistakes.empty()) return ToError(ErrorCode::kInvalid, std::move(mistakes));
+  config.warnings = reader.TakeWarnings();
   return config;
 }
 
-Result<Config> LoadConfig(os::Disk& disk, const std::string& folder) {
+Result<Config> LoadConfig(os::Disk& disk, const std::string& folder, const Overrides& overrides) {
   const std::string path = InFolder(folder, "sluice.yaml");
   auto text = os::ReadFile(disk, path, kFileBytesMax);
   if (!text.ok()) {
@@ -355,7 +326,7 @@ Result<Config> LoadConfig(os::Disk& disk, const std::string& folder) {
     }
     return std::move(text).error();
   }
-  SLUICE_ASSIGN_OR_RETURN(Config config, ParseConfig(*text, path));
+  SLUICE_ASSIGN_OR_RETURN(Config config, ParseConfig(*text, path, overrides));
   config.folder = folder;
   return config;
 }

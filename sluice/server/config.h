@@ -9,7 +9,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
 #include "sluice/columnar/parquet.h"
 #include "sluice/event/contract.h"
@@ -66,6 +68,7 @@ struct Config {
   /// privacy.hash_key, token_key, subject_key: the number of the key that new values are made with;
   /// 0: the newest there is.
   std::array<uint32_t, 3> kids{};
+  std::vector<Diagnostic> warnings;  ///< About keys that have no effect in this program.
 
   std::string DataPath() const;
   std::string KeysPath() const;
@@ -77,12 +80,29 @@ struct Config {
 /// Where a path of a project's file is: relative ones lie in its folder.
 std::string InFolder(const std::string& folder, const std::string& path);
 
+/// A setting that holds before what the project file says.
+struct Override {
+  std::string key;     ///< `land.every`
+  std::string value;   ///< As the project file would have it: YAML.
+  std::string origin;  ///< `-X land.every`, `$SLUICE_LAND_EVERY`: for messages.
+};
+
+/// What is laid over the project file: first a profile of it, then single settings, later ones over
+/// earlier ones.
+struct Overrides {
+  std::string profile;  ///< Of `profiles` in the project file; empty: none.
+  std::vector<Override> settings;
+};
+
 /// Reads `folder`/sluice.yaml. kNotFound: there is none. kInvalid: with file, line, column of each
-/// mistake; unknown keys are mistakes.
-Result<Config> LoadConfig(os::Disk& disk, const std::string& folder);
+/// mistake; unknown keys are mistakes, and so is a profile that the file does not have. Profiles
+/// that are not chosen are checked, too.
+Result<Config> LoadConfig(os::Disk& disk, const std::string& folder,
+                          const Overrides& overrides = {});
 
 /// Reads the text of a project file; `file` is for messages.
-Result<Config> ParseConfig(std::string_view text, std::string_view file);
+Result<Config> ParseConfig(std::string_view text, std::string_view file,
+                           const Overrides& overrides = {});
 
 /// `90s`, `5m`, `24h`, `250ms` or a bare 0.
 Result<std::chrono::microseconds> ParseDuration(std::string_view text);

@@ -48,5 +48,60 @@ TEST(ConfigTest, NamesEveryMistakeWithItsPlace) {
   EXPECT_TRUE(ParseConfig("", "sluice.yaml").ok());
 }
 
+TEST(ConfigTest, AProfileLiesOverTheFileAndSingleSettingsOverBoth) {
+  constexpr std::string_view kText =
+      "project: shop\nland: {every: 5m, bytes: 1MiB}\ntopics: {a.b: {unknown: error}}\n"
+      "profiles:\n  prod:\n    serve: {http: 0.0.0.0:80}\n    land: {every: 3s}\n"
+      "    topics: {a.b: {compatibility: full}, c: {schema: none}}\n";
+  const auto config = ParseConfig(kText, "sluice.yaml",
+                                  {.profile = "prod",
+                                   .settings = {{"limits.rows", "7", "$SLUICE_LIMITS_ROWS"},
+                                                {"limits.rows", "8", "-X limits.rows"},
+                                                {"land", "{compression: none}", "-X land"}}});
+  ASSERT_TRUE(config.ok()) << config.error().ToString();
+  EXPECT_EQ(config->address, "0.0.0.0");
+  EXPECT_EQ(config->land_every, std::chrono::seconds(3));
+  EXPECT_EQ(config->land_bytes_max, 1 << 20);
+  EXPECT_EQ(config->land_compression, columnar::Compression::kNone);
+  EXPECT_EQ(config->rows_max, 8);
+  EXPECT_EQ(config->topics.at("a.b").unknown, event::UnknownFields::kError);
+  EXPECT_EQ(config->topics.at("a.b").compatibility, event::Compatibility::kFull);
+  EXPECT_TRUE(config->topics.at("c").schemaless);
+  EXPECT_EQ(ParseConfig(kText, "sluice.yaml")->address, "127.0.0.1");
+}
+
+TEST(ConfigTest, MistakesOfProfilesAndSingleSettingsNameWhereTheyAre) {
+  const auto mistake = [](std::string_view text, const Overrides& overrides) {
+    const auto config = ParseConfig(text, "sluice.yaml", overrides);
+    return config.ok() ? "fits" : config.error().message();
+  };
+  EXPECT_EQ(mistake("profiles: {prod: {land: {evry: 3}}}\n", {}),
+            "sluice.yaml:1:26: SL1002: unknown key \"evry\" in land; did you mean \"every\"?");
+  EXPECT_EQ(mistake("project: a\n", {.profile = "prod", .settings = {}}),
+            "sluice.yaml:1:1: SL1003: there is no profile 'prod'");
+  EXPECT_EQ(mistake("", {.profile = {}, .settings = {{"land.every", "soon", "-X land.every"}}}),
+            "-X land.every: SL1003: expected a value such as 90s, 5m or 24h");
+  EXPECT_EQ(mistake("", {.profile = {}, .settings = {{"land.every.x", "1", "-X land.every.x"}}}),
+            "-X land.every.x: SL1003: expected a value such as 90s, 5m or 24h");
+  EXPECT_EQ(mistake("", {.profile = {}, .settings = {{"..", "[", "-X .."}}}).substr(0, 28),
+            "-X ..: the value is no YAML:");
+  EXPECT_EQ(mistake("profiles: 3\n", {}),
+            "sluice.yaml:1:11: SL1003: profiles must be a mapping of at most 100 names");
+  EXPECT_EQ(mistake("profiles: {a: {profiles: {}}}\n", {}).substr(0, 45),
+            "sluice.yaml:1:16: SL1002: unknown key \"profil");
+}
+
+TEST(ConfigTest, SaysWhatHasNoEffect) {
+  const auto config = ParseConfig(
+      "serve: {flight: 127.0.0.1:1}\ntopics: {a: {partitions: 1}, b: {partitions: 3}}\n",
+      "sluice.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().ToString();
+  ASSERT_EQ(config->warnings.size(), 2u);
+  EXPECT_EQ(ToString(config->warnings[0]),
+            "sluice.yaml:1:17: SL1005: serve.flight has no effect: this program does not have it");
+  EXPECT_EQ(config->warnings[0].severity, Severity::kWarning);
+  EXPECT_EQ(config->warnings[1].place.line, 2);
+}
+
 }  // namespace
 }  // namespace sluice::server

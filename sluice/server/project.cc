@@ -32,8 +32,9 @@ void Collect(const Error& error, const std::string& folder, const std::string& f
 
 }  // namespace
 
-Result<event::SchemaFiles> ReadSchemas(os::Disk& disk, const std::string& folder) {
-  const std::string schemas = InFolder(folder, "schemas");
+namespace {
+
+Result<event::SchemaFiles> ReadSchemaFolder(os::Disk& disk, const std::string& schemas) {
   event::SchemaFiles files;
   SLUICE_ASSIGN_OR_RETURN(const bool exists, disk.Exists(schemas));
   if (!exists) return files;
@@ -43,6 +44,12 @@ Result<event::SchemaFiles> ReadSchemas(os::Disk& disk, const std::string& folder
     SLUICE_ASSIGN_OR_RETURN(files[name], os::ReadFile(disk, schemas + "/" + name, kSchemaBytesMax));
   }
   return files;
+}
+
+}  // namespace
+
+Result<event::SchemaFiles> ReadSchemas(os::Disk& disk, const std::string& folder) {
+  return ReadSchemaFolder(disk, InFolder(folder, "schemas"));
 }
 
 event::Contract Configure(const Config& config, event::Contract contract) {
@@ -95,14 +102,16 @@ Result<std::vector<event::Contract>> LoadSchemas(os::Disk& disk, const std::stri
   return Compile(files, InFolder(folder, "schemas"));
 }
 
-Result<Checked> CheckProject(os::Disk& disk, const std::string& folder) {
+Result<Checked> CheckProject(os::Disk& disk, const std::string& folder,
+                             const Overrides& overrides) {
   std::vector<Diagnostic> mistakes;
   Checked checked;
-  const auto config = LoadConfig(disk, folder);
+  const auto config = LoadConfig(disk, folder, overrides);
   if (!config.ok()) {
     if (config.error().code() == ErrorCode::kNotFound) return config.error();
     Collect(config.error(), {}, InFolder(folder, "sluice.yaml"), mistakes);
   } else {
+    checked.warnings = config->warnings;
     for (const auto& [topic, topic_config] : config->topics) {
       checked.topics += topic_config.schemaless ? 1 : 0;
     }
@@ -117,6 +126,38 @@ Result<Checked> CheckProject(os::Disk& disk, const std::string& folder) {
   }
   if (!mistakes.empty()) return ToError(ErrorCode::kInvalid, std::move(mistakes));
   checked.files = files->size() + 1;
+  return checked;
+}
+
+Result<Checked> CheckFiles(os::Disk& disk, const std::vector<std::string>& paths) {
+  std::vector<Diagnostic> mistakes;
+  Checked checked;
+  for (const std::string& path : paths) {
+    SLUICE_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(disk, path, kSchemaBytesMax));
+    ++checked.files;
+    if (path.ends_with(".yaml") || path.ends_with(".yml")) {
+      auto config = ParseConfig(text, path);
+      if (!config.ok()) {
+        Collect(config.error(), {}, path, mistakes);
+        continue;
+      }
+      std::ranges::move(config->warnings, std::back_inserter(checked.warnings));
+    } else if (event::IsSchemaFile(path)) {
+      const size_t slash = path.rfind('/');
+      const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash);
+      const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+      SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files, ReadSchemaFolder(disk, folder));
+      const auto contracts = event::CompileSchema(files, name);
+      if (contracts.ok()) {
+        checked.topics += contracts->size();
+      } else {
+        Collect(contracts.error(), slash == std::string::npos ? "" : folder + "/", name, mistakes);
+      }
+    } else {
+      return Invalid("'{}' is no project file (.yaml) and no schema (.capnp, .json)", path);
+    }
+  }
+  if (!mistakes.empty()) return ToError(ErrorCode::kInvalid, std::move(mistakes));
   return checked;
 }
 

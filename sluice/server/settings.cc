@@ -14,6 +14,7 @@ namespace sluice::server {
 namespace {
 
 constexpr uint64_t kFileBytesMax = 1 << 20;
+constexpr std::string_view kOfTopics = "topics.";
 
 std::string DurationText(std::chrono::microseconds time) {
   static constexpr std::pair<int64_t, std::string_view> kUnits[] = {
@@ -75,7 +76,19 @@ std::vector<Setting> Resolve(const Config& config) {
   return settings;
 }
 
-/// Puts the place of each value of the file to its setting; what differs for topics has none yet.
+/// Says where a setting comes from; what differs for topics is added.
+void AddOrigin(const std::string& key, const std::string& value, std::string origin,
+               std::vector<Setting>& settings) {
+  const auto found = std::ranges::find(settings, key, &Setting::key);
+  if (found == settings.end()) {
+    settings.push_back({key, value, std::move(origin)});
+    return;
+  }
+  found->origin = std::move(origin);
+  if (key.starts_with(kOfTopics)) found->value = value;
+}
+
+/// Says of each value of the file where it stands.
 void AddOrigins(const YAML::Node& node, const std::string& key, const std::string& file,
                 std::vector<Setting>& settings) {
   if (node.IsMap()) {
@@ -83,27 +96,38 @@ void AddOrigins(const YAML::Node& node, const std::string& key, const std::strin
       const std::string name = entry.first.Scalar();
       AddOrigins(entry.second, key.empty() ? name : key + "." + name, file, settings);
     }
-    return;
-  }
-  if (!node.IsScalar()) return;
-  std::string origin = fmt::format("{}:{}", file, node.Mark().line + 1);
-  const auto found = std::ranges::find(settings, key, &Setting::key);
-  if (found != settings.end()) {
-    found->origin = std::move(origin);
-  } else {
-    settings.push_back({key, node.Scalar(), std::move(origin)});
+  } else if (node.IsScalar()) {
+    AddOrigin(key, node.Scalar(), fmt::format("{}:{}", file, node.Mark().line + 1), settings);
   }
 }
 
 }  // namespace
 
-Result<std::vector<Setting>> LoadSettings(os::Disk& disk, const std::string& folder) {
-  SLUICE_ASSIGN_OR_RETURN(const Config config, LoadConfig(disk, folder));
+std::vector<std::string> SettingKeys() {
+  std::vector<std::string> keys;
+  for (Setting& setting : Resolve(Config())) keys.push_back(std::move(setting.key));
+  return keys;
+}
+
+Result<std::vector<Setting>> LoadSettings(os::Disk& disk, const std::string& folder,
+                                          const Overrides& overrides) {
+  SLUICE_ASSIGN_OR_RETURN(const Config config, LoadConfig(disk, folder, overrides));
   std::vector<Setting> settings = Resolve(config);
-  const std::string path = folder == "." ? "sluice.yaml" : folder + "/sluice.yaml";
+  const std::string path = InFolder(folder, "sluice.yaml");
   SLUICE_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(disk, path, kFileBytesMax));
   try {
-    AddOrigins(YAML::Load(text), {}, path, settings);
+    YAML::Node root = YAML::Load(text);
+    YAML::Node profile;
+    if (root.IsMap()) {
+      const YAML::Node profiles = root["profiles"];
+      if (profiles && !overrides.profile.empty()) profile.reset(profiles[overrides.profile]);
+      root.remove("profiles");
+    }
+    AddOrigins(root, {}, path, settings);
+    AddOrigins(profile, {}, path, settings);
+    for (const Override& setting : overrides.settings) {
+      AddOrigin(setting.key, setting.value, setting.origin, settings);
+    }
   } catch (const YAML::Exception& error) {
     return Internal("'{}' was read, and cannot be read again: {}", path, error.msg);
   }

@@ -59,7 +59,7 @@ Result<Client> Client::Connect(const Global& global) {
     if (colon != std::string::npos && colon > 0) options.host = given.substr(0, colon);
   } else {
     os::SystemDisk disk;
-    auto config = server::LoadConfig(disk, global.folder);
+    auto config = server::LoadConfig(disk, global.folder, global.overrides);
     if (config.ok()) {
       options.host = config->address;
       options.port = config->port;

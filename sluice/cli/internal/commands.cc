@@ -4,8 +4,11 @@
 #include <simdjson.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <vector>
 
@@ -33,7 +36,7 @@ int Fail(const Error& error) {
   if (DiagnosticsOf(error).empty()) {
     std::fprintf(stderr, "error: %s\n", error.message().c_str());
   } else {
-    PrintDiagnostics(error, "text");
+    PrintDiagnostics(DiagnosticsOf(error), "text");
   }
   switch (error.code()) {
     case ErrorCode::kUnavailable:
@@ -58,37 +61,70 @@ DiagnosticFormat DiagnosticFormatOf(const std::string& name) {
   return kFormats.at(name);
 }
 
-void PrintDiagnostics(const Error& error, const std::string& format) {
+void PrintDiagnostics(const std::vector<Diagnostic>& diagnostics, const std::string& format) {
   const auto source = [](const std::string& file) -> std::optional<std::string> {
     os::SystemDisk disk;
     auto text = os::ReadFile(disk, file, kProjectBytesMax);
     return text.ok() ? std::optional(std::move(*text)) : std::nullopt;
   };
   const std::string text =
-      Render(DiagnosticsOf(error), DiagnosticFormatOf(format), source, server::kVersion);
+      Render(diagnostics, DiagnosticFormatOf(format), source, server::kVersion);
   std::fputs(text.c_str(), format == "text" ? stderr : stdout);
 }
 
-int Check(const Global& global) {
+Result<server::Config> LoadConfig(const Global& global) {
   os::SystemDisk disk;
-  const auto checked = server::CheckProject(disk, global.folder);
+  SLUICE_ASSIGN_OR_RETURN(server::Config config,
+                          server::LoadConfig(disk, global.folder, global.overrides));
+  if (!global.quiet) PrintDiagnostics(config.warnings, "text");
+  return config;
+}
+
+namespace {
+
+/// Checks what the arguments name; a folder is a project.
+Result<server::Checked> CheckAll(const Global& global, const CheckArguments& arguments) {
+  os::SystemDisk disk;
+  if (arguments.paths.empty()) return server::CheckProject(disk, global.folder, global.overrides);
+  server::Checked all;
+  std::vector<Diagnostic> mistakes;
+  for (const std::string& path : arguments.paths) {
+    auto checked = std::filesystem::is_directory(path)
+                       ? server::CheckProject(disk, path, global.overrides)
+                       : server::CheckFiles(disk, {path});
+    if (!checked.ok()) {
+      if (DiagnosticsOf(checked.error()).empty()) return checked;
+      std::ranges::copy(DiagnosticsOf(checked.error()), std::back_inserter(mistakes));
+      continue;
+    }
+    all.files += checked->files;
+    all.topics += checked->topics;
+    std::ranges::move(checked->warnings, std::back_inserter(all.warnings));
+  }
+  if (!mistakes.empty()) return ToError(ErrorCode::kInvalid, std::move(mistakes));
+  return all;
+}
+
+}  // namespace
+
+int Check(const Global& global, const CheckArguments& arguments) {
+  const auto checked = CheckAll(global, arguments);
   if (!checked.ok()) {
     if (DiagnosticsOf(checked.error()).empty()) return Fail(checked.error());
-    PrintDiagnostics(checked.error(), global.format);
+    PrintDiagnostics(DiagnosticsOf(checked.error()), global.format);
     return kConfiguration;
   }
-  if (global.format != "text") {
-    std::fputs(Render({}, DiagnosticFormat::kJson, nullptr).c_str(), stdout);
-  } else if (!global.quiet) {
-    std::fprintf(stderr, "no mistakes in %zu files; %zu topics\n", checked->files, checked->topics);
+  if (global.format != "text" || !global.quiet) PrintDiagnostics(checked->warnings, global.format);
+  if (global.format == "text" && !global.quiet) {
+    std::fprintf(stderr, "no mistakes in %zu file%s; %zu topic%s\n", checked->files,
+                 checked->files == 1 ? "" : "s", checked->topics, checked->topics == 1 ? "" : "s");
   }
-  return kDone;
+  return arguments.deny_warnings && !checked->warnings.empty() ? kConfiguration : kDone;
 }
 
 int Serve(const Global& global) {
   CatchSignals();
-  os::SystemDisk disk;
-  auto config = server::LoadConfig(disk, global.folder);
+  auto config = LoadConfig(global);
   if (!config.ok()) {
     Fail(config.error());
     return kConfiguration;

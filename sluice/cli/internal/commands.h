@@ -10,6 +10,7 @@
 
 #include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
+#include "sluice/server/config.h"
 
 namespace sluice::cli::internal {
 
@@ -23,6 +24,7 @@ struct Global {
   std::string log_format = "text";
   std::string format = "text";  ///< --format: of diagnostics.
   bool quiet = false;
+  server::Overrides overrides;  ///< --profile, -X, and SLUICE_* of the environment.
 };
 
 struct DemoArguments {
@@ -50,6 +52,8 @@ struct ConfigArguments {
   bool origin = false;
 };
 int ShowConfig(const Global& global, const ConfigArguments& arguments);
+/// Prints the JSON Schema of the project file.
+int ShowConfigSchema();
 
 struct FormatArguments {
   std::vector<std::string> files;  ///< None: all of the project.
@@ -106,8 +110,12 @@ int ListTopics(const Global& global);
 int ListTables(const Global& global);
 
 int Serve(const Global& global);
-/// Checks project file and schemas without a server.
-int Check(const Global& global);
+struct CheckArguments {
+  std::vector<std::string> paths;  ///< Files and project folders; none: the project.
+  bool deny_warnings = false;
+};
+/// Checks project files and schemas without a server.
+int Check(const Global& global, const CheckArguments& arguments);
 /// Explains an error code; without one lists them.
 int Explain(const std::string& code);
 struct InitArguments {
@@ -186,7 +194,9 @@ int Fail(const Error& error);
 /// Returns the form that --format names.
 DiagnosticFormat DiagnosticFormatOf(const std::string& name);
 /// Prints diagnostics: text to standard error, forms for machines to standard output.
-void PrintDiagnostics(const Error& error, const std::string& format);
+void PrintDiagnostics(const std::vector<Diagnostic>& diagnostics, const std::string& format);
+/// Reads the project file as the flags say. Tells on standard error what has no effect in it.
+Result<server::Config> LoadConfig(const Global& global);
 
 /// Set by SIGINT and SIGTERM once CatchSignals() was called; 0 until then.
 int CaughtSignal();

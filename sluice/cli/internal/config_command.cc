@@ -1,4 +1,4 @@
-// `sluice config show`.
+// `sluice config`.
 
 #include <algorithm>
 #include <cstdio>
@@ -8,13 +8,14 @@
 #include "sluice/cli/internal/client.h"
 #include "sluice/cli/internal/commands.h"
 #include "sluice/os/disk.h"
+#include "sluice/server/project_schema.h"
 #include "sluice/server/settings.h"
 
 namespace sluice::cli::internal {
 
 int ShowConfig(const Global& global, const ConfigArguments& arguments) {
   os::SystemDisk disk;
-  const auto settings = server::LoadSettings(disk, global.folder);
+  const auto settings = server::LoadSettings(disk, global.folder, global.overrides);
   if (!settings.ok()) {
     Fail(settings.error());
     return kConfiguration;
@@ -38,6 +39,11 @@ int ShowConfig(const Global& global, const ConfigArguments& arguments) {
   }
   json += "]}\n";
   PrintAnswer(global, json);
+  return kDone;
+}
+
+int ShowConfigSchema() {
+  std::fputs(std::string(server::ProjectSchema()).c_str(), stdout);
   return kDone;
 }
 

@@ -77,8 +77,9 @@ class Development {
   }
 
   Result<server::Config> Configure() {
-    SLUICE_ASSIGN_OR_RETURN(server::Config config, server::LoadConfig(disk_, global_.folder));
-    SLUICE_ASSIGN_OR_RETURN(const auto settings, server::LoadSettings(disk_, global_.folder));
+    SLUICE_ASSIGN_OR_RETURN(server::Config config, LoadConfig(global_));
+    SLUICE_ASSIGN_OR_RETURN(const auto settings,
+                            server::LoadSettings(disk_, global_.folder, global_.overrides));
     const auto every = std::ranges::find(settings, "land.every", &server::Setting::key);
     if (every != settings.end() && every->origin == "default") config.land_every = kLandEvery;
     if (arguments_.port >= 0) config.port = static_cast<uint16_t>(arguments_.port);

@@ -71,10 +71,10 @@ class Doctor {
   }
 
   void Project() {
-    auto config = server::LoadConfig(disk_, global_.folder);
+    auto config = server::LoadConfig(disk_, global_.folder, global_.overrides);
     if (config.ok()) config_ = std::move(*config);
     config_.folder = global_.folder;
-    const auto checked = server::CheckProject(disk_, global_.folder);
+    const auto checked = server::CheckProject(disk_, global_.folder, global_.overrides);
     if (checked.ok()) {
       Add("project", "ok", fmt::format("{} files, {} topics", checked->files, checked->topics));
     } else {
@@ -291,7 +291,8 @@ std::string Bundle(const Global& global, const std::vector<Finding>& findings) {
   AppendRows(findings, out);
   out += ",\n\"settings\":{";
   os::SystemDisk disk;
-  if (const auto settings = server::LoadSettings(disk, global.folder); settings.ok()) {
+  if (const auto settings = server::LoadSettings(disk, global.folder, global.overrides);
+      settings.ok()) {
     for (const server::Setting& setting : *settings) {
       if (!out.ends_with('{')) out += ',';
       AppendJsonString(out, setting.key);

@@ -128,9 +128,10 @@ class Output {
 
 /// Where a statement stands in the text that it is from.
 SourcePlace PlaceIn(const SqlSource& source, std::string_view sql, SourcePlace place) {
+  if (place.line == 0) return {};
   place.file = source.name;
   const size_t begin = source.text.find(sql, source.begin);
-  if (place.line == 0 || begin == std::string::npos) return place;
+  if (begin == std::string::npos) return place;
   const std::string_view before = std::string_view(source.text).substr(0, begin);
   if (place.line == 1) place.column += static_cast<int>(begin - (before.rfind('\n') + 1));
   place.line += static_cast<int>(std::ranges::count(before, '\n'));
@@ -182,6 +183,24 @@ void ShowProgress(Client& client, const std::string& id) {
   std::fprintf(stderr, "\r%.1f s  %lld rows\x1b[K",
                static_cast<double>(NumberOf(status, "elapsed_ms")) / 1000,
                static_cast<long long>(NumberOf(status, "rows")));
+}
+
+/// Says why an answer that had begun has no end, if the server knows; returns the exit code.
+std::optional<int> ReportCutOff(Client& client, const std::string& id, const Global& global) {
+  const auto answer = client.Ask("GET", "/v1/queries/" + id);
+  simdjson::dom::parser parser;
+  simdjson::dom::element status;
+  if (!answer.ok() || parser.parse(answer->body).get(status) != simdjson::SUCCESS) {
+    return std::nullopt;
+  }
+  const std::string code = TextOf(status, "code");
+  if (code.empty()) return std::nullopt;
+  const auto rows = static_cast<long long>(NumberOf(status, "rows"));
+  const std::string text =
+      Render({{.code = code, .message = fmt::format("the answer was cut off after {} rows", rows)}},
+             DiagnosticFormatOf(global.format), nullptr, server::kVersion);
+  std::fputs(text.c_str(), stderr);
+  return code == "SL2201" ? kTimeout : kFailed;
 }
 
 }  // namespace
@@ -255,14 +274,20 @@ int RunStatement(const Global& global, const SqlOptions& options, const std::str
   query.join();
   if (shown) std::fprintf(stderr, "\r\x1b[K");
   const int interrupted = CaughtSignal() == SIGTERM ? kTerminated : kInterrupted;
-  if (!answer.ok()) return cancelled ? interrupted : Fail(answer.error());
+  if (!answer.ok()) {
+    if (cancelled) return interrupted;
+    const auto reported = ReportCutOff(*watcher, id, global);
+    return reported ? *reported : Fail(answer.error());
+  }
   if (answer->status != 200) {
     const int code = PrintProblem(global, *answer, source, sql);
     return cancelled ? interrupted : code;
   }
   if (const auto failed = output.Finish()) {
+    if (cancelled) return interrupted;
+    if (const auto reported = ReportCutOff(*watcher, id, global)) return *reported;
     std::fprintf(stderr, "error: the answer was cut off: %s\n", failed->message().c_str());
-    return cancelled ? interrupted : kUnreachable;
+    return kUnreachable;
   }
   return kDone;
 }

@@ -22,7 +22,7 @@ class ProjectTokens {
   static Result<std::unique_ptr<ProjectTokens>> Open(const Global& global) {
     auto project = std::make_unique<ProjectTokens>();
     SLUICE_ASSIGN_OR_RETURN(const server::Config config,
-                            server::LoadConfig(project->disk_, global.folder));
+                            server::LoadConfig(project->disk_, global.folder, global.overrides));
     project->tokens_.emplace(project->disk_, project->clock_, project->random_,
                              config.TokensPath());
     return project;

@@ -178,7 +178,8 @@ Result<std::vector<Subject>> FindSubjects(const Global& global, const VerifyArgu
     if (subjects.empty()) return NotFound("{}: there are no tables in it", arguments.tables);
     return subjects;
   }
-  SLUICE_ASSIGN_OR_RETURN(const server::Config config, server::LoadConfig(disk, global.folder));
+  SLUICE_ASSIGN_OR_RETURN(const server::Config config,
+                          server::LoadConfig(disk, global.folder, global.overrides));
   const std::string tables = config.DataPath() + "/tables";
   auto asked = AskServer(global, tables);
   if (asked.ok() || asked.error().code() != ErrorCode::kUnavailable) return asked;
