@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from server import SCHEMA, Project, Server, binary, equal, event, run, until
+from server import SCHEMA, Project, Server, binary, equal, event, run, testdata, until
 
 REFERENCE = pathlib.Path(__file__).resolve().parents[2] / "docs/reference/cli.md"
 ALL_TYPES = """@0xd3a55f0c9b1e7a42;
@@ -41,13 +41,13 @@ def the_reference_is_what_the_program_says():
     assert REFERENCE.read_text() == out, "docs/reference/cli.md is not what the program says; run with SLUICE_UPDATE=1"
     tree = out.split("```")[1]
     # What is promised by now; what is added here is added to the page too.
-    for words in ("init", "dev", "serve", "status", "check", "fmt", "explain", "doctor", "config show", "generate", "tail",
+    for words in ("init", "dev", "serve", "status", "check", "fmt", "explain", "doctor", "generate", "tail",
                   "send", "completion", "version"):
         assert f"\nsluice {words}\n" in tree, words
     for group, words in {"schema": "list show infer add diff check history", "topic": "list delete",
                          "errors": "list show retry replay drop", "query": "list show cancel",
                          "table": "list describe history files changes check read", "token": "create list revoke",
-                         "pii": "scan report reveal"}.items():
+                         "pii": "scan report reveal", "config": "show schema"}.items():
         line = re.search(rf"\nsluice {group} (.*)\n", tree)[1].split(" | ")
         equal(set(words.split()) - set(line), set(), group)
     for page in out.split("\n## sluice ")[1:]:
@@ -56,6 +56,106 @@ def the_reference_is_what_the_program_says():
         equal(code, 0, name)
         for option in re.findall(r"`(--[a-z-]+)", page):
             assert option in text, f"{name} --help does not tell of {option}"
+
+
+# Commands that the design does not name, and why they are there.
+ADDED = {"table adopt": "what landing asks for when another journal has landed",
+         "schema show": "the design writes it as `show T[@v]`", "config schema": "for editors"}
+
+
+def the_tree_is_the_one_designed():
+    text = open(testdata("../facts") + "/ux.md").read().split("### 2.2 Tree")[1].split("```")[1]
+    parts = [re.sub(r"^sluice ", "", part.strip()) for line in text.splitlines()
+             for part in re.split(r" · |\s{2,}", line)]
+    # `completion SHELL · help` and the like: a part behind a bar may be a command, too.
+    designed = parts + [part.strip() for line in parts for part in line.split(" | ")]
+    tree = sluice("help", "--reference")[1].split("```")[1]
+    for line in tree.strip().splitlines():
+        group, *below = line.removeprefix("sluice ").split(" ", 1)
+        its_parts = [part for part in designed if re.match(rf"{group}\b", part)]
+        assert its_parts, f"the design has no `sluice {group}`"
+        for word in below[0].split(" | ") if below else []:
+            known = any(re.search(rf"\b{word}\b", part) for part in its_parts)
+            equal(known or f"{group} {word}" in ADDED, True, f"sluice {group} {word}")
+
+
+def files_are_checked_one_by_one():
+    with Project(schemas={"user_event.capnp": SCHEMA, "broken.capnp": "struct {"}) as project:
+        good, broken = (f"{project.folder}/schemas/{name}.capnp" for name in ("user_event", "broken"))
+        equal(sluice("check", good)[0], 0)
+        code, _, err = sluice("check", good, broken, f"{project.folder}/sluice.yaml")
+        equal(code, 78)
+        assert f"--> {broken}:1:9" in err and err.count("error[") == 1, err
+        equal(sluice("check", project.folder)[0], 78)
+        equal(sluice("check", f"{project.folder}/nothing.capnp")[0], 1)
+        equal(sluice("check", f"{project.folder}/log.txt")[0], 1)
+        os.unlink(broken)
+        with open(f"{project.folder}/sluice.yaml", "a") as file:
+            file.write("tenants: [a]\nprofiles: {prod: {land: {every: 7s}}}\n")
+        code, out, err = project.command("check")
+        equal((code, out), (0, ""), err)
+        assert "warning[SL1005]: tenants has no effect" in err and "no mistakes in 2 files; 1 topic\n" in err, err
+        equal(project.command("check", "--deny-warnings")[0], 78)
+        equal(json.loads(project.command("--format", "sarif", "check")[1])["version"], "2.1.0")
+        equal(project.command("--profile", "prdo", "check")[0], 78)
+
+
+def settings_can_be_laid_over_the_file():
+    with Project("land: {every: 90s}\nprofiles: {prod: {land: {every: 7s}, limits: {rows: 5}}}\n") as project:
+        def settings(*arguments, **environment):
+            done = subprocess.run([binary(), "-C", project.folder, "-o", "json", *arguments, "config", "show", "--origin"],
+                                  text=True, capture_output=True, env={**os.environ, **environment})
+            equal(done.returncode, 0, done.stderr)
+            return {row[0]: row[1:] for row in json.loads(done.stdout)["rows"]}
+
+        equal(settings()["land.every"], ["90s", f"{project.folder}/sluice.yaml:3"])
+        equal(settings("--profile", "prod")["land.every"], ["7s", f"{project.folder}/sluice.yaml:4"])
+        equal(settings(SLUICE_PROFILE="prod")["limits.rows"], ["5", f"{project.folder}/sluice.yaml:4"])
+        equal(settings("--profile", "prod", SLUICE_LAND_EVERY="8s")["land.every"], ["8s", "$SLUICE_LAND_EVERY"])
+        equal(settings("-X", "land.every=9s", SLUICE_LAND_EVERY="8s")["land.every"], ["9s", "-X land.every"])
+        code, _, err = project.command("-X", "land.evry=9s", "config", "show")
+        assert code == 78 and "--> -X land.evry" in err and 'did you mean "every"?' in err, err
+        equal(project.command("-X", "land.every", "config", "show")[0], 2)
+        json.loads(sluice("config", "schema")[1])
+        with Server(project) as server:  # What runs is what was shown.
+            code, _, err = project.command("-X", f"serve.http={server.port}", "sql", "-c", "select 1")
+            equal(code, 0, err)
+
+
+def the_samples_of_the_design_are_taken_as_they_stand():
+    text = open(testdata("../facts") + "/ux.md").read().split("### 2.4 Sample files")[1].split("\n## 3. ")[0]
+    files, name = {}, None
+    for line in text.splitlines():
+        if found := re.match(r"(?:#|--) --- (\S+)", line):
+            name = found[1]
+            files[name] = ""
+        elif line.startswith("```"):
+            name = None
+        elif name:
+            files[name] += line + "\n"
+    rows = re.search(r"`fixtures/first.ndjson`.*?```json\n(.*?)```", text, re.S)[1]
+    schemas = {name.removeprefix("schemas/"): text for name, text in files.items() if name.startswith("schemas/")}
+    equal(len(schemas), 5)
+    with Project(schemas=schemas) as project:
+        with open(f"{project.folder}/sluice.yaml", "w") as file:
+            file.write(files["sluice.yaml"])
+        code, _, err = project.command("check")
+        equal(code, 0, err)
+        assert "error" not in err and "no mistakes in 6 files; 4 topics" in err, err
+        # What has no effect is said, each once; the samples need no more than that.
+        equal(err.count("warning[SL1005]"), 7, err)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        with open(f"{project.folder}/sluice.yaml", "w") as file:
+            file.write(files["sluice.yaml"].replace("127.0.0.1:7117", f"127.0.0.1:{port}"))
+        with Server(project) as server:
+            code, out, err = project.command("send", "-", stdin=rows)
+            equal((code, out), (65, "5 accepted, 0 duplicate, 1 to the errors table\n"), err)
+            equal(server.sql("select event_type, source from shop_user_events order by event_id"),
+                  [["login", "web"], ["purchase", "web"]])
+            equal(server.sql("select tags from metadata_changed"), [[["PII", "GDPR"]]])
+            found = server.sql("select email, name, user_id from user_identity_created")[0]
+            assert "ada" not in str(found).lower() and found[2].startswith("0b0c7a52"), found
 
 
 def what_is_mistyped_is_named_with_what_was_meant():
@@ -115,7 +215,7 @@ def words_are_completed():
 
         equal(complete("s"), ["schema", "send", "serve", "sql", "status"])
         equal(complete("schema", "h"), ["history"])
-        equal(complete("sql", "--p"), ["--param"])
+        equal(complete("sql", "--par"), ["--param"])
         equal(complete("-o", "nd"), ["ndjson"])
         equal(complete("send", "x", "--wait", ""), ["log", "none", "table"])
         equal(complete("send", "--topic", "shop"), ["shop.user-events"])
@@ -292,6 +392,7 @@ def dev_follows_the_files():
         equal(code, 0, "exit code of dev")
 
 
-run(the_reference_is_what_the_program_says, what_is_mistyped_is_named_with_what_was_meant,
+run(the_reference_is_what_the_program_says, the_tree_is_the_one_designed, files_are_checked_one_by_one,
+    settings_can_be_laid_over_the_file, the_samples_of_the_design_are_taken_as_they_stand, what_is_mistyped_is_named_with_what_was_meant,
     exit_codes_are_those_of_the_table, words_are_completed, settings_have_a_value_and_a_place, files_get_their_plain_form,
     the_doctor_finds_what_is_wrong, events_are_made_up_from_a_schema, the_tail_follows, dev_follows_the_files)

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sluice::duck::internal {
 
@@ -107,6 +108,23 @@ std::optional<size_t> FindPointedAt(std::string_view sql, std::string_view messa
   return place + bytes;
 }
 
+std::string_view WordAt(std::string_view sql, const SourcePlace& place) {
+  for (int line = 1; line < place.line; ++line) sql.remove_prefix(sql.find('\n') + 1);
+  return sql.substr(static_cast<size_t>(place.column - 1), static_cast<size_t>(place.length));
+}
+
+/// `a, b` → a and b.
+std::vector<std::string_view> SplitList(std::string_view list) {
+  std::vector<std::string_view> members;
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    members.push_back(list.substr(0, comma));
+    list.remove_prefix(std::min(comma + 1, list.size()));
+    while (list.starts_with(' ')) list.remove_prefix(1);
+  }
+  return members;
+}
+
 }  // namespace
 
 Error FromDuck(const duckdb::ErrorData& error) {
@@ -151,11 +169,14 @@ Diagnostic Diagnose(const duckdb::ErrorData& error, std::string_view sql) {
   } else if (const auto pointed_at = FindPointedAt(sql, error.RawMessage())) {
     Locate(sql, *pointed_at, diagnosis);
   }
-  // DuckDB looks for the likely ones itself, the best comes first; of tables it knows none.
+  // DuckDB looks for likely ones itself, however unlike they are; of tables it knows none.
   const std::string candidates = Extra(error, "candidates");
-  if (diagnosis.code != "SL2101" && !candidates.empty() && candidates.size() < 200) {
-    const std::string first = candidates.substr(0, candidates.find(','));
-    diagnosis.suggestion = fmt::format("did you mean \"{}\"?", first);
+  if (diagnosis.code != "SL2101" && diagnosis.place.line > 0) {
+    const std::vector<std::string_view> likely = SplitList(candidates);
+    const std::string_view word = WordAt(sql, diagnosis.place);
+    if (const auto meant = Closest(word.substr(word.rfind('.') + 1), likely)) {
+      diagnosis.suggestion = fmt::format("did you mean \"{}\"?", *meant);
+    }
   }
   return diagnosis;
 }

@@ -411,8 +411,7 @@ Result<ReadView> TableLander::ViewAt(const AsOf& when) {
   lake::Version version = 0;
   if (const auto* const time = std::get_if<os::Timestamp>(&when)) {
     const auto moment = std::chrono::floor<std::chrono::milliseconds>(*time).time_since_epoch();
-    SLUICE_ASSIGN_OR_RETURN(version, lake::VersionAt(table_, moment.count()), "table '{}'",
-                            topic_.table_path);
+    SLUICE_ASSIGN_OR_RETURN(version, lake::VersionAt(table_, moment.count()));
   } else {
     version = std::get<lake::Version>(when);
   }
@@ -424,7 +423,7 @@ Result<ReadView> TableLander::ViewAt(const AsOf& when) {
     if (known != past_.end()) snapshot = *known;
   }
   if (snapshot == nullptr) {
-    SLUICE_ASSIGN_OR_RETURN(snapshot, table_.LoadAt(version), "table '{}'", topic_.table_path);
+    SLUICE_ASSIGN_OR_RETURN(snapshot, table_.LoadAt(version));
     SLUICE_RETURN_IF_ERROR(snapshot->CheckPlainFiles(), "table '{}'", topic_.table_path);
     const std::lock_guard lock(mutex_);
     past_.push_front(snapshot);
