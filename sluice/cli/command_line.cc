@@ -120,7 +120,7 @@ Commands::Commands() {
 void Commands::AddGlobals() {
   app_.add_option("-C", global_.folder, "Project folder")->option_text("DIR");
   app_.add_option("-o", global_.output, "Form of the output")
-      ->check(CLI::IsMember({"table", "json", "ndjson", "csv", "arrow", "parquet"}))
+      ->check(CLI::IsMember({"table", "json", "ndjson", "csv", "md", "arrow", "parquet"}))
       ->option_text("FORM");
   app_.add_option("--server", global_.address, "Server to talk to, if not the project's")
       ->option_text("[https://]HOST:PORT");

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "sluice/base/diagnostic.h"
+#include "sluice/cli/internal/answer_table.h"
 #include "sluice/cli/internal/json_text.h"
 #include "sluice/os/disk.h"
 #include "sluice/server/config.h"
@@ -137,61 +138,35 @@ Result<std::string> ReadInput(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
 }
 
+namespace {
+
+std::string FormOf(const Global& global) {
+  if (!global.output.empty()) return global.output;
+  return isatty(STDOUT_FILENO) == 1 ? "table" : "json";
+}
+
+void PrintAs(const std::optional<AnswerTable>& table, std::string_view form,
+             std::string_view body) {
+  const auto rendered = table ? Render(*table, form) : std::nullopt;
+  const std::string_view text = rendered ? std::string_view(*rendered) : body;
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+}  // namespace
+
 void PrintAnswer(const Global& global, std::string_view body) {
-  if (global.output == "table" || (global.output.empty() && isatty(STDOUT_FILENO) == 1)) {
-    PrintTable(body);
-  } else {
-    std::fwrite(body.data(), 1, body.size(), stdout);
-  }
+  const std::string form = FormOf(global);
+  PrintAs(form == "json" ? std::nullopt : ReadAnswer(body), form, body);
+}
+
+void PrintLines(const Global& global, std::string_view lines) {
+  PrintAs(ReadLines(lines), FormOf(global), lines);
 }
 
 void PrintTable(std::string_view json) {
-  simdjson::dom::parser parser;
-  simdjson::dom::element root;
-  simdjson::dom::array columns;
-  simdjson::dom::array rows;
-  if (parser.parse(json.data(), json.size()).get(root) != simdjson::SUCCESS ||
-      root["columns"].get(columns) != simdjson::SUCCESS ||
-      root["rows"].get(rows) != simdjson::SUCCESS) {
-    std::fwrite(json.data(), 1, json.size(), stdout);
-    return;
-  }
-  std::vector<std::vector<std::string>> cells(1);
-  std::vector<size_t> widths;
-  for (const auto column : columns) {
-    std::string_view name;
-    if (column["name"].get(name) != simdjson::SUCCESS) name = "?";
-    cells[0].emplace_back(name);
-    widths.push_back(name.size());
-  }
-  for (const auto row : rows) {
-    simdjson::dom::array values;
-    if (row.get(values) != simdjson::SUCCESS) continue;
-    auto& line = cells.emplace_back();
-    for (const auto value : values) {
-      std::string_view text;
-      line.push_back(value.get(text) == simdjson::SUCCESS ? std::string(text)
-                     : value.is_null()                    ? std::string()
-                                                          : simdjson::minify(value));
-      const size_t at = line.size() - 1;
-      widths[at] = std::max(widths[at], line.back().size());
-    }
-  }
-  for (size_t i = 0; i < cells.size(); ++i) {
-    std::string line;
-    for (size_t j = 0; j < cells[i].size(); ++j) {
-      line += fmt::format("{}{:<{}}", j > 0 ? "  " : "", cells[i][j], widths[j]);
-    }
-    while (line.ends_with(' ')) line.pop_back();
-    std::printf("%s\n", line.c_str());
-    if (i == 0) {
-      line.clear();
-      for (size_t j = 0; j < widths.size(); ++j) {
-        line += (j > 0 ? "  " : "") + std::string(widths[j], '-');
-      }
-      std::printf("%s\n", line.c_str());
-    }
-  }
+  Global global;
+  global.output = "table";
+  PrintAnswer(global, json);
 }
 
 }  // namespace sluice::cli::internal

@@ -47,10 +47,14 @@ std::vector<Diagnostic> ReadDiagnostics(simdjson::dom::element problem);
 /// Reads a file, or standard input for "-".
 Result<std::string> ReadInput(const std::string& path);
 
-/// Prints an answer as --output says: a table on a terminal, else as it came.
+/// Prints an answer as --output says: a table on a terminal, else as it came. What is no table is
+/// printed as it came.
 void PrintAnswer(const Global& global, std::string_view body);
 
-/// Prints rows of {"columns":[…],"rows":[[…]]} as an aligned table.
+/// Prints lines of objects (NDJSON) in the form of --output: a table on a terminal.
+void PrintLines(const Global& global, std::string_view lines);
+
+/// Prints an answer as an aligned table.
 void PrintTable(std::string_view json);
 
 }  // namespace sluice::cli::internal

@@ -243,7 +243,9 @@ Walk Follow(const CLI::App& app, std::span<const std::string> words) {
 std::string WriteReference(const CLI::App& app) {
   std::string out =
       "# Command line\n\nWritten by `sluice help --reference`. Data goes to standard output, all "
-      "else to standard error.\nEvery command also takes `--help`.\n\n```\n";
+      "else to standard error: a table on a terminal, else JSON as\n"
+      "[output.schema.json](output.schema.json) has it. Every command also takes "
+      "`--help`.\n\n```\n";
   AppendTree(app, out);
   out += "```\n\n## Options of every command\n\nThey stand before or after the command.\n";
   AppendOptions(app, out);

@@ -212,10 +212,10 @@ int CheckSchema(const Global& global, const SchemaArguments& arguments) {
   if (!client.ok()) return Fail(client.error());
   const auto answer = client->Ask("POST", target, {}, *body);
   if (!answer.ok()) return Fail(answer.error());
-  if (global.output == "table" || global.output.empty()) {
+  if (global.output.empty()) {
     PrintTable(answer->body);
   } else {
-    std::fwrite(answer->body.data(), 1, answer->body.size(), stdout);
+    PrintAnswer(global, answer->body);
   }
   simdjson::dom::parser parser;
   simdjson::dom::element root;

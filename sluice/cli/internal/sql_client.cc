@@ -82,7 +82,7 @@ class Output {
   explicit Output(const std::string& form) : form_(form) {}
 
   Status Take(std::string_view bytes) {
-    if (form_ == "table") {
+    if (IsWhole()) {
       kept_ += bytes;
     } else if (form_ == "ndjson") {
       // The last line says whether all is there; it is no row.
@@ -103,7 +103,7 @@ class Output {
   /// Prints what was kept; returns what the answer's own end says went wrong.
   std::optional<Error> Finish() {
     std::optional<Error> failed;
-    if (form_ == "table" || form_ == "ndjson" || form_ == "json") {
+    if (IsWhole() || form_ == "ndjson" || form_ == "json") {
       const size_t record = kept_.rfind("\"complete\":false,\"error\":{\"code\":\"");
       if (record != std::string::npos) {
         failed = Unavailable("{}", kept_.substr(record + 33, 6));
@@ -111,12 +111,18 @@ class Output {
         failed = Unavailable("the answer has no end");
       }
     }
-    if (form_ == "table" && !failed) PrintTable(kept_);
+    if (IsWhole() && !failed) {
+      Global global;
+      global.output = form_;
+      PrintAnswer(global, kept_);
+    }
     std::fflush(stdout);
     return failed;
   }
 
  private:
+  /// Whether nothing can be written before all is there.
+  bool IsWhole() const { return form_ == "table" || form_ == "md"; }
   void Write(std::string_view bytes) {
     written_ = std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size();
   }

@@ -7,6 +7,7 @@
 
 #include "sluice/base/json.h"
 #include "sluice/cli/command_line.h"
+#include "sluice/cli/internal/client.h"
 #include "sluice/cli/internal/json_line.h"
 #include "sluice/columnar/row_writer.h"
 #include "sluice/lake/change_feed.h"
@@ -127,9 +128,32 @@ Status Changes(const Global& global, const TableArguments& arguments) {
   return WriteBatches(global, feed->schema(), arguments.limit, [&] { return feed->Next(); });
 }
 
-Status Print(JsonLine& line) { return WriteOut(line.Finish() + "\n"); }
+/// Lines of JSON: written as they come, or in the form that -o names once all are there.
+///
+/// Not thread-safe.
+class Lines {
+ public:
+  explicit Lines(const Global& global)
+      : global_(global),
+        whole_(global.output.empty() ? isatty(STDOUT_FILENO) == 1
+                                     : global.output != "json" && global.output != "ndjson") {}
 
-Status Describe(const TableArguments& arguments) {
+  Status Print(JsonLine& line) {
+    if (!whole_) return WriteOut(line.Finish() + "\n");
+    kept_ += line.Finish() + "\n";
+    return {};
+  }
+  void Finish() {
+    if (whole_) PrintLines(global_, kept_);
+  }
+
+ private:
+  const Global& global_;
+  const bool whole_;
+  std::string kept_;
+};
+
+Status Describe(const Global& global, const TableArguments& arguments) {
   SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   int64_t bytes = 0;
@@ -155,26 +179,29 @@ Status Describe(const TableArguments& arguments) {
       .Texts("properties", snapshot->properties())
       .Raw("schema", snapshot->schema_json())
       .Text("append", writable.ok() ? "yes" : writable.error().message());
-  return Print(line);
+  PrintAnswer(global, line.Finish() + "\n");
+  return {};
 }
 
-Status History(const TableArguments& arguments) {
+Status History(const Global& global, const TableArguments& arguments) {
   SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
   SLUICE_ASSIGN_OR_RETURN(
       const auto records,
       lake::ReadHistory(*opened->table, arguments.limit == 0 ? SIZE_MAX : arguments.limit));
+  Lines lines(global);
   for (const lake::CommitRecord& record : records) {
     JsonLine line;
     line.Number("version", record.version)
         .Text("timestamp", lake::TimestampText(record.timestamp_ms * 1000))
         .Text("operation", record.operation)
         .Raw("info", record.info);
-    SLUICE_RETURN_IF_ERROR(Print(line));
+    SLUICE_RETURN_IF_ERROR(lines.Print(line));
   }
+  lines.Finish();
   return {};
 }
 
-Status Files(const TableArguments& arguments) {
+Status Files(const Global& global, const TableArguments& arguments) {
   SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   std::vector<lake::DataFile> chosen;
@@ -182,6 +209,7 @@ Status Files(const TableArguments& arguments) {
     SLUICE_ASSIGN_OR_RETURN(const auto where, lake::Expression::Parse(arguments.where), "--where");
     chosen = lake::SelectFiles(*snapshot, where, arguments.zone);
   }
+  Lines lines(global);
   for (const lake::DataFile& file : arguments.where.empty() ? snapshot->files() : chosen) {
     JsonLine line;
     line.Text("path", file.path)
@@ -191,20 +219,23 @@ Status Files(const TableArguments& arguments) {
         .Number("modified_ms", file.modified_ms)
         .Texts("partition", file.partition_values)
         .Raw("stats", file.stats);
-    SLUICE_RETURN_IF_ERROR(Print(line));
+    SLUICE_RETURN_IF_ERROR(lines.Print(line));
   }
+  lines.Finish();
   return {};
 }
 
-Result<int> Check(const TableArguments& arguments) {
+Result<int> Check(const Global& global, const TableArguments& arguments) {
   SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CheckTable(*opened->table, snapshot));
+  Lines lines(global);
   for (const lake::TableFault& fault : report.faults) {
     JsonLine line;
     line.Text("file", fault.file).Text("fault", fault.what);
-    SLUICE_RETURN_IF_ERROR(Print(line));
+    SLUICE_RETURN_IF_ERROR(lines.Print(line));
   }
+  if (!report.faults.empty()) lines.Finish();
   std::fprintf(stderr,
                "version %lld: %lld files, %lld bytes, %lld rows (%lld deleted), %lld checksums; "
                "%zu faults\n",
@@ -222,20 +253,20 @@ int Finish(const Status& status) { return status.ok() ? kDone : FailNamed(status
 int ReadTable(const Global& global, const TableArguments& arguments) {
   return Finish(Read(global, arguments));
 }
-int DescribeTable(const Global&, const TableArguments& arguments) {
-  return Finish(Describe(arguments));
+int DescribeTable(const Global& global, const TableArguments& arguments) {
+  return Finish(Describe(global, arguments));
 }
-int ShowTableHistory(const Global&, const TableArguments& arguments) {
-  return Finish(History(arguments));
+int ShowTableHistory(const Global& global, const TableArguments& arguments) {
+  return Finish(History(global, arguments));
 }
-int ListTableFiles(const Global&, const TableArguments& arguments) {
-  return Finish(Files(arguments));
+int ListTableFiles(const Global& global, const TableArguments& arguments) {
+  return Finish(Files(global, arguments));
 }
 int ShowTableChanges(const Global& global, const TableArguments& arguments) {
   return Finish(Changes(global, arguments));
 }
-int CheckTableFiles(const Global&, const TableArguments& arguments) {
-  const auto code = Check(arguments);
+int CheckTableFiles(const Global& global, const TableArguments& arguments) {
+  const auto code = Check(global, arguments);
   return code.ok() ? *code : FailNamed(code.error());
 }
 
