@@ -273,7 +273,7 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
     SLUICE_ASSIGN_OR_RETURN(privacy::ProtectedRows stored,
                             topic->protector->Protect(rows.batch, clock_.Now()));
     SLUICE_ASSIGN_OR_RETURN(auto contents,
-                            topic->protector->ContentHashes(stored.rows, topic->content_columns));
+                            topic->protector->ContentHashes(stored, topic->content_columns));
     std::optional<uint64_t> batch_sum;
     if (request.Binds(topic->contract())) {
       batch_sum = internal::BatchSum(keys_.identity(), submission.body);

@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <optional>
@@ -16,9 +14,12 @@
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/privacy/internal/base64url.h"
 #include "sluice/privacy/internal/generalise.h"
+#include "sluice/privacy/internal/hash_column.h"
 #include "sluice/privacy/internal/hmac.h"
 #include "sluice/privacy/internal/leaves.h"
+#include "sluice/privacy/internal/normalise.h"
 #include "sluice/privacy/internal/pseudonym.h"
+#include "sluice/privacy/internal/recent_values.h"
 #include "sluice/privacy/internal/rules.h"
 #include "sluice/privacy/internal/text_column.h"
 
@@ -31,58 +32,13 @@ using event::PrivacyAction;
 using internal::ActionOf;
 using internal::AesSiv;
 using internal::MadeUnder;
+using internal::Normalised;
 using internal::RowOf;
 using internal::RowsOfValues;
 using internal::TextReader;
 using internal::TextWriter;
 using Array = std::shared_ptr<arrow::Array>;
 using Failed = std::function<void(int64_t row, std::string_view code, std::string_view what)>;
-
-std::string_view StripSpace(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n\v\f";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
-
-/// Trims and lowers as a rule says; `scratch` may be used.
-std::string_view Normalised(const event::PrivacyRule& rule, std::string_view value,
-                            std::string& scratch) {
-  if (rule.trim) value = StripSpace(value);
-  if (!rule.lower) return value;
-  scratch.assign(value);
-  for (char& c : scratch) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return scratch;
-}
-
-/// Remembers where values stood lately, so that equal ones are computed once.
-class Recent {
- public:
-  /// The row of an equal value, if it is still remembered; remembers `row` for it then.
-  std::optional<int64_t> Find(const arrow::BinaryArray& values, std::string_view value,
-                              int64_t row) {
-    int64_t& slot = slots_[Mix(value) % slots_.size()];
-    if (slot >= 0 && values.GetView(slot) == value) return slot;
-    slot = row;
-    return std::nullopt;
-  }
-  Recent() { slots_.fill(-1); }
-
- private:
-  // Both ends of a value and its size tell most values apart.
-  static uint64_t Mix(std::string_view value) {
-    uint64_t first = 0;
-    uint64_t last = 0;
-    const size_t bytes = std::min<size_t>(value.size(), 8);
-    std::memcpy(&first, value.data(), bytes);
-    std::memcpy(&last, value.data() + value.size() - bytes, bytes);
-    const uint64_t mixed = (first ^ std::rotl(last, 23) ^ value.size()) * 0x9E3779B97F4A7C15u;
-    return mixed >> 32 ^ mixed >> 48;
-  }
-  std::array<int64_t, 1024> slots_;
-};
 
 /// Has `append` append the stored form of each value that is not null, once for each distinct one
 /// nearby.
@@ -102,14 +58,14 @@ Result<Array> MapText(const arrow::Array& values, size_t bytes_each, Append appe
     return write.Finish();
   }
   const auto& texts = static_cast<const arrow::BinaryArray&>(values);
-  Recent recent;
+  internal::RecentValues recent(texts);
   for (int64_t row = 0; row < texts.length(); ++row) {
     if (texts.IsNull(row)) {
       write.Null();
       continue;
     }
     const std::string_view value = texts.GetView(row);
-    if (const auto before = recent.Find(texts, value, row)) {
+    if (const auto before = recent.Find(value, row)) {
       write.Repeat(*before);
       continue;
     }
@@ -232,11 +188,7 @@ Result<Array> Protector::Plan::Apply(const FieldPlan& plan, const arrow::Array& 
           out += ToHex(internal::Sha256(Normalised(rule, value, scratch)));
         });
       }
-      return MapText(values, plan.prefix.size() + 43,
-                     [&](std::string_view value, std::string& out) {
-                       out += plan.prefix;
-                       AppendEncoded((*plan.hmac)(Normalised(rule, value, scratch)), out);
-                     });
+      return internal::HashColumn(values, rule, *plan.hmac, plan.prefix);
     case PrivacyAction::kTokenize: {
       AesSiv cipher = internal::TokenCipher(*plan.token_key, tenant, plan.group);
       std::string sealed;
@@ -477,18 +429,21 @@ Result<Batch> Protector::Reprotect(const Batch& stored, os::Timestamp now) const
                                   stored->num_rows(), std::move(columns));
 }
 
-Result<std::vector<uint64_t>> Protector::ContentHashes(
-    const Batch& stored, const std::vector<std::string>& columns) const {
+struct Protector::Contents {
+  std::vector<uint64_t> hashes;
+  std::vector<int64_t> clear;  // Rows from before the topic was sensitive.
+};
+
+Result<Protector::Contents> Protector::HashContents(const Batch& stored,
+                                                    const std::vector<std::string>& columns) const {
+  Contents contents;
   std::vector<std::string> present;
   for (const std::string& column : columns) {
     if (stored->schema()->GetFieldIndex(column) >= 0) present.push_back(column);
   }
-  if (!plan_->sensitive) return columnar::HashRows(*stored, present);
-
   Batch compared = stored;
-  std::vector<int64_t> clear;  // Rows from before the topic was sensitive.
   const int extra = stored->schema()->GetFieldIndex("_extra");
-  if (extra >= 0 && stored->column(extra)->null_count() < stored->num_rows()) {
+  if (plan_->sensitive && extra >= 0 && stored->column(extra)->null_count() < stored->num_rows()) {
     TextReader read(*stored->column(extra));
     TextWriter write(stored->num_rows(), 0);
     for (int64_t row = 0; row < stored->num_rows(); ++row) {
@@ -497,7 +452,7 @@ Result<std::vector<uint64_t>> Protector::ContentHashes(
         continue;
       }
       const std::string_view text = read(row);
-      if (!text.starts_with("x1.")) clear.push_back(row);
+      if (!text.starts_with("x1.")) contents.clear.push_back(row);
       const size_t dot = text.find('.', 3);
       const size_t begin = dot == std::string_view::npos ? text.size() : dot + 1;
       write.bytes() += text.substr(begin, internal::kTagCharacters);
@@ -507,9 +462,22 @@ Result<std::vector<uint64_t>> Protector::ContentHashes(
     SLUICE_ASSIGN_OR_RETURN(
         compared, FromArrow(stored->SetColumn(extra, arrow::field("_extra", arrow::utf8()), tags)));
   }
-  SLUICE_ASSIGN_OR_RETURN(std::vector<uint64_t> hashes, columnar::HashRows(*compared, present));
+  SLUICE_ASSIGN_OR_RETURN(contents.hashes, columnar::HashRows(*compared, present));
+  return contents;
+}
 
-  for (const int64_t row : clear) hashes[static_cast<size_t>(row)] = 0;
+Result<std::vector<uint64_t>> Protector::ContentHashes(
+    const ProtectedRows& made, const std::vector<std::string>& columns) const {
+  SLUICE_ASSIGN_OR_RETURN(Contents contents, HashContents(made.rows, columns));
+  return std::move(contents.hashes);
+}
+
+Result<std::vector<uint64_t>> Protector::ContentHashes(
+    const Batch& stored, const std::vector<std::string>& columns) const {
+  SLUICE_ASSIGN_OR_RETURN(Contents contents, HashContents(stored, columns));
+  std::vector<uint64_t>& hashes = contents.hashes;
+  if (!plan_->sensitive) return std::move(hashes);
+  for (const int64_t row : contents.clear) hashes[static_cast<size_t>(row)] = 0;
   const auto forget_unless = [&](const Array& values, std::string_view prefix) {
     if (values->type_id() != arrow::Type::STRING) {
       hashes.assign(hashes.size(), 0);  // From before the column became text.
@@ -539,7 +507,7 @@ Result<std::vector<uint64_t>> Protector::ContentHashes(
       forget_unless(values, internal::PseudonymPrefix('e', plan_->subject_kid));
     }
   }
-  return hashes;
+  return std::move(hashes);
 }
 
 }  // namespace sluice::privacy

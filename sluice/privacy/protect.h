@@ -77,9 +77,15 @@ class Protector {
   /// another key or rule made the row.
   Result<std::vector<uint64_t>> ContentHashes(const columnar::Batch& stored,
                                               const std::vector<std::string>& columns) const;
+  /// The same of rows that this protector has just made: nothing in them is of another key.
+  Result<std::vector<uint64_t>> ContentHashes(const ProtectedRows& made,
+                                              const std::vector<std::string>& columns) const;
 
  private:
   struct Plan;
+  struct Contents;
+  Result<Contents> HashContents(const columnar::Batch& stored,
+                                const std::vector<std::string>& columns) const;
   explicit Protector(std::unique_ptr<Plan> plan);
   std::unique_ptr<const Plan> plan_;
 };

@@ -9,6 +9,7 @@
 #include "sluice/base/base64.h"
 #include "sluice/base/hex.h"
 #include "sluice/os/random.h"
+#include "sluice/privacy/internal/aes.h"
 #include "sluice/privacy/internal/base64url.h"
 #include "sluice/privacy/internal/hmac.h"
 #include "sluice/privacy/internal/siv.h"
@@ -65,6 +66,52 @@ TEST(HmacTest, AgreesWithOpenSsl) {
               nullptr);
     ASSERT_EQ(ToHex(HmacSha256(AsBytes(key))(message)), ToHex(std::as_bytes(std::span(expected))))
         << "seed " << seed;
+  }
+}
+
+TEST(HmacTest, ABatchMakesTheSame) {
+  const auto seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  const HmacSha256 hmac(AsBytes(RandomText(random, 100)));
+  HmacBatch batch(hmac);
+  for (size_t count = 0; count <= HmacBatch::kMessagesMax; ++count) {
+    std::vector<Digest> expected;
+    for (size_t i = 0; i < count; ++i) {
+      const std::string message = RandomText(random, 70);  // Some need more than one block.
+      expected.push_back(hmac(message));
+      batch.Add(message);
+    }
+    const auto found = batch.Finish();
+    ASSERT_EQ(std::vector<Digest>(found.begin(), found.end()), expected) << count;
+  }
+}
+
+TEST(AesTest, AgreesWithFips197AndOpenSsl) {
+  const std::string plain = Bytes("00112233445566778899aabbccddeeff");
+  std::string key;
+  for (int i = 0; i < 32; ++i) key += static_cast<char>(i);
+  const auto encrypt = [](std::string_view with, std::string_view blocks, AesBy by) {
+    std::string out(blocks.size(), '\0');
+    Aes(AsBytes(with), by)
+        .Encrypt(reinterpret_cast<const unsigned char*>(blocks.data()),
+                 reinterpret_cast<unsigned char*>(out.data()), blocks.size() / kAesBlock);
+    return out;
+  };
+  for (const AesBy by : {AesBy::kFastest, AesBy::kOpenSsl}) {
+    EXPECT_EQ(Hex(encrypt(key.substr(0, 16), plain, by)), "69c4e0d86a7b0430d8cdb78070b4c55a");
+    EXPECT_EQ(Hex(encrypt(key, plain, by)), "8ea2b7ca516745bfeafc49904b496089");
+  }
+  const auto seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 1000; ++i) {
+    std::string any(i % 2 == 0 ? 16 : 32, '\0');
+    std::string blocks(random() % 10 * kAesBlock, '\0');
+    for (std::string* text : {&any, &blocks}) {
+      for (char& c : *text) c = static_cast<char>(random());
+    }
+    ASSERT_EQ(encrypt(any, blocks, AesBy::kFastest), encrypt(any, blocks, AesBy::kOpenSsl));
   }
 }
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
+
+#include "sluice/base/check.h"
 
 namespace sluice::privacy::internal {
 namespace {
@@ -18,15 +21,21 @@ Digest Finish(SHA256_CTX context) {
 // What fits into a message's last block beside its end mark and length.
 constexpr size_t kLastBytesMax = kBlockBytes - 9;
 
-// The hash of one block that is done (the key's) and a last one with `rest`: OpenSSL's compression
-// of a block that is made here, as its own buffering takes as long as the block.
-Digest HashLast(const SHA256_CTX& first, std::string_view rest) {
-  std::array<unsigned char, kBlockBytes> block{};
+// The last block of a message behind one block that is done, the key's.
+void SetLastBlock(std::string_view rest, Sha256Block& block) {
+  block.fill(0);
   std::memcpy(block.data(), rest.data(), rest.size());
   block[rest.size()] = 0x80;
   const uint64_t bits = (kBlockBytes + rest.size()) * 8;  // Below 2^16.
   block[kBlockBytes - 2] = static_cast<unsigned char>(bits >> 8);
   block[kBlockBytes - 1] = static_cast<unsigned char>(bits);
+}
+
+// OpenSSL's compression of a block that is made here, as its own buffering takes as long as the
+// block.
+Digest HashLast(const SHA256_CTX& first, std::string_view rest) {
+  Sha256Block block;
+  SetLastBlock(rest, block);
   SHA256_CTX context = first;
   SHA256_Transform(&context, block.data());
   Digest digest;
@@ -34,6 +43,12 @@ Digest HashLast(const SHA256_CTX& first, std::string_view rest) {
     digest[i] = static_cast<std::byte>(context.h[i / 4] >> (24 - 8 * (i % 4)));
   }
   return digest;
+}
+
+Sha256State StateOf(const SHA256_CTX& context) {
+  Sha256State state;
+  std::copy(std::begin(context.h), std::end(context.h), state.begin());
+  return state;
 }
 
 void AppendPart(std::string& out, std::string_view part) {
@@ -71,6 +86,32 @@ Digest HmacSha256::operator()(std::string_view message) const {
   SHA256_CTX outer = outer_;
   SHA256_Update(&outer, digest.data(), digest.size());
   return Finish(outer);
+}
+
+HmacBatch::HmacBatch(const HmacSha256& hmac)
+    : hmac_(hmac),
+      inner_(StateOf(hmac.inner_)),
+      outer_(StateOf(hmac.outer_)),
+      pairs_(HasShaInstructions()) {}
+
+void HmacBatch::Add(std::string_view message) {
+  SLUICE_CHECK(added_ < kMessagesMax);
+  Digest& digest = digests_[added_++];
+  if (!pairs_ || message.size() > kLastBytesMax) {
+    digest = hmac_(message);
+    return;
+  }
+  SetLastBlock(message, blocks_[waiting_count_]);
+  waiting_[waiting_count_++] = &digest;
+}
+
+std::span<const Digest> HmacBatch::Finish() {
+  for (size_t i = 0; i < waiting_count_; i += 2) {
+    const size_t other = std::min(i + 1, waiting_count_ - 1);  // The last may be alone.
+    FinishHmacPair(inner_, outer_, {&blocks_[i], &blocks_[other]}, {waiting_[i], waiting_[other]});
+  }
+  waiting_count_ = 0;
+  return std::span(digests_).first(std::exchange(added_, 0));
 }
 
 Digest Sha256(std::string_view message) {

@@ -11,9 +11,9 @@
 #include <span>
 #include <string_view>
 
-namespace sluice::privacy::internal {
+#include "sluice/privacy/internal/sha256_pair.h"
 
-using Digest = std::array<std::byte, 32>;
+namespace sluice::privacy::internal {
 
 /// The key's two halves of the hash are made once; a value of up to 55 bytes then costs two blocks.
 ///
@@ -24,8 +24,35 @@ class HmacSha256 {
   Digest operator()(std::string_view message) const;
 
  private:
+  friend class HmacBatch;
   SHA256_CTX inner_;
   SHA256_CTX outer_;
+};
+
+/// Some messages under one key, two at a time where the processor can.
+///
+/// Not thread-safe.
+class HmacBatch {
+ public:
+  static constexpr size_t kMessagesMax = 64;
+
+  /// `hmac` must outlive it.
+  explicit HmacBatch(const HmacSha256& hmac);
+  /// Notes a message, at most kMessagesMax. It need not stay.
+  void Add(std::string_view message);
+  /// The digests of all messages since the last call, in their order; valid until the next Add().
+  std::span<const Digest> Finish();
+
+ private:
+  const HmacSha256& hmac_;
+  const Sha256State inner_;
+  const Sha256State outer_;
+  const bool pairs_;
+  std::array<Digest, kMessagesMax> digests_;
+  size_t added_ = 0;
+  std::array<Sha256Block, kMessagesMax> blocks_;  // Of those that are still to be hashed,
+  std::array<Digest*, kMessagesMax> waiting_{};   // and where to.
+  size_t waiting_count_ = 0;
 };
 
 Digest Sha256(std::string_view message);

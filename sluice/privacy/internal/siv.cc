@@ -1,31 +1,39 @@
 #include "sluice/privacy/internal/siv.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
-
-#include "sluice/base/check.h"
 
 namespace sluice::privacy::internal {
 namespace {
 
-constexpr size_t kBlock = 16;
+constexpr size_t kBlock = kAesBlock;
 
 const unsigned char* Unsigned(const char* bytes) {
   return reinterpret_cast<const unsigned char*>(bytes);
 }
 
+uint64_t LoadBigEndian(const unsigned char* bytes) {
+  uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof(word));
+  return __builtin_bswap64(word);
+}
+
+void StoreBigEndian(uint64_t word, unsigned char* bytes) {
+  word = __builtin_bswap64(word);
+  std::memcpy(bytes, &word, sizeof(word));
+}
+
 // Doubling in GF(2^128).
 template <typename Block>
 Block Double(const Block& block) {
+  const uint64_t high = LoadBigEndian(block.data());
+  const uint64_t low = LoadBigEndian(block.data() + 8);
   Block out;
-  for (size_t i = 0; i + 1 < kBlock; ++i) {
-    out[i] = static_cast<unsigned char>(block[i] << 1 | block[i + 1] >> 7);
-  }
-  out[kBlock - 1] = static_cast<unsigned char>(block[kBlock - 1] << 1);
-  if ((block[0] & 0x80) != 0) out[kBlock - 1] ^= 0x87;
+  StoreBigEndian(high << 1 | low >> 63, out.data());
+  StoreBigEndian(low << 1 ^ (high >> 63) * 0x87, out.data() + 8);
   return out;
 }
 
@@ -36,37 +44,11 @@ void Xor(Block& into, const unsigned char* other, size_t bytes = kBlock) {
 
 }  // namespace
 
-void AesSiv::FreeContext::operator()(evp_cipher_ctx_st* context) const {
-  EVP_CIPHER_CTX_free(context);
-}
-
-AesSiv::Cipher AesSiv::MakeCipher(std::span<const std::byte> key) {
-  // Fetching one anew takes longer than a batch of values.
-  static const EVP_CIPHER* const kAes256 = EVP_CIPHER_fetch(nullptr, "AES-256-ECB", nullptr);
-  static const EVP_CIPHER* const kAes128 = EVP_CIPHER_fetch(nullptr, "AES-128-ECB", nullptr);
-  SLUICE_CHECK(key.size() == 16 || key.size() == 32);
-  Cipher cipher(EVP_CIPHER_CTX_new());
-  const int ok =
-      EVP_EncryptInit_ex2(cipher.get(), key.size() == 32 ? kAes256 : kAes128,
-                          reinterpret_cast<const unsigned char*>(key.data()), nullptr, nullptr);
-  SLUICE_CHECK(ok == 1);
-  EVP_CIPHER_CTX_set_padding(cipher.get(), 0);
-  return cipher;
-}
-
-void AesSiv::Encrypt(const Cipher& cipher, const unsigned char* in, unsigned char* out,
-                     size_t bytes) {
-  int written = 0;
-  const int ok = EVP_EncryptUpdate(cipher.get(), out, &written, in, static_cast<int>(bytes));
-  SLUICE_CHECK(ok == 1 && static_cast<size_t>(written) == bytes);
-}
-
 AesSiv::AesSiv(std::span<const std::byte> key, const std::vector<std::string_view>& associated)
-    : mac_(MakeCipher(key.first(key.size() / 2))),
-      cipher_(MakeCipher(key.subspan(key.size() / 2))) {
+    : mac_(key.first(key.size() / 2)), cipher_(key.subspan(key.size() / 2)) {
   const Block zero{};
   Block encrypted;
-  Encrypt(mac_, zero.data(), encrypted.data(), kBlock);
+  mac_.Encrypt(zero.data(), encrypted.data(), 1);
   subkey1_ = Double(encrypted);
   subkey2_ = Double(subkey1_);
   prefix_ = Mac({reinterpret_cast<const char*>(zero.data()), kBlock}, nullptr);
@@ -92,7 +74,7 @@ AesSiv::Block AesSiv::Mac(std::string_view message, const Block* last_16) const 
   };
   for (; size - at > kBlock; at += kBlock) {
     mix(at, kBlock);
-    Encrypt(mac_, state.data(), state.data(), kBlock);
+    mac_.Encrypt(state.data(), state.data(), 1);
   }
   const size_t rest = size - at;
   mix(at, rest);
@@ -102,7 +84,7 @@ AesSiv::Block AesSiv::Mac(std::string_view message, const Block* last_16) const 
     state[rest] ^= 0x80;
     Xor(state, subkey2_.data());
   }
-  Encrypt(mac_, state.data(), state.data(), kBlock);
+  mac_.Encrypt(state.data(), state.data(), 1);
   return state;
 }
 
@@ -117,18 +99,21 @@ AesSiv::Block AesSiv::Tag(std::string_view plain) const {
 void AesSiv::Crypt(Block counter, std::string_view in, char* out) const {
   counter[8] &= 0x7f;
   counter[12] &= 0x7f;
-  const size_t blocks = (in.size() + kBlock - 1) / kBlock;
-  keystream_.resize(blocks * kBlock);
-  for (size_t i = 0; i < blocks; ++i) {
-    std::memcpy(keystream_.data() + i * kBlock, counter.data(), kBlock);
-    for (size_t byte = kBlock; byte-- > 0;) {
-      if (++counter[byte] != 0) break;
+  const uint64_t high = LoadBigEndian(counter.data());
+  uint64_t low = LoadBigEndian(counter.data() + 8);  // Never overflows: its first bit is clear.
+  constexpr size_t kAtOnce = 8;
+  std::array<unsigned char, kAtOnce * kBlock> keystream;
+  for (size_t at = 0; at < in.size(); at += keystream.size()) {
+    const size_t bytes = std::min(in.size() - at, keystream.size());
+    const size_t blocks = (bytes + kBlock - 1) / kBlock;
+    for (size_t i = 0; i < blocks; ++i) {
+      StoreBigEndian(high, keystream.data() + i * kBlock);
+      StoreBigEndian(low++, keystream.data() + i * kBlock + 8);
     }
-  }
-  if (blocks == 0) return;
-  Encrypt(cipher_, keystream_.data(), keystream_.data(), keystream_.size());
-  for (size_t i = 0; i < in.size(); ++i) {
-    out[i] = static_cast<char>(static_cast<unsigned char>(in[i]) ^ keystream_[i]);
+    cipher_.Encrypt(keystream.data(), keystream.data(), blocks);
+    for (size_t i = 0; i < bytes; ++i) {
+      out[at + i] = static_cast<char>(static_cast<unsigned char>(in[at + i]) ^ keystream[i]);
+    }
   }
 }
 

@@ -2,22 +2,21 @@
 /// \file
 /// AES-SIV (RFC 5297): deterministic authenticated encryption. Equal values give equal bytes.
 
-#include <openssl/types.h>
-
 #include <array>
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sluice/privacy/internal/aes.h"
+
 namespace sluice::privacy::internal {
 
 /// One key and its associated data, for many short values. OpenSSL's own EVP AES-256-SIV must be
-/// given its key again for each value, which takes ten times as long as the value; this takes the
-/// block cipher from it, and agrees with it byte for byte (test).
+/// given its key again for each value, which takes ten times as long as the value; this agrees with
+/// it byte for byte (test).
 ///
 /// Not thread-safe.
 class AesSiv {
@@ -35,24 +34,15 @@ class AesSiv {
 
  private:
   using Block = std::array<unsigned char, 16>;
-  struct FreeContext {
-    void operator()(evp_cipher_ctx_st* context) const;
-  };
-  using Cipher = std::unique_ptr<evp_cipher_ctx_st, FreeContext>;
-
-  static Cipher MakeCipher(std::span<const std::byte> key);
-  static void Encrypt(const Cipher& cipher, const unsigned char* in, unsigned char* out,
-                      size_t bytes);
   Block Mac(std::string_view message, const Block* last_16) const;
   Block Tag(std::string_view plain) const;
   void Crypt(Block counter, std::string_view in, char* out) const;
 
-  Cipher mac_;
-  Cipher cipher_;
+  Aes mac_;
+  Aes cipher_;
   Block subkey1_{};  // Of CMAC (NIST SP 800-38B).
   Block subkey2_{};
   Block prefix_{};  // S2V of the associated data.
-  mutable std::vector<unsigned char> keystream_;
 };
 
 }  // namespace sluice::privacy::internal
