@@ -380,31 +380,37 @@ struct Additions {
   }
 };
 
-// Whether values of `have` are ones of `want` whose structs lack fields, or have them in another
-// order.
-bool IsNarrower(const arrow::DataType& have, const arrow::DataType& want) {
-  if (have.Equals(want)) return true;
-  if (have.id() != want.id()) return false;
-  if (have.id() == arrow::Type::LIST) {
-    return IsNarrower(*have.field(0)->type(), *want.field(0)->type());
+// The type of a column that holds what it has and also values of `want`: the fields that only
+// structs of `want` have come behind. Nothing: the two differ in more than fields of structs, or
+// `want` lacks one that may not be null. Other writers may add fields of their own; they are null
+// in our rows.
+std::shared_ptr<arrow::DataType> Widened(const std::shared_ptr<arrow::DataType>& have,
+                                         const arrow::DataType& want) {
+  if (have->Equals(want)) return have;
+  if (have->id() != want.id()) return nullptr;
+  if (have->id() == arrow::Type::LIST) {
+    const auto element = Widened(have->field(0)->type(), *want.field(0)->type());
+    return element == nullptr ? nullptr : arrow::list(have->field(0)->WithType(element));
   }
-  if (have.id() != arrow::Type::STRUCT) return false;
+  if (have->id() != arrow::Type::STRUCT) return nullptr;
   const auto& structure = static_cast<const arrow::StructType&>(want);
-  return std::ranges::all_of(have.fields(), [&](const auto& field) {
+  arrow::FieldVector fields;
+  std::set<std::string> names;  // Delta tells names apart by letters alone, not by their case.
+  for (const auto& field : have->fields()) {
+    names.insert(LowerCase(field->name()));
     const auto found = structure.GetFieldByName(field->name());
-    return found != nullptr && IsNarrower(*field->type(), *found->type());
-  });
-}
-
-// Whether two types, one narrower than the other, have the same fields in the same order.
-bool HasSameFields(const arrow::DataType& have, const arrow::DataType& want) {
-  if (have.num_fields() != want.num_fields()) return false;
-  for (int i = 0; i < have.num_fields(); ++i) {
-    const bool named = have.id() == arrow::Type::STRUCT;
-    if (named && have.field(i)->name() != want.field(i)->name()) return false;
-    if (!HasSameFields(*have.field(i)->type(), *want.field(i)->type())) return false;
+    const auto type = found == nullptr ? field->type() : Widened(field->type(), *found->type());
+    if (type == nullptr || (found == nullptr && !field->nullable())) return nullptr;
+    fields.push_back(field->WithType(type));
   }
-  return true;
+  for (const auto& field : want.fields()) {
+    if (static_cast<const arrow::StructType&>(*have).GetFieldByName(field->name()) != nullptr) {
+      continue;
+    }
+    if (!names.insert(LowerCase(field->name())).second) return nullptr;
+    fields.push_back(field->WithNullable(true));
+  }
+  return arrow::struct_(std::move(fields));
 }
 
 Result<Additions> FindAdditions(const arrow::Schema& table, const arrow::Schema& wanted) {
@@ -420,11 +426,12 @@ Result<Additions> FindAdditions(const arrow::Schema& table, const arrow::Schema&
       continue;
     }
     const arrow::Field& present = *found->second;
-    if (present.name() != field->name() || !IsNarrower(*present.type(), *field->type())) {
+    const auto widened = Widened(present.type(), *field->type());
+    if (present.name() != field->name() || widened == nullptr) {
       return Conflict("column '{}' is {}, wanted '{}' as {}", present.name(),
                       present.type()->ToString(), field->name(), field->type()->ToString());
     }
-    if (!HasSameFields(*present.type(), *field->type())) additions.wider.push_back(field);
+    if (!widened->Equals(*present.type())) additions.wider.push_back(field->WithType(widened));
   }
   return additions;
 }

@@ -290,21 +290,73 @@ TEST_F(DeltaTableTest, AddsFieldsInsideStructs) {
   DeltaTable table(store_, "nested", clock_, random_);
   const auto base = table.Create(schema({x}), {});
   ASSERT_TRUE(base.ok()) << base.error().ToString();
-  // In the order that is wanted; what comes is nullable.
+  // Behind those that are there, and nullable.
   const auto wider = table.AddColumns(*base, schema({y, x}));
   ASSERT_TRUE(wider.ok()) << wider.error().ToString();
   EXPECT_EQ((*wider)->version(), 1);
   for (const auto& state : {*wider, *table.Load()}) {
-    EXPECT_EQ(state->schema()->field(0)->type()->ToString(), "struct<y: string, x: int32>");
+    EXPECT_EQ(state->schema()->field(0)->type()->ToString(), "struct<x: int32, y: string>");
     EXPECT_EQ(state->schema()->field(1)->type()->ToString(),
-              "list<element: struct<y: string, x: int32>>");
-    EXPECT_TRUE(state->schema()->field(0)->type()->field(0)->nullable());
+              "list<element: struct<x: int32, y: string>>");
+    EXPECT_TRUE(state->schema()->field(0)->type()->field(1)->nullable());
   }
   EXPECT_EQ(*table.AddColumns(*wider, schema({y, x})), *wider);  // Nothing to do.
-  // A field that goes, or is of another type, does not.
-  EXPECT_EQ(table.AddColumns(*wider, schema({x})).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(*table.AddColumns(*wider, schema({x})), *wider);  // Another writer may have added it.
+  // A field of another type does not fit, nor does one that differs by case alone.
+  EXPECT_EQ(table.AddColumns(*wider, schema({x, arrow::field("Y", arrow::utf8())})).error().code(),
+            ErrorCode::kConflict);
   EXPECT_EQ(table.AddColumns(*wider, schema({y, arrow::field("x", arrow::int64())})).error().code(),
             ErrorCode::kConflict);
+}
+
+TEST_F(DeltaTableTest, FieldsThatRowsLackInsideStructsAreNull) {
+  const auto x = arrow::field("x", arrow::int32());
+  const auto y = arrow::field("y", arrow::utf8());
+  const auto needed = arrow::field("z", arrow::utf8(), false);
+  const auto columns = [](const arrow::FieldVector& fields) {
+    return arrow::schema({arrow::field("one", arrow::struct_(fields)),
+                          arrow::field("many", arrow::list(arrow::struct_(fields)))});
+  };
+  const auto rows = [&](const arrow::FieldVector& fields, std::string_view json) {
+    const auto type = arrow::struct_(columns(fields)->fields());
+    const auto made = arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
+    return NewFile{.partition_values = {},
+                   .batches = {arrow::RecordBatch::FromStructArray(made).ValueOrDie()}};
+  };
+  DeltaTable table(store_, "nested", clock_, random_);
+  auto state = table.Create(columns({x, y}), {});
+  ASSERT_TRUE(state.ok());
+  // Sliced, so that what is filled in must fit to the rows that are left.
+  NewFile narrow = rows({x}, R"([{"one": null, "many": null},
+                                 {"one": {"x": 1}, "many": [{"x": 2}, null]}])");
+  narrow.batches[0] = narrow.batches[0]->Slice(1);
+  state = table.Append(*state, std::vector{narrow});
+  ASSERT_TRUE(state.ok()) << state.error().ToString();
+  state = table.Append(*state,
+                       std::vector{rows({y, x}, R"([{"one": {"x": 3, "y": "a"}, "many": []}])")});
+  ASSERT_TRUE(state.ok()) << state.error().ToString();
+  std::vector<std::string> found;
+  for (const DataFile& file : (*state)->files()) {
+    const auto batches = columnar::ReadParquet(*store_.Get(table.StorePath(file)));
+    ASSERT_TRUE(batches.ok()) << batches.error().ToString();
+    for (const auto& batch : *batches) {
+      found.push_back((*batch->column(0)->GetScalar(0))->ToString() + " " +
+                      (*batch->column(1)->GetScalar(0))->ToString());
+    }
+  }
+  EXPECT_EQ(found,
+            (std::vector<std::string>{
+                "{x:int32 = 1, y:string = null} list<element: struct<x: int32, y: string>>"
+                "[{x:int32 = 2, y:string = null}, null]",
+                "{x:int32 = 3, y:string = a} list<element: struct<x: int32, y: string>>[]"}));
+  const auto strict =
+      DeltaTable(store_, "strict", clock_, random_).Create(columns({x, needed}), {});
+  ASSERT_TRUE(strict.ok());
+  EXPECT_EQ(DeltaTable(store_, "strict", clock_, random_)
+                .Append(*strict, std::vector{rows({x}, R"([{"one": {"x": 1}}])")})
+                .error()
+                .code(),
+            ErrorCode::kInvalid);
 }
 
 // --- Compare-and-swap on the application's transaction ---

@@ -77,23 +77,25 @@ def every_type_goes_to_the_table_and_back():
         read_with_another_engine(project, [order(i) for i in range(9)])
 
 
-def read_rows(folder):
-    """The table's rows as deltalake reads them; None where it is not at hand."""
+def with_deltalake(script, *arguments):
+    """What a script that has deltalake prints, as JSON; None where the package is not at hand."""
     unpacked = os.environ.get("SLUICE_DEPS", os.path.join(os.path.dirname(__file__), "../../.deps")) + "/unpacked"
     if not os.path.isdir(unpacked + "/interop/deltalake") or sys.version_info[:2] != (3, 11):
         return None
-    script = """
-import json, os, sys
-from deltalake import DeltaTable
-print(json.dumps(DeltaTable(sys.argv[1]).to_pyarrow_table().to_pylist(), default=str), flush=True)
-os._exit(0)  # The package's threads sometimes abort an orderly end.
-"""
+    # The package's threads sometimes abort an orderly end.
+    script = f"import json, os, sys\nimport deltalake\n{script}\nsys.stdout.flush()\nos._exit(0)\n"
     path = os.pathsep.join([unpacked + "/pyarrow"] + [f"{unpacked}/interop/{name}" for name in (
         "deltalake", "arro3-core", "deprecated", "wrapt", "typing-extensions")])
-    done = subprocess.run([sys.executable, "-B", "-c", script, folder],
+    done = subprocess.run([sys.executable, "-B", "-c", script, *arguments],
                           capture_output=True, text=True, env=dict(os.environ, PYTHONPATH=path))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def read_rows(folder):
+    """The table's rows as deltalake reads them; None where it is not at hand."""
+    return with_deltalake("print(json.dumps(deltalake.DeltaTable(sys.argv[1]).to_pyarrow_table().to_pylist(), "
+                          "default=str))", folder)
 
 
 def read_with_another_engine(project, sent):
@@ -383,6 +385,62 @@ def structs_get_fields_while_files_lack_them():
             equal([[row["one"], row["many"]] for row in rows], [[row, [row, None]] for row in full])
 
 
-run(every_type_goes_to_the_table_and_back, schemas_change_while_old_rows_wait, a_file_is_taken_whole_or_not,
+FOREIGN_ROW = """
+import datetime, pyarrow
+struct = pyarrow.struct([("theirs", pyarrow.string()), ("x", pyarrow.int32())])
+rows = pyarrow.table({"id": pyarrow.array([100], pyarrow.int32()), "event_date": [datetime.date(2026, 1, 5)],
+                      "one": pyarrow.array([{"theirs": "f", "x": 100}], struct),
+                      "many": pyarrow.array([[{"theirs": "g", "x": 101}, None]], pyarrow.list_(struct))})
+deltalake.write_deltalake(sys.argv[1], rows, mode="append", schema_mode="merge")
+print(json.dumps(str(deltalake.DeltaTable(sys.argv[1]).schema().to_json())))
+"""
+
+
+def fields_of_others_inside_our_structs_are_left_alone():
+    """deltalake adds a field inside our structs: the table opens, lands and evolves, and keeps what it holds."""
+    def text(fields):
+        return (HEAD + 'struct A $Sl.event("a") { id @0 :Int32; one @1 :S; many @2 :List(S); }\n'
+                "struct S { " + fields + " }\n")
+
+    def event(number):
+        return {"id": number, "one": {"x": number}, "many": [{"x": number}, None]}
+
+    with Project("land: {every: 1h}\n", schemas={"a.capnp": text("x @0 :Int32;")}) as project:
+        folder = project.table_folder("a")
+
+        def send(server, row):
+            equal(server.send("a", [row])["accepted"], 1)
+            server.post("/v1/admin/land")
+
+        query = "select id, one, many from bronze.a order by id"
+        with Server(project) as server:
+            send(server, event(0))
+            schema = with_deltalake(FOREIGN_ROW, folder)
+            if schema is None:
+                return
+            assert schema.count("theirs") == 2, schema
+            send(server, event(1))  # While it runs.
+            expected = [[n, {"x": n}, [{"x": n}, None]] for n in (0, 1)] + [[100, {"x": 100}, [{"x": 101}, None]]]
+            equal(server.sql(query), expected)
+            equal(server.sql("select id from bronze.a where one.x = 100 and many[1].x = 101"), [[100]])
+            server.kill()
+        with Server(project) as server:  # And when it starts.
+            send(server, event(2))
+            equal(server.post("/v1/admin/schemas?name=a.capnp", text("x @0 :Int32; y @1 :Text;"))[0], 200)
+            send(server, {"id": 3, "one": {"x": 3, "y": "three"}, "many": []})
+            equal(server.sql("select id, one from bronze.a where id >= 2 order by id"),
+                  [[2, {"x": 2, "y": None}], [3, {"x": 3, "y": "three"}], [100, {"x": 100, "y": None}]])
+            equal(server.send("a", [dict(event(4), one={"x": 4, "theirs": "not ours"})])["accepted"], 1)
+            server.stop()
+        rows = {row["id"]: row for row in read_rows(folder)}
+        equal(sorted(rows), [0, 1, 2, 3, 4, 100])
+        equal(rows[4]["one"], {"x": 4, "theirs": None, "y": None}, "their field is none of ours")
+        equal(rows[100]["one"], {"x": 100, "theirs": "f", "y": None})
+        equal(rows[100]["many"], [{"x": 101, "theirs": "g", "y": None}, None])
+        equal(rows[3]["one"], {"x": 3, "theirs": None, "y": "three"})
+        equal(rows[1]["many"], [{"x": 1, "theirs": None, "y": None}, None])
+
+
+run(fields_of_others_inside_our_structs_are_left_alone, every_type_goes_to_the_table_and_back, schemas_change_while_old_rows_wait, a_file_is_taken_whole_or_not,
     structs_get_fields_while_files_lack_them, a_rule_inside_a_struct_gets_stricter_while_fields_come,
     the_command_line_tells, files_that_import_each_other_come_together, json_schemas_make_topics_too)

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/match_structs.h"
 #include "sluice/lake/internal/partition_value.h"
 #include "sluice/lake/internal/schema_json.h"
 
@@ -95,14 +96,22 @@ Result<ArrayPtr> CastColumn(const ArrayPtr& column, const arrow::Field& field) {
   if (column->type_id() == arrow::Type::NA) {
     return FromArrow(arrow::MakeArrayOfNull(field.type(), column->length()));
   }
-  if (!wanted.ok() || !(*wanted)->Equals(*field.type())) {
+  const bool same = wanted.ok() && (*wanted)->Equals(*field.type());
+  ArrayPtr cast = column;
+  if (wanted.ok() && !(*wanted)->Equals(*column->type())) {
+    SLUICE_RETURN_IF_ERROR(columnar::InitializeCompute());
+    const auto& type = same ? field.type() : *wanted;
+    SLUICE_ASSIGN_OR_RETURN(cast, FromArrow(arrow::compute::Cast(*column, type)), "column '{}'",
+                            field.name());
+  }
+  if (same) return cast;
+  // Structs may lack fields that another writer added, or have them in another order.
+  auto matched = columnar::MatchStructs(cast, field);
+  if (!wanted.ok() || !matched.ok() || !(*matched)->type()->Equals(*field.type())) {
     return Invalid("column '{}' is {}, but {} in the table", field.name(),
                    column->type()->ToString(), field.type()->ToString());
   }
-  SLUICE_RETURN_IF_ERROR(columnar::InitializeCompute());
-  SLUICE_ASSIGN_OR_RETURN(ArrayPtr cast, FromArrow(arrow::compute::Cast(*column, field.type())),
-                          "column '{}'", field.name());
-  return cast;
+  return std::move(*matched);
 }
 
 // Values of expressions may be of a nearby type: integers are longs, texts are dates.

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "sluice/base/trace.h"
+#include "sluice/columnar/match_structs.h"
 #include "sluice/lake/history.h"
-#include "sluice/land/internal/match_structs.h"
 #include "sluice/land/table_schema.h"
 #include "sluice/ledger/proof.h"
 
@@ -340,7 +340,7 @@ Status TableLander::Coalesce() {
 }
 
 Result<Batch> TableLander::Reprotect(const Batch& frame) {
-  SLUICE_ASSIGN_OR_RETURN(Batch rows, MatchStructs(frame, schema_));
+  SLUICE_ASSIGN_OR_RETURN(Batch rows, columnar::MatchStructs(frame, schema_));
   if (!options_.keys) return rows;
   if (protector_ == nullptr) {
     SLUICE_ASSIGN_OR_RETURN(

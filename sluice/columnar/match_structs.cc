@@ -1,4 +1,4 @@
-#include "sluice/land/internal/match_structs.h"
+#include "sluice/columnar/match_structs.h"
 
 #include <arrow/api.h>
 #include <arrow/util/bitmap_ops.h>
@@ -7,10 +7,9 @@
 
 #include "sluice/columnar/arrow_bridge.h"
 
-namespace sluice::land::internal {
+namespace sluice::columnar {
 namespace {
 
-using columnar::FromArrow;
 using Array = std::shared_ptr<arrow::Array>;
 using Field = std::shared_ptr<arrow::Field>;
 
@@ -30,6 +29,9 @@ Result<Column> MatchStruct(const Column& from, const arrow::Field& to) {
   for (const Field& wanted : to.type()->fields()) {
     const int at = type.GetFieldIndex(wanted->name());
     if (at < 0) {
+      if (!wanted->nullable()) {
+        return Corrupt("'{}' lacks field '{}', which may not be null", to.name(), wanted->name());
+      }
       SLUICE_ASSIGN_OR_RETURN(Array nulls,
                               FromArrow(arrow::MakeArrayOfNull(wanted->type(), record.length())));
       members.push_back(std::move(nulls));
@@ -42,8 +44,7 @@ Result<Column> MatchStruct(const Column& from, const arrow::Field& to) {
     fields.push_back(std::move(member.field));
   }
   if (known != type.num_fields()) {
-    return Corrupt("'{}' of a frame is {}, expected {}", to.name(), type.ToString(),
-                   to.type()->ToString());
+    return Corrupt("'{}' is {}, expected {}", to.name(), type.ToString(), to.type()->ToString());
   }
   std::shared_ptr<arrow::Buffer> valid;
   if (record.null_count() > 0) {
@@ -76,13 +77,12 @@ Result<Column> Match(const Column& from, const arrow::Field& to) {
     return MatchStruct(from, to);
   }
   if (type.id() == to.type()->id() && type.id() == arrow::Type::LIST) return MatchList(from, to);
-  return Corrupt("'{}' of a frame is {}, expected {}", to.name(), type.ToString(),
-                 to.type()->ToString());
+  return Corrupt("'{}' is {}, expected {}", to.name(), type.ToString(), to.type()->ToString());
 }
 
 }  // namespace
 
-Result<columnar::Batch> MatchStructs(const columnar::Batch& rows, const columnar::Schema& schema) {
+Result<Batch> MatchStructs(const Batch& rows, const Schema& schema) {
   arrow::ArrayVector columns = rows->columns();
   arrow::FieldVector fields = rows->schema()->fields();
   bool changed = false;
@@ -102,4 +102,10 @@ Result<columnar::Batch> MatchStructs(const columnar::Batch& rows, const columnar
                                   std::move(columns));
 }
 
-}  // namespace sluice::land::internal
+Result<Array> MatchStructs(const Array& values, const arrow::Field& wanted) {
+  SLUICE_ASSIGN_OR_RETURN(Column column,
+                          Match({values, arrow::field(wanted.name(), values->type())}, wanted));
+  return std::move(column.values);
+}
+
+}  // namespace sluice::columnar
