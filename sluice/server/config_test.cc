@@ -45,6 +45,10 @@ TEST(ConfigTest, NamesEveryMistakeWithItsPlace) {
             "sluice.yaml:3:10: SL1003: expected a value such as 90s, 5m or 24h");
   EXPECT_EQ(DiagnosticsOf(config.error()).size(), 2u);
   EXPECT_FALSE(ParseConfig("a: [1,", "sluice.yaml").ok());
+  EXPECT_EQ(ParseConfig("serve: {connections: 5GiB}\n", "sluice.yaml").error().message(),
+            "sluice.yaml:1:22: SL1003: at most 2147483647 is possible");
+  EXPECT_EQ(ParseConfig("", "sluice.yaml", {.profile = "prod", .settings = {}}).error().message(),
+            "sluice.yaml:1:1: SL1003: there is no profile 'prod'");
   EXPECT_TRUE(ParseConfig("", "sluice.yaml").ok());
 }
 

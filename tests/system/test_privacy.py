@@ -6,9 +6,12 @@ import hashlib
 import hmac
 import json
 import os
+import signal
 import stat
+import struct
 import subprocess
 import sys
+import threading
 import urllib.parse
 
 from server import Project, Server, binary, equal, run
@@ -100,22 +103,76 @@ def search(folder):
     return hits, control
 
 
+def has_pyarrow():
+    folder = f"{DEPS}/unpacked/pyarrow"
+    if not os.path.isdir(folder):
+        print("     (no pyarrow: journal and Parquet are searched as bytes only)")
+        return False
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return True
+
+
+def search_column(column):
+    """The needles in the values of an Arrow column, nested ones too, and whether the control is there."""
+    values = {str(v if not isinstance(v, bytes) else v.decode("latin1")) for v in column.to_pylist()}
+    text = "\n".join(values).encode()
+    return [needle for needle in NEEDLES if needle in text], any(needle in text for needle in CONTROLS)
+
+
+# journal/internal/format.h: a header block, then frames behind each other; groups begin on blocks.
+BLOCK, FRAME = 4096, struct.Struct("<IHBBIIQQQQQQQQQqqqII")
+FRAME_MAGIC, SCHEMA_KIND, DATA_KIND = 0x464a4c53, 2, 1
+
+
+def frames(folder):
+    """(kind, schema id, rows, payload) of every frame of the journal."""
+    for path in sorted(glob.glob(f"{folder}/**/*", recursive=True)):
+        if not os.path.isfile(path):
+            continue
+        with open(path, "rb") as opened:
+            data = opened.read()
+        at = BLOCK
+        while at + FRAME.size <= len(data):
+            header = FRAME.unpack_from(data, at)
+            magic, kind, size, schema, rows = header[0], header[2], header[13], header[14], header[16]
+            if magic != FRAME_MAGIC:
+                at = (at // BLOCK + 1) * BLOCK
+                continue
+            yield kind, schema, rows, data[at + FRAME.size:at + FRAME.size + size]
+            at += FRAME.size + (size + 7) // 8 * 8
+
+
+def search_frames(folder):
+    """The same for every decoded value of every frame, and how many rows there were."""
+    import pyarrow.ipc
+    schemas, hits, control, total = {}, [], False, 0
+    for kind, schema, rows, payload in frames(folder):
+        if kind == SCHEMA_KIND:
+            schemas[schema] = pyarrow.ipc.read_schema(pyarrow.py_buffer(payload))
+            hits += [("schema", needle) for needle in NEEDLES if needle in str(schemas[schema]).encode()]
+        elif kind == DATA_KIND:
+            batch = pyarrow.ipc.read_record_batch(pyarrow.py_buffer(payload), schemas[schema])
+            equal(batch.num_rows, rows, "rows of a frame")
+            total += rows
+            for name, column in zip(batch.schema.names, batch.columns):
+                found, seen = search_column(column)
+                hits += [(name, needle) for needle in found]
+                control = control or seen
+    return hits, control, total
+
+
 def search_tables(folder):
     """The same for every decoded value of every Parquet file."""
-    if not os.path.isdir(f"{DEPS}/unpacked/pyarrow"):
-        print("     (no pyarrow: Parquet is searched as bytes only)")
-        return [], True
-    sys.path.insert(0, f"{DEPS}/unpacked/pyarrow")
     import pyarrow.parquet
     hits, control = [], False
     for path in glob.glob(f"{folder}/**/*.parquet", recursive=True):
         file = pyarrow.parquet.ParquetFile(path)
         table = file.read()
         for column in table.column_names:
-            values = {str(v if not isinstance(v, bytes) else v.decode("latin1")) for v in table[column].to_pylist()}
-            text = "\n".join(values).encode()
-            hits += [(path, column, needle) for needle in NEEDLES if needle in text]
-            control = control or any(needle in text for needle in CONTROLS)
+            found, seen = search_column(table[column])
+            hits += [(path, column, needle) for needle in found]
+            control = control or seen
         hits += [(path, "metadata", needle) for needle in NEEDLES if needle in str(file.metadata).encode()]
         hits += [(path, "statistics", needle) for group in range(file.metadata.num_row_groups)
                  for column in range(file.metadata.num_columns) for needle in NEEDLES
@@ -163,9 +220,14 @@ def nothing_private_is_kept(compression):
             check_everywhere(project, server, answers)  # All of it in the journal.
             hits, control = search(f"{project.folder}/data/journal")
             assert control, "the search does not see the journal"
+            rows = EVENTS - rejected + 1
+            if has_pyarrow():
+                hits, control, found = search_frames(f"{project.folder}/data/journal")
+                equal(hits, [], "decoded frames")
+                assert control, "the search does not see decoded frames"
+                equal(found, rows + rejected + 4, "rows in frames")  # Four events had no topic.
             server.post("/v1/admin/land")
             check_everywhere(project, server, answers)
-            rows = EVENTS - rejected + 1
             equal(server.sql(f"select count(*), count(distinct event_id) from {TABLE}"), [[rows, rows]])
             server.send(TOPIC, [json.dumps(good(EVENTS + 5)) + "\n"])
             server.kill()
@@ -179,9 +241,10 @@ def nothing_private_is_kept(compression):
         hits, control = search(f"{project.folder}/data/tables")
         equal(hits, [], "in tables")
         assert control or compression == "zstd", "the search does not see the tables"
-        hits, control = search_tables(f"{project.folder}/data/tables")
-        equal(hits, [], "decoded values")
-        assert control, "the search does not see decoded values"
+        if has_pyarrow():
+            hits, control = search_tables(f"{project.folder}/data/tables")
+            equal(hits, [], "decoded values")
+            assert control, "the search does not see decoded values"
 
 
 def nothing_private_is_kept_compressed():
@@ -190,6 +253,45 @@ def nothing_private_is_kept_compressed():
 
 def nothing_private_is_kept_uncompressed():
     nothing_private_is_kept("none")
+
+
+def spilled_queries_hold_nothing_private():
+    """What a query puts on disk beside itself has only what the table has."""
+    settings = "limits: {query_memory: 96MiB}\nland: {every: 1h}\n"
+    with Project(settings, {"user.capnp": SCHEMA}) as project, Server(project) as server:
+        for begin in range(0, 3000, 1000):
+            server.send(TOPIC, [json.dumps(good(i)) + "\n" for i in range(begin, begin + 1000)])
+        folder = f"{project.folder}/data/temporary"
+        query = (f"select a.name, b.note, a.email from {TABLE} a, {TABLE} b where a.count % 10 = 0 "
+                 "order by a.email || b.note, b.count limit 1000 offset 100000")
+        asking = threading.Thread(target=server.another().ask, args=("POST", "/v1/sql", query))
+        asking.start()
+        spilled, hits = 0, []
+        while asking.is_alive():
+            for path, _, names in os.walk(folder):
+                for file in names:
+                    try:
+                        with open(f"{path}/{file}", "rb") as opened:
+                            data = opened.read()
+                    except FileNotFoundError:
+                        continue
+                    spilled += len(data)
+                    hits += [(file, needle) for needle in NEEDLES if needle in data]
+        asking.join()
+        equal(hits, [], "spilled")
+        assert spilled > 0, "the query put nothing on disk: the test sees nothing"
+
+
+def a_crash_leaves_no_memory_behind():
+    """The process holds clear values while it works; killed by a signal that dumps others, it leaves nothing."""
+    with Project("", {"user.capnp": SCHEMA}) as project, Server(project) as server:
+        server.send(TOPIC, [json.dumps(good(i)) + "\n" for i in range(100)])
+        os.kill(server.process.pid, signal.SIGABRT)
+        _, status = os.waitpid(server.process.pid, 0)
+        server.process.returncode = -signal.SIGABRT
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGABRT, status
+        assert not os.WCOREDUMP(status), "the kernel dumped its memory"
+        equal(search(project.folder)[0], [], "after an abort")
 
 
 def values_become_what_the_schema_says():
@@ -382,5 +484,5 @@ def keys_can_be_sealed_under_one_from_elsewhere():
 
 
 run(tokens_are_revealed_and_audited, private_columns_are_listed_and_found, keys_rotate_by_number, values_become_what_the_schema_says, nothing_private_is_kept_compressed, nothing_private_is_kept_uncompressed,
-    tightening_holds_for_what_waits, other_keys_are_refused,
+    spilled_queries_hold_nothing_private, a_crash_leaves_no_memory_behind, tightening_holds_for_what_waits, other_keys_are_refused,
     keys_can_be_sealed_under_one_from_elsewhere)

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -80,11 +81,14 @@ class Reader {
   Read Parsed(T& into, Parse parse) {
     return [this, &into, parse](const YAML::Node& node) {
       const std::string text = node.IsScalar() ? node.Scalar() : std::string();
+      constexpr T kLargest = std::numeric_limits<T>::max();
       auto value = parse(text);
-      if (value.ok()) {
-        into = static_cast<T>(*value);
-      } else {
+      if (!value.ok()) {
         Mistake(node, value.error().message());
+      } else if (std::cmp_greater(*value, kLargest)) {
+        Mistake(node, fmt::format("at most {} is possible", kLargest));
+      } else {
+        into = static_cast<T>(*value);
       }
     };
   }
@@ -134,9 +138,10 @@ class Reader {
                             size_t length) const {
     Diagnostic diagnostic{
         .code = std::string(code), .message = std::string(message), .place = {.file = file_}};
-    if (in_file_ && !mark.is_null()) {
-      diagnostic.place.line = mark.line + 1;
-      diagnostic.place.column = mark.column + 1;
+    if (in_file_) {
+      // What an empty file lacks is missing at its beginning.
+      diagnostic.place.line = mark.is_null() ? 1 : mark.line + 1;
+      diagnostic.place.column = mark.is_null() ? 1 : mark.column + 1;
       diagnostic.place.length = static_cast<int>(std::clamp<size_t>(length, 1, 80));
     }
     return diagnostic;
