@@ -6,7 +6,7 @@ include(LakeDependencies)
 fetched_library(duckdb libduckdb.so ${UNPACKED}/duckdb/duckdb-1.5.6/external/duckdb/src/include)
 
 # Archives stay private to the executable, so that a library loaded later cannot bind to them.
-foreach(archive capnpc capnp kj yaml-cpp xxhash zstd)
+foreach(archive capnpc capnp kj yaml-cpp xxhash zstd z)
   find_library(ARCHIVE_${archive} lib${archive}.a REQUIRED)
 endforeach()
 function(archive_library name)
@@ -20,3 +20,4 @@ archive_library(capnp capnpc capnp kj)
 archive_library(yaml yaml-cpp)
 archive_library(xxhash xxhash)
 archive_library(zstd zstd)
+archive_library(z z)

@@ -28,6 +28,7 @@ DOORS = [  # Header, modules that may include it.
     (r"<yaml-cpp/", {"server"}),
     (r"<CLI/", {"cli"}),
     (r"<capnp/|<kj/", {"event"}),
+    (r"<zlib\.h|<zstd\.h", {"api"}),
     (r"<openssl/", {"privacy", "api", "govern"}),
     (r"<(?:arrow|parquet)/(?!type_fwd\.h)", {"columnar", "decode", "privacy", "store", "journal", "lake", "land",
                                            "stream", "duck", "worker", "sql", "ingest", "ledger"}),

@@ -7,6 +7,8 @@
 #include "sluice/api/internal/error_routes.h"
 #include "sluice/api/internal/event_routes.h"
 #include "sluice/api/internal/gate.h"
+#include "sluice/api/internal/overview_routes.h"
+#include "sluice/api/internal/page_routes.h"
 #include "sluice/api/internal/privacy_routes.h"
 #include "sluice/api/internal/receipt_routes.h"
 #include "sluice/api/internal/schema_routes.h"
@@ -23,13 +25,14 @@ class Routes::Groups {
       : hooks_(std::move(hooks)),
         gate_(services.tokens),
         router_(services.workers, [this](const Request& request) { return gate_.Admit(request); }),
-        events_(services.ingest, hooks_),
+        events_(services.ingest, hooks_, services.body_bytes_max),
         sql_(services.database),
         schemas_(services.ingest, hooks_),
         tables_(services.lander),
         errors_(services.ingest, services.database),
         privacy_(services.ingest, services.database),
-        receipts_(services.ingest, services.lander, services.database) {
+        receipts_(services.ingest, services.lander, services.database),
+        overview_(services, hooks_) {
     events_.AddTo(router_);
     sql_.AddTo(router_);
     schemas_.AddTo(router_);
@@ -37,6 +40,8 @@ class Routes::Groups {
     errors_.AddTo(router_);
     privacy_.AddTo(router_);
     receipts_.AddTo(router_);
+    overview_.AddTo(router_);
+    page_.AddTo(router_);
     AddState(services.metrics, services.version);
   }
 
@@ -78,6 +83,8 @@ class Routes::Groups {
   internal::ErrorRoutes errors_;
   internal::PrivacyRoutes privacy_;
   internal::ReceiptRoutes receipts_;
+  internal::OverviewRoutes overview_;
+  internal::PageRoutes page_;
 };
 
 Routes::Routes(const Services& services, Hooks hooks)

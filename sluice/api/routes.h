@@ -2,6 +2,7 @@
 /// \file
 /// The HTTP API: what each address does.
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -40,6 +41,9 @@ struct Services {
   WorkerPool& workers;
   govern::Tokens& tokens;
   std::string version;
+  std::string project;  ///< Its name.
+  /// What a compressed body may be when it is decompressed.
+  uint64_t body_bytes_max = 16ull << 20;
 };
 
 /// Answers requests.

@@ -329,7 +329,9 @@ Status RunningServer::StartHttp() {
                                .metrics = metrics_,
                                .workers = *workers_,
                                .tokens = *tokens_,
-                               .version = std::string(kVersion)};
+                               .version = std::string(kVersion),
+                               .project = config_.project,
+                               .body_bytes_max = config_.body_bytes_max};
   routes_ = std::make_unique<api::Routes>(services, std::move(hooks));
   api::HttpOptions http;
   http.address = config_.address;

@@ -24,11 +24,6 @@ std::string Padded(std::string text) {
 }
 
 constexpr int64_t kReplayedAtOnce = 1000;
-constexpr std::string_view kOpenErrors =
-    "select e._offset, e.topic, e.code, e.path, e.message, e.row_number, e.shape, e._received_at, "
-    "e._id, e.payload from system.errors e where e.state = 'open' and not exists (select 1 from "
-    "system.errors c where c.error_offset = e._offset)";
-
 }  // namespace
 
 ingest::Submission ErrorRoutes::SubmissionOf(const OpenError& error, const std::string& padded) {
@@ -44,6 +39,8 @@ ingest::Submission ErrorRoutes::SubmissionOf(const OpenError& error, const std::
 void ErrorRoutes::AddTo(Router& router) {
   router.AddBlocking("GET", "/v1/admin/errors", Access::kAdmin,
                      [this](const Call& call) { return List(call); });
+  router.AddBlocking("GET", "/v1/admin/errors/groups", Access::kAdmin,
+                     [this](const Call&) { return ListGroups(); });
   router.AddBlocking("POST", "/v1/admin/errors/replay", Access::kAdmin,
                      [this](const Call& call) { return Replay(call); });
   router.AddBlocking("GET", "/v1/admin/errors/{id}", Access::kAdmin,
@@ -60,13 +57,24 @@ Response ErrorRoutes::List(const Call& call) {
       "message, row_number, shape from (" +
       std::string(kOpenErrors) + ")";
   std::string where;
-  for (const char* const name : {"topic", "code"}) {
+  for (const char* const name : {"topic", "code", "path"}) {
     if (const std::string value = call.Parameter(name); !value.empty()) {
       where += fmt::format("{} {} = {}", where.empty() ? " where" : " and", name, SqlText(value));
     }
   }
   query += where + " order by _offset desc limit 1000";
   auto result = database_.Query(query, sql::Format::kJson);
+  if (!result.ok()) return ErrorResponse(result.error());
+  return {.headers = {}, .body = std::move(result->body)};
+}
+
+Response ErrorRoutes::ListGroups() {
+  auto result = database_.Query(
+      fmt::format("select topic, code, path, any_value(message) as message, count(*) as errors, "
+                  "min(_received_at) as first, max(_received_at) as last, max(_offset) as newest "
+                  "from ({}) group by topic, code, path order by errors desc, last desc limit 1000",
+                  kOpenErrors),
+      sql::Format::kJson);
   if (!result.ok()) return ErrorResponse(result.error());
   return {.headers = {}, .body = std::move(result->body)};
 }
@@ -243,7 +251,7 @@ Result<int64_t> ErrorRoutes::FindNewest() {
 
 Response ErrorRoutes::Replay(const Call& call) {
   std::string condition = "true";
-  for (const char* const name : {"topic", "code"}) {
+  for (const char* const name : {"topic", "code", "path"}) {
     if (const std::string value = call.Parameter(name); !value.empty()) {
       condition += fmt::format(" and {} = {}", name, SqlText(value));
     }

@@ -2,6 +2,7 @@
 /// \file
 /// Error rows: /v1/admin/errors, to be listed, shown, mended, sent again, dropped.
 
+#include <string_view>
 #include <vector>
 
 #include "sluice/api/router.h"
@@ -10,6 +11,12 @@
 #include "sluice/sql/database.h"
 
 namespace sluice::api::internal {
+
+/// Selects the errors that are open.
+inline constexpr std::string_view kOpenErrors =
+    "select e._offset, e.topic, e.code, e.path, e.message, e.row_number, e.shape, e._received_at, "
+    "e._id, e.payload from system.errors e where e.state = 'open' and not exists (select 1 from "
+    "system.errors c where c.error_offset = e._offset)";
 
 /// Thread-safe; all references must outlive it.
 class ErrorRoutes {
@@ -21,6 +28,7 @@ class ErrorRoutes {
 
  private:
   Response List(const Call& call);
+  Response ListGroups();
   Response Show(const Call& call);
   Response Retry(const Call& call);
   Response Drop(const Call& call);

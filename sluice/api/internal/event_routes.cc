@@ -6,12 +6,25 @@
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
+#include "sluice/api/internal/content_coding.h"
 #include "sluice/api/problem.h"
 
 namespace sluice::api::internal {
 namespace {
 
 constexpr size_t kNameBytesMax = 200;
+
+Response CodingProblem(const Error& error) {
+  constexpr std::string_view kTooLarge = "SL4130: ";
+  const std::string_view text = error.message();
+  if (text.starts_with(kTooLarge)) {
+    return Problem(413, "SL4130", text.substr(kTooLarge.size()));
+  }
+  if (error.code() != ErrorCode::kUnsupported) return ErrorResponse(error);
+  Response response = Problem(415, "SL4151", text);
+  response.headers.emplace_back("Accept-Encoding", "gzip, zstd");  // RFC 9110 section 15.5.16.
+  return response;
+}
 
 }  // namespace
 
@@ -31,10 +44,6 @@ void EventRoutes::Take(const Call& call, Respond respond) {
   } else if (type != "application/json" && !type.empty()) {
     return respond(Problem(
         415, "SL4150", "send application/json (an object or an array) or application/x-ndjson"));
-  }
-  if (const std::string_view encoding = request->Header("content-encoding");
-      !encoding.empty() && encoding != "identity") {
-    return respond(Problem(415, "SL4151", "compressed bodies are not taken yet"));
   }
   const std::string wait = call.Parameter("wait");
   if (wait == "none") {
@@ -58,6 +67,14 @@ void EventRoutes::Take(const Call& call, Respond respond) {
     return respond(TryAgain(507, "SL5070", "the disk is full; free space, then send again", 5));
   }
   submission.body = request->body;
+  Content content;  // Until the body was submitted.
+  if (const std::string_view coding = request->Header("content-encoding");
+      !coding.empty() && coding != "identity") {
+    auto decoded = DecodeContent(coding, request->body, body_bytes_max_);
+    if (!decoded.ok()) return respond(CodingProblem(decoded.error()));
+    content = std::move(*decoded);
+    submission.body = content.bytes;
+  }
   if (const auto topic = call.segments.find("topic"); topic != call.segments.end()) {
     submission.shape = decode::Shape::kContent;
     submission.topic = topic->second;

@@ -11,7 +11,9 @@ namespace sluice::api::internal {
 /// Thread-safe; all references must outlive it.
 class EventRoutes {
  public:
-  EventRoutes(ingest::Ingest& ingest, const Hooks& hooks) : ingest_(ingest), hooks_(hooks) {}
+  /// `body_bytes_max`: of a body that came compressed, when it is no more.
+  EventRoutes(ingest::Ingest& ingest, const Hooks& hooks, uint64_t body_bytes_max)
+      : ingest_(ingest), hooks_(hooks), body_bytes_max_(body_bytes_max) {}
 
   void AddTo(Router& router);
 
@@ -20,6 +22,7 @@ class EventRoutes {
 
   ingest::Ingest& ingest_;
   const Hooks& hooks_;
+  const uint64_t body_bytes_max_;
 };
 
 }  // namespace sluice::api::internal

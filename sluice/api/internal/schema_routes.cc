@@ -38,7 +38,23 @@ std::string ChangeCells(const event::Change& change) {
   return out;
 }
 
-void AppendField(std::string& out, const event::Field& field) {
+// What the annotations of an outermost field say of it beside its type, as words.
+std::string RolesOf(const event::Contract& contract, size_t index) {
+  const event::Field& field = contract.fields[index];
+  std::string roles;
+  const auto add = [&roles](bool has, std::string_view name) {
+    if (has) roles.append(roles.empty() ? "\"" : ",\"").append(name).append("\"");
+  };
+  add(contract.identity.id_field == index, "id");
+  add(contract.key_field == index, "key");
+  add(contract.event_time_field == index, "eventTime");
+  add(field.subject, "subject");
+  add(field.required, "required");
+  return roles;
+}
+
+void AppendField(std::string& out, const event::Contract& contract, size_t index) {
+  const event::Field& field = contract.fields[index];
   out += '{';
   AppendMember(out, "name", field.name);
   out += ',';
@@ -47,6 +63,10 @@ void AppendField(std::string& out, const event::Field& field) {
   AppendMember(out, "type", event::ToString(field.type));
   out += ',';
   AppendMember(out, "column_type", event::ColumnTypeName(field));
+  out += fmt::format(",\"roles\":[{}],", RolesOf(contract, index));
+  AppendMember(out, "privacy", ToString(field.privacy));
+  out += ',';
+  AppendMember(out, "pii", field.pii);
   out += '}';
 }
 
@@ -181,7 +201,7 @@ Response SchemaRoutes::List() const {
     out += fmt::format(",\"partition\":{},\"fields\":[", topic.partition);
     for (size_t i = 0; i < topic.contract->fields.size(); ++i) {
       if (i > 0) out += ',';
-      AppendField(out, topic.contract->fields[i]);
+      AppendField(out, *topic.contract, i);
     }
     out += "]}";
   }
@@ -216,7 +236,7 @@ Response SchemaRoutes::Show(const Call& call) const {
   out += ",\"fields\":[";
   for (size_t i = 0; i < contract->fields.size(); ++i) {
     if (i > 0) out += ',';
-    AppendField(out, contract->fields[i]);
+    AppendField(out, *contract, i);
   }
   out += "],";
   AppendMember(out, "source", contract->source);

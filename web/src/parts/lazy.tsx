@@ -1,0 +1,28 @@
+/** Views that are fetched when they are first looked at. */
+import type { FunctionComponent } from "preact";
+import { useEffect, useState } from "preact/hooks";
+
+import { Empty } from "./ui";
+
+export function lazy(load: () => Promise<FunctionComponent>): FunctionComponent {
+  let loaded: FunctionComponent | undefined;
+  return function Lazy() {
+    const [, again] = useState(0);
+    const [failed, setFailed] = useState(false);
+    useEffect(() => {
+      if (!loaded) load().then((view) => ((loaded = view), again(1)), () => setFailed(true));
+    }, []);
+    if (loaded) {
+      const View = loaded;
+      return <View />;
+    }
+    return failed ? (
+      <div class="content">
+        <Empty icon="errors" title="This view could not be fetched">
+          <p>The server may have been replaced by another release.</p>
+          <button onClick={() => location.reload()}>Load the page again</button>
+        </Empty>
+      </div>
+    ) : null;
+  };
+}

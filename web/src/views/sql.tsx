@@ -1,0 +1,425 @@
+/** Ask in SQL. */
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { ask, problemOf, query, quoteName, type Diagnostic, type Problem, type Result } from "../api";
+import { bytes, cell, count, duration } from "../format";
+import { LineChart } from "../parts/chart";
+import type { Catalog, Editor } from "../parts/editor";
+import { Empty, Icon, ProblemNote, Tabs, toast } from "../parts/ui";
+import { overview } from "../state";
+
+const ROWS_MAX = 10_000;
+const SHOWN_MAX = 500;
+const KEPT_MAX = 50;
+
+interface Past {
+  sql: string;
+  at: number;
+  rows: number | null; // null: it failed.
+  seconds: number;
+}
+
+function recall<T>(key: string, otherwise: T): T {
+  try {
+    return JSON.parse(localStorage.getItem(key) ?? "") as T;
+  } catch {
+    return otherwise;
+  }
+}
+
+function keep(key: string, value: unknown) {
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // Full, or none: then nothing is kept.
+  }
+}
+
+interface ColumnOf {
+  schema: string;
+  table: string;
+  name: string;
+  type: string;
+}
+
+/** Tables with their columns; asked for again when there are other tables. */
+function useCatalog() {
+  const [columns, setColumns] = useState<ColumnOf[]>([]);
+  const tables = overview.value?.topics.map((topic) => `${topic.table}@${topic.version}`).sort().join() ?? "";
+  const names = [...new Set([...(overview.value?.topics.map((topic) => topic.table) ?? []),
+    "system.topics", "system.tables", "system.files", "system.ledger", "system.queries"])].sort();
+  const key = names.join();
+  useEffect(() => {
+    let gone = false;
+    void (async () => {
+      const found: ColumnOf[] = [];
+      for (const full of names) {
+        const [schema, table] = full.split(".");
+        try {
+          const result = await query({
+            sql: `select * from ${quoteName(schema)}.${quoteName(table)} limit 0`,
+            id: `page-catalog-${crypto.randomUUID().slice(0, 13)}`,
+          });
+          found.push(...result.columns.map((column) => ({ schema, table, ...column })));
+        } catch {
+          // Not for this token, or just gone.
+        }
+        if (gone) return;
+      }
+      setColumns(found);
+    })();
+    return () => void (gone = true);
+  }, [key, tables === "" ? "" : key]);
+  return columns;
+}
+
+function CatalogTree({ columns, insert }: { columns: ColumnOf[]; insert: (text: string) => void }) {
+  const schemas = Map.groupBy(columns, (column) => column.schema);
+  return (
+    <div class="catalog" tabIndex={0} role="region" aria-label="Catalog">
+      {columns.length === 0 && <p class="muted small">Reading the catalog …</p>}
+      {[...schemas].map(([schema, of]) => (
+        <details class="schema" open={schema !== "system"}>
+          <summary>{schema}</summary>
+          {[...Map.groupBy(of, (column) => column.table)].map(([table, inTable]) => (
+            <details class="table">
+              <summary onDblClick={() => insert(`${schema}.${table}`)}>
+                <span title={`${schema}.${table}: twice to insert`}>{table}</span>
+              </summary>
+              {inTable.map((column) => (
+                <button class="column" onClick={() => insert(column.name)} title={column.type}>
+                  {column.name} <em>{column.type}</em>
+                </button>
+              ))}
+            </details>
+          ))}
+        </details>
+      ))}
+    </div>
+  );
+}
+
+function Grid({ result }: { result: Result }) {
+  const numeric = result.columns.map((column) => /int|double|float|decimal/.test(column.type));
+  return (
+    <div class="grid-wrap" tabIndex={0} role="region" aria-label="Results">
+      <table class="data">
+        <thead>
+          <tr>
+            {result.columns.map((column, i) => (
+              <th class={numeric[i] ? "number" : ""}>
+                {column.name}
+                <span>{column.type}</span>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {result.rows.slice(0, SHOWN_MAX).map((row) => (
+            <tr>
+              {row.map((value, i) => (
+                <td class={`${value === null ? "null" : ""} ${numeric[i] ? "number" : ""}`} title={cell(value)}>
+                  {cell(value)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {result.rows.length > SHOWN_MAX && (
+        <p class="small muted" style={{ padding: "10px 14px" }}>
+          The first {count(SHOWN_MAX)} of {count(result.rows.length)} rows; a download has them all.
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Lines where the first column is a time or number, else bars; columns of numbers are what is drawn. */
+function ResultChart({ result }: { result: Result }) {
+  const numbers = result.columns
+    .map((column, i) => ({ ...column, i }))
+    .filter((column) => column.i > 0 && /int|double|float|decimal/.test(column.type));
+  if (numbers.length === 0 || result.rows.length === 0) {
+    return (
+      <Empty icon="overview" title="Nothing to draw">
+        <p>The first column is the axis; at least one more must be a number.</p>
+      </Empty>
+    );
+  }
+  const first = result.columns[0];
+  const isTime = /^timestamp|^date/.test(first.type);
+  if (isTime || /int|double|float/.test(first.type)) {
+    const rows = [...result.rows]
+      .map((row) => [isTime ? Date.parse(String(row[0])) / 1000 : Number(row[0]), row] as const)
+      .filter(([x]) => Number.isFinite(x))
+      .sort(([a], [b]) => a - b);
+    return (
+      <div class="grow" style={{ minHeight: "240px" }}>
+        <LineChart
+          time={isTime}
+          label={`${numbers.map((n) => n.name).join(", ")} over ${first.name}`}
+          data={[rows.map(([x]) => x), ...numbers.slice(0, 5).map((n) => rows.map(([, row]) => Number(row[n.i])))]}
+          series={numbers.slice(0, 5).map((n, i) => ({ label: n.name, color: `--series-${i + 1}` }))}
+        />
+        <div class="legend" style={{ padding: "0 16px 12px" }}>
+          {numbers.slice(0, 5).map((n, i) => (
+            <span>
+              <i style={{ background: `var(--series-${i + 1})` }} />
+              {n.name}
+            </span>
+          ))}
+        </div>
+      </div>
+    );
+  }
+  const column = numbers[0];
+  const rows = result.rows.slice(0, 40);
+  const max = Math.max(...rows.map((row) => Number(row[column.i])), 0.000001);
+  return (
+    <div class="bars" role="img" aria-label={`${column.name} by ${first.name}`}>
+      {rows.map((row) => (
+        <>
+          <span>{cell(row[0])}</span>
+          <div class="track">
+            <div style={{ width: `${Math.max(0, (Number(row[column.i]) / max) * 100)}%` }} />
+          </div>
+          <span class="right">{cell(row[column.i])}</span>
+        </>
+      ))}
+    </div>
+  );
+}
+
+const FORMS = [
+  ["csv", "text/csv"],
+  ["json", "application/json"],
+  ["parquet", "application/vnd.apache.parquet"],
+  ["arrow", "application/vnd.apache.arrow.stream"],
+] as const;
+
+async function download(sql: string, asOf: string, form: string, type: string) {
+  try {
+    const answer = await ask("/v1/sql", {
+      method: "POST",
+      body: JSON.stringify({ sql, ...(asOf && { as_of: asOf }) }),
+      type: "application/json",
+      accept: type,
+    });
+    const anchor = document.createElement("a");
+    anchor.href = URL.createObjectURL(await answer.blob());
+    anchor.download = `result.${form}`;
+    anchor.click();
+    setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
+  } catch (error) {
+    toast(problemOf(error).detail);
+  }
+}
+
+type Tab = "results" | "chart" | "history";
+
+export function Sql() {
+  const host = useRef<HTMLDivElement>(null);
+  const editor = useRef<Editor | null>(null);
+  const columns = useCatalog();
+  const [asOf, setAsOf] = useState("");
+  const [tab, setTab] = useState<Tab>("results");
+  const [result, setResult] = useState<Result | null>(null);
+  const [ran, setRan] = useState("");
+  const [seconds, setSeconds] = useState(0);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [running, setRunning] = useState<{ id: string; since: number } | null>(null);
+  const [progress, setProgress] = useState("");
+  const [past, setPast] = useState<Past[]>(() => recall("sluice.queries", []));
+  const abort = useRef<AbortController | null>(null);
+  const runRef = useRef(() => {});
+
+  const run = async () => {
+    const text = editor.current?.toRun().trim().replace(/;\s*$/, "") ?? "";
+    if (!text || running) return;
+    const id = `sql-${crypto.randomUUID()}`;
+    const since = performance.now();
+    abort.current = new AbortController();
+    setRunning({ id, since });
+    setProblem(null);
+    setProgress("");
+    editor.current?.mark([], text);
+    let rows: number | null = null;
+    try {
+      const found = await query(
+        { sql: text, id, limits: { rows: ROWS_MAX }, ...(asOf.trim() && { as_of: asOf.trim() }) },
+        abort.current.signal,
+      );
+      rows = found.row_count ?? found.rows.length;
+      setResult(found);
+      setTab((now) => (now === "history" ? "results" : now));
+    } catch (error) {
+      const what = problemOf(error);
+      if ((error as Error).name === "AbortError") what.detail = "stopped";
+      setProblem(what);
+      setTab("results");
+      const marks: Diagnostic[] = what.diagnostics ?? (what.line ? [{ message: what.detail, code: what.code, line: what.line, column: what.column }] : []);
+      editor.current?.mark(marks, text);
+    }
+    const took = (performance.now() - since) / 1000;
+    setSeconds(took);
+    setRan(text);
+    setRunning(null);
+    setPast((before) => {
+      const now = [{ sql: text, at: Date.now(), rows, seconds: took }, ...before.filter((one) => one.sql !== text)].slice(0, KEPT_MAX);
+      keep("sluice.queries", now);
+      return now;
+    });
+  };
+  runRef.current = () => void run();
+
+  const cancel = () => {
+    if (!running) return;
+    void ask(`/v1/queries/${running.id}`, { method: "DELETE" }).catch(() => abort.current?.abort());
+  };
+
+  // How far a query is that takes its time.
+  useEffect(() => {
+    if (!running) return;
+    const timer = setInterval(async () => {
+      const took = duration((performance.now() - running.since) / 1000);
+      try {
+        const state = (await (await ask(`/v1/queries/${running.id}`)).json()) as { rows: number; bytes: number };
+        setProgress(`${took}, ${count(state.rows)} rows, ${bytes(state.bytes)}`);
+      } catch {
+        setProgress(took);
+      }
+    }, 500);
+    return () => clearInterval(timer);
+  }, [running]);
+
+  useEffect(() => {
+    let gone = false;
+    void import("../parts/editor").then(({ mountEditor }) => {
+      if (gone || !host.current) return;
+      const first = overview.value?.topics.find((topic) => topic.table.startsWith("bronze."))?.table ?? "system.tables";
+      editor.current = mountEditor(host.current, {
+        text: recall("sluice.draft", `select *\nfrom ${first}\nlimit 100`),
+        run: () => runRef.current(),
+        change: (text) => keep("sluice.draft", text),
+      });
+      editor.current.focus();
+    });
+    return () => {
+      gone = true;
+      editor.current?.destroy();
+      editor.current = null;
+    };
+  }, []);
+
+  const catalogKey = columns.length;
+  useEffect(() => {
+    const give = () => {
+      if (!editor.current) return void window.setTimeout(give, 100);
+      const catalog: Catalog = {};
+      for (const column of columns) ((catalog[column.schema] ??= {})[column.table] ??= []).push(column.name);
+      editor.current.setCatalog(catalog);
+    };
+    if (columns.length) give();
+  }, [catalogKey]);
+
+  return (
+    <div class="content fill">
+      <div class="head">
+        <h1>SQL</h1>
+        <span class="muted small">Tables and what has not landed yet, as one. Nothing here can change a row.</span>
+        <div class="actions">
+          <label class="row small muted">
+            As of
+            <input
+              style={{ width: "190px" }}
+              placeholder="now, 42, 2026-01-05T10:00:00Z"
+              value={asOf}
+              onInput={(event) => setAsOf(event.currentTarget.value)}
+            />
+          </label>
+          {running ? (
+            <button class="danger" onClick={cancel}>
+              <Icon name="stop" /> Cancel
+            </button>
+          ) : (
+            <button class="primary" onClick={() => void run()}>
+              <Icon name="play" /> Run <span class="hidden-text" id="editor-keys">Control Enter runs; Escape then Tab leaves the editor</span>
+            </button>
+          )}
+        </div>
+      </div>
+      <div class="sql-layout">
+        <div class="card fit catalog-card">
+          <CatalogTree columns={columns} insert={(text) => editor.current?.insert(text)} />
+        </div>
+        <div class="sql-main">
+          <div class="card editor">
+            <div class="editor-host" ref={host} />
+          </div>
+          {problem && <ProblemNote problem={problem} />}
+          <section class="card results" aria-label="Answer">
+            <header>
+              <Tabs
+                label="Answer"
+                now={tab}
+                pick={setTab}
+                of={[["results", "Results"], ["chart", "Chart"], ["history", "History"]] as const}
+              />
+              <span class="small muted" role="status">
+                {running ? `running ${progress}` : result && !problem ? `${count(result.row_count)} rows in ${duration(seconds)}` : ""}
+              </span>
+              <div class="actions">
+                {tab === "history" && past.length > 0 && (
+                  <button class="tiny" onClick={() => (setPast([]), keep("sluice.queries", []))}>
+                    Forget all
+                  </button>
+                )}
+                {tab !== "history" && result && !problem &&
+                  FORMS.map(([form, type]) => (
+                    <button class="quiet tiny" onClick={() => void download(ran, asOf.trim(), form, type)} aria-label={`Download as ${form}`}>
+                      <Icon name="download" /> {form}
+                    </button>
+                  ))}
+              </div>
+            </header>
+            {tab === "history" ? (
+              past.length === 0 ? (
+                <Empty icon="clock" title="No query yet" />
+              ) : (
+                <ul class="history">
+                  {past.map((one) => (
+                    <li>
+                      <code title={one.sql}>{one.sql.replace(/\s+/g, " ")}</code>
+                      <span class={`small ${one.rows === null ? "" : "muted"}`}>
+                        {one.rows === null ? "failed" : `${count(one.rows)} rows`}, {duration(one.seconds)}
+                      </span>
+                      <button class="tiny" onClick={() => (editor.current?.setText(one.sql), editor.current?.focus())}>
+                        Open
+                      </button>
+                    </li>
+                  ))}
+                </ul>
+              )
+            ) : !result || problem ? (
+              !problem && (
+                <Empty icon="sql" title="Ask something">
+                  <p>
+                    <kbd>Ctrl</kbd> <kbd>Enter</kbd> runs the text, or what is selected in it.
+                  </p>
+                </Empty>
+              )
+            ) : result.rows.length === 0 && tab === "results" ? (
+              <Empty icon="sql" title="No row fits" />
+            ) : tab === "chart" ? (
+              <ResultChart result={result} />
+            ) : (
+              <Grid result={result} />
+            )}
+          </section>
+        </div>
+      </div>
+    </div>
+  );
+}
+
