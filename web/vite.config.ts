@@ -6,7 +6,7 @@ const POLICY =
 
 export default defineConfig(({ mode }) => {
   const server = loadEnv(mode, ".", "SLUICE_").SLUICE_SERVER ?? "http://127.0.0.1:7117";
-  const proxy = { "/v1": server, "/metrics": server, "/healthz": server, "/readyz": server };
+  const proxy = { "/v1": server, "/metrics": server, "/healthz": server, "/readyz": server, "/openapi.json": server };
   return {
     build: {
       target: "es2022",

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kFirstLine = "sluice tokens 1";
 constexpr std::string_view kPrefix = "slt_";
+constexpr std::string_view kLocal = "local";
 constexpr uint64_t kFileBytesMax = 4 << 20;
 constexpr size_t kTokensMax = 10'000;
 constexpr size_t kScopesMax = 64;
@@ -85,23 +86,51 @@ std::optional<Token> ReadLine(std::string_view line) {
   return token;
 }
 
+/// Whether this is what browsers put into Origin: `https://shop.example:8443`.
+bool IsOrigin(std::string_view text) {
+  constexpr std::string_view kSchemes[] = {"https://", "http://"};
+  const auto* const scheme =
+      std::ranges::find_if(kSchemes, [&](std::string_view one) { return text.starts_with(one); });
+  if (scheme == std::end(kSchemes)) return false;
+  const std::string_view host = text.substr(scheme->size());
+  return !host.empty() && std::ranges::all_of(host, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' ||
+           c == '[' || c == ']';
+  });
+}
+
 }  // namespace
 
 Result<Scope> ParseScope(std::string_view text) {
-  if (text == "admin") return Scope{.verb = Verb::kAdmin, .topic = {}};
+  if (text == "admin") return Scope{.verb = Verb::kAdmin, .topic = {}, .origin = {}};
   const size_t colon = text.find(':');
   const std::string_view verb = text.substr(0, colon);
-  const std::string_view topic = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+  std::string_view topic = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+  std::string_view origin;
+  if (const size_t at = topic.find('@'); verb == "collect" && at != std::string_view::npos) {
+    origin = topic.substr(at + 1);
+    topic = topic.substr(0, at);
+  }
   const bool fits = !topic.empty() && topic.size() <= 256 &&
                     topic.find_first_of(" \n\r\t") == std::string_view::npos &&
                     topic.substr(0, topic.size() - 1).find('*') == std::string_view::npos;
+  if (verb == "collect") {
+    if (!fits || !IsOrigin(origin)) {
+      return Invalid("'{}' is no scope; for pages it is collect:TOPIC@https://HOST", text);
+    }
+    return Scope{
+        .verb = Verb::kCollect, .topic = std::string(topic), .origin = std::string(origin)};
+  }
   if (!fits || (verb != "send" && verb != "read")) {
     return Invalid(
-        "'{}' is no scope; scopes are send:TOPIC, read:TOPIC and admin, where TOPIC may "
-        "end with *",
+        "'{}' is no scope; scopes are send:TOPIC, read:TOPIC, collect:TOPIC@ORIGIN and admin, "
+        "where "
+        "TOPIC may end with *",
         text);
   }
-  return Scope{.verb = verb == "send" ? Verb::kSend : Verb::kRead, .topic = std::string(topic)};
+  return Scope{.verb = verb == "send" ? Verb::kSend : Verb::kRead,
+               .topic = std::string(topic),
+               .origin = {}};
 }
 
 std::string ToString(const Scope& scope) {
@@ -110,6 +139,8 @@ std::string ToString(const Scope& scope) {
       return "send:" + scope.topic;
     case Verb::kRead:
       return "read:" + scope.topic;
+    case Verb::kCollect:
+      return "collect:" + scope.topic + "@" + scope.origin;
     case Verb::kAdmin:
       break;
   }
@@ -119,6 +150,13 @@ std::string ToString(const Scope& scope) {
 bool Principal::Allows(Verb verb, std::string_view topic) const {
   return std::any_of(scopes.begin(), scopes.end(), [&](const Scope& scope) {
     return scope.verb == Verb::kAdmin || (scope.verb == verb && Covers(scope.topic, topic));
+  });
+}
+
+bool Principal::AllowsCollecting(std::string_view topic, std::string_view origin) const {
+  if (id == kLocal) return true;
+  return std::any_of(scopes.begin(), scopes.end(), [&](const Scope& scope) {
+    return scope.verb == Verb::kCollect && scope.origin == origin && Covers(scope.topic, topic);
   });
 }
 
@@ -171,7 +209,8 @@ Result<bool> Tokens::AnyMade() {
 Result<Principal> Tokens::Authenticate(std::string_view text) {
   SLUICE_ASSIGN_OR_RETURN(const auto tokens, Current());
   if (tokens->empty()) {
-    return Principal{.id = "local", .scopes = {Scope{.verb = Verb::kAdmin, .topic = {}}}};
+    return Principal{.id = std::string(kLocal),
+                     .scopes = {Scope{.verb = Verb::kAdmin, .topic = {}, .origin = {}}}};
   }
   if (text.empty()) return Denied("a token is needed: send it as `Authorization: Bearer TOKEN`");
   const Error refused = Denied("the token is not valid");

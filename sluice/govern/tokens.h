@@ -19,15 +19,18 @@
 namespace sluice::govern {
 
 enum class Verb : uint8_t {
-  kSend,   ///< Events of a topic.
-  kRead,   ///< Rows of a topic's table.
-  kAdmin,  ///< Everything.
+  kSend,     ///< Events of a topic.
+  kRead,     ///< Rows of a topic's table.
+  kAdmin,    ///< Everything.
+  kCollect,  ///< Events of a topic, from pages of one origin: nothing else.
 };
 
-/// `send:shop.user-events`, `read:shop.*`, `send:*`, `admin`.
+/// `send:shop.user-events`, `read:shop.*`, `send:*`, `admin`,
+/// `collect:clicks@https://shop.example`.
 struct Scope {
   Verb verb = Verb::kSend;
-  std::string topic;  ///< A topic's name, or a prefix of it and `*`; empty for kAdmin.
+  std::string topic;   ///< A topic's name, or a prefix of it and `*`; empty for kAdmin.
+  std::string origin;  ///< Of kCollect: scheme, host and port, as browsers write them.
 };
 
 /// kInvalid: says what a scope looks like.
@@ -43,6 +46,9 @@ struct Principal {
   bool Allows(Verb verb, std::string_view topic = "*") const;
   /// Whether there is a topic with which it may do this.
   bool AllowsSome(Verb verb) const;
+  /// Whether pages of `origin` may send to the topic: by a scope for it, or because there are no
+  /// tokens, when the gate has looked at the origin.
+  bool AllowsCollecting(std::string_view topic, std::string_view origin) const;
 };
 
 /// What is kept of a token.

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// The files of the page at `/`, as they lie in the program.
+/// What is served as it is: the page at `/`, `/sdk/sluice.js`, `/openapi.json`; its bytes lie in
+/// the program.
 
 #include <cstddef>
 #include <span>

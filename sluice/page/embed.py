@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes what assets.cc includes of a folder of files: embed.py FOLDER OUT.
+"""Makes what assets.cc includes: embed.py OUT FOLDER|FILE..
 
-Writes OUT/N.gz for each file and OUT/assets.inc, which has a line ASSET(number, path, type, etag, size, kept) for each.
+Files of a folder are served under their paths in it, a file by its own under its name. Writes OUT/N.gz for each and
+OUT/assets.inc, which has a line ASSET(number, path, type, etag, size, kept, file) for each.
 """
 
 import gzip
@@ -15,13 +16,20 @@ TYPES = {
 }
 
 
-def main(folder, out):
-    folder, out = pathlib.Path(folder), pathlib.Path(out)
+def files(roots):
+    for root in map(pathlib.Path, roots):
+        if root.is_file():
+            yield "/" + root.name, root
+        for file in sorted(path for path in root.rglob("*") if path.is_file()):
+            yield "/" + file.relative_to(root).as_posix(), file
+
+
+def main(out, *roots):
+    out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     lines = []
-    for number, file in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
+    for number, (path, file) in enumerate(files(roots)):
         data = file.read_bytes()
-        path = "/" + file.relative_to(folder).as_posix()
         kept = str(path.startswith("/assets/")).lower()  # The name has a hash: it never changes.
         etag = hashlib.sha256(data).hexdigest()[:20]
         packed = out / f"{number}.gz"

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
+#include "sluice/api/internal/cloud_events.h"
 #include "sluice/api/internal/content_coding.h"
 #include "sluice/api/problem.h"
 
@@ -32,18 +33,38 @@ void EventRoutes::AddTo(Router& router) {
   const auto take = [this](const Call& call, Respond respond) { Take(call, std::move(respond)); };
   router.Add("POST", "/v1/events", Access::kSend, take);
   router.Add("POST", "/v1/events/{topic}", Access::kSend, take);
+  // The handshake of HTTP webhooks (CloudEvents, HTTP 1.1 Web Hooks section 4): who may send, is
+  // allowed to.
+  const auto allow = [](const Call& call, const Respond& respond) {
+    Response response;
+    response.headers = {{"Allow", "POST"}, {"WebHook-Allowed-Rate", "*"}};
+    if (const std::string_view origin = call.request->Header("webhook-request-origin");
+        !origin.empty()) {
+      response.headers.emplace_back("WebHook-Allowed-Origin", std::string(origin));
+    }
+    respond(std::move(response));
+  };
+  router.Add("OPTIONS", "/v1/events", Access::kSend, allow);
+  router.Add("OPTIONS", "/v1/events/{topic}", Access::kSend, allow);
 }
 
 void EventRoutes::Take(const Call& call, Respond respond) {
   const std::shared_ptr<const Request>& request = call.request;
   ingest::Submission submission;
+  const CloudEventsMode mode = ModeOf(*request);
   const std::string type = MediaType(request->Header("content-type"));
   if (type == "application/x-ndjson" || type == "application/ndjson" ||
       type == "application/jsonl") {
     submission.framing = decode::Framing::kNdjson;
-  } else if (type != "application/json" && !type.empty()) {
+  } else if (type != "application/json" && !type.empty() && mode == CloudEventsMode::kNone) {
     return respond(Problem(
-        415, "SL4150", "send application/json (an object or an array) or application/x-ndjson"));
+        415, "SL4150",
+        "send application/json (an object or an array), application/x-ndjson or CloudEvents"));
+  }
+  if (mode == CloudEventsMode::kUnknown) {
+    return respond(Problem(415, "SL4150",
+                           "CloudEvents are taken as application/cloudevents+json, "
+                           "application/cloudevents-batch+json, or in headers"));
   }
   const std::string wait = call.Parameter("wait");
   if (wait == "none") {
@@ -75,8 +96,20 @@ void EventRoutes::Take(const Call& call, Respond respond) {
     content = std::move(*decoded);
     submission.body = content.bytes;
   }
-  if (const auto topic = call.segments.find("topic"); topic != call.segments.end()) {
-    submission.shape = decode::Shape::kContent;
+  const auto topic = call.segments.find("topic");
+  const bool has_topic = topic != call.segments.end();
+  if (mode != CloudEventsMode::kNone) {
+    auto envelopes = ToEnvelopes(*request, mode, submission.body,
+                                 has_topic ? std::optional(topic->second) : std::nullopt);
+    if (!envelopes.ok()) return respond(ErrorResponse(envelopes.error()));
+    submission.framing = decode::Framing::kJson;
+    const size_t bytes = envelopes->size();
+    content.storage = std::make_shared<std::string>(std::move(*envelopes));
+    content.storage->resize(bytes + decode::JsonDecoder::kPaddingBytes);
+    submission.body = std::string_view(*content.storage).substr(0, bytes);
+  }
+  if (has_topic) {
+    if (mode == CloudEventsMode::kNone) submission.shape = decode::Shape::kContent;
     submission.topic = topic->second;
     if (!call.principal.Allows(govern::Verb::kSend, submission.topic)) {
       return respond(Problem(403, "SL4031", "the token may not send to this topic"));

@@ -25,6 +25,10 @@ Result<govern::Principal> Gate::Admit(const Request& request) {
     token.remove_prefix(kBearer.size());
     while (token.starts_with(' ')) token.remove_prefix(1);
   }
+  return AdmitKey(request, token);
+}
+
+Result<govern::Principal> Gate::AdmitKey(const Request& request, std::string_view token) {
   SLUICE_ASSIGN_OR_RETURN(const bool tokens_exist, tokens_.AnyMade());
   if (!tokens_exist) {
     if (!IsLoopbackHost(request.Header("host"))) {

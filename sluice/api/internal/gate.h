@@ -21,6 +21,8 @@ class Gate {
 
   /// kDenied: it is not let in.
   Result<govern::Principal> Admit(const Request& request);
+  /// The same for a token that comes in another place than the header.
+  Result<govern::Principal> AdmitKey(const Request& request, std::string_view token);
 
  private:
   govern::Tokens& tokens_;

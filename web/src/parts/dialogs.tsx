@@ -1,7 +1,7 @@
 /** What lies above the page: keys, and the question for a token. */
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { setToken, tokenRefused, tokenWanted } from "../api";
 import { refresh } from "../state";
@@ -10,7 +10,8 @@ import { Command, Icon } from "./ui";
 /** A modal dialog while `open`; Escape asks to close it. */
 export function Dialog(props: { open: boolean; close?: () => void; label: string; class?: string; children: ComponentChildren }) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before anything is drawn: what is typed next is meant for it.
+  useLayoutEffect(() => {
     const dialog = element.current!;
     if (props.open && !dialog.open) dialog.showModal();
     if (!props.open && dialog.open) dialog.close();

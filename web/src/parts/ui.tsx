@@ -80,7 +80,7 @@ export async function copy(text: string) {
 /** A command to type, which can be copied. */
 export function Command({ text }: { text: string }) {
   return (
-    <span class="command">
+    <span class="command" title={text}>
       <code>{text}</code>
       <button class="quiet tiny" aria-label={`Copy ${text}`} onClick={() => void copy(text)}>
         <Icon name="copy" />

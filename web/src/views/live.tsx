@@ -217,7 +217,7 @@ export function Live() {
                     >
                       <td>{clock(row._received_at)}</td>
                       <td class="number">
-                        <button class="link mono" aria-label={`Show offset ${row._offset}`}>
+                        <button class="link mono">
                           {count(row._offset)}
                         </button>
                       </td>

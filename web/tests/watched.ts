@@ -1,0 +1,58 @@
+/** A page that fails its test when it asks another machine for anything, runs a foreign script, or breaks. */
+import { test as base, expect, type Page } from "@playwright/test";
+
+export { expect, type Page };
+
+export const test = base.extend<{ page: Page }>({
+  page: async ({ page }, use) => {
+    const wrong: string[] = [];
+    await page.route("**", (route) => {
+      const { hostname, protocol } = new URL(route.request().url());
+      if (protocol === "blob:" || protocol === "data:" || hostname === "127.0.0.1") return route.continue();
+      wrong.push(`asked ${route.request().url()}`);
+      return route.abort();
+    });
+    page.on("pageerror", (error) => wrong.push(`threw ${error.message}`));
+    page.on("dialog", (dialog) => {
+      wrong.push(`opened a dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    await page.exposeFunction("foreignScriptRan", (what: string) => wrong.push(`ran ${what}`));
+    await page.addInitScript(() => {
+      document.addEventListener("securitypolicyviolation", (event) => {
+        // Chromium's own editing puts a style on text that it joins; the editor draws the line anew.
+        const inEditor = event.composedPath().some((at) => (at as HTMLElement).classList?.contains("cm-line"));
+        if (!inEditor) void (window as never as { foreignScriptRan(w: string): void }).foreignScriptRan(
+          `against the policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`,
+        );
+      });
+    });
+    await use(page);
+    expect(wrong).toEqual([]);
+  },
+});
+
+export const VIEWS = ["overview", "live", "errors", "sql", "tables", "topics"] as const;
+
+/** Writes over what the editor has, as somebody would. */
+export async function write(page: Page, text: string) {
+  await page.locator(".cm-content").click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("Delete");
+  await page.keyboard.insertText(text);
+}
+
+/** Makes one event of the shop; `more` goes into its content. */
+export const shopEvent = (id: string, more: Record<string, unknown> = {}) => ({
+  event: "shop.user-events",
+  content: { eventId: id, userId: 7, eventType: "click", page: "/cart", timestamp: new Date().toISOString(), source: "web", ...more },
+});
+
+export async function send(page: Page, events: unknown[]) {
+  const answer = await page.request.post("/v1/events", {
+    headers: { "Content-Type": "application/x-ndjson" },
+    data: events.map((one) => JSON.stringify(one) + "\n").join(""),
+  });
+  expect(answer.status()).toBe(200);
+  return answer.json();
+}
