@@ -162,7 +162,8 @@ Result<catalog::Topic> Ingest::RegisterAtStart(const event::Contract& contract) 
 
 Result<catalog::Topic> Ingest::Remove(std::string_view topic) {
   const std::lock_guard lock(register_mutex_);
-  if (topic == catalog::kErrorsTopic) return Invalid("'{}' cannot be deleted", topic);
+  // Without its errors or its audit the system cannot do what it promises.
+  if (topic.starts_with("system.")) return Invalid("'{}' cannot be deleted", topic);
   SLUICE_ASSIGN_OR_RETURN(const catalog::Topic removed, catalog_.Remove(topic));
   {
     const std::unique_lock topics(mutex_);

@@ -173,6 +173,18 @@ def the_description_names_every_address():
         equal(named, set(re.findall(r"\{(\w+)\}", path)), path)
 
 
+def what_the_system_needs_cannot_be_deleted():
+    with Project() as project, Server(project) as server:
+        def reveal():
+            return server.ask("POST", "/v1/admin/pii/reveal", '{"token": "s1.none", "reason": ""}')[0]
+
+        equal(reveal(), 400)  # The topic of the audit is made by its first row.
+        for topic in ("system.errors", "system.audit"):
+            equal(server.ask("DELETE", f"/v1/admin/topics/{topic}")[0], 400, topic)
+        equal(reveal(), 400, "what is asked is still written down")
+        equal(server.sql("select count(*) from system.audit"), [[2]])
+
+
 run(gzip_is_taken_within_the_limit, zstd_is_taken, cloud_events_come_in_three_ways,
     cloud_events_are_known_by_source_and_id, a_token_for_one_topic_sends_cloud_events_to_no_other,
-    pages_send_with_a_key_that_does_nothing_else, the_description_names_every_address)
+    pages_send_with_a_key_that_does_nothing_else, the_description_names_every_address, what_the_system_needs_cannot_be_deleted)

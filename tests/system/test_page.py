@@ -96,6 +96,8 @@ def the_overview_counts():
         equal(server.get("/v1/admin/errors?topic=shop.user-events&code=SL3012&path=userId")[1]["row_count"], 1)
         equal(server.get("/v1/admin/errors?topic=shop.user-events&code=SL3012&path=page")[1]["row_count"], 0)
         equal(json.loads(server.ask("POST", "/v1/admin/errors/replay?path=userId&dry_run=true")[1])["found"], 1)
+        for word in ("yes", "1", "null"):
+            equal(server.ask("POST", f"/v1/admin/errors/replay?dry_run={word}")[0], 400, word)
 
 
 def who_may_not_read_a_topic_does_not_count_it():

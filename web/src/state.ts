@@ -1,7 +1,7 @@
 /** What the whole page knows: asked once a second while somebody looks. */
 import { computed, signal } from "@preact/signals";
 
-import { get, problemOf, tokenWanted, type Problem } from "./api";
+import { get, objects, problemOf, query, quoteTable, tokenWanted, type Problem } from "./api";
 
 export interface Topic {
   topic: string;
@@ -39,7 +39,7 @@ export interface Overview {
 export interface Point {
   at: number; // Milliseconds since 1970.
   received: number;
-  landed: number;
+  landed: number | null; // null: before this page looked.
   error: number;
   topics: Map<string, number>;
 }
@@ -105,9 +105,52 @@ function add(now: Overview) {
   } else {
     points.value = []; // The first answer, or the server has started anew.
     balanced.value = null;
+    void lookBack(now);
   }
   lastMoved.value = moved;
   overview.value = now;
+}
+
+const TABLES_MAX = 20;
+
+/** What came before this page looked, from the rows themselves: those that were accepted. */
+async function lookBack(now: Overview) {
+  const tables = now.topics.filter(isEvents).sort((a, b) => b.received - a.received).slice(0, TABLES_MAX);
+  if (tables.length === 0) return;
+  const text = (name: string) => `'${name.replaceAll("'", "''")}'`;
+  const sql = tables
+    .map(
+      (one) =>
+        `select ${text(one.topic)} as topic, epoch(date_trunc('second', _received_at))::bigint as second, count(*) as n ` +
+        `from ${quoteTable(one.table)} where _received_at >= now()::timestamptz - interval ${POINTS_MAX} second group by 2`,
+    )
+    .join(" union all ");
+  try {
+    const found = objects<{ topic: string; second: number; n: number }>(
+      await query({ sql, id: `page-back-${crypto.randomUUID().slice(0, 13)}`, limits: { time_ms: 10_000 } }),
+    );
+    const last = Math.floor(Date.parse(now.now) / 1000);
+    const first = last - Math.min(POINTS_MAX, Math.floor(now.uptime_ms / 1000));
+    const before: Point[] = [];
+    for (let second = first; second < last; second++) {
+      before.push({ at: second * 1000, received: 0, landed: null, error: 0, topics: new Map() });
+    }
+    const moved = new Map(lastMoved.value);
+    for (const row of found) {
+      const point = before[row.second - first];
+      if (point) {
+        point.received += row.n;
+        point.topics.set(row.topic, row.n);
+      }
+      // By this page's clock, which need not be the server's.
+      const at = Date.now() - (last - row.second) * 1000;
+      if (at > (moved.get(row.topic) ?? 0)) moved.set(row.topic, at);
+    }
+    points.value = [...before, ...points.value].slice(-POINTS_MAX);
+    lastMoved.value = moved;
+  } catch {
+    // Then the lines begin now.
+  }
 }
 
 let timer = 0;

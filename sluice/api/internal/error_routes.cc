@@ -260,7 +260,12 @@ Response ErrorRoutes::Replay(const Call& call) {
   int64_t accepted = 0;
   int64_t duplicate = 0;
   int64_t failed = 0;
-  const bool dry_run = call.Parameter("dry_run") == "true";
+  const std::string wanted = call.Parameter("dry_run");
+  if (!wanted.empty() && wanted != "true" && wanted != "false") {
+    // A word that was meant as yes must not send everything again.
+    return Problem(400, "SL4001", "dry_run must be true or false");
+  }
+  const bool dry_run = wanted == "true";
   const auto newest = FindNewest();
   if (!newest.ok()) return ErrorResponse(newest.error());
   // What fails again is a new error, behind the newest that there was: it is not tried again here.

@@ -54,7 +54,7 @@ export function LineChart(props: { data: (number | null)[][]; series: Series[]; 
           },
           axes: [
             { ...axis, size: 26, space: 90, ...(time && { values: (_, values) => values.map(moment(range)) }) },
-            { ...axis, size: 52, values: (_, values) => values.map((v) => compact(v)) },
+            { ...axis, size: 52, values: (_, values) => values.map((v) => (Number.isInteger(v) ? compact(v) : String(v))) },
           ],
           series: [
             {},

@@ -273,7 +273,11 @@ export function Errors() {
       {groups && groups.length === 0 && (
         <div class="card">
           <Empty icon="check" title="Nothing is wrong">
-            <p>Every event that came fitted its schema. To see one that does not:</p>
+            <p>
+              {overview.value?.events.received
+                ? "Every event that came fits its schema, or was mended. To see one that does not:"
+                : "No event has come yet. One that cannot be taken would stand here:"}
+            </p>
             <Command text={`echo '{"event":"nobody.knows","content":{}}' | sluice send -`} />
           </Empty>
         </div>

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { objects, problemOf, query, quoteTable, type Problem } from "../api";
 import { cell, clock, count, time } from "../format";
 import { copy, Command, Empty, Icon, ProblemNote } from "../parts/ui";
-import { go, route } from "../route";
+import { go, link, route } from "../route";
 import { eventTopics, overview } from "../state";
 
 type Row = Record<string, unknown> & { _offset: number; _partition: number; _received_at: string };
@@ -142,35 +142,39 @@ export function Live() {
     <div class="content fill">
       <div class="head">
         <h1>Live</h1>
-        <select
-          aria-label="Topic"
-          value={topic}
-          onChange={(event) => go("live", event.currentTarget.value)}
-        >
-          {topics.map((one) => (
-            <option value={one.topic}>{one.topic}</option>
-          ))}
-        </select>
-        <form
-          class="row grow"
-          onSubmit={(event) => {
-            event.preventDefault();
-            setFilter(draft);
-          }}
-        >
-          <input
-            class="grow mono"
-            aria-label="Filter, a condition in SQL"
-            placeholder="where …   user_id = 7 and page like '/p/%'"
-            value={draft}
-            onInput={(event) => setDraft(event.currentTarget.value)}
-          />
-          {filter && (
-            <button type="button" class="quiet" onClick={() => (setFilter(""), setDraft(""))}>
-              Clear
-            </button>
-          )}
-        </form>
+        {topics.length > 0 && (
+          <select
+            aria-label="Topic"
+            value={topic}
+            onChange={(event) => go("live", event.currentTarget.value)}
+          >
+            {topics.map((one) => (
+              <option value={one.topic}>{one.topic}</option>
+            ))}
+          </select>
+        )}
+        {topics.length > 0 && (
+          <form
+            class="row grow"
+            onSubmit={(event) => {
+              event.preventDefault();
+              setFilter(draft);
+            }}
+          >
+            <input
+              class="grow mono"
+              aria-label="Filter, a condition in SQL"
+              placeholder="where …   user_id = 7 and page like '/p/%'"
+              value={draft}
+              onInput={(event) => setDraft(event.currentTarget.value)}
+            />
+            {filter && (
+              <button type="button" class="quiet" onClick={() => (setFilter(""), setDraft(""))}>
+                Clear
+              </button>
+            )}
+          </form>
+        )}
         <div class="actions">
           <span class={`pill ${follow ? "good" : ""}`}>
             <span class={`dot ${follow ? "live" : ""}`} /> {follow ? "following" : "paused"}
@@ -195,7 +199,14 @@ export function Live() {
               </Empty>
             ) : (
               <Empty icon="topics" title={overview.value ? "No topic yet" : "Asking the server …"}>
-                {overview.value && <Command text="sluice schema add order.capnp" />}
+                {overview.value && (
+                  <>
+                    <p>
+                      A schema makes one: <a href={link("topics")}>try one here</a>, or
+                    </p>
+                    <Command text="sluice schema add order.capnp" />
+                  </>
+                )}
               </Empty>
             )
           ) : (

@@ -77,7 +77,7 @@ function Tiles() {
   return (
     <div class="tiles">
       <Tile label="In" value={latest.value ? rate(latest.value.received) : "–"} unit="/s" hint={`${compact(now.events.received)} since the start`} to="live" />
-      <Tile label="Landed" value={landed15 === null ? "–" : rate(landed15)} unit="/s" hint={`${compact(landed)} rows in tables`} to="tables" />
+      <Tile label="Landed" value={landed15 === null ? "…" : rate(landed15)} unit={landed15 === null ? undefined : "/s"} hint={`${compact(landed)} rows in tables`} to="tables" />
       <Tile label="Waiting to land" value={compact(pending)} hint="in SQL already" to="tables" />
       <Tile label="Open errors" value={compact(now.open_errors)} hint={`${compact(now.events.error)} since the start`} to="errors" bad={now.open_errors > 0} />
       <Tile label="Duplicates" value={compact(now.events.duplicate)} hint="not stored twice" />
@@ -96,11 +96,11 @@ function Tiles() {
 const LANDED_MEAN = 15;
 
 function landedMean(): (number | null)[] {
-  const landed = points.value.map((p) => p.landed);
-  let sum = 0;
-  return landed.map((n, i) => {
-    sum += n - (i >= LANDED_MEAN ? landed[i - LANDED_MEAN] : 0);
-    return i + 1 < LANDED_MEAN ? null : Math.max(0, sum / LANDED_MEAN);
+  const known = points.value.map((p) => p.landed);
+  return known.map((_, i) => {
+    const last = known.slice(Math.max(0, i + 1 - LANDED_MEAN), i + 1);
+    if (last.length < LANDED_MEAN || last.includes(null)) return null;
+    return last.reduce<number>((sum, n) => sum + n!, 0) / LANDED_MEAN;
   });
 }
 
@@ -143,11 +143,11 @@ function Flow() {
 function Checklist() {
   const now = overview.value!;
   const steps = [
-    { done: eventTopics.value.length > 0, what: "Give it a schema", how: "sluice schema add order.capnp" },
+    { done: eventTopics.value.length > 0, what: "Give it a schema", to: "topics", how: "sluice schema add order.capnp" },
     { done: eventTopics.value.some((t) => t.next_offset > 0), what: "Send an event", how: "sluice send events.ndjson" },
     { done: now.queries > 0, what: "Query it", to: "sql" },
     { done: eventTopics.value.some((t) => t.rows > 0), what: "See it land in a Delta table", to: "tables" },
-    { done: now.events.received > 0 && now.open_errors === 0, what: now.open_errors ? `Look at ${count(now.open_errors)} open errors` : "No errors open", to: "errors" },
+    { done: now.events.received > 0 && now.open_errors === 0, what: now.open_errors ? `Look at ${count(now.open_errors)} open errors` : "See that nothing is wrong", to: "errors" },
     { done: now.tokens, what: "Make a token before others can reach it", how: "sluice token create --scope admin" },
   ];
   return (

@@ -155,7 +155,7 @@ function ResultChart({ result }: { result: Result }) {
       .filter(([x]) => Number.isFinite(x))
       .sort(([a], [b]) => a - b);
     return (
-      <div class="grow" style={{ minHeight: "240px" }}>
+      <div class="drawn">
         <LineChart
           time={isTime}
           label={`${numbers.map((n) => n.name).join(", ")} over ${first.name}`}
