@@ -203,6 +203,10 @@ void Commands::AddProject() {
       ->add_option("--tables", verify_.tables,
                    "Tables without a server: a folder of them, or the address of one")
       ->option_text("DIR");
+  command->add_option("--from", verify_.from, "Only events received since then")
+      ->option_text("TIME");
+  command->add_option("--to", verify_.to, "Only events received before then")->option_text("TIME");
+  command->add_flag("--full", verify_.full, "Read all files, also those that were counted before");
 
   command = Add(app_, "check", "Check the project file and all schemas, or single files",
                 [this] { return internal::Check(global_, check_); });

@@ -89,6 +89,10 @@ std::vector<catalog::Topic> Ingest::Topics() const {
 Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) {
   SLUICE_ASSIGN_OR_RETURN(const journal::Offset next, lander_.Open(topic));
   journal_.RaiseNextOffset(topic.partition, next);
+  // Each side may know of more: the table after the loss of a journal, the journal after a crash.
+  journal_.RaiseDuplicates(
+      topic.partition,
+      lander_.RaiseDuplicates(topic.partition, journal_.Duplicates(topic.partition)));
   const auto known = Find(topic.contract->topic);
   const auto differs = options_.topic_dedupe.find(topic.contract->topic);
   auto seen = known
@@ -472,8 +476,12 @@ void Ingest::Commit(std::shared_ptr<internal::Draft> draft) {
     receipt.durable = false;
     std::exchange(draft->done, nullptr)(std::move(receipt));
   }
-  if (draft->frames.empty()) return Settle(draft, true);
   std::vector<journal::NewFrame> frames = std::move(draft->frames);
+  if (draft->outstanding == 1 && !draft->failed) {
+    // Counted with the rows; else when all outcomes are known.
+    CountDuplicates(*draft, frames);
+  }
+  if (frames.empty()) return Settle(draft, true);
   journal_.Append(std::move(frames), [this, draft](Result<journal::Appended> appended) {
     if (!appended.ok()) return Settle(draft, false);
     for (size_t i = 0; i < draft->parts.size(); ++i) {
@@ -492,10 +500,26 @@ void Ingest::Commit(std::shared_ptr<internal::Draft> draft) {
       }
     }
     for (const journal::Offset offset : draft->closes) open_errors_->Close(offset);
+    for (const auto& [name, outcomes] : draft->outcomes) {
+      const auto state = outcomes.error > 0 ? Find(name) : nullptr;
+      if (state != nullptr) lander_.AddErrors(state->topic.partition, outcomes.error);
+    }
     metrics_.GetHistogram("sluice_queryable_delay_seconds")
         .Observe(std::chrono::duration<double>(clock_.Steady() - draft->start).count());
     Settle(draft, true);
   });
+}
+
+void Ingest::CountDuplicates(internal::Draft& draft, std::vector<journal::NewFrame>& frames) const {
+  draft.duplicates_counted = true;
+  for (const auto& [name, outcomes] : draft.outcomes) {
+    const auto state = outcomes.duplicate > 0 ? Find(name) : nullptr;
+    if (state == nullptr) continue;
+    frames.push_back({.kind = journal::FrameKind::kDuplicates,
+                      .partition = state->topic.partition,
+                      .rows = outcomes.duplicate,
+                      .payload = {}});
+  }
 }
 
 void Ingest::Settle(const std::shared_ptr<internal::Draft>& draft, bool durable) {
@@ -518,6 +542,16 @@ void Ingest::Settle(const std::shared_ptr<internal::Draft>& draft, bool durable)
 void Ingest::Arrive(const std::shared_ptr<internal::Draft>& draft, bool ok) {
   if (!ok) draft->failed = true;
   if (draft->outstanding.fetch_sub(1) != 1) return;
+  std::vector<journal::NewFrame> counts;
+  if (!draft->failed && !draft->duplicates_counted) CountDuplicates(*draft, counts);
+  if (counts.empty()) return Answer(draft);
+  journal_.Append(std::move(counts), [this, draft](const Result<journal::Appended>& appended) {
+    if (!appended.ok()) draft->failed = true;
+    Answer(draft);
+  });
+}
+
+void Ingest::Answer(const std::shared_ptr<internal::Draft>& draft) {
   const bool durable = !draft->failed;
   if (durable) {
     for (const auto& [topic, outcomes] : draft->outcomes) {

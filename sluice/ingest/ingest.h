@@ -185,8 +185,12 @@ class Ingest {
   void Commit(std::shared_ptr<internal::Draft> draft);
   /// The outcome of our own rows.
   void Settle(const std::shared_ptr<internal::Draft>& draft, bool durable);
+  /// Adds frames that count what is answered as `duplicate`.
+  void CountDuplicates(internal::Draft& draft, std::vector<journal::NewFrame>& frames) const;
   /// One of the outcomes that the answer waits for.
   void Arrive(const std::shared_ptr<internal::Draft>& draft, bool ok);
+  /// All outcomes are known.
+  void Answer(const std::shared_ptr<internal::Draft>& draft);
   std::unique_ptr<decode::JsonDecoder> TakeDecoder();
   void ReturnDecoder(std::unique_ptr<decode::JsonDecoder> decoder);
 

@@ -80,7 +80,9 @@ Status Ingest::Recover() {
     return {};
   });
   SLUICE_RETURN_IF_ERROR(read, "recover from the journal");
-  open_errors_->FinishRestore();
+  for (const auto& [topic, count] : open_errors_->FinishRestore()) {
+    if (const auto state = Find(topic)) lander_.AddErrors(state->topic.partition, count);
+  }
   for (const auto& [partition, state] : by_partition) {
     if (!schemas.contains(state->schema_id)) SLUICE_RETURN_IF_ERROR(JournalSchema(*state));
   }
@@ -131,7 +133,8 @@ Status Ingest::RestoreFromLake(TopicState& state) {
 }
 
 Status Ingest::RestoreOpenErrors(TopicState& state) {
-  const std::vector<std::string> columns = {"state", "error_offset", "code", "_id", "_offset"};
+  const std::vector<std::string> columns = {"state", "error_offset", "code",
+                                            "topic", "_id",          "_offset"};
   SLUICE_ASSIGN_OR_RETURN(const auto files,
                           lander_.FilesSince(state.topic.partition, os::Timestamp()));
   for (const std::string& path : files) {

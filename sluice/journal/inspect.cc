@@ -40,10 +40,7 @@ Result<Inspection> Inspect(os::Disk& disk, const std::string& folder,
                                           std::span<const internal::FrameView> frames) -> Status {
     for (const internal::FrameView& view : frames) {
       const internal::FrameHeader& header = view.header;
-      if (header.kind != static_cast<uint8_t>(FrameKind::kData) &&
-          header.kind != static_cast<uint8_t>(FrameKind::kSchema)) {
-        continue;
-      }
+      if (header.kind == internal::kTrailerKind) continue;
       PlacedFrame placed;
       placed.segment = header.segment;
       placed.position = position;

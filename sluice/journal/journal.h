@@ -27,6 +27,9 @@ enum class FrameKind : uint8_t {
   kData = 1,  ///< Rows of a partition.
   kSchema =
       2,  ///< A schema by id: journaled before its first use, kept for as long as frames use it.
+  /// `rows` events of a partition that were answered `duplicate`: they have no rows and no payload,
+  /// and are summed up for ever (Journal::Duplicates()).
+  kDuplicates = 3,
 };
 
 /// What a caller appends.
@@ -34,7 +37,7 @@ struct NewFrame {
   FrameKind kind = FrameKind::kData;
   PartitionId partition = 0;
   uint64_t schema_id = 0;
-  int64_t rows = 0;  ///< Of kData; 0 otherwise.
+  int64_t rows = 0;  ///< 0 for kSchema.
   std::string payload;
 };
 
@@ -121,6 +124,12 @@ class Journal {
   /// Returns the offset behind the last durable row.
   virtual Offset NextOffset(PartitionId partition) const = 0;
 
+  /// Raises the number of events that were ever answered `duplicate`, with the table's counter:
+  /// as RaiseNextOffset() does with offsets.
+  virtual void RaiseDuplicates(PartitionId partition, int64_t count) = 0;
+  /// How many were, durably. Never goes back, whatever is released.
+  virtual int64_t Duplicates(PartitionId partition) const = 0;
+
   /// Reads all that is durable now, from the oldest kept on: first every schema once, then the
   /// data, in order. Stops at the first error of `visit` and returns it. kCorrupt: stored bytes are
   /// damaged; what was visited before is sound.
@@ -130,7 +139,7 @@ class Journal {
   /// has returned, or with kUnavailable if they were refused (disk full; nothing of them can ever
   /// be read). It is called at once, before Append() returns, with kUnavailable if the queue is
   /// full or the journal stopped, and with kInvalid if a frame is (no rows of data, rows of a
-  /// schema, too many bytes).
+  /// schema, too many bytes). The base of kDuplicates is the sum up to and with it.
   virtual void Append(std::vector<NewFrame> frames, Callback done) = 0;
 
   /// Allows to forget the partition's frames below `offset` (landed and unread). Whole segments are

@@ -208,6 +208,30 @@ TEST_F(JournalTest, RaisesOffsetsAndNeverLowersThem) {
   EXPECT_EQ(journal->NextOffset(1), 105);
 }
 
+TEST_F(JournalTest, SumsDuplicatesUpForEver) {
+  const auto count = [](PartitionId partition, int64_t rows) {
+    return NewFrame{
+        .kind = FrameKind::kDuplicates, .partition = partition, .rows = rows, .payload = {}};
+  };
+  auto journal = Open();
+  journal->RaiseDuplicates(1, 10);
+  const auto first = Append(*journal, {Data(1, 1, "a"), count(1, 2), count(2, 1), count(1, 3)});
+  EXPECT_EQ(first->bases, (std::vector<Offset>{0, 12, 1, 15}));
+  EXPECT_FALSE(Append(*journal, {count(1, 0)}).ok());
+  EXPECT_EQ(journal->Duplicates(1), 15);
+  EXPECT_EQ(journal->Duplicates(3), 0);
+  EXPECT_EQ(Read(*journal), Lines{"1@0+1=a"});
+  Kill(journal);
+  journal = Open();
+  EXPECT_EQ(journal->Duplicates(1), 15);
+  EXPECT_EQ(journal->NextOffset(1), 1);
+  journal->Release(1, 1);  // The segment that says it goes; the sum stays.
+  journal.reset();
+  journal = Open();
+  EXPECT_EQ(journal->Duplicates(1), 15);
+  EXPECT_EQ(journal->Duplicates(2), 1);
+}
+
 TEST_F(JournalTest, StopsReadingAtTheFirstErrorOfTheVisitor) {
   auto journal = Open();
   ASSERT_TRUE(Append(*journal, {Data(1, 1, "a"), Data(1, 1, "b")}).ok());

@@ -223,6 +223,10 @@ class Repairer {
       Offset& known = manifest.partitions[partition].next;
       known = std::max(known, offset);
     }
+    for (const auto& [partition, sum] : survey_.duplicates) {
+      int64_t& known = manifest.partitions[partition].duplicates;
+      known = std::max(known, sum);
+    }
     for (const Loss& loss : NewLosses()) manifest.losses.push_back(loss);
     const Damage& damage = survey_.inspection.damages.front();
     manifest.recoveries.push_back(fmt::format(

@@ -124,6 +124,15 @@ void Lander::AddDuplicates(uint32_t partition, int64_t rows) {
   if (const auto table = Find(partition)) table->AddDuplicates(rows);
 }
 
+int64_t Lander::RaiseDuplicates(uint32_t partition, int64_t count) {
+  const auto table = Find(partition);
+  return table != nullptr ? table->RaiseDuplicates(count) : count;
+}
+
+void Lander::AddErrors(uint32_t partition, int64_t rows) {
+  if (const auto table = Find(partition)) table->AddErrors(rows);
+}
+
 Result<std::vector<ledger::Entry>> Lander::Ledger(uint32_t partition) {
   const auto table = Find(partition);
   if (table == nullptr) return NotFound("there is no partition {}", partition);

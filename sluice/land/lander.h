@@ -107,6 +107,10 @@ class Lander {
   /// Counts events that were answered `duplicate`: they have no rows, so that the table says how
   /// many there were. Those of no known partition are not counted.
   void AddDuplicates(uint32_t partition, int64_t rows);
+  /// Raises that count to what the journal says there ever were; returns it.
+  int64_t RaiseDuplicates(uint32_t partition, int64_t count);
+  /// Counts events of the topic that became error rows, for its ledger: since when there are any.
+  void AddErrors(uint32_t partition, int64_t rows);
 
   /// Whether more rows wait in memory than tail_bytes_max: whoever can should hold new ones back.
   bool Behind() const;

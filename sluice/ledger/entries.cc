@@ -1,6 +1,7 @@
 #include "sluice/ledger/entries.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sluice/lake/commit.h"
 #include "sluice/ledger/proof.h"
@@ -39,8 +40,11 @@ void Entries::Begin(const lake::Snapshot& snapshot) {
   before.accepted = landed_end_;
   before.removed = before.accepted - before.landed;
   before.duplicate = SumOfCounter(snapshot, kDuplicateCounter);
+  before.expired = SumOfCounter(snapshot, kExpiredCounter);
+  before.erased = SumOfCounter(snapshot, kErasedCounter);
+  before.removed -= before.expired + before.erased;
   for (const auto& [app, transaction] : snapshot.transactions()) {
-    if (app.ends_with(kDuplicateCounter)) counters_[app] = transaction.version;
+    if (!IsLanding(app)) counters_[app] = transaction.version;
   }
   next_ = snapshot.version() + 1;
   entries_.push_back(std::move(before));
@@ -67,11 +71,12 @@ Status Entries::Extend(const lake::DeltaTable& table, const lake::Snapshot& snap
     for (const lake::Transaction& transaction : commit.transactions) {
       if (IsLanding(transaction.app_id)) {
         now_landed = std::max(now_landed, transaction.version + 1);
-      } else if (transaction.app_id.starts_with(kAppPrefix) &&
-                 transaction.app_id.ends_with(kDuplicateCounter)) {
+      } else if (transaction.app_id.starts_with(kAppPrefix)) {
         int64_t& known = counters_[transaction.app_id];
-        entry.duplicate += transaction.version - known;
-        known = transaction.version;
+        const int64_t raise = transaction.version - std::exchange(known, transaction.version);
+        if (transaction.app_id.ends_with(kDuplicateCounter)) entry.duplicate += raise;
+        if (transaction.app_id.ends_with(kExpiredCounter)) entry.expired += raise;
+        if (transaction.app_id.ends_with(kErasedCounter)) entry.erased += raise;
       }
     }
     Rows removed;
@@ -101,7 +106,7 @@ Status Entries::Extend(const lake::DeltaTable& table, const lake::Snapshot& snap
     } else {
       entry.engine = commit.engine;
     }
-    entry.removed = entry.accepted - entry.landed;
+    entry.removed = entry.accepted - entry.landed - entry.expired - entry.erased;
     landed_end_ = now_landed;
     if (entry.accepted == 0 && entry.landed == 0 && entry.foreign == 0 && entry.duplicate == 0) {
       continue;  // It changed nothing that counts: a new column, a compaction.

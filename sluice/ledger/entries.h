@@ -13,8 +13,8 @@
 
 namespace sluice::ledger {
 
-/// A line of the ledger. Sums over a topic balance: accepted = landed + removed + what is PENDING,
-/// and foreign is what others have in the table now.
+/// A line of the ledger. Sums over a topic balance: accepted = landed + removed + expired + erased
+/// + what is PENDING, and foreign is what others have in the table now.
 struct Entry {
   std::optional<lake::Version> version = {};  ///< Absent: what has not landed yet.
   int64_t timestamp_ms = 0;                   ///< By the clock of who committed; 0: not said.
@@ -22,11 +22,14 @@ struct Entry {
   std::string engine = {};     ///< Of another writer.
   int64_t first_offset = -1;   ///< -1: the commit landed nothing.
   int64_t last_offset = -1;
-  int64_t accepted = 0;   ///< Offsets first_offset to last_offset.
-  int64_t landed = 0;     ///< Rows with an offset that it added, less those that it took away.
-  int64_t removed = 0;    ///< Rows with an offset that it took away; below 0: put back.
+  int64_t accepted = 0;  ///< Offsets first_offset to last_offset.
+  int64_t landed = 0;    ///< Rows with an offset that it added, less those that it took away.
+  int64_t removed = 0;   ///< Rows with an offset that it took away; below 0: put back.
+  int64_t expired = 0;   ///< By its counter, as `erased` is; the rest of what is gone is removed.
+  int64_t erased = 0;
   int64_t foreign = 0;    ///< Rows without an offset that it added, less those it took away.
   int64_t duplicate = 0;  ///< Events answered so since the commit before.
+  int64_t error = 0;      ///< Of `ERROR`: events of the topic that could not be taken.
 };
 
 /// The lines of one table, by the statistics of its log: no data file is read. The proof that

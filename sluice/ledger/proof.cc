@@ -8,9 +8,13 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "sluice/lake/commit.h"
+#include "sluice/lake/expression.h"
 #include "sluice/lake/scan.h"
+#include "sluice/lake/timestamps.h"
+#include "sluice/ledger/internal/offset_reader.h"
 #include "sluice/ledger/offset_set.h"
 
 namespace sluice::ledger {
@@ -23,30 +27,8 @@ using lake::Version;
 
 const std::string kOffsetColumn = "_offset";
 
-using SnapshotPtr = std::shared_ptr<const lake::Snapshot>;
-
-/// Calls `visit` with the offsets of the files' rows, absent for rows without one.
-Status VisitOffsets(const lake::DeltaTable& table, const SnapshotPtr& snapshot, int threads,
-                    const std::optional<std::set<std::string>>& files,
-                    const std::function<void(std::optional<int64_t>)>& visit) {
-  lake::ScanOptions options;
-  options.columns = {kOffsetColumn};
-  options.threads = threads;
-  options.files = files;
-  SLUICE_ASSIGN_OR_RETURN(const auto scan, lake::Scan::Open(table, snapshot, options));
-  while (true) {
-    SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, scan->Next());
-    if (batch == nullptr) return {};
-    if (batch->column(0)->type_id() != arrow::Type::INT64) {
-      return Corrupt("column '{}' is {}, not a whole number of 8 bytes", kOffsetColumn,
-                     batch->column(0)->type()->ToString());
-    }
-    const auto& offsets = static_cast<const arrow::Int64Array&>(*batch->column(0));
-    for (int64_t i = 0; i < offsets.length(); ++i) {
-      visit(offsets.IsNull(i) ? std::nullopt : std::optional(offsets.Value(i)));
-    }
-  }
-}
+using internal::SnapshotPtr;
+using internal::VisitOffsets;
 
 std::set<std::string> PathsOf(const std::vector<DataFile>& files) {
   std::set<std::string> paths;
@@ -75,18 +57,21 @@ class Prover {
     proof_.files = static_cast<int64_t>(snapshot_->files().size());
     proof_.landed_end = LandedOffset(*snapshot_) + 1;
     proof_.duplicates = SumOfCounter(*snapshot_, kDuplicateCounter);
-    if (options_.end) {
-      proof_.accepted = options_.end;
-      proof_.pending = *options_.end - proof_.landed_end;
-      if (*proof_.pending < 0) {
-        AddFault("the table has landed {} offsets, but only {} were accepted", proof_.landed_end,
-                 *options_.end);
-      }
+    OffsetRange whole{0, proof_.landed_end};
+    if (options_.range) {
+      whole = {std::max<int64_t>(0, options_.range->begin),
+               std::min(options_.range->end, proof_.landed_end)};
+      whole.end = std::max(whole.begin, whole.end);
+      proof_.accepted = whole.size();
+      SelectFiles(whole);
+    } else {
+      CountPending(options_.end, proof_);
+      proof_.files_read = proof_.files;
     }
-    OffsetRange range{0, std::min(proof_.landed_end, options_.window)};
+    OffsetRange range{whole.begin, std::min(whole.end, whole.begin + options_.window)};
     do {  // Once at least: rows of others are counted where nothing has landed, too.
       SLUICE_RETURN_IF_ERROR(ProveRange(range), "table '{}'", table_.root());
-      range = {range.end, std::min(proof_.landed_end, range.end + options_.window)};
+      range = {range.end, std::min(whole.end, range.end + options_.window)};
     } while (range.size() > 0);
     return std::move(proof_);
   }
@@ -98,18 +83,26 @@ class Prover {
     proof_.faults.push_back(fmt::format(text, std::forward<Values>(values)...));
   }
 
-  Status ProveRange(OffsetRange range) {
-    if (snapshot_->schema()->GetFieldByName(kOffsetColumn) == nullptr) {
-      return Invalid("it has no column '{}': it is no table that events land in", kOffsetColumn);
+  /// Leaves out files that, by their statistics, have no offset of the range.
+  void SelectFiles(OffsetRange range) {
+    files_.emplace();
+    for (const DataFile& file : snapshot_->files()) {
+      if (lake::MaximumOf(file, kOffsetColumn).value_or(INT64_MAX) < range.begin) continue;
+      if (lake::MinimumOf(file, kOffsetColumn).value_or(INT64_MIN) >= range.end) continue;
+      files_->insert(file.path);
     }
+    proof_.files_read = static_cast<int64_t>(files_->size());
+  }
+
+  Status ProveRange(OffsetRange range) {
     OffsetSet seen(range);
     std::set<int64_t> twice;
     int64_t beyond = 0;
     int64_t beyond_last = 0;
     SLUICE_RETURN_IF_ERROR(VisitOffsets(
-        table_, snapshot_, options_.threads, std::nullopt, [&](std::optional<int64_t> offset) {
+        table_, snapshot_, options_.threads, files_, [&](std::optional<int64_t> offset) {
           if (!offset) {
-            if (range.begin == 0) ++proof_.foreign;
+            if (range.begin == 0 && !files_) ++proof_.foreign;
           } else if (*offset >= range.begin && *offset < range.end) {
             if (!seen.Add(*offset) && twice.size() < options_.faults_max) twice.insert(*offset);
           } else if (*offset < 0 || *offset >= proof_.landed_end) {
@@ -160,11 +153,19 @@ class Prover {
   Status Explain(OffsetSet& missing) {
     SLUICE_ASSIGN_OR_RETURN(const Version oldest, lake::OldestCommit(table_));
     int64_t landed_end = 0;
+    int64_t counted_before = 0;  // Rows without which the oldest commit that is left found it.
     Version first = oldest;
+    counters_.clear();
     if (oldest > 0) {  // What that commit changed cannot be told without the state before.
       SLUICE_ASSIGN_OR_RETURN(const auto begin, table_.LoadAt(oldest));
       landed_end = LandedOffset(*begin) + 1;
       ++first;
+      for (const std::string_view counter : {kLostCounter, kExpiredCounter, kErasedCounter}) {
+        counted_before += SumOfCounter(*begin, counter);
+      }
+      for (const auto& [app, transaction] : begin->transactions()) {
+        counters_[app] = transaction.version;
+      }
     }
     const int64_t known_from = landed_end;
     std::vector<Landing> landings;
@@ -184,7 +185,11 @@ class Prover {
         landed_end = now_landed;
       }
       if (!commit.removed.empty()) SLUICE_RETURN_IF_ERROR(ExplainCommit(commit, missing));
+      for (const lake::Transaction& transaction : commit.transactions) {
+        counters_[transaction.app_id] = transaction.version;
+      }
     }
+    ExplainByCounters(counted_before, {missing.range().begin, known_from}, missing);
     if (missing.size() <= ExplainByStatistics(missing.size())) return {};
     auto gap = missing.First(missing.range().begin);
     while (gap && proof_.faults.size() < options_.faults_max) {
@@ -225,20 +230,71 @@ class Prover {
     removal.timestamp_ms = commit.timestamp_ms;
     removal.operation = commit.operation;
     removal.engine = commit.engine;
-    proof_.removed += removal.rows;
+    int64_t& sum = removal.cause == Cause::kExpired  ? proof_.expired
+                   : removal.cause == Cause::kErased ? proof_.erased
+                                                     : proof_.removed;
+    sum += removal.rows;
     proof_.removals.push_back(std::move(removal));
   }
 
   /// Offsets that an operator gave up: they count as landed, and there never were rows.
   void ExplainLoss(const Commit& commit, OffsetRange range, OffsetSet& missing) {
     Removal removal;
-    removal.accepted_loss = true;
+    removal.cause = Cause::kLost;
     const int64_t end = std::min(range.end, missing.range().end);
     for (auto at = missing.First(range.begin); at && *at < end; at = missing.First(*at + 1)) {
       if (removal.rows++ == 0) removal.first_offset = *at;
       missing.Remove(*at);
     }
     AddRemoval(commit, std::move(removal));
+  }
+
+  /// How much the commit raises a counter.
+  int64_t RaiseOf(const Commit& commit, std::string_view counter) const {
+    int64_t raise = 0;
+    for (const lake::Transaction& transaction : commit.transactions) {
+      if (!transaction.app_id.starts_with(kAppPrefix) || !transaction.app_id.ends_with(counter)) {
+        continue;
+      }
+      const auto before = counters_.find(transaction.app_id);
+      raise += transaction.version - (before == counters_.end() ? 0 : before->second);
+    }
+    return raise;
+  }
+
+  /// Sets why the commit took `gone` rows away, by its counters, and compares them.
+  void SetCause(const Commit& commit, int64_t gone, Removal& removal) {
+    for (const auto& [counter, cause, verb] :
+         {std::tuple(kExpiredCounter, Cause::kExpired, "expired"),
+          std::tuple(kErasedCounter, Cause::kErased, "erased")}) {
+      const int64_t counted = RaiseOf(commit, counter);
+      if (counted == 0) continue;
+      removal.cause = cause;
+      // In one window of several, or in a part of the table, some are not looked for.
+      const bool all = !options_.range && proof_.landed_end <= options_.window;
+      if (all && counted != gone) {
+        AddFault("version {} ({}) says that {} rows {}, but {} are gone since", commit.version,
+                 commit.operation, counted, verb, gone);
+      }
+    }
+  }
+
+  /// Offsets that went before the oldest commit that is left: its counters say how many there were.
+  void ExplainByCounters(int64_t counted, OffsetRange range, OffsetSet& missing) {
+    Removal removal;
+    removal.operation = "BEFORE";
+    removal.by_statistics = true;
+    const int64_t end = std::min(range.end, missing.range().end);
+    int64_t found = 0;
+    for (auto at = missing.First(range.begin); at && *at < end; at = missing.First(*at + 1))
+      ++found;
+    if (found == 0 || found > counted) return;
+    for (auto at = missing.First(range.begin); at && *at < end; at = missing.First(*at + 1)) {
+      if (removal.rows++ == 0) removal.first_offset = *at;
+      missing.Remove(*at);
+    }
+    proof_.removed += removal.rows;
+    proof_.removals.push_back(std::move(removal));
   }
 
   /// Counts removals of which only statistics tell, for no more rows than are missing. Returns for
@@ -277,6 +333,7 @@ class Prover {
     }
     Removal removal;
     if (read.ok()) {
+      SetCause(commit, gone.size(), removal);
       for (auto at = gone.First(range.begin); at; at = gone.First(*at + 1)) {
         if (!missing.Remove(*at)) continue;  // It came back later.
         if (removal.rows++ == 0) removal.first_offset = *at;
@@ -299,6 +356,7 @@ class Prover {
       if (added.contains(file.path)) removal.rows -= RowsOf(file);
     }
     removal.by_statistics = true;
+    SetCause(commit, removal.rows, removal);
     if (removal.rows > 0) by_statistics_.emplace_back(commit, std::move(removal));
     return {};
   }
@@ -307,8 +365,90 @@ class Prover {
   const SnapshotPtr snapshot_;
   const ProofOptions options_;
   Proof proof_;
+  std::optional<std::set<std::string>> files_;  // Those to read; absent: all.
+  std::map<std::string, int64_t> counters_;     // Before the commit that is looked at.
   std::vector<std::pair<Commit, Removal>> by_statistics_;
 };
+
+/// Files with rows received before some time, and files with rows received since.
+struct Sides {
+  std::vector<DataFile> before;
+  std::vector<DataFile> since;
+};
+
+/// Calls `visit` with offset and received time of the rows of files that have both, or do not tell;
+/// returns the others.
+Result<Sides> VisitBoundary(const lake::DeltaTable& table, const SnapshotPtr& snapshot,
+                            int64_t time_us,
+                            const std::function<void(int64_t offset, int64_t received_us)>& visit) {
+  const std::string text = lake::TimestampText(time_us);
+  SLUICE_ASSIGN_OR_RETURN(const auto is_before,
+                          lake::Expression::Parse("_received_at < TIMESTAMP '" + text + "'"));
+  SLUICE_ASSIGN_OR_RETURN(const auto is_since,
+                          lake::Expression::Parse("_received_at >= TIMESTAMP '" + text + "'"));
+  Sides sides{.before = lake::SelectFiles(*snapshot, is_before),
+              .since = lake::SelectFiles(*snapshot, is_since)};
+  std::set<std::string> both;
+  const std::set<std::string> since = PathsOf(sides.since);
+  const auto must_be_read = [&](const DataFile& file) {
+    return since.contains(file.path) || !lake::MaximumOf(file, kOffsetColumn);
+  };
+  for (const DataFile& file : sides.before) {
+    if (must_be_read(file)) both.insert(file.path);
+  }
+  for (const DataFile& file : sides.since) {
+    if (!lake::MinimumOf(file, kOffsetColumn)) both.insert(file.path);
+  }
+  const auto is_read = [&](const DataFile& file) { return both.contains(file.path); };
+  std::erase_if(sides.before, is_read);
+  std::erase_if(sides.since, is_read);
+  if (both.empty()) return sides;
+  lake::ScanOptions options;
+  options.columns = {kOffsetColumn, "_received_at"};
+  options.files = both;
+  SLUICE_ASSIGN_OR_RETURN(const auto scan, lake::Scan::Open(table, snapshot, options));
+  while (true) {
+    SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, scan->Next());
+    if (batch == nullptr) return sides;
+    if (batch->column(0)->type_id() != arrow::Type::INT64 ||
+        batch->column(1)->type_id() != arrow::Type::TIMESTAMP) {
+      return Corrupt("columns '{}' and '_received_at' are not those of landed rows", kOffsetColumn);
+    }
+    const auto& offsets = static_cast<const arrow::Int64Array&>(*batch->column(0));
+    const auto& times = static_cast<const arrow::TimestampArray&>(*batch->column(1));
+    for (int64_t i = 0; i < batch->num_rows(); ++i) {
+      if (offsets.IsValid(i) && times.IsValid(i)) visit(offsets.Value(i), times.Value(i));
+    }
+  }
+}
+
+/// Behind the last offset that was received before then.
+Result<int64_t> LastBefore(const lake::DeltaTable& table, const SnapshotPtr& snapshot,
+                           int64_t time_us) {
+  int64_t end = 0;
+  SLUICE_ASSIGN_OR_RETURN(const Sides sides,
+                          VisitBoundary(table, snapshot, time_us, [&](int64_t offset, int64_t at) {
+                            if (at < time_us) end = std::max(end, offset + 1);
+                          }));
+  for (const DataFile& file : sides.before) {
+    end = std::max(end, lake::MaximumOf(file, kOffsetColumn).value_or(-1) + 1);
+  }
+  return end;
+}
+
+/// The first offset that was received since then; behind the last that landed if there is none.
+Result<int64_t> FirstFrom(const lake::DeltaTable& table, const SnapshotPtr& snapshot,
+                          int64_t time_us) {
+  int64_t first = LandedOffset(*snapshot) + 1;
+  SLUICE_ASSIGN_OR_RETURN(const Sides sides,
+                          VisitBoundary(table, snapshot, time_us, [&](int64_t offset, int64_t at) {
+                            if (at >= time_us) first = std::min(first, offset);
+                          }));
+  for (const DataFile& file : sides.since) {
+    first = std::min(first, lake::MinimumOf(file, kOffsetColumn).value_or(first));
+  }
+  return first;
+}
 
 }  // namespace
 
@@ -330,6 +470,29 @@ int64_t SumOfCounter(const lake::Snapshot& snapshot, std::string_view counter) {
     if (app.starts_with(kAppPrefix) && app.ends_with(counter)) sum += transaction.version;
   }
   return sum;
+}
+
+void CountPending(const std::optional<int64_t>& end, Proof& proof) {
+  if (!end) return;
+  proof.accepted = end;
+  proof.pending = *end - proof.landed_end;
+  if (*proof.pending >= 0) return;
+  proof.faults.push_back(fmt::format("the table has landed {} offsets, but only {} were accepted",
+                                     proof.landed_end, *end));
+}
+
+Result<OffsetRange> OffsetsBetween(const lake::DeltaTable& table, const SnapshotPtr& snapshot,
+                                   std::optional<int64_t> from_us, std::optional<int64_t> to_us) {
+  OffsetRange range{0, LandedOffset(*snapshot) + 1};
+  // Received time never goes back from offset to offset.
+  if (from_us) {
+    SLUICE_ASSIGN_OR_RETURN(range.begin, LastBefore(table, snapshot, *from_us));
+  }
+  if (to_us) {
+    SLUICE_ASSIGN_OR_RETURN(range.end, FirstFrom(table, snapshot, *to_us));
+  }
+  range.end = std::max(range.begin, range.end);
+  return range;
 }
 
 Result<Proof> Prove(const lake::DeltaTable& table, const SnapshotPtr& snapshot,

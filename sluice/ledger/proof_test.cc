@@ -4,13 +4,15 @@
 #include <gtest/gtest.h>
 
 #include "sluice/ledger/entries.h"
+#include "sluice/ledger/signed_off.h"
 #include "sluice/store/memory_store.h"
 
 namespace sluice::ledger {
 namespace {
 
 const columnar::Schema kSchema =
-    arrow::schema({arrow::field("n", arrow::int64()), arrow::field("_offset", arrow::int64())});
+    arrow::schema({arrow::field("n", arrow::int64()), arrow::field("_offset", arrow::int64()),
+                   arrow::field("_received_at", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"))});
 constexpr std::string_view kApp = "sluice/journal-1/7-1";
 
 class ProofTest : public testing::Test {
@@ -20,12 +22,18 @@ class ProofTest : public testing::Test {
   static columnar::Batch Rows(const std::vector<std::optional<int64_t>>& offsets) {
     arrow::Int64Builder numbers;
     arrow::Int64Builder column;
+    arrow::TimestampBuilder times(kSchema->field(2)->type(), arrow::default_memory_pool());
     for (const auto& offset : offsets) {
       EXPECT_TRUE(numbers.Append(1).ok());
       EXPECT_TRUE((offset ? column.Append(*offset) : column.AppendNull()).ok());
+      EXPECT_TRUE((offset ? times.Append(ReceivedAt(*offset)) : times.AppendNull()).ok());
     }
     return arrow::RecordBatch::Make(kSchema, static_cast<int64_t>(offsets.size()),
-                                    {*numbers.Finish(), *column.Finish()});
+                                    {*numbers.Finish(), *column.Finish(), *times.Finish()});
+  }
+  /// Two offsets a second.
+  static int64_t ReceivedAt(int64_t offset) {
+    return 1'700'000'000'000'000 + offset / 2 * 1'000'000;
   }
 
   /// Appends a file with those offsets; returns its path in the log.
@@ -225,7 +233,7 @@ TEST_F(ProofTest, AnAcceptedLossIsCountedAsOne) {
   const Proof proof = MustProve();
   EXPECT_TRUE(proof.Balanced());
   ASSERT_EQ(proof.removals.size(), 1);
-  EXPECT_TRUE(proof.removals[0].accepted_loss);
+  EXPECT_EQ(proof.removals[0].cause, Cause::kLost);
   EXPECT_EQ(proof.removals[0].first_offset, 5);
   EXPECT_EQ(proof.removed, 5);
 }
@@ -289,6 +297,142 @@ TEST_F(ProofTest, ALedgerOfACleanedUpLogBeginsWithWhatWasBefore) {
   EXPECT_EQ(entries.entries()[0].landed, 10);
   EXPECT_EQ(entries.entries()[1].duplicate, 1);
   EXPECT_TRUE(MustProve().Balanced()) << "no log is needed while nothing is missing";
+}
+
+TEST_F(ProofTest, WhatExpiredOrWasErasedIsCountedByItsOwnCounter) {
+  const std::string first = Land(0, 5);
+  const std::string second = Land(5, 9);
+  const std::string third = Land(9, 10);
+  const auto counter = [](std::string_view name, int64_t version) {
+    return fmt::format(R"({{"txn":{{"appId":"{}{}","version":{}}}}})", kApp, name, version);
+  };
+  Commit("EXPIRE", {Remove(first), counter(kExpiredCounter, 5)});
+  Commit("ERASE", {Remove(third), counter(kErasedCounter, 1)});
+  Proof proof = MustProve({.end = 10});
+  EXPECT_TRUE(proof.Balanced()) << proof.faults[0];
+  EXPECT_EQ(proof.landed, 4);
+  EXPECT_EQ(proof.expired, 5);
+  EXPECT_EQ(proof.erased, 1);
+  EXPECT_EQ(proof.removed, 0);
+  Entries entries;
+  ASSERT_TRUE(entries.Extend(table_, *Newest()).ok());
+  EXPECT_EQ(entries.entries()[3].expired, 5);
+  EXPECT_EQ(entries.entries()[4].erased, 1);
+  EXPECT_EQ(entries.entries()[4].removed, 0);
+
+  Commit("EXPIRE", {Remove(second), counter(kExpiredCounter, 8)});  // 4 rows, not 3.
+  proof = MustProve({.end = 10});
+  ASSERT_EQ(proof.faults.size(), 1);
+  EXPECT_EQ(proof.faults[0], "version 6 (EXPIRE) says that 3 rows expired, but 4 are gone since");
+}
+
+TEST_F(ProofTest, CountersTellWhatACleanedUpLogNoLongerDoes) {
+  const std::string first = Land(0, 5);
+  Land(5, 8);
+  Commit("EXPIRE", {Remove(first), fmt::format(R"({{"txn":{{"appId":"{}{}","version":5}}}})", kApp,
+                                               kExpiredCounter)});
+  Land(8, 10);
+  ASSERT_TRUE(table_.WriteCheckpoint(*Newest()).ok());
+  for (int version = 0; version < 4; ++version) {
+    ASSERT_TRUE(memory_.Delete(fmt::format("t/_delta_log/{:020}.json", version)).ok());
+  }
+  const Proof proof = MustProve({.end = 10});
+  EXPECT_TRUE(proof.Balanced()) << proof.faults[0];
+  EXPECT_EQ(proof.removed + proof.expired, 5);
+  ASSERT_EQ(proof.removals.size(), 1);
+  EXPECT_EQ(proof.removals[0].operation, "BEFORE");
+}
+
+TEST_F(ProofTest, CountsOnlyWhatChangedSinceItWasCounted) {
+  const std::string first = Land(0, 5);
+  Land(5, 8);
+  Append({std::nullopt}, {});
+  SignedOff signed_off = SignOff(*Newest(), MustProve(), 17);
+  const auto decoded = DecodeSignedOff(Encode(signed_off));
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(*decoded, signed_off);
+  EXPECT_FALSE(DecodeSignedOff(Encode(signed_off).replace(20, 1, "x")).ok());
+  EXPECT_FALSE(DecodeSignedOff("").ok());
+  const auto since = [&] { return ProveSince(table_, Newest(), signed_off, {.end = 12}); };
+
+  // Nothing new, then a landing, then rows of others, then the same rows in other files.
+  EXPECT_EQ(since()->files_read, 0);
+  Land(8, 10, {}, 3);
+  Append({std::nullopt, std::nullopt}, {});
+  Append({0, 1, 2, 3, 4}, {.operation = "OPTIMIZE"});
+  Commit("OPTIMIZE", {Remove(first, false)});
+  const auto proof = since();
+  ASSERT_TRUE(proof.ok()) << proof.error().ToString();
+  EXPECT_TRUE(proof->Balanced());
+  EXPECT_EQ(proof->counted_from, signed_off.version);
+  EXPECT_EQ(proof->files_read, 4);
+  EXPECT_EQ(proof->landed, 10);
+  EXPECT_EQ(proof->foreign, 3);
+  EXPECT_EQ(proof->pending, 2);
+  EXPECT_EQ(proof->duplicates, 3);
+  const Proof whole = MustProve({.end = 12});
+  EXPECT_EQ(whole.landed, proof->landed);
+  EXPECT_EQ(whole.foreign, proof->foreign);
+  EXPECT_EQ(SignOff(*Newest(), whole, 1), SignOff(*Newest(), *proof, 1));
+}
+
+TEST_F(ProofTest, LeavesToAFullCountWhatIsNoPlainLanding) {
+  Land(0, 5);
+  const std::string second = Land(5, 8);
+  const SignedOff signed_off = SignOff(*Newest(), MustProve(), 17);
+  const auto answer = [&](int64_t end = 20) {
+    const auto proof = ProveSince(table_, Newest(), signed_off, {.end = end});
+    return proof.ok() ? "balanced" : std::string(ToString(proof.error().code()));
+  };
+  EXPECT_EQ(answer(), "balanced");
+  EXPECT_EQ(answer(7), "conflict") << "fewer were accepted than landed";
+  Land(8, 12, {9});
+  EXPECT_EQ(answer(), "conflict") << "an offset is missing";
+  Append({9}, {});
+  EXPECT_EQ(answer(), "balanced");
+  Append({9}, {});
+  EXPECT_EQ(answer(), "conflict") << "it stands twice";
+  Commit("DELETE", {Remove(second)});
+  EXPECT_EQ(answer(), "conflict") << "rows are gone";
+  SignedOff other = signed_off;
+  ++other.files_digest;
+  EXPECT_FALSE(ProveSince(table_, Newest(), other).ok());
+  other = signed_off;
+  other.table_id = "another";
+  EXPECT_FALSE(ProveSince(table_, Newest(), other).ok());
+}
+
+TEST_F(ProofTest, CountsWhatWasReceivedInATime) {
+  Land(0, 10);
+  const std::string second = Land(10, 20, {15});
+  Land(20, 30);
+  const auto between = [&](std::optional<int64_t> from, std::optional<int64_t> to) {
+    if (from) from = ReceivedAt(*from);
+    if (to) to = ReceivedAt(*to);
+    const auto range = OffsetsBetween(table_, Newest(), from, to);
+    EXPECT_TRUE(range.ok()) << range.error().ToString();
+    return range.ok() ? *range : OffsetRange();
+  };
+  EXPECT_EQ(between({}, {}), (OffsetRange{0, 30}));
+  EXPECT_EQ(between(4, 12), (OffsetRange{4, 12}));
+  EXPECT_EQ(between(10, 20), (OffsetRange{10, 20}));
+  EXPECT_EQ(between(100, {}), (OffsetRange{30, 30}));
+  EXPECT_EQ(between({}, 0), (OffsetRange{0, 0}));
+  EXPECT_EQ(between({}, 100), (OffsetRange{0, 30}));
+
+  const Proof first = MustProve({.range = between(2, 10)});
+  EXPECT_TRUE(first.Balanced());
+  EXPECT_EQ(first.landed, 8);
+  EXPECT_EQ(first.accepted, 8);
+  EXPECT_EQ(first.files_read, 1);
+  const Proof gap = MustProve({.range = between(12, 22)});
+  EXPECT_EQ(gap.landed, 9);
+  ASSERT_EQ(gap.faults.size(), 1);
+  EXPECT_EQ(gap.faults[0].find("offset 15 is in no file"), 0);
+  Commit("DELETE", {Remove(second)});
+  // No row tells any more when those were received: all that may belong to it are counted.
+  EXPECT_EQ(between(18, 22), (OffsetRange{10, 22}));
+  EXPECT_EQ(MustProve({.range = between(18, 22)}).removed, 9);
 }
 
 TEST_F(ProofTest, AcceptedBelowLandedIsAFault) {

@@ -6,7 +6,7 @@ import shutil
 import urllib.parse
 
 import foreign_writer
-from server import SCHEMA, SLOW, Project, Server, equal, event, run
+from server import SCHEMA, SLOW, Project, Server, equal, event, run, until
 
 TOPIC = "shop.user-events"
 TABLE = "bronze.shop_user_events"
@@ -39,10 +39,12 @@ def everything_that_was_answered_is_in_the_balance():
             equal([line[k] for k in ("accepted", "landed", "removed", "pending", "duplicate", "balanced")],
                   [130, 100, 0, 30, 50, True])
             equal(proof["system.errors"]["accepted"], 1)
-            equal(ledger(server), [130, 100, 0, 0, 50])
+            equal(ledger(server), [130, 100, 0, 0, 60])
             equal(server.sql("select operation, first_offset, last_offset, accepted from system.ledger "
-                             f"where topic = '{TOPIC}' order by version nulls last"),
-                  [["LAND", 0, 99, 100], ["PENDING", 100, 129, 30]])
+                             f"where topic = '{TOPIC}' order by version nulls last, operation"),
+                  [["LAND", 0, 99, 100], ["ERROR", None, None, 0], ["PENDING", 100, 129, 30]])
+            equal(server.sql("select error, duplicate from system.ledger where operation in ('ERROR', 'PENDING') "
+                             f"and topic = '{TOPIC}' order by operation"), [[1, 0], [0, 10]])
             code, out, err = project.command("--server", f"127.0.0.1:{server.port}", "verify", TOPIC)
             equal(code, 0, err)
             assert "accepted 130 = landed 100 + removed 0 + pending 30: balanced" in out, out
@@ -82,12 +84,89 @@ def what_another_engine_did_is_named():
                   [145, 105, 40, 0, 2, True])
             equal(line["removals"], [{"version": version, "operation": "DELETE", "engine": "foreign-writer",
                                       "rows": 40, "first_offset": 100, "by_statistics": False,
-                                      "accepted_loss": False}])
+                                      "cause": "removed"}])
             equal(ledger(server), [145, 105, 40, 2, 0])
             os.remove(f"{folder}/{gone[0]}")  # As a vacuum would.
-            line = verify(project, TOPIC, server=server)[TOPIC]
+            line = verify(project, TOPIC, "--full", server=server)[TOPIC]
             equal((line["removed"], line["removals"][0]["by_statistics"], line["balanced"]), (40, True, True))
             server.stop()
+
+
+def only_what_is_new_is_counted_again():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            def count(*words, code=0):
+                line = verify(project, TOPIC, *words, server=server, code=code)[TOPIC]
+                return [line[k] for k in ("counted_from", "files_read", "landed", "pending", "balanced")]
+
+            for day in range(3):
+                server.send(TOPIC, [event(100 * day + i, time_text=f"2026-01-0{day + 1}T10:00:00Z")
+                                    for i in range(100)])
+                server.land()
+            equal(count(), [None, 3, 300, 0, True])
+            server.send(TOPIC, [event(i) for i in range(300, 340)])
+            equal(count(), [3, 0, 300, 40, True])
+            server.land()
+            equal(count(), [3, 1, 340, 0, True])
+            equal(count("--full"), [None, 4, 340, 0, True])
+            folder = project.table_folder()
+            path = sorted(foreign_writer.live_files(folder))[0]
+            foreign_writer.commit(folder, [foreign_writer.info("DELETE"), {"remove": {
+                "path": path, "deletionTimestamp": 1, "dataChange": True,
+                "partitionValues": {"event_date": "2026-01-01"}}}])
+            until(lambda: server.sql("select count(*) from bronze.shop_user_events")[0][0] == 240, "it is seen")
+            equal(verify(project, TOPIC, server=server)[TOPIC]["removed"], 100)
+            equal(count(), [5, 0, 240, 0, True], "what was explained once is signed off")
+            with open(f"{project.folder}/data/ledger/default.bronze.shop_user_events", "r+") as file:
+                file.write("sluice-ledger 1 damaged")
+            equal(count()[:2], [None, 3])
+            server.stop()
+
+
+def a_time_is_counted_alone():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            times = []
+            for part in range(3):
+                server.send(TOPIC, [event(100 * part + i) for i in range(100)])
+                server.land()
+                times.append(server.sql("select strftime(max(_received_at) + interval 1 microsecond, "
+                                        "'%Y-%m-%dT%H:%M:%S.%fZ') from bronze.shop_user_events")[0][0])
+            line = verify(project, TOPIC, "--from", times[0], "--to", times[1], server=server)[TOPIC]
+            equal([line[k] for k in ("first_offset", "last_offset", "accepted", "landed", "balanced", "files_read")],
+                  [100, 199, 100, 100, True, 1])
+            equal(verify(project, TOPIC, "--to", times[1], server=server)[TOPIC]["landed"], 200)
+            code, _, err = project.command("verify", "--from", "yesterday")
+            equal((code, "expected a time such as" in err), (1, True), err)
+            server.stop()
+
+
+def duplicates_and_errors_are_counted_across_a_kill():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            server.send(TOPIC, [event(i) for i in range(100)])
+            server.land()
+            server.send(TOPIC, [event(i) for i in range(60)] + ["bad\n"])
+            server.send(TOPIC, [event(i) for i in range(90, 110)])
+            server.kill()
+        for _ in range(2):
+            with Server(project) as server:
+                equal(server.sql("select sum(duplicate)::bigint, sum(error)::bigint from system.ledger "
+                                 f"where topic = '{TOPIC}'")[0], [70, 1])
+                server.kill()
+        with Server(project) as server:
+            server.land()
+            equal(verify(project, TOPIC, server=server)[TOPIC]["duplicate"], 70)
+            equal(server.sql(f"select sum(error)::bigint from system.ledger where topic = '{TOPIC}'")[0], [1])
+            server.kill()
+        # The journal is lost; the table knows.
+        shutil.rmtree(f"{project.folder}/data/journal")
+        with Server(project) as server:
+            server.post(f"/v1/admin/tables/{TOPIC}/adopt")
+            server.send(TOPIC, [event(i) for i in range(7)])
+            server.land()
+            equal(ledger(server)[4], 77)
+            server.kill()
 
 
 def a_gap_ends_with_1_and_is_named():
@@ -162,5 +241,6 @@ def mistakes_are_told():
 
 
 if __name__ == "__main__":
-    run(everything_that_was_answered_is_in_the_balance, what_another_engine_did_is_named,
+    run(everything_that_was_answered_is_in_the_balance, only_what_is_new_is_counted_again, a_time_is_counted_alone,
+        duplicates_and_errors_are_counted_across_a_kill, what_another_engine_did_is_named,
         a_gap_ends_with_1_and_is_named, a_receipt_says_what_became_of_an_event, mistakes_are_told)

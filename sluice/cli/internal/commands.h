@@ -128,6 +128,9 @@ int ShowStatus(const Global& global);
 struct VerifyArguments {
   std::string topic;   ///< Empty: all.
   std::string tables;  ///< Folder of tables, or the address of one, instead of the project's.
+  std::string from;    ///< Only events received since this time,
+  std::string to;      ///< and before this one.
+  bool full = false;   ///< Reads all files, also those that were counted before.
 };
 /// Counts the tables of the project, at one cut with its server where that runs.
 int Verify(const Global& global, const VerifyArguments& arguments);

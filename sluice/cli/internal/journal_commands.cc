@@ -255,13 +255,17 @@ Status DumpRows(const journal::PlacedFrame& placed, const columnar::Schema& sche
 void DumpFrame(const journal::PlacedFrame& placed, const Subject& subject) {
   const journal::Frame& frame = placed.frame;
   const bool data = frame.kind == journal::FrameKind::kData;
+  const bool counts = frame.kind == journal::FrameKind::kDuplicates;
   JsonLine line;
   line.Number("segment", static_cast<int64_t>(placed.segment))
       .Number("position", static_cast<int64_t>(placed.position))
       .Number("group", static_cast<int64_t>(placed.group))
-      .Text("kind", data ? "data" : "schema")
-      .Text("topic", subject.NameOf(frame.partition))
-      .Text("schema_id", fmt::format("{:016x}", frame.schema_id));
+      .Text("kind", data     ? "data"
+                    : counts ? "duplicates"
+                             : "schema")
+      .Text("topic", subject.NameOf(frame.partition));
+  if (counts) line.Number("count", frame.rows).Number("sum", frame.base);
+  if (!counts) line.Text("schema_id", fmt::format("{:016x}", frame.schema_id));
   if (data) {
     line.Number("first_offset", frame.base).Number("last_offset", frame.base + frame.rows - 1);
   }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "sluice/cli/command_line.h"
@@ -9,6 +10,7 @@
 #include "sluice/event/contract.h"
 #include "sluice/lake/timestamps.h"
 #include "sluice/ledger/proof.h"
+#include "sluice/ledger/signed_off.h"
 #include "sluice/server/config.h"
 #include "sluice/store/store_set.h"
 
@@ -23,6 +25,8 @@ struct Subject {
   std::string address;
   std::optional<lake::Version> version = {};
   std::optional<int64_t> end = {};
+  std::optional<ledger::OffsetRange> range = {};
+  std::string signed_off = {};  ///< File with what was counted before; empty: none is kept.
 };
 
 std::string Grouped(int64_t number) {
@@ -86,24 +90,91 @@ Status FindTables(os::Disk& disk, const std::string& folder, const std::string& 
   return {};
 }
 
-Result<ledger::Proof> ProveOne(const Subject& subject, store::StoreSet& stores,
-                               const os::Clock& clock, os::Random& random) {
+Result<int64_t> ParseTime(const std::string& text, std::string_view flag) {
+  const auto time_us = lake::ParseTimestampText(text);
+  if (time_us) return *time_us;
+  return Invalid("{} '{}': expected a time such as 2026-01-31T12:00:00Z", flag, text);
+}
+
+/// Where a count stands in for those before it.
+std::optional<ledger::SignedOff> ReadSignedOff(os::Disk& disk, const std::string& file) {
+  constexpr uint64_t kBytesMax = 4096;
+  if (file.empty()) return std::nullopt;
+  const auto text = os::ReadFile(disk, file, kBytesMax);
+  if (!text.ok()) return std::nullopt;
+  const auto signed_off = ledger::DecodeSignedOff(*text);
+  return signed_off.ok() ? std::optional(*signed_off) : std::nullopt;
+}
+
+/// Keeps what was counted. A count that cannot be kept is one all the same.
+void KeepSignedOff(os::Disk& disk, const std::string& file, const ledger::SignedOff& signed_off) {
+  Status kept = disk.MakeFolders(os::FolderOf(file));
+  if (kept.ok()) kept = os::ReplaceFile(disk, file, ledger::Encode(signed_off));
+  if (!kept.ok()) {
+    std::fprintf(stderr, "warning: the count is not kept: %s\n", kept.error().message().c_str());
+  }
+}
+
+Result<ledger::Proof> ProveOne(const VerifyArguments& arguments, Subject& subject,
+                               store::StoreSet& stores, os::Disk& disk, const os::Clock& clock,
+                               os::Random& random) {
   SLUICE_ASSIGN_OR_RETURN(const store::Place place, stores.Folder(subject.address));
   const lake::DeltaTable table(*place.store, place.path, clock, random);
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot,
                           subject.version ? table.LoadAt(*subject.version) : table.Load());
   ledger::ProofOptions options;
   options.end = subject.end;
-  return ledger::Prove(table, snapshot, options);
+  if (!arguments.from.empty() || !arguments.to.empty()) {
+    std::optional<int64_t> from_us;
+    std::optional<int64_t> to_us;
+    if (!arguments.from.empty()) {
+      SLUICE_ASSIGN_OR_RETURN(from_us, ParseTime(arguments.from, "--from"));
+    }
+    if (!arguments.to.empty()) {
+      SLUICE_ASSIGN_OR_RETURN(to_us, ParseTime(arguments.to, "--to"));
+    }
+    SLUICE_ASSIGN_OR_RETURN(subject.range, ledger::OffsetsBetween(table, snapshot, from_us, to_us));
+    options.range = subject.range;
+    return ledger::Prove(table, snapshot, options);
+  }
+  const auto since = arguments.full ? std::nullopt : ReadSignedOff(disk, subject.signed_off);
+  std::optional<Result<ledger::Proof>> proof;
+  if (since) proof = ledger::ProveSince(table, snapshot, *since, options);
+  // What the short way cannot answer the long way does, whatever the reason.
+  if (!proof || !proof->ok()) proof = ledger::Prove(table, snapshot, options);
+  if (proof->ok() && (*proof)->Balanced() && !subject.signed_off.empty()) {
+    const int64_t now_ms =
+        std::chrono::floor<std::chrono::milliseconds>(clock.Now()).time_since_epoch().count();
+    KeepSignedOff(disk, subject.signed_off, ledger::SignOff(*snapshot, **proof, now_ms));
+  }
+  return std::move(*proof);
+}
+
+std::string_view NameOf(ledger::Cause cause) {
+  switch (cause) {
+    case ledger::Cause::kRemoved:
+      return "removed";
+    case ledger::Cause::kExpired:
+      return "expired";
+    case ledger::Cause::kErased:
+      return "erased";
+    case ledger::Cause::kLost:
+      return "lost";
+  }
+  return "";
 }
 
 std::string TextOf(const ledger::Removal& removal) {
-  if (removal.accepted_loss) {
-    return fmt::format("{} lost before they landed, from offset {}; accepted by `table adopt`",
+  if (removal.operation == "BEFORE") {
+    return fmt::format("{} gone before the oldest commit that is left, by its counters",
+                       Grouped(removal.rows));
+  }
+  if (removal.cause == ledger::Cause::kLost) {
+    return fmt::format("{} lost before they landed, from offset {}; accepted by an operator",
                        Grouped(removal.rows), removal.first_offset);
   }
-  std::string text = fmt::format("{} removed by version {}: {}", Grouped(removal.rows),
-                                 removal.version, removal.operation);
+  std::string text = fmt::format("{} {} by version {}: {}", Grouped(removal.rows),
+                                 NameOf(removal.cause), removal.version, removal.operation);
   if (!removal.engine.empty()) text += " by " + removal.engine;
   if (removal.timestamp_ms > 0) {
     text += ", " + lake::TimestampText(removal.timestamp_ms * 1000);
@@ -114,15 +185,26 @@ std::string TextOf(const ledger::Removal& removal) {
 }
 
 void PrintText(const Subject& subject, const ledger::Proof& proof) {
-  std::string text =
-      fmt::format("{}: version {}, {} files\n", subject.topic, proof.version, Grouped(proof.files));
+  std::string text = fmt::format("{}: version {}, {} of {} files read", subject.topic,
+                                 proof.version, Grouped(proof.files_read), Grouped(proof.files));
+  if (proof.counted_from) {
+    text += fmt::format("; up to version {} counted before", *proof.counted_from);
+  }
+  if (subject.range) {
+    text += fmt::format("; received in that time: offsets {} to {}", subject.range->begin,
+                        subject.range->end - 1);
+  }
+  text += '\n';
   const std::string accepted =
       proof.accepted ? fmt::format("accepted {}", Grouped(*proof.accepted)) : "accepted ?";
-  const std::string pending =
+  std::string pending =
       proof.pending ? fmt::format("pending {}", Grouped(*proof.pending)) : "pending ?";
-  text +=
-      fmt::format("  {} = landed {} + removed {} + {}: {}\n", accepted, Grouped(proof.landed),
-                  Grouped(proof.removed), pending, proof.Balanced() ? "balanced" : "NOT BALANCED");
+  if (subject.range) pending = "pending not counted";
+  std::string gone = fmt::format("removed {}", Grouped(proof.removed));
+  if (proof.expired > 0) gone += fmt::format(" + expired {}", Grouped(proof.expired));
+  if (proof.erased > 0) gone += fmt::format(" + erased {}", Grouped(proof.erased));
+  text += fmt::format("  {} = landed {} + {} + {}: {}\n", accepted, Grouped(proof.landed), gone,
+                      pending, proof.Balanced() ? "balanced" : "NOT BALANCED");
   if (proof.duplicates > 0) {
     text += fmt::format("  {} more were answered duplicate\n", Grouped(proof.duplicates));
   }
@@ -147,7 +229,7 @@ void PrintJson(const Subject& subject, const ledger::Proof& proof) {
         .Number("rows", removal.rows)
         .Raw("first_offset", removal.first_offset < 0 ? "" : std::to_string(removal.first_offset))
         .Raw("by_statistics", removal.by_statistics ? "true" : "false")
-        .Raw("accepted_loss", removal.accepted_loss ? "true" : "false");
+        .Text("cause", NameOf(removal.cause));
     if (!removals.empty()) removals += ',';
     removals += line.Finish();
   }
@@ -155,10 +237,16 @@ void PrintJson(const Subject& subject, const ledger::Proof& proof) {
   line.Text("topic", subject.topic)
       .Number("version", proof.version)
       .Number("files", proof.files)
+      .Number("files_read", proof.files_read)
+      .Raw("counted_from", known(proof.counted_from))
+      .Raw("first_offset", subject.range ? std::to_string(subject.range->begin) : "")
+      .Raw("last_offset", subject.range ? std::to_string(subject.range->end - 1) : "")
       .Raw("balanced", proof.Balanced() ? "true" : "false")
       .Raw("accepted", known(proof.accepted))
       .Number("landed", proof.landed)
       .Number("removed", proof.removed)
+      .Number("expired", proof.expired)
+      .Number("erased", proof.erased)
       .Raw("pending", known(proof.pending))
       .Number("duplicate", proof.duplicates)
       .Number("foreign_rows", proof.foreign)
@@ -181,12 +269,23 @@ Result<std::vector<Subject>> FindSubjects(const Global& global, const VerifyArgu
   SLUICE_ASSIGN_OR_RETURN(const server::Config config,
                           server::LoadConfig(disk, global.folder, global.overrides));
   const std::string tables = config.DataPath() + "/tables";
+  // What was counted is kept beside the tables, a file each.
+  const auto with_files = [&](std::vector<Subject> found) {
+    for (Subject& subject : found) {
+      std::string name =
+          subject.address.substr(std::min(subject.address.size(), tables.size() + 1));
+      std::ranges::replace(name, '/', '.');
+      subject.signed_off = config.DataPath() + "/ledger/" + name;
+    }
+    return found;
+  };
   auto asked = AskServer(global, tables);
-  if (asked.ok() || asked.error().code() != ErrorCode::kUnavailable) return asked;
+  if (asked.ok()) return with_files(std::move(*asked));
+  if (asked.error().code() != ErrorCode::kUnavailable) return asked;
   std::fprintf(stderr,
                "no server answers, so what is pending is not known: counting the tables alone\n");
   SLUICE_RETURN_IF_ERROR(FindTables(disk, tables, "", 3, subjects));
-  return subjects;
+  return with_files(std::move(subjects));
 }
 
 }  // namespace
@@ -209,8 +308,8 @@ int Verify(const Global& global, const VerifyArguments& arguments) {
   os::SystemRandom random;
   store::StoreSet stores(disk, random);
   size_t unbalanced = 0;
-  for (const Subject& subject : *subjects) {
-    const auto proof = ProveOne(subject, stores, clock, random);
+  for (Subject& subject : *subjects) {
+    const auto proof = ProveOne(arguments, subject, stores, disk, clock, random);
     if (!proof.ok()) {
       std::fprintf(stderr, "error: %s: %s\n", subject.topic.c_str(),
                    proof.error().message().c_str());

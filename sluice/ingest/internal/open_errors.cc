@@ -2,6 +2,9 @@
 
 #include <arrow/api.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "sluice/ingest/internal/topic_state.h"
 
 namespace sluice::ingest::internal {
@@ -46,6 +49,18 @@ Status OpenErrors::Restore(const columnar::Batch& rows, journal::Offset base) {
       std::dynamic_pointer_cast<arrow::Int64Array>(rows->GetColumnByName("_offset"));
   if (!states || !of || !codes || (base < 0 && !offsets)) return {};  // Another writer's rows.
   const auto ids = StoredIds(rows);
+  const auto topics = std::dynamic_pointer_cast<arrow::StringArray>(rows->GetColumnByName("topic"));
+  journal::Offset end = 0;
+  for (int64_t row = 0; row < rows->num_rows(); ++row) {
+    if (base < 0 && offsets->IsNull(row)) continue;
+    const journal::Offset offset = base >= 0 ? base + row : offsets->Value(row);
+    // The journal may still have what the table has.
+    if (of->IsNull(row) && topics && topics->IsValid(row) && (base < 0 || offset >= counted_end_)) {
+      ++counts_[std::string(topics->GetView(row))];
+    }
+    end = std::max(end, offset + 1);
+  }
+  if (base < 0) counted_end_ = std::max(counted_end_, end);
   for (int64_t row = 0; row < rows->num_rows(); ++row) {
     if (of->IsValid(row)) {
       Close(of->Value(row));
@@ -57,10 +72,11 @@ Status OpenErrors::Restore(const columnar::Batch& rows, journal::Offset base) {
   return {};
 }
 
-void OpenErrors::FinishRestore() {
+std::map<std::string, int64_t> OpenErrors::FinishRestore() {
   const std::lock_guard lock(mutex_);
   restoring_ = false;
   closed_.clear();
+  return std::exchange(counts_, {});
 }
 
 }  // namespace sluice::ingest::internal

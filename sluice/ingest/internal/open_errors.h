@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <cstddef>
+#include <map>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -33,7 +35,9 @@ class OpenErrors {
   /// Takes stored rows of the errors topic; their offsets begin at `base`, or stand in `_offset`
   /// when it is negative.
   Status Restore(const columnar::Batch& rows, journal::Offset base);
-  void FinishRestore();
+  /// Ends it; returns how many error rows each topic ever had. Needs rows of the table to have come
+  /// before those of the journal, and their `topic`.
+  std::map<std::string, int64_t> FinishRestore();
 
  private:
   struct Low {
@@ -44,6 +48,8 @@ class OpenErrors {
   std::unordered_map<journal::Offset, privacy::Hash128> ids_;
   std::unordered_multimap<privacy::Hash128, journal::Offset, Low> offsets_;
   std::unordered_set<journal::Offset> closed_;  // Only while restoring_.
+  std::map<std::string, int64_t> counts_;       // Likewise.
+  journal::Offset counted_end_ = 0;
   bool restoring_ = true;
   std::atomic<size_t> size_{0};
 };

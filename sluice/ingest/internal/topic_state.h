@@ -62,6 +62,7 @@ struct Draft {
     int64_t accepted = 0, duplicate = 0, error = 0;
   };
   std::map<std::string, Outcomes> outcomes;  ///< By topic; those of unknown topics under "".
+  bool duplicates_counted = false;           ///< In a frame of the journal.
   WaitLevel wait = WaitLevel::kLog;
   std::function<void(Result<Receipt>)> done;
   os::Monotonic start{};

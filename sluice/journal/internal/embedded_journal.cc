@@ -37,13 +37,25 @@ Offset EmbeddedJournal::NextOffset(PartitionId partition) const {
   return entry == state_.partitions.end() ? 0 : entry->second.next;
 }
 
+void EmbeddedJournal::RaiseDuplicates(PartitionId partition, int64_t count) {
+  const std::lock_guard lock(mutex_);
+  PartitionEntry& entry = state_.partitions[partition];
+  entry.duplicates = std::max(entry.duplicates, count);
+}
+
+int64_t EmbeddedJournal::Duplicates(PartitionId partition) const {
+  const std::lock_guard lock(mutex_);
+  const auto entry = state_.partitions.find(partition);
+  return entry == state_.partitions.end() ? 0 : entry->second.duplicates;
+}
+
 Status EmbeddedJournal::Check(const std::vector<NewFrame>& frames) const {
   for (const NewFrame& frame : frames) {
     if (frame.payload.size() > options_.frame_bytes_max) {
       return Invalid("frame of {} bytes, at most {} are allowed", frame.payload.size(),
                      options_.frame_bytes_max);
     }
-    const bool rows_fit = frame.kind == FrameKind::kData ? frame.rows > 0 : frame.rows == 0;
+    const bool rows_fit = frame.kind == FrameKind::kSchema ? frame.rows == 0 : frame.rows > 0;
     if (!rows_fit) return Invalid("frame of {} rows", frame.rows);
   }
   return {};
@@ -162,12 +174,28 @@ void EmbeddedJournal::Commit(std::vector<Pending> batch) {
     const std::lock_guard lock(mutex_);
     received_us = std::max(received_us, state_.received_us);
     std::map<PartitionId, Offset> next;
+    std::map<PartitionId, int64_t> duplicates;
     for (size_t i = 0; i < batch.size(); ++i) {
       bytes += batch[i].bytes;
       for (size_t j = 0; j < batch[i].frames.size(); ++j) {
         const NewFrame& frame = batch[i].frames[j];
-        Offset& base = next.try_emplace(frame.partition, state_.partitions[frame.partition].next)
-                           .first->second;
+        const PartitionEntry& known = state_.partitions[frame.partition];
+        if (frame.kind == FrameKind::kDuplicates) {
+          int64_t& sum = duplicates.try_emplace(frame.partition, known.duplicates).first->second;
+          if (sum > std::numeric_limits<int64_t>::max() - frame.rows) {
+            outcome = Invalid("partition {} cannot count more duplicates", frame.partition);
+            continue;
+          }
+          sum += frame.rows;
+          appended[i].bases.push_back(sum);
+          frames_.push_back({.kind = static_cast<uint8_t>(frame.kind),
+                             .partition = frame.partition,
+                             .base = sum,
+                             .rows = frame.rows,
+                             .payload_crc = batch[i].payload_crcs[j]});
+          continue;
+        }
+        Offset& base = next.try_emplace(frame.partition, known.next).first->second;
         appended[i].bases.push_back(base);
         frames_.push_back({.kind = static_cast<uint8_t>(frame.kind),
                            .partition = frame.partition,

@@ -32,6 +32,8 @@ class EmbeddedJournal final : public Journal {
   const std::vector<Loss>& losses() const override { return losses_; }
   void RaiseNextOffset(PartitionId partition, Offset next) override;
   Offset NextOffset(PartitionId partition) const override;
+  void RaiseDuplicates(PartitionId partition, int64_t count) override;
+  int64_t Duplicates(PartitionId partition) const override;
   Status Read(const std::function<Status(const Frame&)>& visit) const override;
   void Append(std::vector<NewFrame> frames, Callback done) override;
   void Release(PartitionId partition, Offset offset) override;

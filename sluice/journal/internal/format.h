@@ -95,7 +95,7 @@ struct FrameToWrite {
   uint64_t schema_id = 0;
   int64_t base = 0;
   int64_t rows = 0;
-  std::string_view payload;
+  std::string_view payload = {};
   uint32_t payload_crc = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "sluice/journal/internal/manifest.h"
 
+#include <algorithm>
 #include <charconv>
 #include <iterator>
 #include <system_error>
@@ -76,8 +77,9 @@ bool DecodeLine(std::string_view line, Manifest& manifest) {
   if (key == "partition") {
     PartitionId id = 0;
     PartitionEntry entry;
-    const bool ok = words.Number(id).Number(entry.released).Number(entry.next).Done();
-    return ok && manifest.partitions.emplace(id, entry).second;
+    words.Number(id).Number(entry.released).Number(entry.next);
+    if (!words.Done()) words.Number(entry.duplicates);
+    return words.Done() && manifest.partitions.emplace(id, entry).second;
   }
   if (key == "loss") {
     Loss& loss = manifest.losses.emplace_back();
@@ -114,8 +116,10 @@ Status CheckConsistent(const Manifest& manifest) {
 }  // namespace
 
 std::string Encode(const Manifest& manifest) {
-  // A version that knows no losses must not take what is missing for damage, or worse, for whole.
-  const int version = manifest.losses.empty() ? 1 : 2;
+  // A program that knows no losses must not take what is missing for damage, or worse, for whole.
+  const bool counts = std::ranges::any_of(
+      manifest.partitions, [](const auto& entry) { return entry.second.duplicates > 0; });
+  const int version = manifest.losses.empty() && !counts ? 1 : 2;
   std::string text;
   const auto out = std::back_inserter(text);
   fmt::format_to(
@@ -127,7 +131,9 @@ std::string Encode(const Manifest& manifest) {
                    entry.key.tag, entry.first.sequence, entry.first.chain, entry.end);
   }
   for (const auto& [id, entry] : manifest.partitions) {
-    fmt::format_to(out, "partition {} {} {}\n", id, entry.released, entry.next);
+    fmt::format_to(out, "partition {} {} {}", id, entry.released, entry.next);
+    if (entry.duplicates > 0) fmt::format_to(out, " {}", entry.duplicates);
+    text += '\n';
   }
   for (const Loss& loss : manifest.losses) {
     fmt::format_to(out, "loss {} {} {} {} {} {}\n", loss.partition, loss.begin, loss.end,

@@ -26,6 +26,7 @@ struct SegmentEntry {
 struct PartitionEntry {
   Offset released = 0;
   Offset next = 0;
+  int64_t duplicates = 0;  ///< Ever answered so.
 };
 
 /// The content of the manifest.

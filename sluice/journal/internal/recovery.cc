@@ -124,6 +124,9 @@ class Recoverer {
         floor = end = header.base + header.rows;
         PartitionEntry& partition = state().partitions[header.partition];
         partition.next = std::max(partition.next, end);
+      } else if (header.kind == static_cast<uint8_t>(FrameKind::kDuplicates)) {
+        int64_t& sum = state().partitions[header.partition].duplicates;
+        sum = std::max(sum, header.base);
       } else {
         return Unsupported("frames of kind {} are of a newer version", header.kind);
       }

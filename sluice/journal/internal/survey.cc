@@ -161,6 +161,10 @@ class Surveyor {
     if (report.frames++ == 0) report.received_first = received;
     report.received_last = received;
     survey_.received_us = std::max(survey_.received_us, header.received_us);
+    if (header.kind == static_cast<uint8_t>(FrameKind::kDuplicates)) {
+      int64_t& sum = survey_.duplicates[header.partition];
+      sum = std::max(sum, header.base);
+    }
     if (header.kind != static_cast<uint8_t>(FrameKind::kData)) return;
     losses_->Found(header);
     report.rows += header.rows;

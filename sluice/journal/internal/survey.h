@@ -23,7 +23,8 @@ struct Survey {
   Manifest manifest = {};  ///< As read, or as made again.
   std::optional<Damage> manifest_damage = {};
   std::map<PartitionId, Offset> next;  ///< Where partitions may go on.
-  int64_t received_us = 0;             ///< The latest in it.
+  std::map<PartitionId, int64_t> duplicates;
+  int64_t received_us = 0;  ///< The latest in it.
   /// The first segment of the manifest that must be written anew; its size if there is none.
   size_t first_damaged = 0;
 };

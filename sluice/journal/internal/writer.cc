@@ -60,6 +60,11 @@ void Writer::Publish(std::span<const FrameToWrite> frames, int64_t received_us,
           .segment = segment.entry.key.id};
       continue;
     }
+    if (frame.kind == static_cast<uint8_t>(FrameKind::kDuplicates)) {
+      int64_t& sum = state_.partitions[frame.partition].duplicates;
+      sum = std::max(sum, frame.base);
+      continue;
+    }
     const Offset end = frame.base + frame.rows;
     segment.ends[frame.partition] = end;
     PartitionEntry& partition = state_.partitions[frame.partition];

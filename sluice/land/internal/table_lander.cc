@@ -265,6 +265,17 @@ void TableLander::AddDuplicates(int64_t rows) {
   duplicates_ += rows;
 }
 
+int64_t TableLander::RaiseDuplicates(int64_t count) {
+  const std::lock_guard lock(mutex_);
+  duplicates_ = std::max(duplicates_, count);
+  return duplicates_;
+}
+
+void TableLander::AddErrors(int64_t rows) {
+  const std::lock_guard lock(mutex_);
+  errors_ += rows;
+}
+
 Status TableLander::CommitCounts() {
   std::shared_ptr<const lake::Snapshot> base;
   lake::AppendOptions append;
@@ -592,10 +603,14 @@ bool TableLander::Due(os::Monotonic now, int64_t bytes_max) const {
 Result<std::vector<ledger::Entry>> TableLander::Ledger() {
   std::shared_ptr<const lake::Snapshot> snapshot;
   journal::Offset end = 0;
+  int64_t duplicates = 0;  // That no commit counts yet.
+  int64_t errors = 0;
   {
     const std::lock_guard lock(mutex_);
     snapshot = snapshot_;
     end = end_;
+    duplicates = duplicates_ - counted_;
+    errors = errors_;
   }
   const std::lock_guard lock(entries_mutex_);
   SLUICE_RETURN_IF_ERROR(entries_.Extend(table_, *snapshot), "table '{}'", topic_.table_path);
@@ -605,8 +620,12 @@ Result<std::vector<ledger::Entry>> TableLander::Ledger() {
     entries.push_back({.operation = "PENDING",
                        .first_offset = landed + 1,
                        .last_offset = end - 1,
-                       .accepted = end - landed - 1});
+                       .accepted = end - landed - 1,
+                       .duplicate = duplicates});
+  } else if (duplicates > 0) {
+    entries.push_back({.operation = "PENDING", .duplicate = duplicates});
   }
+  if (errors > 0) entries.push_back({.operation = "ERROR", .error = errors});
   return entries;
 }
 

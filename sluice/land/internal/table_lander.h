@@ -46,6 +46,8 @@ class TableLander {
   void Add(journal::Offset base, os::Timestamp received, const columnar::Batch& rows);
   /// Counts rows that were answered `duplicate`; committed with the next rows that land.
   void AddDuplicates(int64_t rows);
+  int64_t RaiseDuplicates(int64_t count);
+  void AddErrors(int64_t rows);
   /// Commits counts that no landing has committed yet.
   Status CommitCounts();
   /// What each commit of the log did to the topic's offsets, and what waits.
@@ -145,9 +147,10 @@ class TableLander {
   int64_t bytes_ = 0;  ///< Of pending frames and chunks.
   std::optional<os::Monotonic> oldest_;
   std::string stopped_;
-  std::vector<journal::Loss> losses_;  // In the order of their offsets.
-  int64_t duplicates_ = 0;  ///< Ever answered; those since the last commit are lost by a crash.
-  int64_t counted_ = 0;     ///< Of them, those that the table says.
+  std::vector<journal::Loss> losses_;                       // In the order of their offsets.
+  int64_t duplicates_ = 0;                                  ///< Ever answered.
+  int64_t counted_ = 0;                                     ///< Of them, those that the table says.
+  int64_t errors_ = 0;                                      ///< Error rows of the topic.
   std::deque<std::shared_ptr<const lake::Snapshot>> past_;  // That queries asked for, newest first.
 };
 

@@ -141,8 +141,11 @@ Result<Rows> Ledger(const Tables& tables, land::Lander& lander, std::string_view
              {"accepted", arrow::int64()},
              {"landed", arrow::int64()},
              {"removed", arrow::int64()},
+             {"expired", arrow::int64()},
+             {"erased", arrow::int64()},
              {"foreign_rows", arrow::int64()},
-             {"duplicate", arrow::int64()}});
+             {"duplicate", arrow::int64()},
+             {"error", arrow::int64()}});
   for (const land::TableStatus& table : tables) {
     const auto entries = lander.Ledger(table.partition);
     if (!entries.ok()) {
@@ -157,7 +160,7 @@ Result<Rows> Ledger(const Tables& tables, land::Lander& lander, std::string_view
                     : Value(os::Timestamp(std::chrono::milliseconds(entry.timestamp_ms))),
                 entry.operation, TextOrNull(entry.engine), OffsetOrNull(entry.first_offset),
                 OffsetOrNull(entry.last_offset), entry.accepted, entry.landed, entry.removed,
-                entry.foreign, entry.duplicate});
+                entry.expired, entry.erased, entry.foreign, entry.duplicate, entry.error});
     }
   }
   return rows;
