@@ -200,7 +200,9 @@ void Run::Lose(std::string_view why, Loss loss) {
   process_.reset();
   model_.Crash();
   machine_.disk.SetCapacity(UINT64_MAX);
-  if (loss == Loss::kProcess || (machine_.disk.powered() && Chance(3))) {
+  // Where the power was cut, the process may as well have been killed there: in the middle of what
+  // it was doing, with all that it wrote still in the cache.
+  if (loss == Loss::kProcess || Chance(3)) {
     ++counts_.kills;
     machine_.disk.Restart();
     Note("kill ({})", why);
