@@ -183,7 +183,16 @@ void Run::Harm() {
     }
   }
   disk.SetCapacity(Chance(6) ? disk.UsedBytes() + Below(64 << 10) : UINT64_MAX);
-  if (Chance(3)) {
+  if (Chance(6)) {
+    // The answer to a commit is lost, and for a while nobody can see whether it is there.
+    const int times = static_cast<int>(1 + Below(3));
+    process_->store().Add({.call = store::StoreCall::kPutIfAbsent,
+                           .when = store::Fault::When::kAfter,
+                           .path_part = ".json"});
+    process_->store().Add(
+        {.call = store::StoreCall::kGet, .path_part = ".json", .times = times});
+    process_->store().Add({.call = store::StoreCall::kList, .times = times});
+  } else if (Chance(3)) {
     store::Fault fault;
     fault.call = Chance(2) ? store::StoreCall::kPutIfAbsent
                            : static_cast<store::StoreCall>(Below(7));
