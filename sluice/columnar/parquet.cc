@@ -160,6 +160,12 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
         ->compression_level(name, arrow::util::kUseDefaultCompressionLevel)
         ->disable_statistics(name);
   }
+  for (const std::string& name : options.bloom_filter_columns) {
+    const int64_t rows = prepared.table->num_rows();
+    if (rows == 0 || schema.GetFieldIndex(name) < 0) continue;
+    builder.enable_bloom_filter(
+        name, {.ndv = std::min(rows, options.row_group_rows_max), .fpp = 0.05, .fold = false});
+  }
   for (const auto& path : LeafPaths(schema, options.private_columns)) {
     builder.disable_statistics(path)->disable_write_page_index(path);
   }

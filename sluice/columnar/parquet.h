@@ -40,6 +40,9 @@ struct ParquetOptions {
   int64_t row_group_rows_max = 1 << 20;
   /// Columns of random values: no dictionary, no compression, no statistics.
   std::vector<std::string> random_columns = {};
+  /// Columns in which single values are looked for: a Bloom filter a row group, of about a byte a
+  /// row, tells readers where they need not look; one look in 20 is in vain.
+  std::vector<std::string> bloom_filter_columns = {};
   /// Columns of text that nothing makes smaller but a dictionary, such as hashes: without one, no
   /// compression. Zstandard would win a quarter of the bytes for most of the file's time.
   std::vector<std::string> incompressible_columns = {};

@@ -126,6 +126,21 @@ TEST(ParquetTest, GivesNoBoundsThatEnginesWouldReadDifferently) {
   EXPECT_EQ(file->columns.at("s").maximum, nullptr);
 }
 
+TEST(ParquetTest, TellsReadersWhereNotToLookForAValue) {
+  const Batch batch = Sample();
+  const auto file = WriteParquet(
+      batch->schema(), {batch}, {.random_columns = {"id"}, .bloom_filter_columns = {"id", "none"}});
+  ASSERT_TRUE(file.ok()) << file.error().ToString();
+  const auto reader = parquet::ParquetFileReader::Open(
+      std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(file->bytes)));
+  const auto group = reader->metadata()->RowGroup(0);
+  for (int i = 0; i < group->num_columns(); ++i) {
+    const auto column = group->ColumnChunk(i);
+    EXPECT_EQ(column->bloom_filter_offset().has_value(),
+              column->path_in_schema()->ToDotString() == "id");
+  }
+}
+
 TEST(ParquetTest, UsesTheSettingsOfEachColumn) {
   const Batch batch = Sample();
   const auto file = WriteParquet(batch->schema(), {batch}, {.random_columns = {"id"}});

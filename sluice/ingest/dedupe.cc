@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "sluice/base/check.h"
+#include "sluice/base/trace.h"
+#include "sluice/ingest/internal/identity_run.h"
 
 namespace sluice::ingest {
 namespace {
@@ -20,8 +22,17 @@ constexpr uint64_t kClaimMask = (uint64_t{1} << kClaimBits) - 1;
 
 constexpr size_t kSlotsMin = 8;
 constexpr int kSlices = 8;
+constexpr size_t kSlicesByNumberMax = 32;  // With those by time less than there are numbers.
 
 uint64_t NumberOf(uint64_t high_generation) { return high_generation >> kGenerationShift; }
+
+/// What a known identity with content `before` is when it comes with `after`.
+Dedupe::Verdict Compare(uint64_t before, uint64_t after) {
+  after = after << kClaimBits >> kClaimBits;
+  const bool same =
+      before == after || before == Dedupe::kAnyContent || after == Dedupe::kAnyContent;
+  return same ? Dedupe::Verdict::kDuplicate : Dedupe::Verdict::kOtherContent;
+}
 
 }  // namespace
 
@@ -33,12 +44,126 @@ size_t Dedupe::Shard::Home(uint64_t low) const {
 
 size_t Dedupe::ShardOf(const privacy::Hash128& id) { return id.high >> kGenerationShift; }
 
-bool Dedupe::IsLive(const Slot& slot) const {
-  const uint64_t number = NumberOf(slot.high_generation);
-  if (number == kForgotten || generations_.empty()) return false;
-  const uint64_t age =
-      (generations_.back().number + kGenerationNumbers - number) % kGenerationNumbers;
-  return age < generations_.size();
+Dedupe::Dedupe(const DedupeOptions& options) : options_(options) {
+  if (options_.disk == nullptr) return;
+  const auto left = options_.disk->List(options_.folder);  // By a process that was killed.
+  for (const std::string& name : left.ok() ? *left : std::vector<std::string>()) {
+    if (name.starts_with("run-")) (void)options_.disk->Remove(options_.folder + "/" + name);
+  }
+}
+
+Dedupe::~Dedupe() {
+  if (options_.memory == nullptr) return;
+  options_.memory->ids -= told_ids_;
+  options_.memory->bytes -= told_bytes_;
+}
+
+void Dedupe::TellMemory() {
+  if (options_.memory == nullptr) return;
+  const size_t ids = size_ - ids_on_disk_;
+  options_.memory->ids += ids - std::exchange(told_ids_, ids);
+  const size_t bytes = memory_bytes();
+  options_.memory->bytes += bytes - std::exchange(told_bytes_, bytes);
+}
+
+bool Dedupe::IsLive(const Slot& slot) const { return live_[NumberOf(slot.high_generation)]; }
+
+void Dedupe::MarkLive() {
+  live_ = {};
+  for (const Generation& generation : generations_) {
+    live_[generation.number] = generation.run == nullptr;
+  }
+}
+
+size_t Dedupe::SliceIds() const {
+  size_t ids = options_.ids_max / kSlices;
+  if (options_.memory != nullptr) ids = std::min(ids, options_.memory->ids_max / 4);
+  return std::max(ids, options_.ids_max / kSlicesByNumberMax);
+}
+
+void Dedupe::DropOldest() {
+  const Generation& oldest = generations_.front();
+  size_ -= oldest.ids;
+  if (oldest.run != nullptr) ids_on_disk_ -= oldest.ids;
+  generations_.pop_front();
+  MarkLive();
+}
+
+void Dedupe::ForgetOldest() {
+  forgotten_early_ += generations_.front().ids;
+  DropOldest();
+}
+
+void Dedupe::Spill() {
+  for (TellMemory(); options_.memory->ids > options_.memory->ids_max; TellMemory()) {
+    const auto oldest = std::ranges::find_if(
+        generations_, [](const Generation& generation) { return generation.run == nullptr; });
+    if (oldest == generations_.end() || &*oldest == &generations_.back()) return;
+    const Status spilled = SpillSlice(*oldest);
+    if (spilled.ok()) continue;
+    trace::Error("identities forgotten early",
+                 {{"ids", oldest->ids}, {"reason", spilled.error().ToString()}});
+    while (generations_.front().run != nullptr) ForgetOldest();
+    ForgetOldest();
+  }
+}
+
+Status Dedupe::SpillSlice(Generation& generation) {
+  std::vector<internal::StoredIdentity> identities;
+  identities.reserve(generation.ids);
+  Generation& current = generations_.back();
+  const ClaimId last = first_open_ + open_.size() - 1;
+  for (size_t number = 0; number < shards_.size(); ++number) {
+    for (Slot& slot : std::span(shards_[number].slots.get(), shards_[number].size)) {
+      if (NumberOf(slot.high_generation) != generation.number) continue;
+      const uint64_t high = slot.high_generation & kHighMask;
+      // What is in flight may still be forgotten, so it stays in memory, as if seen just now.
+      const ClaimId met = last - ((last - slot.content_claim) & kClaimMask);
+      if ((slot.content_claim & kClaimMask) != 0 && FindOpen(met) != nullptr) {
+        slot.high_generation = current.number << kGenerationShift | high;
+        --generation.ids;
+        ++current.ids;
+        continue;
+      }
+      identities.push_back({.id = {slot.low, high | number << kGenerationShift},
+                            .content = slot.content_claim >> kClaimBits});
+    }
+  }
+  SLUICE_CHECK(identities.size() == generation.ids);
+  SLUICE_RETURN_IF_ERROR(options_.disk->MakeFolders(options_.folder));
+  const std::string path = options_.folder + "/run-" + std::to_string(runs_written_++);
+  SLUICE_ASSIGN_OR_RETURN(
+      generation.run, internal::IdentityRun::Write(*options_.disk, path, std::move(identities)));
+  ids_on_disk_ += generation.ids;
+  MarkLive();
+  for (Shard& shard : shards_) {
+    if (shard.size > 0) Rebuild(shard);
+  }
+  return {};
+}
+
+std::optional<uint64_t> Dedupe::FindOnDisk(const privacy::Hash128& id) {
+  for (auto generation = generations_.begin(); generation != generations_.end();) {
+    if (generation->run == nullptr) {
+      ++generation;
+      continue;
+    }
+    const auto found = generation->run->Find(id);
+    if (found.ok()) {
+      if (*found) return generation->any_content ? kAnyContent : **found;
+      ++generation;
+      continue;
+    }
+    // A cache that cannot be read is none. Whether the identity was in it nobody can tell.
+    trace::Error("identities forgotten early",
+                 {{"ids", generation->ids}, {"reason", found.error().ToString()}});
+    size_ -= generation->ids;
+    ids_on_disk_ -= generation->ids;
+    forgotten_early_ += generation->ids;
+    generation = generations_.erase(generation);
+    MarkLive();
+  }
+  return std::nullopt;
 }
 
 void Dedupe::Prefetch(const privacy::Hash128& id) const {
@@ -81,18 +206,15 @@ Dedupe::Slot* Dedupe::FindOrInsert(const privacy::Hash128& id, bool& is_new) {
 }
 
 void Dedupe::Rebuild(Shard& shard) {
-  std::array<bool, kForgotten + 1> live{};  // By generation.
-  for (const Generation& generation : generations_) live[generation.number] = true;
   const std::span<const Slot> old(shard.slots.get(), shard.size);
-  const auto count = std::ranges::count_if(
-      old, [&](const Slot& slot) { return live[NumberOf(slot.high_generation)]; });
+  const auto count = std::ranges::count_if(old, [&](const Slot& slot) { return IsLive(slot); });
 
   Shard next;
   // Full to 45 %, until it is full to 75 %.
   next.size = std::max(kSlotsMin, static_cast<size_t>(count) * 20 / 9);
   next.slots = std::make_unique<Slot[]>(next.size);
   for (const Slot& slot : old) {
-    if (!live[NumberOf(slot.high_generation)]) continue;
+    if (!IsLive(slot)) continue;
     size_t at = next.Home(slot.low);
     while (next.slots[at].high_generation != 0) at = at + 1 < next.size ? at + 1 : 0;
     next.slots[at] = slot;
@@ -104,20 +226,22 @@ void Dedupe::Rebuild(Shard& shard) {
 void Dedupe::Advance(os::Timestamp now) {
   const auto slice = options_.horizon / kSlices;
   if (generations_.empty() || now - generations_.back().begin >= slice ||
-      generations_.back().ids > options_.ids_max / kSlices) {
+      generations_.back().ids > SliceIds()) {
     const uint64_t last = generations_.empty() ? 0 : generations_.back().number;
     generations_.push_back(
         {.begin = now, .last = now, .number = last % kGenerationNumbers + 1, .ids = 0});
     SLUICE_CHECK(generations_.size() < kGenerationNumbers);
+    MarkLive();
+    if (options_.disk != nullptr && options_.memory != nullptr) Spill();
   }
   // Received time never goes back, so the oldest slice ends first.
-  while (generations_.size() > 1 &&
-         (now - generations_.front().last > options_.horizon || size_ > options_.ids_max)) {
-    size_ -= generations_.front().ids;
-    generations_.pop_front();
+  while (generations_.size() > 1 && now - generations_.front().last > options_.horizon) {
+    DropOldest();
   }
+  while (generations_.size() > 1 && size_ > options_.ids_max) ForgetOldest();
   generations_.back().last = std::max(generations_.back().last, now);
   advanced_to_ = now;
+  TellMemory();
 }
 
 Dedupe::ClaimId Dedupe::Begin() {
@@ -138,7 +262,10 @@ Dedupe::Open* Dedupe::FindOpen(ClaimId claim) {
 
 Dedupe::Answer Dedupe::Claim(ClaimId claim, const privacy::Hash128& id, uint64_t content,
                              os::Timestamp now) {
-  if (now != advanced_to_ || generations_.back().ids > options_.ids_max / kSlices) Advance(now);
+  if (now != advanced_to_ || generations_.back().ids > SliceIds()) Advance(now);
+  if (ids_on_disk_ > 0 && Find(id) == nullptr) {
+    if (const auto before = FindOnDisk(id)) return {.verdict = Compare(*before, content)};
+  }
   bool is_new = false;
   Slot* const slot = FindOrInsert(id, is_new);
   if (is_new) {
@@ -147,9 +274,7 @@ Dedupe::Answer Dedupe::Claim(ClaimId claim, const privacy::Hash128& id, uint64_t
     open->ids.push_back(id);
     return {.verdict = Verdict::kNew};
   }
-  const uint64_t before = slot->content_claim >> kClaimBits;
-  const uint64_t after = content << kClaimBits >> kClaimBits;
-  if (before != after && before != kAnyContent && after != kAnyContent) {
+  if (Compare(slot->content_claim >> kClaimBits, content) == Verdict::kOtherContent) {
     return {.verdict = Verdict::kOtherContent};
   }
   if ((slot->content_claim & kClaimMask) == 0) return {.verdict = Verdict::kDuplicate};
@@ -169,9 +294,7 @@ std::vector<std::function<void(bool)>> Dedupe::Settle(ClaimId claim, bool durabl
       Slot* const slot = Find(id);
       // Beyond the horizon by now, and perhaps claimed again.
       if (slot == nullptr || ((slot->content_claim ^ claim) & kClaimMask) != 0) continue;
-      const uint64_t age =
-          generations_.back().number + kGenerationNumbers - NumberOf(slot->high_generation);
-      --generations_[generations_.size() - 1 - age % kGenerationNumbers].ids;
+      --std::ranges::find(generations_, NumberOf(slot->high_generation), &Generation::number)->ids;
       --size_;
       slot->high_generation = kForgotten << kGenerationShift | (id.high & kHighMask);
     }
@@ -183,6 +306,7 @@ std::vector<std::function<void(bool)>> Dedupe::Settle(ClaimId claim, bool durabl
     open_.pop_front();
     ++first_open_;
   }
+  TellMemory();
   return waiters;
 }
 
@@ -193,19 +317,29 @@ void Dedupe::Await(ClaimId claim, std::function<void(bool)> done) {
 }
 
 void Dedupe::Restore(const privacy::Hash128& id, uint64_t content, os::Timestamp received) {
-  Advance(received);
+  if (received != advanced_to_ || generations_.back().ids > SliceIds()) Advance(received);
   bool is_new = false;
   Slot* const slot = FindOrInsert(id, is_new);
   if (is_new) slot->content_claim = content << kClaimBits;
 }
 
 void Dedupe::ForgetContents() {
+  for (Generation& generation : generations_) generation.any_content = generation.run != nullptr;
   for (Shard& shard : shards_) {
     for (size_t i = 0; i < shard.size; ++i) shard.slots[i].content_claim &= kClaimMask;
   }
 }
 
 size_t Dedupe::size() const { return size_; }
+
+size_t Dedupe::memory_bytes() const {
+  size_t bytes = 0;
+  for (const Shard& shard : shards_) bytes += shard.size * sizeof(Slot);
+  for (const Generation& generation : generations_) {
+    if (generation.run != nullptr) bytes += generation.run->memory_bytes();
+  }
+  return bytes;
+}
 
 std::chrono::microseconds Dedupe::Held(os::Timestamp now) const {
   if (generations_.empty()) return options_.horizon;

@@ -3,29 +3,49 @@
 /// Which identities a topic has seen within its horizon.
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "sluice/os/clock.h"
+#include "sluice/os/disk.h"
 #include "sluice/privacy/keyed_hash.h"
 
 namespace sluice::ingest {
 
+namespace internal {
+class IdentityRun;
+}
+
+/// Identities in memory, of all topics together.
+struct DedupeMemory {
+  size_t ids_max = SIZE_MAX;  ///< Beyond, who adds more brings its own oldest to files.
+  std::atomic<size_t> ids{0};
+  std::atomic<size_t> bytes{0};
+};
+
 struct DedupeOptions {
   std::chrono::microseconds horizon = std::chrono::hours(24);  ///< In received time.
   size_t ids_max = 20'000'000;  ///< Beyond, the oldest go first and the held horizon shrinks.
+  /// Beyond its limit the oldest go to files in `folder`; without a disk there is no such limit.
+  /// What the disk does not take is forgotten, as beyond `ids_max`.
+  std::shared_ptr<DedupeMemory> memory = nullptr;
+  os::Disk* disk = nullptr;
+  std::string folder = {};  ///< Made if need be; of this object alone.
 };
 
 /// Membership of identities, not order: an identity is a duplicate if it was seen, and only then.
 ///
 /// An identity is *in flight* from Claim() until Settle() of its claim; who meets it meanwhile
-/// waits for that outcome. Takes 32 to 54 bytes an identity. Not thread-safe: the topic's mutex
-/// guards it.
+/// waits for that outcome. Takes 32 to 54 bytes an identity in memory, 1.4 for one in a file. Not
+/// thread-safe: the topic's mutex guards it, also while a file is looked into.
 class Dedupe {
  public:
   using ClaimId = uint64_t;  ///< From 1 on.
@@ -43,7 +63,8 @@ class Dedupe {
   /// A content that compares equal to any.
   static constexpr uint64_t kAnyContent = 0;
 
-  explicit Dedupe(const DedupeOptions& options) : options_(options) {}
+  explicit Dedupe(const DedupeOptions& options);
+  ~Dedupe();
 
   /// Begins a claim: the identities of one request. Each must be settled, and less than a million
   /// may be open at once.
@@ -66,6 +87,10 @@ class Dedupe {
   void ForgetContents();
 
   size_t size() const;
+  size_t memory_bytes() const;
+  size_t ids_on_disk() const { return ids_on_disk_; }
+  /// How many were forgotten before their horizon: there were too many, or the disk failed.
+  size_t forgotten_early() const { return forgotten_early_; }
   /// How far back identities are held for sure.
   std::chrono::microseconds Held(os::Timestamp now) const;
 
@@ -92,6 +117,9 @@ class Dedupe {
     os::Timestamp last;
     uint64_t number = 0;
     size_t ids = 0;
+    /// Where they are, if not in memory. Nobody else has it: the type is incomplete here.
+    std::shared_ptr<internal::IdentityRun> run = {};
+    bool any_content = false;  ///< In the run: compares equal to any.
   };
   struct Open {
     std::vector<privacy::Hash128> ids;
@@ -101,6 +129,18 @@ class Dedupe {
 
   static size_t ShardOf(const privacy::Hash128& id);
   bool IsLive(const Slot& slot) const;
+  /// The content of an identity that lies in a file; nothing if none has it.
+  std::optional<uint64_t> FindOnDisk(const privacy::Hash128& id);
+  /// How many identities make a slice, if its time does not end before.
+  size_t SliceIds() const;
+  /// Brings the oldest slices that are in memory into files, until little enough is left.
+  void Spill();
+  Status SpillSlice(Generation& generation);
+  void DropOldest();    ///< Its time is over.
+  void ForgetOldest();  ///< It is not.
+  void MarkLive();
+  /// Brings the sums over all topics up to date.
+  void TellMemory();
   /// Returns the slot of the identity, or null.
   Slot* Find(const privacy::Hash128& id);
   /// Returns the slot of the identity; if it has none, puts it into one (`is_new`), without
@@ -114,7 +154,13 @@ class Dedupe {
   const DedupeOptions options_;
   std::array<Shard, 64> shards_;
   std::deque<Generation> generations_;  ///< Oldest first; what has none of them is dead.
-  std::deque<Open> open_;               ///< Of claims from first_open_ on.
+  std::array<bool, 64> live_{};         ///< By number: whether slots of that slice count.
+  size_t ids_on_disk_ = 0;              ///< Of size_.
+  size_t forgotten_early_ = 0;
+  size_t told_ids_ = 0;  ///< To options_.memory.
+  size_t told_bytes_ = 0;
+  uint64_t runs_written_ = 0;
+  std::deque<Open> open_;  ///< Of claims from first_open_ on.
   ClaimId first_open_ = 1;
   size_t size_ = 0;
   os::Timestamp advanced_to_ = os::Timestamp::min();

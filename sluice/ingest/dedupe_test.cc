@@ -6,10 +6,18 @@
 #include <random>
 #include <utility>
 
+#include "sluice/os/simulated_disk.h"
+
 namespace sluice::ingest {
 namespace {
 
 using Verdict = Dedupe::Verdict;
+
+std::shared_ptr<DedupeMemory> Memory(size_t ids_max) {
+  auto memory = std::make_shared<DedupeMemory>();
+  memory->ids_max = ids_max;
+  return memory;
+}
 
 os::Timestamp At(int64_t seconds) { return os::Timestamp(std::chrono::seconds(seconds)); }
 
@@ -77,13 +85,76 @@ TEST(DedupeTest, HoldsTheNewestWhenTimeStandsStill) {
   }
 }
 
+TEST(DedupeTest, BringsTheOldestToFilesAndKnowsThem) {
+  os::SimulatedDisk disk;
+  {
+    Dedupe dedupe({.horizon = std::chrono::hours(1),
+                   .ids_max = 100'000,
+                   .memory = Memory(2'000),
+                   .disk = &disk,
+                   .folder = "dedupe/orders"});
+    const auto claim = dedupe.Begin();
+    ASSERT_EQ(dedupe.Claim(claim, {1, 1}, 1, At(1)).verdict, Verdict::kNew);
+    for (uint64_t i = 10; i < 20'000; ++i) dedupe.Restore({i << 40, i << 50}, i, At(2));
+    EXPECT_EQ(dedupe.size(), 19'991u);
+    EXPECT_GT(dedupe.ids_on_disk(), 10'000u);
+    EXPECT_LT(dedupe.memory_bytes(), 500'000u);
+    for (uint64_t i = 10; i < 20'000; ++i) {
+      ASSERT_EQ(dedupe.Claim(claim, {i << 40, i << 50}, i, At(3)).verdict, Verdict::kDuplicate);
+      ASSERT_EQ(dedupe.Claim(claim, {i << 40, i << 50}, i + 1, At(3)).verdict,
+                Verdict::kOtherContent);
+    }
+    EXPECT_EQ(dedupe.size(), 19'991u);
+    // In flight all the while, and then forgotten.
+    EXPECT_EQ(dedupe.Claim(claim, {1, 1}, 1, At(3)).verdict, Verdict::kInFlight);
+    dedupe.Settle(claim, false);
+    const auto next = dedupe.Begin();
+    EXPECT_EQ(dedupe.Claim(next, {1, 1}, 1, At(3)).verdict, Verdict::kNew);
+    dedupe.ForgetContents();
+    EXPECT_EQ(dedupe.Claim(next, {10ull << 40, 10ull << 50}, 77, At(3)).verdict,
+              Verdict::kDuplicate);
+    // All at its time.
+    EXPECT_EQ(dedupe.Claim(next, {10ull << 40, 10ull << 50}, 77, At(3'700)).verdict, Verdict::kNew);
+    EXPECT_EQ(dedupe.ids_on_disk(), 0u);
+  }
+  EXPECT_TRUE(disk.List("dedupe/orders")->empty());
+}
+
+TEST(DedupeTest, ForgetsTheOldestWhereTheDiskTakesNothing) {
+  os::SimulatedDisk disk;
+  disk.SetCapacity(100'000);
+  Dedupe dedupe({.horizon = std::chrono::hours(24),
+                 .ids_max = 100'000,
+                 .memory = Memory(2'000),
+                 .disk = &disk,
+                 .folder = "dedupe"});
+  for (uint64_t i = 10; i < 20'000; ++i) {
+    dedupe.Restore({i << 40, i << 50}, i, At(static_cast<int64_t>(i)));
+  }
+  EXPECT_LT(dedupe.size(), 13'000u);
+  EXPECT_EQ(dedupe.forgotten_early() + dedupe.size(), 19'990u);
+  EXPECT_LT(dedupe.Held(At(20'000)), std::chrono::seconds(13'000));
+  const auto claim = dedupe.Begin();
+  for (uint64_t i = 19'000; i < 20'000; ++i) {
+    ASSERT_EQ(dedupe.Claim(claim, {i << 40, i << 50}, i, At(20'000)).verdict, Verdict::kDuplicate);
+  }
+}
+
 // Against a plain map: random identities from a small range, claims settled in any order and with
 // either outcome, time that passes.
-TEST(DedupeTest, AgreesWithAModel) {
+class DedupeModelTest : public testing::TestWithParam<size_t> {};
+INSTANTIATE_TEST_SUITE_P(InMemoryAndInFiles, DedupeModelTest, testing::Values(SIZE_MAX, 1'000));
+
+TEST_P(DedupeModelTest, AgreesWithAModel) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
-  Dedupe dedupe({.horizon = std::chrono::seconds(800)});
+  os::SimulatedDisk disk;
+  Dedupe dedupe({.horizon = std::chrono::seconds(800),
+                 .ids_max = GetParam() == SIZE_MAX ? 20'000'000u : 16'000u,
+                 .memory = Memory(GetParam()),
+                 .disk = &disk,
+                 .folder = "dedupe"});
   struct Known {
     uint64_t content = 0;
     Dedupe::ClaimId claim = 0;  // 0: durable.

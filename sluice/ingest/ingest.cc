@@ -68,6 +68,7 @@ Ingest::Ingest(const IngestOptions& options, journal::Journal& journal, land::La
       metrics_(metrics),
       open_errors_(std::make_unique<internal::OpenErrors>()) {
   metrics_.GetCounter("sluice_ingest_refused_total");  // Shown from the start, as 0.
+  metrics_.GetCounter("sluice_ingest_put_off_total");
 }
 
 Ingest::~Ingest() = default;
@@ -95,10 +96,10 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
       lander_.RaiseDuplicates(topic.partition, journal_.Duplicates(topic.partition)));
   const auto known = Find(topic.contract->topic);
   const auto differs = options_.topic_dedupe.find(topic.contract->topic);
-  auto seen = known
-                  ? known->seen
-                  : std::make_shared<TopicState::Seen>(
-                        differs == options_.topic_dedupe.end() ? options_.dedupe : differs->second);
+  DedupeOptions dedupe_options =
+      differs == options_.topic_dedupe.end() ? options_.dedupe : differs->second;
+  dedupe_options.folder += fmt::format("/{}", topic.partition);
+  auto seen = known ? known->seen : std::make_shared<TopicState::Seen>(dedupe_options);
   SLUICE_ASSIGN_OR_RETURN(TopicState made,
                           internal::MakeTopicState(topic, std::move(seen), keys_, options_.tenant));
   auto state = std::make_shared<TopicState>(std::move(made));
@@ -118,6 +119,10 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
     };
     gauge("sluice_dedupe_ids",
           [](const Dedupe& dedupe) { return static_cast<double>(dedupe.size()); });
+    gauge("sluice_dedupe_forgotten_early",
+          [](const Dedupe& dedupe) { return static_cast<double>(dedupe.forgotten_early()); });
+    gauge("sluice_dedupe_ids_on_disk",
+          [](const Dedupe& dedupe) { return static_cast<double>(dedupe.ids_on_disk()); });
     gauge("sluice_dedupe_held_seconds", [&clock = clock_](const Dedupe& dedupe) {
       return std::chrono::duration<double>(dedupe.Held(clock.Now())).count();
     });

@@ -151,6 +151,8 @@ class Journal {
   virtual void Stop() = 0;
 
   virtual uint64_t BytesOnDisk() const = 0;
+  /// Of what waits for its sync.
+  virtual uint64_t QueueBytes() const = 0;
 };
 
 }  // namespace sluice::journal

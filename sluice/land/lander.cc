@@ -24,7 +24,9 @@ Lander::Lander(const LandOptions& options, store::ObjectStore& store, const os::
       threads_(threads),
       metrics_(metrics),
       journal_uuid_(std::move(journal_uuid)),
-      tail_bytes_(std::make_shared<internal::TailBytes>()) {}
+      tail_bytes_(std::make_shared<internal::TailBytes>()) {
+  metrics_.GetCounter("sluice_land_failures_total");  // Shown from the start, as 0.
+}
 
 Lander::~Lander() {
   {
@@ -50,6 +52,12 @@ Result<journal::Offset> Lander::Open(const catalog::Topic& topic) {
                     [weak = std::weak_ptr(table)] {
                       const auto opened = weak.lock();
                       return opened ? static_cast<double>(opened->Describe().files) : 0.0;
+                    });
+  metrics_.AddGauge("sluice_landing_stopped",
+                    fmt::format("table=\"{}.{}\"", topic.schema_name, topic.contract->table),
+                    [weak = std::weak_ptr(table)] {
+                      const auto opened = weak.lock();
+                      return opened && !opened->Describe().stopped.empty() ? 1.0 : 0.0;
                     });
   const std::lock_guard lock(mutex_);
   tables_.emplace(topic.partition, std::move(table));
@@ -140,6 +148,8 @@ Result<std::vector<ledger::Entry>> Lander::Ledger(uint32_t partition) {
 }
 
 bool Lander::Behind() const { return tail_bytes_->landing > options_.tail_bytes_max; }
+
+int64_t Lander::TailBytes() const { return tail_bytes_->landing + tail_bytes_->stopped; }
 
 Status Lander::CheckRoom(uint32_t partition) const {
   if (tail_bytes_->stopped <= options_.tail_bytes_max / 2) return {};

@@ -115,6 +115,9 @@ class Lander {
   /// Whether more rows wait in memory than tail_bytes_max: whoever can should hold new ones back.
   bool Behind() const;
 
+  /// Of the rows in memory, of all tables.
+  int64_t TailBytes() const;
+
   /// kUnavailable with the reason: landing into the partition's table has stopped, and such tables
   /// have as many rows in memory as they may.
   Status CheckRoom(uint32_t partition) const;

@@ -55,11 +55,15 @@ struct Config {
   int64_t rows_max = 10'000;
   int64_t row_bytes_max = 1 << 20;
   int depth_max = 64;
-  uint64_t queue_bytes_max = 256ull << 20;  ///< Rows that wait for their sync; beyond: 429.
+  /// limits.memory: of rows that wait to be synced and to land, and of identities; shared out among
+  /// them by the functions below.
+  uint64_t memory_bytes_max = 1ull << 30;
+  uint64_t queue_bytes_max = 0;  ///< Rows that wait for their sync; beyond: 429. 0: a quarter.
   uint64_t query_memory_max = 1ull << 30;
   std::chrono::microseconds dedupe_horizon = std::chrono::hours(24);
   uint64_t dedupe_ids_max = 20'000'000;
   uint64_t free_bytes_min = 64ull << 20;
+  uint64_t reserve_bytes = 64ull << 20;    ///< storage.reserve: given back when the disk is full.
   uint64_t cache_bytes_max = 10ull << 30;  ///< storage.cache: of a bucket's files, for queries.
   uint64_t segment_bytes = 64ull << 20;
   std::map<std::string, TopicConfig> topics;
@@ -69,6 +73,12 @@ struct Config {
   /// 0: the newest there is.
   std::array<uint32_t, 3> kids{};
   std::vector<Diagnostic> warnings;  ///< About keys that have no effect in this program.
+
+  uint64_t QueueBytes() const {
+    return queue_bytes_max > 0 ? queue_bytes_max : memory_bytes_max / 4;
+  }
+  uint64_t TailBytes() const { return memory_bytes_max / 4; }
+  uint64_t DedupeBytes() const { return memory_bytes_max / 8 * 3; }
 
   std::string DataPath() const;
   std::string KeysPath() const;

@@ -9,6 +9,8 @@
 #include <thread>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "sluice/api/http_server.h"
 #include "sluice/api/routes.h"
 #include "sluice/base/trace.h"
@@ -24,6 +26,7 @@
 #include "sluice/os/threads.h"
 #include "sluice/privacy/keys.h"
 #include "sluice/server/project.h"
+#include "sluice/server/space_watch.h"
 #include "sluice/server/version.h"
 #include "sluice/store/cached_store.h"
 #include "sluice/store/folder_store.h"
@@ -37,6 +40,8 @@ namespace {
 constexpr std::chrono::milliseconds kStopGrace{10'000};
 constexpr int kWorkers = 4;
 constexpr size_t kWorkersQueueMax = 256;
+constexpr size_t kBytesPerIdentity = 54;  // At most; docs of ingest::Dedupe.
+constexpr std::chrono::milliseconds kSpaceEvery{250};
 
 std::string Absolute(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();
@@ -72,14 +77,21 @@ class RunningServer final : public Server {
   Status StartQueries(const std::string& tenant_folder);
   Status StartHttp();
   void RetireKeys(std::stop_token stop);
-  bool DiskFull();
+  void WatchSpace(std::stop_token stop);
+  void AddMemoryGauges();
 
   const Config config_;
   os::SystemClock clock_;
   os::SystemRandom random_;
   os::SystemThreads threads_;
   os::SystemDisk disk_;
+  SpaceWatch space_{{.folder = config_.DataPath(),
+                     .free_bytes_min = config_.free_bytes_min,
+                     .reserve_bytes = config_.reserve_bytes},
+                    disk_};
   Metrics metrics_;
+  const std::shared_ptr<ingest::DedupeMemory> dedupe_memory_ =
+      std::make_shared<ingest::DedupeMemory>();
   std::optional<privacy::Keys> keys_;
   std::unique_ptr<govern::Tokens> tokens_;
   std::unique_ptr<catalog::Catalog> catalog_;
@@ -97,10 +109,9 @@ class RunningServer final : public Server {
   std::unique_ptr<api::Routes> routes_;
   std::unique_ptr<api::HttpServer> http_;
   std::atomic<bool> draining_{false};
-  std::atomic<int64_t> disk_checked_{0};
-  std::atomic<bool> disk_full_{false};
   bool stopped_ = false;
   std::jthread retire_keys_;
+  std::jthread watch_space_;
 };
 
 Result<std::string> RunningServer::WrappingKey() const {
@@ -174,8 +185,9 @@ Status RunningServer::Start() {
   journal_options.folder = data + "/journal";
   journal_options.segment_bytes = config_.segment_bytes;
   journal_options.free_bytes_min = config_.free_bytes_min;
-  journal_options.queue_bytes_max = config_.queue_bytes_max;
+  journal_options.queue_bytes_max = config_.QueueBytes();
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(data), "data folder");
+  SLUICE_RETURN_IF_ERROR(space_.Start(), "data folder");
   SLUICE_ASSIGN_OR_RETURN(journal_,
                           journal::Journal::Open(journal_options, disk_, clock_, random_, threads_),
                           "open journal");
@@ -192,6 +204,7 @@ Status RunningServer::Start() {
   land::LandOptions land_options;
   land_options.every = config_.land_every;
   land_options.bytes_max = config_.land_bytes_max;
+  land_options.tail_bytes_max = static_cast<int64_t>(config_.TailBytes());
   land_options.compression = config_.land_compression;
   land_options.keys = keys_;
   lander_ = std::make_unique<land::Lander>(land_options, *store_, clock_, random_, threads_,
@@ -202,7 +215,11 @@ Status RunningServer::Start() {
   ingest_options.limits.depth_max = config_.depth_max;
   ingest_options.table_wait_max = config_.land_wait_max;
   ingest_options.dedupe = {.horizon = config_.dedupe_horizon,
-                           .ids_max = static_cast<size_t>(config_.dedupe_ids_max)};
+                           .ids_max = static_cast<size_t>(config_.dedupe_ids_max),
+                           .memory = dedupe_memory_,
+                           .disk = &disk_,
+                           .folder = data + "/dedupe"};
+  dedupe_memory_->ids_max = config_.DedupeBytes() / kBytesPerIdentity;
   for (const auto& [topic, topic_config] : config_.topics) {
     ingest::DedupeOptions dedupe = ingest_options.dedupe;
     dedupe.horizon = topic_config.dedupe_horizon.value_or(dedupe.horizon);
@@ -220,6 +237,8 @@ Status RunningServer::Start() {
   SLUICE_RETURN_IF_ERROR(StartQueries(tables + "/" + land_options.tenant));
   metrics_.AddGauge("sluice_journal_bytes", "",
                     [this] { return static_cast<double>(journal_->BytesOnDisk()); });
+  AddMemoryGauges();
+  watch_space_ = std::jthread([this](std::stop_token stop) { WatchSpace(std::move(stop)); });
   metrics_.AddGauge("sluice_pending_events", "", [this] {
     double pending = 0;
     for (const auto& table : lander_->Tables()) {
@@ -314,7 +333,7 @@ Status RunningServer::StartHttp() {
     if (draining_) return Unavailable("the server is stopping");
     return {};
   };
-  hooks.disk_full = [this] { return DiskFull(); };
+  hooks.disk_full = [this] { return space_.full(); };
   hooks.configure = [this](event::Contract contract) {
     return Configure(config_, std::move(contract));
   };
@@ -352,16 +371,29 @@ Status RunningServer::StartHttp() {
   return {};
 }
 
-bool RunningServer::DiskFull() {
-  // Asked for every body, looked up once a second.
-  const int64_t now = clock_.Steady().time_since_epoch().count();
-  int64_t checked = disk_checked_.load();
-  if ((checked == 0 || now - checked > 1'000'000) &&
-      disk_checked_.compare_exchange_strong(checked, now)) {
-    const auto free = disk_.FreeBytes(config_.DataPath());
-    disk_full_ = free.ok() && *free < config_.free_bytes_min;
+void RunningServer::WatchSpace(std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  while (!wake.wait_for(lock, stop, kSpaceEvery, [&] { return stop.stop_requested(); })) {
+    space_.Look();
   }
-  return disk_full_;
+}
+
+void RunningServer::AddMemoryGauges() {
+  const auto add = [this](std::string_view part, uint64_t budget, auto bytes) {
+    const std::string labels = fmt::format("part=\"{}\"", part);
+    metrics_.AddGauge("sluice_memory_bytes", labels,
+                      [bytes] { return static_cast<double>(bytes()); });
+    metrics_.AddGauge("sluice_memory_budget_bytes", labels,
+                      [budget] { return static_cast<double>(budget); });
+  };
+  add("queue", config_.QueueBytes(), [this] { return journal_->QueueBytes(); });
+  add("tail", config_.TailBytes(), [this] { return lander_->TailBytes(); });
+  add("dedupe", config_.DedupeBytes(), [this] { return dedupe_memory_->bytes.load(); });
+  metrics_.AddGauge("sluice_disk_free_bytes", "",
+                    [this] { return static_cast<double>(space_.free_bytes()); });
+  metrics_.AddGauge("sluice_disk_full", "", [this] { return space_.full() ? 1.0 : 0.0; });
 }
 
 Status RunningServer::KeepSchema(const std::string& name, const std::string& text) {

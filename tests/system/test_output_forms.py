@@ -78,7 +78,7 @@ def every_command_prints_what_is_published():
 
             for words in ("status", "topic list", "table list", "schema list", "schema show shop.user-events",
                           "schema history shop.user-events", "schema diff shop.user-events 1 1", f"schema check {schema}",
-                          f"schema add {schema}", "config show", "doctor", "verify", "errors list", f"errors show {first}",
+                          f"schema add {schema}", "config show", "doctor", "verify", "journal verify", "errors list", f"errors show {first}",
                           "errors replay --dry-run", f"errors retry {first}", "query list", f"query show {query}",
                           "token list", "pii report", "pii scan", f"table describe {folder}", f"table history {folder}",
                           f"table files {folder}", "table adopt shop.user-events", "topic delete other --yes"):

@@ -196,10 +196,10 @@ class Doctor {
         enough ? "" : fmt::format("serve.connections needs {}: ulimit -n {}", wanted, wanted));
     const uint64_t memory = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
                             static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-    const uint64_t least = config_.query_memory_max + config_.queue_bytes_max + (512ull << 20);
+    const uint64_t least = config_.query_memory_max + config_.memory_bytes_max;
     Add("memory", memory >= least ? "ok" : "warning",
         fmt::format("{:.1f} GiB", static_cast<double>(memory) / (1 << 30)),
-        memory >= least ? "" : "lower limits.query_memory or limits.queue");
+        memory >= least ? "" : "lower limits.query_memory or limits.memory");
   }
 
   void Keys() {

@@ -115,6 +115,11 @@ uint64_t EmbeddedJournal::BytesOnDisk() const {
   return bytes;
 }
 
+uint64_t EmbeddedJournal::QueueBytes() const {
+  const std::lock_guard lock(mutex_);
+  return queue_bytes_;
+}
+
 std::optional<os::Wait> EmbeddedJournal::Step(os::Why why) {
   std::vector<Pending> batch;
   bool retain = false;

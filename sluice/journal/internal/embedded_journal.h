@@ -39,6 +39,7 @@ class EmbeddedJournal final : public Journal {
   void Release(PartitionId partition, Offset offset) override;
   void Stop() override;
   uint64_t BytesOnDisk() const override;
+  uint64_t QueueBytes() const override;
 
  private:
   struct Pending {

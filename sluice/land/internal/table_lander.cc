@@ -530,6 +530,7 @@ Result<journal::Offset> TableLander::LandWaiting() {
   if (!base->TransactionVersion(app_id_)) expected.reset();
   append.expect = {.app_id = app_id_, .expected = expected};
   append.parquet.random_columns = {"_id"};
+  append.parquet.bloom_filter_columns = {"_id"};
   append.parquet.incompressible_columns = PseudonymColumns(*contract);
   append.parquet.private_columns = PrivateColumns(*contract);
   append.parquet.compression = options_.compression;

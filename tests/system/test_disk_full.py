@@ -1,0 +1,93 @@
+"""A disk that is full, and has room again: 507, reading goes on, nothing acknowledged is lost, the server lives.
+
+The data lie on a small disk in memory, mounted where only the server sees it; skips where that is not allowed.
+SLUICE_DISK_CYCLES=100 is the long form.
+"""
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import time
+
+from server import Project, Server, Skip, equal, event, run, until
+
+TOPIC = "shop.user-events"
+CYCLES = int(os.environ.get("SLUICE_DISK_CYCLES", "3"))
+SETTINGS = """storage: {free_min: 8MiB, reserve: 8MiB, segment: 4MiB}
+land: {every: 1s}
+"""
+
+
+def prefix(folder, size):
+    script = f'mount -t tmpfs -o size={size} tmpfs {folder}/data && exec "$@"'
+    return ["unshare", "-Urm", "sh", "-c", script, "sh"]
+
+
+def fill(disk, left):
+    """Makes a file that leaves so many bytes of the disk, about: the server writes beside it."""
+    filler = os.open(f"{disk}/filler", os.O_CREAT | os.O_WRONLY)
+    with contextlib.closing(os.fdopen(filler, "wb")):
+        for _ in range(20):
+            state = os.statvfs(disk)
+            try:
+                return os.posix_fallocate(filler, 0, max(4096, state.f_bavail * state.f_frsize - left - (8 << 10)))
+            except OSError:
+                os.ftruncate(filler, 0)
+    raise AssertionError("the disk cannot be filled")
+
+
+def send(server, rows):
+    body = "".join(json.dumps(row) + "\n" for row in rows)
+    status, answer = server.ask("POST", f"/v1/events/{TOPIC}", body, {"Content-Type": "application/x-ndjson"})
+    return status, json.loads(answer)
+
+
+def cycles_of_a_full_disk():
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}", flush=True)
+    chance = random.Random(seed)
+    with Project(SETTINGS) as project:
+        os.mkdir(f"{project.folder}/data")
+        tried = subprocess.run([*prefix(project.folder, "1m"), "true"], capture_output=True, text=True)
+        if tried.returncode:
+            raise Skip("no disk may be mounted here: " + tried.stderr.strip())
+        with Server(project, prefix(project.folder, "96m")) as server:
+            disk = f"/proc/{server.process.pid}/root{project.folder}/data"
+            kept, number, slow, refusal, recovery = 0, 0, 0, [], []
+            for cycle in range(CYCLES):
+                # Others fill the disk: up to the last byte, or until little is left.
+                left = chance.choice([0, 0, 1 << 20, 7 << 20])
+                begun = time.monotonic()
+                fill(disk, left)
+                while True:
+                    status, answer = send(server, [event(number + i) for i in range(50)])
+                    if status == 507:
+                        break
+                    assert status in (200, 429), (status, answer)
+                    if status == 200:
+                        kept += answer["accepted"]
+                        number += 50
+                    assert time.monotonic() - begun < 10, "no 507 within 10 s"
+                    slow += status == 429
+                refusal.append(time.monotonic() - begun)
+                equal(server.sql("select count(*) from bronze.shop_user_events")[0][0], kept, "reading goes on")
+                os.remove(f"{disk}/filler")
+                freed = time.monotonic()
+                until(lambda: send(server, [event(number + i) for i in range(50)])[0] == 200, "it takes events again", 10)
+                recovery.append(time.monotonic() - freed)
+                kept += 50
+                number += 50
+            equal(server.process.poll(), None, "it lives")
+            server.land()
+            equal(server.sql("select count(*), count(distinct event_id) from bronze.shop_user_events")[0], [kept, kept])
+            equal(kept, number)
+            print(f"{CYCLES} cycles, {kept} rows; 507 after at most {max(refusal):.2f} s, taken again after at most "
+                  f"{max(recovery):.2f} s", flush=True)
+            assert max(refusal) < 1.5 and max(recovery) < 5, (refusal, recovery)
+            server.stop()
+
+
+if __name__ == "__main__":
+    run(cycles_of_a_full_disk)
