@@ -142,6 +142,27 @@ bool AsksForValues(const arrow::Field& field) {
   return false;
 }
 
+// Whether rows written under `before` fit under `now`: it is the same, but for fields inside
+// structs that may be null, as they are in our rows.
+bool IsSameOrWider(const arrow::Field& before, const arrow::Field& now) {
+  if (before.Equals(now, /*check_metadata=*/true)) return true;
+  const auto& have = *before.type();
+  const auto& want = *now.type();
+  if (have.id() != want.id() || !before.WithType(now.type())->Equals(now, true)) return false;
+  if (have.id() == arrow::Type::LIST) return IsSameOrWider(*have.field(0), *want.field(0));
+  if (have.id() != arrow::Type::STRUCT) return false;
+  int kept = 0;
+  for (const auto& field : want.fields()) {
+    const auto found = static_cast<const arrow::StructType&>(have).GetFieldByName(field->name());
+    if (found == nullptr ? !field->nullable() || AsksForValues(*field)
+                         : !IsSameOrWider(*found, *field)) {
+      return false;
+    }
+    kept += found == nullptr ? 0 : 1;
+  }
+  return kept == have.num_fields();
+}
+
 std::map<std::string, std::string> Constraints(const Snapshot& snapshot) {
   std::map<std::string, std::string> constraints;
   for (const auto& [name, text] : snapshot.properties()) {
@@ -163,7 +184,7 @@ Status CheckStillFits(const TableState& base, const TableState& now, const Appen
     const auto before = base.annotated_schema()->GetFieldByName(field->name());
     // A new column that is more than nullable asks for values that our files do not have.
     const bool asks = before == nullptr && (!field->nullable() || AsksForValues(*field));
-    if (asks || (before != nullptr && !before->Equals(*field, /*check_metadata=*/true))) {
+    if (asks || (before != nullptr && !IsSameOrWider(*before, *field))) {
       return Conflict("column '{}' was changed by another writer", field->name());
     }
   }

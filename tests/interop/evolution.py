@@ -3,7 +3,8 @@
 usage: evolution.py PATH/TO/sluice [--spark]
 
 Makes the legal changes of tests/system/schema_changes.py one by one, with events under each version, and lands
-under every second, so that one commit has rows of two. Then it tries the illegal ones, which must change nothing.
+under every second, so that one commit has rows of two. On the way deltalake adds fields of its own inside our structs.
+Then it tries the illegal ones, which must change nothing.
 What each row has to say is worked out here from what was sent and which fields its version had.
 """
 
@@ -18,6 +19,9 @@ import packages
 
 packages.use_deltalake()
 sys.path.append(str(packages.ROOT / "tests/system"))
+
+import deltalake  # noqa: E402
+import pyarrow  # noqa: E402
 
 from engines import UTC, Deltalake, Spark  # noqa: E402
 from schema_changes import ILLEGAL, LEGAL, START, changed, evolving  # noqa: E402
@@ -74,6 +78,15 @@ def check(engine, path, wanted):
         assert not wrong and set(values) <= set(own), f"{engine.name}: row {number} of version {version}: {wrong}"
 
 
+def add_foreign_fields(path):
+    """Fields that only another writer knows, inside a struct and one in a list: null in all our rows."""
+    theirs = pyarrow.struct([("theirs", pyarrow.string())])
+    fields = pyarrow.schema([("f8", theirs), ("f9", pyarrow.list_(theirs))])
+    table = deltalake.DeltaTable(path)
+    table.alter.add_columns(deltalake.Schema.from_arrow(fields).fields)
+    equal(deltalake.DeltaTable(path).schema().to_json().count("theirs"), 2, "fields added by deltalake")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
@@ -98,7 +111,8 @@ def main():
 
         def land_and_check():
             nonlocal checks
-            server.post("/v1/admin/land")
+            status, answer = server.post("/v1/admin/land")
+            equal(status, 200, answer)
             for engine in engines:
                 check(engine, path, wanted)
                 checks += 1
@@ -111,6 +125,8 @@ def main():
             status, answer = server.post("/v1/admin/schemas?name=evolving.capnp", evolving(fields))
             equal(status, 200, f"{step}: {answer}")
             send(version)
+            if number == len(LEGAL) // 3:
+                add_foreign_fields(path)
             if number == len(LEGAL) // 2:  # What waits is landed by another run.
                 server.kill()
                 server = Server(project)

@@ -410,7 +410,7 @@ def fields_of_others_inside_our_structs_are_left_alone():
 
         def send(server, row):
             equal(server.send("a", [row])["accepted"], 1)
-            server.post("/v1/admin/land")
+            equal(server.post("/v1/admin/land")[0], 200)
 
         query = "select id, one, many from bronze.a order by id"
         with Server(project) as server:
