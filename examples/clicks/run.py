@@ -11,6 +11,7 @@ import http.server
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -97,6 +98,8 @@ def main():
             else:
                 print(f"move the pointer at  http://127.0.0.1:{web.server_port}\n"
                       f"see what arrives at  http://127.0.0.1:{server.port}\nCtrl-C stops and removes everything", flush=True)
+                for end in (signal.SIGINT, signal.SIGTERM):
+                    signal.signal(end, signal.default_int_handler)
                 try:
                     threading.Event().wait()
                 except KeyboardInterrupt:

@@ -4,10 +4,12 @@ Takes two minutes, Chromium and web/node_modules: `./dev test --page`. SLUICE_PA
 SLUICE_LIVE_SECONDS how long the live view is watched for memory.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 
 from server import Project, Server, Skip, binary, equal, run, until
@@ -38,6 +40,19 @@ class DemoProject(Project):
             file.write(text + "serve: {http: 127.0.0.1:0}\n")
 
 
+@contextlib.contextmanager
+def clicks():
+    """examples/clicks while it runs; gives the address of its page."""
+    process = subprocess.Popen([sys.executable, "-B", f"{ROOT}/examples/clicks/run.py", "--binary", os.path.abspath(binary())],
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        yield re.search(r"http://\S+", line)[0]
+    finally:
+        process.terminate()
+        equal(process.wait(timeout=60), 0, "examples/clicks")
+
+
 def the_page_in_a_browser():
     if not os.environ.get("SLUICE_BROWSER"):
         raise Skip("`./dev test --page` runs it (SLUICE_BROWSER=1)")
@@ -49,7 +64,7 @@ def the_page_in_a_browser():
     try:
         with DemoProject() as project, Server(project) as server, Project() as closed:
             token = closed.command("token", "create", "--scope", "admin")[1].strip()
-            with Server(closed) as guarded:
+            with Server(closed) as guarded, clicks() as page:
                 sent = subprocess.run([binary(), "--server", f"127.0.0.1:{server.port}", "send",
                                        f"{ROOT}/examples/demo/fixtures/first.ndjson"], capture_output=True, text=True)
                 equal(sent.returncode, 65, sent.stderr)
@@ -60,7 +75,7 @@ def the_page_in_a_browser():
                     [playwright, "test"], cwd=WEB, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=580,
                     env={**os.environ, "SLUICE_SERVER": f"http://127.0.0.1:{server.port}", "SLUICE_CHROMIUM": browser,
                          "SLUICE_TOKEN_SERVER": f"http://127.0.0.1:{guarded.port}", "SLUICE_ADMIN_TOKEN": token,
-                         "SLUICE_PAGE_OUT": out})
+                         "SLUICE_PAGE_OUT": out, "SLUICE_CLICKS": page})
                 print(done.stdout[-6000:], flush=True)
                 equal(done.returncode, 0, "playwright")
     finally:

@@ -140,6 +140,16 @@ export function App() {
             <Icon name="errors" /> No events are taken: {now.why_not}
           </div>
         )}
+        {now?.topics
+          .filter((topic) => topic.stopped)
+          .map((topic) => (
+            <div class="banner" role="alert">
+              <Icon name="errors" />
+              <span>
+                Landing into <a href={link("tables", topic.table)}>{topic.table}</a> has stopped: {topic.stopped}
+              </span>
+            </div>
+          ))}
         {!tokenWanted.value && <Show />}
       </main>
       <Palette />
