@@ -30,15 +30,41 @@ std::string_view Line(std::string_view text, int number) {
 /// Whether a byte of UTF-8 is not the rest of a character.
 bool BeginsCharacter(char byte) { return (byte & 0xc0) != 0x80; }
 
+/// What begins and ends a kind of text on a terminal (ECMA-48); all empty: no colours.
+struct Style {
+  std::string_view error;
+  std::string_view warning;
+  std::string_view strong;
+  std::string_view frame;  ///< Margins, arrows.
+  std::string_view end;
+
+  std::string Paint(std::string_view with, std::string_view text) const {
+    return fmt::format("{}{}{}", with, text, end);
+  }
+};
+constexpr Style kColours = {
+    .error = "\x1b[1;31m",
+    .warning = "\x1b[1;33m",
+    .strong = "\x1b[1m",
+    .frame = "\x1b[34m",
+    .end = "\x1b[0m",
+};
+
+std::string_view StyleOf(const Style& style, Severity severity) {
+  return severity == Severity::kError ? style.error : style.warning;
+}
+
 /// Appends the line with carets under the place, as compilers do.
-void AppendExcerpt(std::string& out, const Diagnostic& diagnostic, std::string_view line) {
+void AppendExcerpt(std::string& out, const Diagnostic& diagnostic, std::string_view line,
+                   const Style& style) {
   const SourcePlace& place = diagnostic.place;
   const std::string number = std::to_string(place.line);
   const std::string margin(number.size(), ' ');
   const auto column = static_cast<size_t>(std::max(place.column, 1));
   if (line.size() > kExcerptBytesMax || column > line.size() + 1) {
     if (!diagnostic.suggestion.empty()) {
-      out += fmt::format("{} = {}\n", margin, diagnostic.suggestion);
+      out +=
+          fmt::format("{} {} {}\n", margin, style.Paint(style.frame, "="), diagnostic.suggestion);
     }
     return;
   }
@@ -48,38 +74,44 @@ void AppendExcerpt(std::string& out, const Diagnostic& diagnostic, std::string_v
   }
   const std::string_view marked =
       line.substr(column - 1, static_cast<size_t>(std::max(place.length, 1)));
-  under.append(
+  std::string carets(
       static_cast<size_t>(std::max<ptrdiff_t>(1, std::ranges::count_if(marked, BeginsCharacter))),
       '^');
-  if (!diagnostic.suggestion.empty()) under += ' ' + diagnostic.suggestion;
-  out += fmt::format("{} |\n{} | {}\n{} | {}\n", margin, number, line, margin, under);
+  if (!diagnostic.suggestion.empty()) carets += ' ' + diagnostic.suggestion;
+  under += style.Paint(StyleOf(style, diagnostic.severity), carets);
+  const std::string bar = style.Paint(style.frame, "|");
+  out += fmt::format("{0} {3}\n{1} {3} {2}\n{0} {3} {4}\n", margin,
+                     style.Paint(style.frame, number), line, bar, under);
 }
 
-std::string Text(const std::vector<Diagnostic>& diagnostics, const SourceLookup& sources) {
+std::string Text(const std::vector<Diagnostic>& diagnostics, const SourceLookup& sources,
+                 const Style& style) {
   std::string out;
   for (const Diagnostic& diagnostic : diagnostics) {
     const SourcePlace& place = diagnostic.place;
     if (!out.empty()) out += '\n';
-    out += Word(diagnostic.severity);
-    if (!diagnostic.code.empty()) out += fmt::format("[{}]", diagnostic.code);
-    out += fmt::format(": {}\n", diagnostic.message);
+    std::string word(Word(diagnostic.severity));
+    if (!diagnostic.code.empty()) word += fmt::format("[{}]", diagnostic.code);
+    out += style.Paint(StyleOf(style, diagnostic.severity), word);
+    out += style.Paint(style.strong, ": " + diagnostic.message) + "\n";
+    const std::string equals = style.Paint(style.frame, "=");
     const std::string margin(std::to_string(place.line).size(), ' ');
     if (!place.file.empty()) {
-      out += fmt::format("{}--> {}", margin, place.file);
+      out += fmt::format("{}{} {}", margin, style.Paint(style.frame, "-->"), place.file);
       if (place.line > 0) out += fmt::format(":{}:{}", place.line, place.column);
       out += '\n';
     }
     const auto text = place.line > 0 && sources ? sources(place.file) : std::nullopt;
     if (text) {
-      AppendExcerpt(out, diagnostic, Line(*text, place.line));
+      AppendExcerpt(out, diagnostic, Line(*text, place.line), style);
     } else if (!diagnostic.suggestion.empty()) {
-      out += fmt::format("{} = {}\n", margin, diagnostic.suggestion);
+      out += fmt::format("{} {} {}\n", margin, equals, diagnostic.suggestion);
     }
     for (const std::string& note : diagnostic.notes) {
-      out += fmt::format("{} = note: {}\n", margin, note);
+      out += fmt::format("{} {} note: {}\n", margin, equals, note);
     }
     if (!diagnostic.code.empty()) {
-      out += fmt::format("{} = help: sluice explain {}\n", margin, diagnostic.code);
+      out += fmt::format("{} {} help: sluice explain {}\n", margin, equals, diagnostic.code);
     }
   }
   return out;
@@ -211,7 +243,9 @@ std::string Render(const std::vector<Diagnostic>& diagnostics, DiagnosticFormat 
                    const SourceLookup& sources, std::string_view tool_version) {
   switch (format) {
     case DiagnosticFormat::kText:
-      return Text(diagnostics, sources);
+      return Text(diagnostics, sources, {});
+    case DiagnosticFormat::kColour:
+      return Text(diagnostics, sources, kColours);
     case DiagnosticFormat::kGithub:
       return Github(diagnostics);
     case DiagnosticFormat::kSarif:

@@ -46,6 +46,7 @@ const std::vector<Diagnostic>& DiagnosticsOf(const Error& error);
 /// How diagnostics are shown.
 enum class DiagnosticFormat : uint8_t {
   kText,    ///< For people: message, place, excerpt with carets, notes.
+  kColour,  ///< The same with a terminal's colours.
   kGithub,  ///< Workflow commands: `::error file=…,line=…,col=…::…`
   kSarif,   ///< SARIF 2.1.0, one run.
   kJson,    ///< {"diagnostics":[{"severity","code","message","file","line","column",…}]}

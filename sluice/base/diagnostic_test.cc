@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <regex>
+#include <string>
+
 namespace sluice {
 namespace {
 
@@ -19,6 +22,11 @@ std::optional<std::string> Sources(const std::string& file) {
 }
 
 TEST(DiagnosticTest, ShowsThePlaceWithCarets) {
+  // Colours change nothing else.
+  std::string coloured = Render({Typo()}, DiagnosticFormat::kColour, Sources);
+  EXPECT_EQ(coloured.rfind("\x1b[1;31merror", 0), 0u) << coloured;
+  coloured = std::regex_replace(coloured, std::regex("\x1b\\[[0-9;]*m"), "");
+  EXPECT_EQ(coloured, Render({Typo()}, DiagnosticFormat::kText, Sources));
   EXPECT_EQ(Render({Typo()}, DiagnosticFormat::kText, Sources),
             "error[SL2104]: column \"emial\" is not in bronze.user_identity_created\n"
             " --> models/users.sql:2:9\n"

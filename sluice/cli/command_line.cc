@@ -71,6 +71,8 @@ class Commands {
   int code_ = kDone;
   Global global_;
   std::vector<std::string> settings_;
+  std::string colour_ = "auto";
+  bool verbose_ = false;
   internal::CheckArguments check_;
   internal::DemoArguments demo_;
   internal::InitArguments init_;
@@ -86,6 +88,7 @@ class Commands {
   internal::GenerateArguments generate_;
   internal::TailArguments tail_;
   internal::SchemaArguments schema_;
+  std::string described_;
   std::string deleted_;
   bool yes_ = false;
   internal::TableArguments any_table_;
@@ -138,6 +141,12 @@ void Commands::AddGlobals() {
       ->check(CLI::IsMember({"text", "github", "sarif", "json"}))
       ->option_text("text|github|sarif|json");
   app_.add_flag("-q,--quiet", global_.quiet, "Only warnings and errors");
+  app_.add_flag("-v,--verbose", verbose_, "More of what is done");
+  app_.add_option("--color", colour_,
+                  "Colours in diagnostics; auto: on a terminal without NO_COLOR")
+      ->check(CLI::IsMember({"auto", "never", "always"}))
+      ->option_text("auto|never|always");
+  app_.add_flag("--no-input", global_.no_input, "Ask nothing: what would be asked is refused");
   app_.add_option("--profile", global_.overrides.profile,
                   "Profile of the project file to lay over it; else SLUICE_PROFILE")
       ->envname("SLUICE_PROFILE")
@@ -148,7 +157,10 @@ void Commands::AddGlobals() {
       ->option_text("KEY=VALUE");
   app_.parse_complete_callback([this] {
     ReadOverrides();
-    trace::Configure(global_.quiet ? trace::Level::kWarning : trace::Level::kInfo,
+    internal::SetColour(colour_);
+    trace::Configure(global_.quiet ? trace::Level::kWarning
+                     : verbose_    ? trace::Level::kDebug
+                                   : trace::Level::kInfo,
                      global_.log_format == "json" ? trace::Format::kJson : trace::Format::kText);
   });
 }
@@ -326,8 +338,11 @@ void Commands::AddTopics() {
   CLI::App& topic = AddGroup("topic", "Topics");
   Add(topic, "list", "List topics with their tables",
       [this] { return internal::ListTopics(global_); });
-  CLI::App* command = Add(topic, "delete", "Forget a topic; the files of its table stay",
-                          [this] { return internal::DeleteTopic(global_, deleted_, yes_); });
+  CLI::App* command = Add(topic, "describe", "Show a topic: its schema, and how far its table is",
+                          [this] { return internal::DescribeTopic(global_, described_); });
+  command->add_option("topic", described_, "Its name")->required();
+  command = Add(topic, "delete", "Forget a topic; the files of its table stay",
+                [this] { return internal::DeleteTopic(global_, deleted_, yes_); });
   command->add_option("topic", deleted_, "Its name")->required();
   command->add_flag("--yes", yes_, "Do not ask");
 }

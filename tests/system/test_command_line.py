@@ -44,7 +44,7 @@ def the_reference_is_what_the_program_says():
     for words in ("init", "dev", "serve", "status", "check", "fmt", "explain", "doctor", "generate", "tail",
                   "send", "completion", "version"):
         assert f"\nsluice {words}\n" in tree, words
-    for group, words in {"schema": "list show infer add diff check history", "topic": "list delete",
+    for group, words in {"schema": "list show infer add diff check history", "topic": "list describe delete",
                          "errors": "list show retry replay drop", "query": "list show cancel",
                          "table": "list describe history files changes check read", "token": "create list revoke",
                          "pii": "scan report reveal", "config": "show schema"}.items():
@@ -202,6 +202,28 @@ def exit_codes_are_those_of_the_table():
         equal(project.command("check")[0], 78)
         equal(project.command("serve")[0], 78)
         equal(project.command("init", project.folder)[0], 75)
+
+
+def codes_are_explained():
+    code, out, _ = sluice("explain", "SL2104")
+    equal((code, out), (0, "SL2104: no such column\nHTTP status 400\nwhat to do: `describe <table>`\n"))
+    listed = dict(line.split("  ", 1) for line in sluice("explain")[1].splitlines())
+    equal((listed["SL1002"], listed["SL2203"], listed["SL4310"]),
+          ("a key that is not known", "too many rows", "the request line and header fields are too long"))
+    equal(sluice("explain", "SL0000")[0], 2)
+
+
+def colours_are_for_terminals():
+    with Project(schemas={"x.capnp": "struct {"}) as project:
+        def shown(*arguments, **environment):
+            return subprocess.run([binary(), "-C", project.folder, *arguments, "check"], text=True, capture_output=True,
+                                  env={**os.environ, **environment}).stderr
+
+        plain = shown()
+        assert "\x1b" not in plain and "\x1b" not in shown("--color", "never"), plain
+        coloured = shown("--color", "always", NO_COLOR="1")
+        equal(re.sub(r"\x1b\[[0-9;]*m", "", coloured), plain)
+        assert coloured.startswith("\x1b[1;31merror[SL1101]\x1b[0m"), coloured
 
 
 def words_are_completed():
@@ -394,5 +416,5 @@ def dev_follows_the_files():
 
 run(the_reference_is_what_the_program_says, the_tree_is_the_one_designed, files_are_checked_one_by_one,
     settings_can_be_laid_over_the_file, the_samples_of_the_design_are_taken_as_they_stand, what_is_mistyped_is_named_with_what_was_meant,
-    exit_codes_are_those_of_the_table, words_are_completed, settings_have_a_value_and_a_place, files_get_their_plain_form,
+    exit_codes_are_those_of_the_table, codes_are_explained, colours_are_for_terminals, words_are_completed, settings_have_a_value_and_a_place, files_get_their_plain_form,
     the_doctor_finds_what_is_wrong, events_are_made_up_from_a_schema, the_tail_follows, dev_follows_the_files)

@@ -76,7 +76,7 @@ def every_command_prints_what_is_published():
                     check(json.loads(line), PUBLISHED["$defs"][name], f"sluice {name}")
                 return lines
 
-            for words in ("status", "topic list", "table list", "schema list", "schema show shop.user-events",
+            for words in ("status", "topic list", "topic describe shop.user-events", "table list", "schema list", "schema show shop.user-events",
                           "schema history shop.user-events", "schema diff shop.user-events 1 1", f"schema check {schema}",
                           f"schema add {schema}", "config show", "doctor", "verify", "journal verify", "errors list", f"errors show {first}",
                           "errors replay --dry-run", f"errors retry {first}", "query list", f"query show {query}",

@@ -15,9 +15,23 @@ namespace dom = simdjson::dom;
 
 constexpr size_t kWidthMax = 80;  // Of a column that is not the last.
 
+/// `[{"name":"a",…},{"name":"b",…}]` → `a, b`; empty for what is no such list.
+std::string NamesIn(dom::element value) {
+  dom::array list;
+  std::string names;
+  if (value.get(list) != simdjson::SUCCESS) return names;
+  for (const dom::element member : list) {
+    std::string_view name;
+    if (member["name"].get(name) != simdjson::SUCCESS) return {};
+    names.append(names.empty() ? "" : ", ").append(name);
+  }
+  return names;
+}
+
 std::string CellText(dom::element value) {
   std::string_view text;
   if (value.get(text) == simdjson::SUCCESS) return std::string(text);
+  if (std::string names = NamesIn(value); !names.empty()) return names;
   return value.is_null() ? std::string() : simdjson::minify(value);
 }
 

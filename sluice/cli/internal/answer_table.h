@@ -9,7 +9,8 @@
 
 namespace sluice::cli::internal {
 
-/// Cells of one answer. Texts stand as they are, null is empty, all else is JSON.
+/// Cells of one answer. Texts stand as they are, null is empty, a list of things with names is
+/// those, all else is JSON.
 struct AnswerTable {
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;    ///< As many cells as columns.

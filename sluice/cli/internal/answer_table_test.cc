@@ -30,6 +30,7 @@ TEST(AnswerTableTest, ObjectsAreRows) {
   EXPECT_EQ(Render(*ReadLines(""), "csv"), "\r\n");
   EXPECT_FALSE(ReadLines("words").has_value());
   EXPECT_EQ(As(R"({"tables":[]})", "csv"), "\r\n");
+  EXPECT_EQ(As(R"({"x":[{"f":[{"name":"a"},{"name":"b","c":1}]}]})", "csv"), "f\r\n\"a, b\"\r\n");
 }
 
 TEST(AnswerTableTest, OtherObjectsAreARowAMember) {

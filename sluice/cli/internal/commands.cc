@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <iterator>
@@ -18,6 +19,7 @@
 #include "sluice/base/trace.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
+#include "sluice/cli/internal/json_line.h"
 #include "sluice/cli/internal/json_text.h"
 #include "sluice/os/disk.h"
 #include "sluice/server/config.h"
@@ -29,6 +31,8 @@ namespace sluice::cli::internal {
 namespace {
 
 constexpr uint64_t kProjectBytesMax = 1 << 20;
+
+DiagnosticFormat text_format = DiagnosticFormat::kText;
 
 }  // namespace
 
@@ -52,9 +56,16 @@ int Fail(const Error& error) {
   }
 }
 
+void SetColour(const std::string& when) {
+  const char* const no_colour = std::getenv("NO_COLOR");
+  const bool wanted = isatty(STDERR_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
+  text_format = when == "always" || (when == "auto" && wanted) ? DiagnosticFormat::kColour
+                                                               : DiagnosticFormat::kText;
+}
+
 DiagnosticFormat DiagnosticFormatOf(const std::string& name) {
+  if (name == "text") return text_format;
   static const std::map<std::string, DiagnosticFormat> kFormats = {
-      {"text", DiagnosticFormat::kText},
       {"github", DiagnosticFormat::kGithub},
       {"sarif", DiagnosticFormat::kSarif},
       {"json", DiagnosticFormat::kJson}};
@@ -261,10 +272,46 @@ std::string Filter(const ErrorsArguments& arguments) {
 
 int ShowStatus(const Global& global) { return Print(global, "GET", "/v1/admin/tables"); }
 
+int DescribeTopic(const Global& global, const std::string& topic) {
+  auto client = Client::Connect(global);
+  if (!client.ok()) return Fail(client.error());
+  const auto schema = client->Ask("GET", "/v1/admin/schemas/" + PercentEncode(topic));
+  if (!schema.ok()) return Fail(schema.error());
+  const auto tables = client->Ask("GET", "/v1/admin/tables");
+  if (!tables.ok()) return Fail(tables.error());
+  simdjson::dom::parser schema_parser;
+  simdjson::dom::parser tables_parser;
+  simdjson::dom::object about;
+  simdjson::dom::array list;
+  if (schema_parser.parse(schema->body).get(about) != simdjson::SUCCESS ||
+      tables_parser.parse(tables->body)["tables"].get(list) != simdjson::SUCCESS) {
+    return Fail(Internal("the answer is no JSON"));
+  }
+  JsonLine line;
+  for (const char* const name : {"topic", "version", "compatibility", "fields"}) {
+    simdjson::dom::element value;
+    if (about[name].get(value) == simdjson::SUCCESS) line.Raw(name, simdjson::minify(value));
+  }
+  for (const simdjson::dom::element entry : list) {
+    simdjson::dom::object table;
+    std::string_view its_topic;
+    if (entry.get(table) != simdjson::SUCCESS ||
+        table["topic"].get(its_topic) != simdjson::SUCCESS || its_topic != topic)
+      continue;
+    for (const auto& [name, value] : table) {
+      // Another version: that of the table.
+      if (name != "topic")
+        line.Raw(name == "version" ? "table_version" : name, simdjson::minify(value));
+    }
+  }
+  PrintAnswer(global, line.Finish() + "\n");
+  return kDone;
+}
+
 int DeleteTopic(const Global& global, const std::string& topic, bool yes) {
   if (!yes) {
     std::string typed;
-    if (isatty(STDIN_FILENO) == 1) {
+    if (isatty(STDIN_FILENO) == 1 && !global.no_input) {
       std::fprintf(stderr, "type the topic's name to delete it: ");
       std::getline(std::cin, typed);
     }

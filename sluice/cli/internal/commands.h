@@ -24,6 +24,7 @@ struct Global {
   std::string log_format = "text";
   std::string format = "text";  ///< --format: of diagnostics.
   bool quiet = false;
+  bool no_input = false;        ///< --no-input: nothing is asked.
   server::Overrides overrides;  ///< --profile, -X, and SLUICE_* of the environment.
 };
 
@@ -148,6 +149,8 @@ int AddSchema(const Global& global, const SchemaArguments& arguments);
 /// Sends schema files, with those that they import, to the server; returns its answer.
 Result<std::string> SendSchemas(const Global& global, const std::vector<std::string>& files);
 int ListSchemas(const Global& global);
+/// Shows a topic's schema in short, and how far its table is.
+int DescribeTopic(const Global& global, const std::string& topic);
 int DeleteTopic(const Global& global, const std::string& topic, bool yes);
 int ShowSchema(const Global& global, const SchemaArguments& arguments);
 int ShowSchemaHistory(const Global& global, const SchemaArguments& arguments);
@@ -194,8 +197,11 @@ int Print(const Global& global, std::string_view method, const std::string& targ
 
 /// Prints the error, with excerpts where it is about a file, and returns its exit code.
 int Fail(const Error& error);
-/// Returns the form that --format names.
+/// Returns the form that --format names; text has colours where standard error shows them.
 DiagnosticFormat DiagnosticFormatOf(const std::string& name);
+/// Sets when text has colours: `auto`, `never`, `always`. Auto: on a terminal, if NO_COLOR is not
+/// set (https://no-color.org).
+void SetColour(const std::string& when);
 /// Prints diagnostics: text to standard error, forms for machines to standard output.
 void PrintDiagnostics(const std::vector<Diagnostic>& diagnostics, const std::string& format);
 /// Reads the project file as the flags say. Tells on standard error what has no effect in it.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -41,16 +42,23 @@ void EachLine(std::string_view text, Visit visit) {
 int Explain(const std::string& code) {
   bool found = false;
   bool in_section = false;
+  size_t meaning = 1;  // The column of the table that says what a code means.
   EachLine(kErrorReference, [&](std::string_view line) {
-    if (line.starts_with("| SL")) {
+    if (line.starts_with("| Code |")) {
+      const std::vector<std::string> names = Cells(line);
+      const auto at = std::ranges::find(names, "Meaning");
+      meaning = at == names.end() ? 1 : static_cast<size_t>(at - names.begin());
+    } else if (line.starts_with("| SL")) {
       const std::vector<std::string> cells = Cells(line);
+      const std::string& says = cells.at(std::min(meaning, cells.size() - 1));
       if (code.empty()) {
-        std::printf("%s  %s\n", cells[0].c_str(), cells.size() > 1 ? cells[1].c_str() : "");
+        std::printf("%s  %s\n", cells[0].c_str(), says.c_str());
       } else if (cells[0] == code) {
         found = true;
-        std::printf("%s: %s\n", code.c_str(), cells.size() > 1 ? cells[1].c_str() : "");
-        for (size_t i = 2; i < cells.size(); ++i) {
-          if (!cells[i].empty()) std::printf("%s\n", cells[i].c_str());
+        std::printf("%s: %s\n", code.c_str(), says.c_str());
+        if (meaning == 2) std::printf("HTTP status %s\n", cells[1].c_str());
+        for (size_t i = meaning + 1; i < cells.size(); ++i) {
+          if (!cells[i].empty()) std::printf("what to do: %s\n", cells[i].c_str());
         }
       }
     } else if (line.starts_with("## ")) {
