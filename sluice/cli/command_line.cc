@@ -256,9 +256,13 @@ void Commands::AddEvents() {
                       "Name of the whole input, for topics deduped by batch");
   command->add_option("--batch", send_.batch_rows, "Rows a request")->check(CLI::Range(1, 10'000));
 
-  command = Add(app_, "generate", "Write events made up from a topic's schema",
+  command = Add(app_, "generate",
+                "Write events made up from a topic's schema, or of a domain without any project",
                 [this] { return internal::Generate(global_, generate_); });
-  command->add_option("topic", generate_.topic, "Topic of a schema of the project")->required();
+  command
+      ->add_option("topic", generate_.topic,
+                   "Topic of a schema of the project; or identity, shop, pointer, metadata, iot")
+      ->required();
   command->add_option("--count", generate_.count, "How many; until stopped if not given")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}));
   command->add_option("--rate", generate_.rate, "Events a second; as fast as they are taken else")

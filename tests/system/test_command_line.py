@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 from server import SCHEMA, Project, Server, binary, equal, event, run, testdata, until
@@ -350,6 +351,15 @@ def events_are_made_up_from_a_schema():
         code, _, err = project.command("generate", "all.tipes", "--count", "1")
         equal(code, 1)
         assert 'did you mean "all.types"?' in err, err
+    with tempfile.TemporaryDirectory() as nowhere:
+        equal(sluice("-C", nowhere, "init", "--template", "demo", nowhere)[0], 0)
+        for domain, topic in {"identity": "user.identity.created", "shop": "shop.user-events", "pointer": "pointer.moved",
+                              "metadata": "metadata.changed", "iot": "plant.sensor-readings"}.items():
+            made = sluice("-C", "/nonexistent", "generate", domain, "--count", "20", "--seed", "5", *start)
+            equal(made[0], 0, made[2])
+            rows = [json.loads(line) for line in made[1].splitlines()]
+            equal((len(rows), {row["event"] for row in rows}), (20, {topic}))
+            equal(sluice("-C", nowhere, "generate", domain, "--count", "20", "--seed", "5", *start)[1], made[1])
 
 
 def the_tail_follows():

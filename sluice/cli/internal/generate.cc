@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <iterator>
+#include <optional>
+#include <utility>
 
 #include "sluice/base/base64.h"
 #include "sluice/base/diagnostic.h"
 #include "sluice/base/json.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/commands.h"
+#include "sluice/cli/internal/templates.h"
 #include "sluice/lake/timestamps.h"
 #include "sluice/os/disk.h"
 #include "sluice/os/random.h"
@@ -165,17 +169,54 @@ std::string EventMaker::Next(os::Timestamp time) {
 
 namespace {
 
-Result<event::Contract> FindContract(const std::string& folder, const std::string& topic) {
+/// The kinds of systems that the demo has, and the topics of their events.
+constexpr std::pair<std::string_view, std::string_view> kDomains[] = {
+    {"identity", "user.identity.created"}, {"shop", "shop.user-events"},
+    {"pointer", "pointer.moved"},          {"metadata", "metadata.changed"},
+    {"iot", "plant.sensor-readings"},
+};
+
+/// Looks among the demo's schemas, which need no project.
+Result<std::optional<event::Contract>> FindInDemo(std::string_view topic) {
+  constexpr std::string_view kFolder = "schemas/";
+  event::SchemaFiles files;
+  for (const TemplateFile& file : FindTemplate("demo")) {
+    if (file.name.starts_with(kFolder)) {
+      files.emplace(file.name.substr(kFolder.size()), file.text);
+    }
+  }
+  for (const auto& [name, text] : files) {
+    SLUICE_ASSIGN_OR_RETURN(auto contracts, event::CompileSchema(files, name));
+    for (event::Contract& contract : contracts) {
+      if (contract.topic == topic) return std::optional(std::move(contract));
+    }
+  }
+  return std::optional<event::Contract>();
+}
+
+/// `name` is a topic of the project, or a domain: then the project's schema of its topic counts
+/// before the demo's.
+Result<event::Contract> FindContract(const std::string& folder, const std::string& name) {
+  const auto* const domain =
+      std::ranges::find(kDomains, name, &std::pair<std::string_view, std::string_view>::first);
+  const bool is_domain = domain != std::end(kDomains);
+  const std::string_view topic = is_domain ? domain->second : name;
   os::SystemDisk disk;
   SLUICE_ASSIGN_OR_RETURN(auto contracts, server::LoadSchemas(disk, folder));
-  std::vector<std::string_view> topics;
+  std::vector<std::string_view> known;
   for (event::Contract& contract : contracts) {
     if (contract.topic == topic) return std::move(contract);
-    topics.push_back(contract.topic);
+    known.push_back(contract.topic);
   }
-  const auto meant = Closest(topic, topics);
-  return NotFound("no schema of the project makes the topic '{}'{}", topic,
-                  meant ? fmt::format("; did you mean \"{}\"?", *meant) : "");
+  if (is_domain) {
+    SLUICE_ASSIGN_OR_RETURN(auto contract, FindInDemo(topic));
+    if (contract) return *std::move(contract);
+  }
+  for (const auto& [other, of_other] : kDomains) known.push_back(other);
+  const auto meant = Closest(name, known);
+  return NotFound("no schema of the project makes the topic '{}'{}", name,
+                  meant ? fmt::format("; did you mean \"{}\"?", *meant)
+                        : "; without a project there are identity, shop, pointer, metadata, iot");
 }
 
 }  // namespace
@@ -200,6 +241,7 @@ int Generate(const Global& global, const GenerateArguments& arguments) {
     if (!global.quiet) std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed));
   }
   CatchSignals();
+  const std::string topic = contract->topic;
   EventMaker maker(std::move(*contract), seed);
   const os::Monotonic begun = clock.Steady();
   const double rate = arguments.rate > 0 ? arguments.rate : 1000;  // Of event time, if not paced.
@@ -216,7 +258,7 @@ int Generate(const Global& global, const GenerateArguments& arguments) {
     std::string line = maker.Next(start + passed);
     if (!arguments.bare) {
       std::string envelope = "{\"event\":";
-      AppendJsonString(envelope, arguments.topic);
+      AppendJsonString(envelope, topic);
       line = envelope + ",\"content\":" + line + "}";
     }
     line += '\n';
