@@ -22,7 +22,7 @@ const std::vector<std::string>& Samples() {
       R"(# yaml-language-server: $schema=.sluice/schema/project.json
 version: 1
 project: shop
-storage: {path: data, format: delta, keys: keys, cache: 1GiB, free_min: 64MiB, segment: 8MiB}
+storage: {path: data, format: delta, keys: keys, cache: 1GiB, free_min: 64MiB, reserve: 1MiB, segment: 8MiB}
 serve:
   http: 127.0.0.1:7117
   tls: {certificate: cert.pem, key: key.pem}
@@ -31,7 +31,7 @@ serve:
   body_time: 1m
   flight: 127.0.0.1:7118
 land: {every: 5m, wait_max: 90s, bytes: 128MiB, compression: zstd}
-limits: {body: 16MiB, rows: 10000, row: 1MiB, depth: 64, queue: 256MiB, query_memory: 1GiB}
+limits: {body: 16MiB, rows: 10000, row: 1MiB, depth: 64, memory: 1GiB, queue: 256MiB, query_memory: 1GiB}
 dedup: {horizon: 24h, ids_max: 20000000}
 errors: {retain: 90d}
 keys: {environment: SLUICE_KEY}

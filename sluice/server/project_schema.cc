@@ -25,6 +25,7 @@ constexpr std::string_view kSchema = R"json({
             "format": {"const": "delta"},
             "cache": {"$ref": "#/$defs/size", "description": "Of a bucket's files, for queries", "default": "10GiB"},
             "free_min": {"$ref": "#/$defs/size", "description": "Below that nothing is taken", "default": "64MiB"},
+            "reserve": {"$ref": "#/$defs/size", "description": "A file that goes when the disk is full, so that there is room to land", "default": "64MiB"},
             "segment": {"$ref": "#/$defs/size", "description": "Of the journal", "default": "64MiB"}
           }
         },
@@ -67,7 +68,8 @@ constexpr std::string_view kSchema = R"json({
             "rows": {"type": "integer", "default": 10000},
             "row": {"$ref": "#/$defs/size", "default": "1MiB"},
             "depth": {"type": "integer", "default": 64},
-            "queue": {"$ref": "#/$defs/size", "description": "What may wait for its sync", "default": "256MiB"},
+            "memory": {"$ref": "#/$defs/size", "description": "Shared out among what waits for its sync, what waits to land, and identities", "default": "1GiB"},
+            "queue": {"$ref": "#/$defs/size", "description": "What may wait for its sync; a quarter of memory else"},
             "query_memory": {"$ref": "#/$defs/size", "default": "1GiB"}
           }
         },
