@@ -5,6 +5,7 @@
 #include <arrow/type_fwd.h>
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -30,22 +31,39 @@ struct Relation {
   std::string schema_name;  ///< `bronze`
   std::string name;         ///< `flights`
   columnar::Schema schema;  ///< Of the whole relation, in the order that SELECT * shows.
-  /// Folders `column=value` in the path hold these columns (hive style), the files do not.
-  std::vector<std::string> hive_columns;
+  /// If the files have it otherwise: the columns of `schema`, in its order and shape, by the names
+  /// in the files, with their Parquet field ids (`PARQUET:field_id`). Null: as in `schema`.
+  columnar::Schema stored_schema;
+  bool match_field_ids = false;    ///< Columns of files are found by these ids, not by name.
   std::vector<std::string> files;  ///< Absolute paths, taken as they are: no patterns.
-  /// In place of `files`, for very many: a row a file, with its `path` (text), and, as far as they
-  /// are known, columns `min:NAME` and `max:NAME` with bounds of the file's values: bigint (whole
-  /// numbers, days, microseconds), double or text (by bytes). Files that cannot hold a row that a
-  /// query's conditions ask for are not opened; null bounds exclude nothing.
+  /// In place of `files`, where more is known of them: a row a file, with
+  /// - `path` (text), the only column that must be there;
+  /// - `min:NAME`, `max:NAME`: bounds of the file's values: bigint (whole numbers, days,
+  ///   microseconds), double or text (by bytes). Files that cannot hold a row that a query's
+  ///   conditions ask for are not opened; null bounds exclude nothing;
+  /// - `value:NAME`, of the column's type: what each row of the file has there, whatever the file
+  ///   itself says. With `own:NAME` (boolean): where that is true, the file has the column itself;
+  /// - `deleted` (binary): positions of rows that are not there (columnar::RowRuns); null: none.
   columnar::Batch indexed_files;
   std::vector<columnar::Batch> batches;
   int64_t file_rows = 0;  ///< About how many rows the files have, for planning; 0: not known.
 };
 
+/// What a query names: a table, or one of the functions that stand for tables.
+struct RelationName {
+  std::string schema;  ///< As written; empty if not.
+  std::string name;
+  /// Of functions: `delta_scan` with `path`; `table_changes` with `table`, `from`, perhaps `to`.
+  /// Tables at another time and `delta_scan` have `version` or `timestamp`.
+  std::map<std::string, std::string> arguments = {};
+  bool is_function = false;
+
+  auto operator<=>(const RelationName&) const = default;
+};
+
 /// Gives a relation when a query names it; called at most once a name and query, on the query's
 /// thread. Absent: there is none.
-using RelationLookup = std::function<Result<std::optional<Relation>>(const std::string& schema,
-                                                                     const std::string& name)>;
+using RelationLookup = std::function<Result<std::optional<Relation>>(const RelationName& name)>;
 
 /// Takes the result: schema once, then batches. An error ends the query.
 class ResultSink {

@@ -27,12 +27,14 @@ class EngineTest : public internal::EngineFixture {
     flights.schema =
         arrow::schema({arrow::field("id", arrow::int64()), arrow::field("airline", arrow::utf8()),
                        arrow::field("day", arrow::date32())});
-    flights.hive_columns = {"day"};
-    flights.files = {
-        WriteFile("f/day=2026-01-01/a.parquet",
-                  MakeBatch({{"id", Integers({1, 2})}, {"airline", Strings({"AA", "BB"})}})),
-        WriteFile("f/day=2026-01-02/b.parquet",
-                  MakeBatch({{"id", Integers({3})}, {"airline", Strings({"AA"})}}))};
+    const auto days = internal::MakeArray<arrow::Date32Builder>(std::vector<int32_t>{20454, 20455});
+    flights.indexed_files = MakeBatch(
+        {{"path",
+          Strings({WriteFile("f/a.parquet", MakeBatch({{"id", Integers({1, 2})},
+                                                       {"airline", Strings({"AA", "BB"})}})),
+                   WriteFile("f/b.parquet",
+                             MakeBatch({{"id", Integers({3})}, {"airline", Strings({"AA"})}}))})},
+         {"value:day", days}});
     const auto day = internal::MakeArray<arrow::Date32Builder>(std::vector<int32_t>{20456, 20456});
     flights.batches = {
         MakeBatch({{"id", Integers({4, 5})}, {"airline", Strings({"CC", "BB"})}, {"day", day}}),
@@ -253,8 +255,7 @@ TEST_F(EngineTest, SaysWhatIsWrong) {
 
 TEST_F(EngineTest, PassesTheErrorsOfLookupAndSinkOn) {
   TextSink sink;
-  const RelationLookup broken = [](const std::string&,
-                                   const std::string&) -> Result<std::optional<Relation>> {
+  const RelationLookup broken = [](const RelationName&) -> Result<std::optional<Relation>> {
     return Corrupt("the table's log has a gap");
   };
   EXPECT_EQ(engine_->Query("SELECT * FROM t", broken, sink).error().ToString(),
@@ -295,8 +296,7 @@ TEST_F(EngineTest, StopsAtItsLimits) {
 TEST_F(EngineTest, StopsWhenAsked) {
   std::stop_source source;
   std::atomic<bool> started = false;
-  const RelationLookup lookup = [&](const std::string&,
-                                    const std::string&) -> Result<std::optional<Relation>> {
+  const RelationLookup lookup = [&](const RelationName&) -> Result<std::optional<Relation>> {
     started = true;
     started.notify_all();
     return std::optional<Relation>(relations_[{"", "airlines"}]);
@@ -320,8 +320,8 @@ TEST_F(EngineTest, StopsWhenAsked) {
 TEST_F(EngineTest, RunsManyQueriesAtOnce) {
   const std::string sql = "SELECT airline, count(*) FROM bronze.flights GROUP BY ALL ORDER BY ALL";
   const std::string expected = Run(sql);
-  const RelationLookup lookup = [relation = relations_[{"bronze", "flights"}]](const std::string&,
-                                                                               const std::string&) {
+  const RelationLookup lookup = [relation =
+                                     relations_[{"bronze", "flights"}]](const RelationName&) {
     return Result<std::optional<Relation>>(std::optional<Relation>(relation));
   };
   std::atomic<int> right = 0;

@@ -162,10 +162,6 @@ TEST_F(SandboxTest, ReadsNoFileOutsideItsFolderForARelation) {
   EXPECT_EQ(Run("FROM t"), "42\n");
 }
 
-TEST_F(SandboxTest, RefusesToPretendToTravelInTime) {
-  EXPECT_EQ(Run("SELECT * FROM t AT (VERSION => 3)"), "AT is not supported here (unsupported)");
-}
-
 TEST_F(SandboxTest, ShowsNoSettings) {
   // The plan has what the text hides.
   EXPECT_EQ(Run("SELECT * FROM pg_settings"),

@@ -183,29 +183,6 @@ TEST_F(TypesTest, BatchesComeBackAsTheyWere) {
   }
 }
 
-TEST_F(TypesTest, ReadsPartitionValuesFromPaths) {
-  const auto file = [this](const std::string& path, int64_t id) {
-    return WriteFile(path, internal::MakeBatch({{"id", internal::Integers({id})}}));
-  };
-  Relation& relation = relations_[{"", "t"}];
-  relation.schema =
-      arrow::schema({arrow::field("city", arrow::utf8()), arrow::field("id", arrow::int64()),
-                     arrow::field("number", arrow::int32()), arrow::field("day", arrow::date32())});
-  relation.hive_columns = {"day", "city", "number"};
-  relation.files = {
-      file("odd=folder/day=2026-01-01/city=New%20York/number=007/1.parquet", 1),
-      file("odd=folder/day=__HIVE_DEFAULT_PARTITION__/city=a%2Fb%3Dc/number=-5/2.parquet", 2),
-      file("odd=folder/day=2026-02-28/city=2026/number=__HIVE_DEFAULT_PARTITION__/3.parquet", 3)};
-  EXPECT_EQ(Run("SELECT * FROM t ORDER BY id"),
-            "New York|1|7|2026-01-01\na/b=c|2|-5|null\n2026|3|null|2026-02-28\n");
-  EXPECT_EQ(Run("SELECT id FROM t WHERE city = 'New York'"), "1\n");
-  EXPECT_EQ(Run("SELECT id FROM t WHERE day IS NULL"), "2\n");
-  EXPECT_EQ(Run("SELECT id FROM t WHERE day > DATE '2026-01-31' AND number IS NULL"), "3\n");
-  EXPECT_EQ(Run("SELECT id FROM t WHERE month(day) = 1"), "1\n");
-  EXPECT_EQ(Run("SELECT number, count(*) FROM t GROUP BY number ORDER BY number NULLS FIRST"),
-            "null|1\n-5|1\n7|1\n");
-}
-
 TEST_F(TypesTest, SkipsRowGroupsByFilter) {
   std::vector<int64_t> ids(100'000);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int64_t>(i);

@@ -547,6 +547,15 @@ std::string DeltaTable::Location(const DataFile& file) const {
   return file.path;
 }
 
+Status DeltaTable::MakeLocal(std::span<const DataFile> files) const {
+  if (!store_.is_remote()) return {};
+  std::vector<std::string> paths;
+  paths.reserve(files.size());
+  for (const DataFile& file : files) paths.push_back(StorePath(file));
+  SLUICE_RETURN_IF_ERROR(store_.MakeLocal(paths), "table '{}'", root_);
+  return {};
+}
+
 std::string DeltaTable::StorePath(const DataFile& file) const {
   if (internal::IsAbsolute(file.path)) return {};
   const std::string path = PercentDecode(file.path);

@@ -100,9 +100,8 @@ class Snapshot {
   /// older protocol versions imply.
   virtual std::vector<std::string> reader_features() const = 0;
   virtual std::vector<std::string> writer_features() const = 0;
-  /// kUnsupported: naming why the data files, read as plain Parquet under the names of the schema,
-  /// are not the table's rows: deletion vectors, mapped columns, files elsewhere. Scan reads them.
-  virtual Status CheckPlainFiles() const = 0;
+  /// kUnsupported: naming a data file that lies outside of the table's folder.
+  virtual Status CheckOwnFiles() const = 0;
   /// kUnsupported: naming the first writer feature that Append() cannot honour.
   virtual Status CheckWritable() const = 0;
 };
@@ -213,6 +212,9 @@ class DeltaTable {
 
   /// The file's path in the store; empty if the log names it by an absolute address.
   std::string StorePath(const DataFile& file) const;
+
+  /// Puts copies of the files onto this machine, where the store is elsewhere and keeps such.
+  Status MakeLocal(std::span<const DataFile> files) const;
 
   const std::string& root() const { return root_; }
   store::ObjectStore& store() const { return store_; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sluice/base/trace.h"
+#include "sluice/lake/history.h"
 #include "sluice/land/internal/table_lander.h"
 
 namespace sluice::land {
@@ -14,6 +15,13 @@ constexpr std::chrono::milliseconds kTick{50};
 constexpr std::chrono::seconds kRetryAfter{1};
 
 }  // namespace
+
+Result<lake::Version> VersionAsOf(const lake::DeltaTable& table, const AsOf& when) {
+  const auto* const time = std::get_if<os::Timestamp>(&when);
+  if (time == nullptr) return std::get<lake::Version>(when);
+  const auto moment = std::chrono::floor<std::chrono::milliseconds>(*time).time_since_epoch();
+  return lake::VersionAt(table, moment.count());
+}
 
 Lander::Lander(const LandOptions& options, store::ObjectStore& store, const os::Clock& clock,
                os::Random& random, os::Threads& threads, Metrics& metrics, std::string journal_uuid)

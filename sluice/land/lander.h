@@ -54,14 +54,19 @@ struct LandOptions {
 /// One consistent state of a table: landed files and the rows behind them.
 struct ReadView {
   columnar::Schema schema;
-  std::vector<std::string> files;  ///< Locations, hive style by event_date.
+  std::vector<std::string> files;  ///< Locations, in the order of the snapshot's files.
   std::vector<columnar::Batch> tail;
   int64_t tail_rows = 0;
-  std::shared_ptr<const lake::Snapshot> snapshot;  ///< Whose files these are, in its order.
+  std::shared_ptr<const lake::Snapshot> snapshot;
+  std::shared_ptr<const lake::DeltaTable> table;  ///< Valid for as long as the lander is.
 };
 
 /// A state of the past: a version of each table, or what it was at a time.
 using AsOf = std::variant<lake::Version, os::Timestamp>;
+
+/// Returns the version of the table that was there, by number or time; kNotFound with what there
+/// is.
+Result<lake::Version> VersionAsOf(const lake::DeltaTable& table, const AsOf& when);
 
 struct TableStatus {
   std::string topic;

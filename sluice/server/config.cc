@@ -114,6 +114,18 @@ void ReadPath(Reader& reader, const YAML::Node& node, Config& config) {
   }
 }
 
+void ReadExternal(Reader& reader, const YAML::Node& node, Config& config) {
+  if (!node.IsSequence()) return reader.Mistake(node, "expected a list of folders");
+  for (const YAML::Node& folder : node) {
+    const std::string text = folder.IsScalar() ? folder.Scalar() : "";
+    if (!text.starts_with('/') && !text.starts_with("s3://")) {
+      reader.Mistake(folder, "expected an absolute folder or s3://bucket/folder");
+    } else {
+      config.external.push_back(text);
+    }
+  }
+}
+
 /// What one layer says: the project file, a profile of it, or a setting given elsewhere.
 void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader, Config& config,
                   Reader::Keys more = {}) {
@@ -177,6 +189,12 @@ void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader,
                      {"memory", reader.Parsed(config.memory_bytes_max, ParseSize)},
                      {"queue", reader.Parsed(config.queue_bytes_max, ParseSize)},
                      {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)}});
+       }},
+      {"sql",
+       [&](const YAML::Node& node) {
+         reader.Map(node, "sql", {{"external", [&](const YAML::Node& value) {
+                                     ReadExternal(reader, value, config);
+                                   }}});
        }},
       {"dedup",
        [&](const YAML::Node& node) {

@@ -65,6 +65,8 @@ struct Config {
   uint64_t free_bytes_min = 64ull << 20;
   uint64_t reserve_bytes = 64ull << 20;    ///< storage.reserve: given back when the disk is full.
   uint64_t cache_bytes_max = 10ull << 30;  ///< storage.cache: of a bucket's files, for queries.
+  /// sql.external: folders and buckets in which queries may name tables by path.
+  std::vector<std::string> external;
   uint64_t segment_bytes = 64ull << 20;
   std::map<std::string, TopicConfig> topics;
   /// errors.retain: payloads sealed longer ago cannot be opened any more.

@@ -7,6 +7,16 @@
 namespace sluice::server {
 namespace {
 
+TEST(ConfigTest, FoldersOutsideAreAbsolute) {
+  const auto config = ParseConfig("sql: {external: [/data/lake, 's3://b/lake']}\n", "sluice.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().ToString();
+  EXPECT_EQ(config->external, (std::vector<std::string>{"/data/lake", "s3://b/lake"}));
+  const auto bad = ParseConfig("sql: {external: [lake]}\n", "sluice.yaml");
+  ASSERT_FALSE(bad.ok());
+  EXPECT_NE(bad.error().ToString().find("absolute"), std::string::npos) << bad.error().ToString();
+  EXPECT_FALSE(ParseConfig("sql: {external: /data}\n", "sluice.yaml").ok());
+}
+
 TEST(ConfigTest, ReadsWhatIsSaidAndKeepsDefaultsElsewhere) {
   const auto config = ParseConfig(
       "version: 1\nproject: shop\nserve: {http: 127.0.0.1:8080}\nland: {every: 10s}\n"

@@ -308,7 +308,27 @@ void RunningServer::RetireKeys(std::stop_token stop) {
 Status RunningServer::StartQueries(const std::string& tenant_folder) {
   // Workers see this folder alone, so it must be there before the first of them.
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(tenant_folder), "tables folder");
-  const worker::Tenant tenant{.name = "default", .files_folders = {tenant_folder}};
+  worker::Tenant tenant{.name = "default", .files_folders = {tenant_folder}};
+  std::unique_ptr<sql::ExternalTables> external;
+  if (!config_.external.empty()) {
+    const std::string cache = Absolute(config_.DataPath() + "/external");
+    SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(cache), "cache of external tables");
+    external = std::make_unique<sql::ExternalTables>(
+        sql::ExternalOptions{.allowed = config_.external,
+                             .cache_folder = cache,
+                             .cache_bytes_max = config_.cache_bytes_max},
+        stores_, disk_, clock_, random_);
+    for (std::string& folder : external->LocalFolders()) {
+      // Queries read all that is in there.
+      for (const std::string& secret : {config_.DataPath(), config_.KeysPath()}) {
+        if ((Absolute(secret) + "/").starts_with(folder == "/" ? folder : folder + "/")) {
+          return Invalid("sql.external: '{}' has the project's own folder '{}' in it", folder,
+                         secret);
+        }
+      }
+      tenant.files_folders.push_back(std::move(folder));
+    }
+  }
   worker::PoolOptions options;
   options.temporary_folder = Absolute(config_.DataPath() + "/temporary");
   options.memory_bytes_max = config_.query_memory_max;
@@ -323,7 +343,8 @@ Status RunningServer::StartQueries(const std::string& tenant_folder) {
         "still holds",
         {{"landlock", confined.landlock}, {"seccomp", confined.seccomp}});
   }
-  database_ = std::make_unique<sql::Database>(*pool_, tenant, *lander_, clock_, random_, metrics_);
+  database_ = std::make_unique<sql::Database>(*pool_, tenant, *lander_, clock_, random_, metrics_,
+                                              std::move(external));
   return {};
 }
 

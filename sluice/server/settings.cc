@@ -1,6 +1,7 @@
 #include "sluice/server/settings.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -67,6 +68,7 @@ std::vector<Setting> Resolve(const Config& config) {
       {"limits.memory", SizeText(config.memory_bytes_max), {}},
       {"limits.queue", SizeText(config.QueueBytes()), {}},
       {"limits.query_memory", SizeText(config.query_memory_max), {}},
+      {"sql.external", fmt::format("{}", fmt::join(config.external, ", ")), {}},
       {"dedup.horizon", DurationText(config.dedupe_horizon), {}},
       {"dedup.ids_max", number(config.dedupe_ids_max), {}},
       {"errors.retain", DurationText(config.errors_retain), {}},

@@ -1,7 +1,7 @@
 #include "sluice/sql/database.h"
 
 #include <algorithm>
-#include <cctype>
+#include <charconv>
 #include <utility>
 
 #include <arrow/type.h>
@@ -9,10 +9,12 @@
 #include "sluice/base/ascii.h"
 #include "sluice/base/diagnostic.h"
 #include "sluice/base/sql_text.h"
+#include "sluice/lake/timestamps.h"
 #include "sluice/sql/internal/file_index.h"
 #include "sluice/sql/internal/read_rows.h"
 #include "sluice/sql/internal/reader.h"
 #include "sluice/sql/internal/system_tables.h"
+#include "sluice/sql/table_relation.h"
 
 namespace sluice::sql {
 namespace {
@@ -21,7 +23,6 @@ constexpr size_t kTablesToldMax = 3;
 constexpr std::string_view kErrors = "errors";
 constexpr int64_t kErrorsSeenMax = 100'000;
 constexpr int kColumnsToldMax = 30;
-constexpr size_t kIndexedFilesMin = 8;  // Fewer are opened as fast as their statistics are read.
 
 /// `columns of bronze.t are a, b, c`
 std::string TellColumns(const duck::Relation& relation) {
@@ -33,6 +34,32 @@ std::string TellColumns(const duck::Relation& relation) {
     out += field->name();
   }
   return out;
+}
+
+Result<lake::Version> VersionOf(const std::string& text) {
+  lake::Version version = 0;
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (bad != std::errc() || end != text.data() + text.size() || version < 0) {
+    return Invalid("a version is a number from 0");
+  }
+  return version;
+}
+
+/// When a table is meant, if its name says so.
+Result<std::optional<AsOf>> TimeOf(const duck::RelationName& name) {
+  const auto version = name.arguments.find("version");
+  const auto timestamp = name.arguments.find("timestamp");
+  if (version != name.arguments.end() && timestamp != name.arguments.end()) {
+    return Invalid("a table is meant at a version or at a timestamp, not both");
+  }
+  if (version != name.arguments.end()) {
+    SLUICE_ASSIGN_OR_RETURN(const lake::Version number, VersionOf(version->second));
+    return std::optional<AsOf>(number);
+  }
+  if (timestamp == name.arguments.end()) return std::optional<AsOf>();
+  const auto micros = lake::ParseTimestampText(timestamp->second);
+  if (!micros) return Invalid("a timestamp is written 2026-01-31 or 2026-01-31 12:00:00");
+  return std::optional<AsOf>(os::Timestamp(std::chrono::microseconds(*micros)));
 }
 
 /// Keeps the whole answer.
@@ -72,55 +99,115 @@ class CountingSink final : public worker::BodySink {
 }  // namespace
 
 Database::Database(worker::Pool& pool, worker::Tenant tenant, land::Lander& lander,
-                   const os::Clock& clock, os::Random& random, Metrics& metrics)
+                   const os::Clock& clock, os::Random& random, Metrics& metrics,
+                   std::unique_ptr<ExternalTables> external)
     : pool_(pool),
       tenant_(std::move(tenant)),
       lander_(lander),
       clock_(clock),
       metrics_(metrics),
       log_(clock, random),
-      indexes_(std::make_unique<internal::FileIndexes>()) {}
+      indexes_(std::make_unique<internal::FileIndexes>()),
+      external_(std::move(external)) {}
 
 Database::~Database() = default;
 
 Result<std::optional<duck::Relation>> Database::Find(const QueryRequest& request,
                                                      const internal::Reader& reader,
-                                                     const std::string& schema,
-                                                     const std::string& name) {
-  const std::string in = schema.empty() ? "bronze" : LowerCase(schema);
+                                                     const duck::RelationName& name) {
+  if (name.is_function && name.name == "table_changes") return FindChanges(reader, name);
+  SLUICE_ASSIGN_OR_RETURN(const auto at, TimeOf(name));
+  if (name.is_function) return FindExternal(reader, name.arguments.at("path"), at);
+  const std::string in = name.schema.empty() ? "bronze" : LowerCase(name.schema);
+  const std::string table = LowerCase(name.name);
   if (in == "system") {
-    SLUICE_ASSIGN_OR_RETURN(auto table, internal::FindSystemTable(LowerCase(name), lander_, log_,
-                                                                  tenant_.name, reader));
-    if (table) return table;
+    SLUICE_ASSIGN_OR_RETURN(auto found,
+                            internal::FindSystemTable(table, lander_, log_, tenant_.name, reader));
+    if (found && at) return Unsupported("system.{} has no past", table);
+    if (found) return found;
   }
+  return FindTable(reader, in, table, at ? at : request.as_of);
+}
+
+Result<std::optional<duck::Relation>> Database::FindTable(const internal::Reader& reader,
+                                                          const std::string& schema,
+                                                          const std::string& name,
+                                                          const std::optional<AsOf>& as_of) {
   // A table of another version or time is an error of its own; one that is not there is not.
-  if ((request.as_of || !reader.SeesAllTables()) &&
-      !reader.FindTable(lander_, in, LowerCase(name))) {
+  if ((as_of || !reader.SeesAllTables()) && !reader.FindTable(lander_, schema, name)) {
     return std::optional<duck::Relation>();
   }
-  auto view = request.as_of ? lander_.ViewAt(in, LowerCase(name), *request.as_of)
-                            : lander_.View(in, LowerCase(name));
+  auto view = as_of ? lander_.ViewAt(schema, name, *as_of) : lander_.View(schema, name);
   if (!view.ok()) {
-    if (view.error().code() == ErrorCode::kNotFound && !request.as_of) {
+    if (view.error().code() == ErrorCode::kNotFound && !as_of) {
       return std::optional<duck::Relation>();  // Dropped just now.
     }
     return std::move(view).error();
   }
   duck::Relation relation;
-  relation.schema_name = in;
-  relation.name = LowerCase(name);
+  relation.schema_name = schema;
+  relation.name = name;
   relation.schema = std::move(view->schema);
-  relation.hive_columns = view->snapshot->partition_columns();
-  for (const lake::DataFile& file : view->snapshot->files()) {
-    relation.file_rows += file.rows.value_or(0);
-  }
-  if (view->files.size() < kIndexedFilesMin) {
-    relation.files = std::move(view->files);
-  } else {
-    SLUICE_ASSIGN_OR_RETURN(relation.indexed_files,
-                            indexes_->Get(view->snapshot, view->files, relation.schema));
-  }
+  SLUICE_RETURN_IF_ERROR(AddFiles(*view->table, view->snapshot, indexes_.get(), relation));
   relation.batches = std::move(view->tail);
+  return std::optional<duck::Relation>(std::move(relation));
+}
+
+Result<std::shared_ptr<const lake::DeltaTable>> Database::OpenExternal(
+    const internal::Reader& reader, const std::string& address) {
+  if (external_ == nullptr) {
+    return Denied("tables outside need the setting sql.external in sluice.yaml");
+  }
+  if (!reader.SeesAllTables()) {
+    return Denied("tables outside are for those who may read all tables");
+  }
+  return external_->Open(address);
+}
+
+Result<std::optional<duck::Relation>> Database::FindExternal(const internal::Reader& reader,
+                                                             const std::string& address,
+                                                             const std::optional<AsOf>& as_of) {
+  SLUICE_ASSIGN_OR_RETURN(const auto table, OpenExternal(reader, address));
+  std::shared_ptr<const lake::Snapshot> snapshot;
+  if (!as_of) {
+    SLUICE_ASSIGN_OR_RETURN(snapshot, external_->Load(*table), "'{}'", address);
+  } else {
+    SLUICE_ASSIGN_OR_RETURN(const lake::Version version, land::VersionAsOf(*table, *as_of), "'{}'",
+                            address);
+    SLUICE_ASSIGN_OR_RETURN(snapshot, table->LoadAt(version), "'{}'", address);
+  }
+  SLUICE_RETURN_IF_ERROR(snapshot->CheckOwnFiles(), "'{}'", address);
+  SLUICE_RETURN_IF_ERROR(table->MakeLocal(snapshot->files()), "'{}'", address);
+  duck::Relation relation;
+  relation.schema_name = "delta_scan";
+  relation.name = address;
+  relation.schema = snapshot->schema();
+  SLUICE_RETURN_IF_ERROR(AddFiles(*table, snapshot, indexes_.get(), relation), "'{}'", address);
+  return std::optional<duck::Relation>(std::move(relation));
+}
+
+Result<std::optional<duck::Relation>> Database::FindChanges(const internal::Reader& reader,
+                                                            const duck::RelationName& name) {
+  const std::string& of = name.arguments.at("table");
+  SLUICE_ASSIGN_OR_RETURN(const lake::Version from, VersionOf(name.arguments.at("from")));
+  std::optional<lake::Version> to;
+  if (const auto last = name.arguments.find("to"); last != name.arguments.end()) {
+    SLUICE_ASSIGN_OR_RETURN(to, VersionOf(last->second));
+  }
+  std::shared_ptr<const lake::DeltaTable> table;
+  if (of.find('/') != std::string::npos) {
+    SLUICE_ASSIGN_OR_RETURN(table, OpenExternal(reader, of));
+  } else {
+    const size_t dot = of.find('.');
+    const std::string schema = dot == std::string::npos ? "bronze" : LowerCase(of.substr(0, dot));
+    const std::string bare = LowerCase(dot == std::string::npos ? of : of.substr(dot + 1));
+    if (!reader.FindTable(lander_, schema, bare)) return std::optional<duck::Relation>();
+    SLUICE_ASSIGN_OR_RETURN(const auto view, lander_.View(schema, bare));
+    table = view.table;
+  }
+  SLUICE_ASSIGN_OR_RETURN(auto relation, ChangesRelation(*table, from, to), "'{}'", of);
+  relation.schema_name = "table_changes";
+  relation.name = of;
   return std::optional<duck::Relation>(std::move(relation));
 }
 
@@ -193,11 +280,17 @@ Result<worker::Outcome> Database::Run(const QueryRequest& request, worker::BodyS
   if (!reader.SeesAllTables() && LowerCase(request.sql).find(kErrors) != std::string::npos) {
     SLUICE_ASSIGN_OR_RETURN(errors, ErrorsSeenBy(reader, request, running->stop()));
   }
-  const auto relations = [&](const std::string& schema,
-                             const std::string& name) -> Result<std::optional<duck::Relation>> {
-    if (errors && LowerCase(schema) == "system" && LowerCase(name) == kErrors) return errors;
-    auto found = Find(request, reader, schema, name);
-    if (found.ok() && !*found) missing = schema.empty() ? name : schema + "." + name;
+  const auto relations =
+      [&](const duck::RelationName& name) -> Result<std::optional<duck::Relation>> {
+    if (errors && LowerCase(name.schema) == "system" && LowerCase(name.name) == kErrors &&
+        name.arguments.empty()) {
+      return errors;
+    }
+    auto found = Find(request, reader, name);
+    if (found.ok() && !*found) {
+      missing = name.schema.empty() ? name.name : name.schema + "." + name.name;
+      if (name.is_function) missing = name.arguments.at("table");
+    }
     if (found.ok() && *found && columns.size() < kTablesToldMax) {
       columns.push_back(TellColumns(**found));
     }

@@ -16,6 +16,7 @@
 #include "sluice/govern/tokens.h"
 #include "sluice/land/lander.h"
 #include "sluice/os/clock.h"
+#include "sluice/sql/external_tables.h"
 #include "sluice/sql/query_log.h"
 #include "sluice/worker/pool.h"
 #include "sluice/worker/query.h"
@@ -54,9 +55,11 @@ struct QueryRequest {
 /// Thread-safe.
 class Database {
  public:
-  /// All references must outlive the object.
+  /// All references must outlive the object. The first of the tenant's folders has its tables; the
+  /// others are those of `external`, without which there are no tables but the lander's.
   Database(worker::Pool& pool, worker::Tenant tenant, land::Lander& lander, const os::Clock& clock,
-           os::Random& random, Metrics& metrics);
+           os::Random& random, Metrics& metrics,
+           std::unique_ptr<ExternalTables> external = nullptr);
   ~Database();
 
   /// Runs one SELECT. `begun` is called with the query's id before anything else. Errors are those
@@ -75,7 +78,18 @@ class Database {
  private:
   Result<std::optional<duck::Relation>> Find(const QueryRequest& request,
                                              const internal::Reader& reader,
-                                             const std::string& schema, const std::string& name);
+                                             const duck::RelationName& name);
+  Result<std::optional<duck::Relation>> FindTable(const internal::Reader& reader,
+                                                  const std::string& schema,
+                                                  const std::string& name,
+                                                  const std::optional<AsOf>& as_of);
+  Result<std::optional<duck::Relation>> FindExternal(const internal::Reader& reader,
+                                                     const std::string& address,
+                                                     const std::optional<AsOf>& as_of);
+  Result<std::optional<duck::Relation>> FindChanges(const internal::Reader& reader,
+                                                    const duck::RelationName& name);
+  Result<std::shared_ptr<const lake::DeltaTable>> OpenExternal(const internal::Reader& reader,
+                                                               const std::string& address);
   /// The rows of `system.errors` about topics that the reader may see.
   Result<duck::Relation> ErrorsSeenBy(const internal::Reader& reader, const QueryRequest& request,
                                       std::stop_token stop);
@@ -90,6 +104,7 @@ class Database {
   Metrics& metrics_;
   QueryLog log_;
   const std::unique_ptr<internal::FileIndexes> indexes_;
+  const std::unique_ptr<ExternalTables> external_;
 };
 
 }  // namespace sluice::sql

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "sluice/columnar/batch.h"
+#include "sluice/lake/delta_table.h"
 #include "sluice/land/table_schema.h"
 #include "sluice/os/disk.h"
 #include "sluice/store/local_store.h"
@@ -33,13 +34,18 @@ class DatabaseTest : public testing::Test {
     folder_ = mkdtemp(pattern.data());
     std::filesystem::create_directories(folder_ + "/tables/default");
     store_.emplace(disk_, folder_ + "/tables");
-    const worker::Tenant tenant{.name = "default", .files_folders = {folder_ + "/tables/default"}};
+    std::filesystem::create_directories(folder_ + "/outside");
+    const worker::Tenant tenant{
+        .name = "default", .files_folders = {folder_ + "/tables/default", folder_ + "/outside"}};
     auto pool = worker::Pool::Start({.temporary_folder = folder_ + "/temporary"}, tenant, metrics_);
     EXPECT_TRUE(pool.ok()) << pool.error().ToString();
     pool_ = std::move(*pool);
     lander_ = std::make_unique<land::Lander>(land::LandOptions{}, *store_, clock_, random_,
                                              threads_, metrics_, "journal-1");
-    database_.emplace(*pool_, tenant, *lander_, clock_, random_, metrics_);
+    database_.emplace(
+        *pool_, tenant, *lander_, clock_, random_, metrics_,
+        std::make_unique<ExternalTables>(ExternalOptions{.allowed = {folder_ + "/outside"}},
+                                         stores_, disk_, clock_, random_));
     topic_.contract = std::make_shared<const event::Contract>(
         event::CompileCapnp({{"c.capnp", R"(@0x9a41c6de07b35f18;
 using Sl = import "sluice.capnp";
@@ -75,6 +81,79 @@ struct Click $Sl.event("clicks") { page @0 :Text; n @1 :Int64; data @2 :Data; }
     return result.ok() ? result->body : result.error().ToString();
   }
 
+  std::string Ask(const std::string& scope, const std::string& sql) {
+    Text text;
+    const auto outcome = database_->Run(
+        {.sql = sql,
+         .format = Format::kCsv,
+         .principal = govern::Principal{.id = scope, .scopes = {*govern::ParseScope(scope)}}},
+        text);
+    return outcome.ok() ? text.text : outcome.error().ToString();
+  }
+
+  /// Makes a table of rows (1, a) … (4, d) in a folder outside; its third row is then deleted by a
+  /// deletion vector.
+  std::string MakeOutside() {
+    store::LocalStore store(disk_, folder_ + "/outside");
+    lake::DeltaTable table(store, "deep/t", clock_, random_);
+    const auto schema =
+        arrow::schema({arrow::field("n", arrow::int64()), arrow::field("part", arrow::utf8())});
+    lake::CreateOptions options{.partition_columns = {"part"}};
+    options.properties = {{"delta.enableChangeDataFeed", "true"},
+                          {"delta.enableDeletionVectors", "true"}};
+    auto snapshot = *table.Create(schema, options);
+    arrow::Int64Builder numbers;
+    EXPECT_TRUE(numbers.AppendValues({1, 2, 3, 4}).ok());
+    const auto batch =
+        arrow::RecordBatch::Make(arrow::schema({schema->field(0)}), 4, {*numbers.Finish()});
+    const std::vector<lake::NewFile> files = {
+        {.partition_values = {{"part", "a=/b"}}, .batches = {batch}}};
+    snapshot = *table.Append(snapshot, files);
+    const lake::DataFile& file = snapshot->files().at(0);
+    EXPECT_TRUE(
+        store
+            .Put(
+                "deep/t/_delta_log/00000000000000000002.json",
+                fmt::format(
+                    R"({{"remove":{{"path":"{0}","deletionTimestamp":1,"dataChange":true,"partitionValues":{{"part":"a=/b"}}}}}}
+{{"add":{{"path":"{0}","partitionValues":{{"part":"a=/b"}},"size":{1},"modificationTime":1,"dataChange":true,"stats":"{{\"numRecords\":4,\"tightBounds\":false}}","deletionVector":{2}}}}}
+)",
+                    file.path, file.size, Vector()))
+            .ok());
+    return folder_ + "/outside/deep/t";
+  }
+
+  /// A deletion vector of row 2 alone.
+  static std::string Vector() {
+    std::string bytes(
+        "\xd1\xd3\x39\x64"
+        "\x01\0\0\0\0\0\0\0"
+        "\0\0\0\0"
+        "\x3a\x30\0\0"
+        "\x01\0\0\0"
+        "\0\0\0\0"
+        "\x10\0\0\0"
+        "\x02\0",
+        34);
+    const size_t size = bytes.size();
+    bytes.resize((size + 3) / 4 * 4);
+    std::string text;
+    for (size_t i = 0; i < bytes.size(); i += 4) {
+      uint32_t number = 0;
+      for (size_t j = 0; j < 4; ++j) number = number << 8 | static_cast<uint8_t>(bytes[i + j]);
+      std::string part(5, ' ');
+      for (size_t j = 5; j-- > 0; number /= 85) {
+        part[j] =
+            "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+            ".-:+=^!/*?&<>()[]{}@%$#"[number % 85];
+      }
+      text += part;
+    }
+    return fmt::format(
+        R"({{"storageType":"i","pathOrInlineDv":"{}","sizeInBytes":{},"cardinality":1}})", text,
+        size);
+  }
+
   std::string folder_;
   os::SystemDisk disk_;
   os::SimulatedClock clock_{os::Timestamp(std::chrono::sys_days(std::chrono::days(11'400)))};
@@ -82,6 +161,7 @@ struct Click $Sl.event("clicks") { page @0 :Text; n @1 :Int64; data @2 :Data; }
   os::SystemThreads threads_;
   Metrics metrics_;
   std::optional<store::LocalStore> store_;
+  store::StoreSet stores_{disk_, random_};
   std::unique_ptr<worker::Pool> pool_;
   std::unique_ptr<land::Lander> lander_;
   std::optional<Database> database_;
@@ -242,6 +322,87 @@ TEST_F(DatabaseTest, ThePastHasWhatHadLanded) {
   EXPECT_EQ(ask(first), "n\r\n1\r\n");
   EXPECT_TRUE(ask(first + 2).ends_with("(not found)")) << ask(first + 2);
   EXPECT_EQ(database_->log().List({.tenant = "default"}).front().code, "SL2301");
+}
+
+TEST_F(DatabaseTest, AtNamesTheTimeOfOneTable) {
+  Add("a", 1);
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Add("b", 2);
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Ask("select (select max(n) from clicks at (version => 1)) as then, "
+                "(select max(n) from bronze.clicks) as now"),
+            "then,now\r\n1,2\r\n");
+  EXPECT_EQ(Ask("select clicks.n from clicks at (version => 1)"), "n\r\n1\r\n");
+  EXPECT_EQ(Ask("select count(*) as n from clicks at (timestamp => timestamp '2999-01-01')"),
+            "n\r\n2\r\n");
+  EXPECT_TRUE(Ask("select 1 from clicks at (version => 77)").ends_with("(not found)"));
+  EXPECT_TRUE(Ask("select 1 from clicks at (version => -1)").find("(invalid)") !=
+              std::string::npos);
+  EXPECT_TRUE(Ask("select 1 from system.tables at (version => 1)").ends_with("(unsupported)"));
+}
+
+TEST_F(DatabaseTest, TablesOutsideAreReadByPath) {
+  const std::string path = MakeOutside();
+  const std::string scan = "select n, part from delta_scan('" + path + "'";
+  EXPECT_EQ(Ask(scan + ") order by n"), "n,part\r\n1,a=/b\r\n2,a=/b\r\n4,a=/b\r\n");
+  EXPECT_EQ(Ask(scan + ") where n = 3"), "n,part\r\n");
+  EXPECT_EQ(Ask(scan + ", version := 1) where n = 3"), "n,part\r\n3,a=/b\r\n");
+  EXPECT_EQ(Ask("select count(*) as n from delta_scan('file://" + path + "/')"), "n\r\n3\r\n");
+  EXPECT_EQ(Ask("select count(*) as n from delta_scan('" + path + "', as_of := '2999-01-01')"),
+            "n\r\n3\r\n");
+  EXPECT_TRUE(Ask(scan + ", version := 9)").ends_with("(not found)"));
+  EXPECT_EQ(Ask(scan + ", version := 1, as_of := '2026-01-01')"),
+            "a table is meant at a version or at a timestamp, not both (invalid)");
+  EXPECT_TRUE(Ask("from delta_scan('" + folder_ + "/outside/nothing')").ends_with("(not found)"));
+  EXPECT_TRUE(Ask("from delta_scan('outside/deep/t')").ends_with("(invalid)"));
+  EXPECT_TRUE(Ask("from delta_scan('" + folder_ + "/outside/../tables/default/bronze/clicks')")
+                  .ends_with("(invalid)"));
+  EXPECT_TRUE(Ask("from delta_scan('" + folder_ + "/outsider')").ends_with("(denied)"));
+  EXPECT_TRUE(
+      Ask("from delta_scan('" + folder_ + "/tables/default/bronze/clicks')").ends_with("(denied)"));
+  EXPECT_EQ(Ask("read:*", "select sum(n) as n from delta_scan('" + path + "')"), "n\r\n7\r\n");
+  EXPECT_TRUE(Ask("read:clicks", scan + ")").ends_with("(denied)"));
+}
+
+TEST_F(DatabaseTest, ChangesAreRows) {
+  const std::string path = MakeOutside();
+  const std::string changes =
+      "select n, part, _change_type as t, _commit_version as v from table_changes('" + path + "'";
+  EXPECT_EQ(Ask(changes + ", 2)"), "n,part,t,v\r\n3,a=/b,delete,2\r\n");
+  EXPECT_EQ(Ask(changes + ", 0, 1) order by n limit 2"),
+            "n,part,t,v\r\n1,a=/b,insert,1\r\n2,a=/b,insert,1\r\n");
+  EXPECT_EQ(Ask("select count(*) as n, count(_commit_timestamp) as c from table_changes('" + path +
+                "', 0)"),
+            "n,c\r\n5,5\r\n");
+  EXPECT_TRUE(Ask(changes + ", 3)").ends_with("(invalid)")) << Ask(changes + ", 3)");
+  EXPECT_TRUE(Ask("read:clicks", changes + ", 0)").ends_with("(denied)"));
+  EXPECT_TRUE(Ask("from table_changes('clicks', 0)").ends_with("(unsupported)"));
+  EXPECT_EQ(Ask("from table_changes('nothing', 0)"), "there is no table nothing (invalid)");
+  EXPECT_EQ(Ask("read:other", "from table_changes('clicks', 0)"),
+            "there is no table clicks (invalid)");
+}
+
+TEST_F(DatabaseTest, RowsThatOthersDeletedFromOurTablesAreGone) {
+  for (int i = 1; i <= 4; ++i) Add("a", i);
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Add("b", 100);
+  lake::DeltaTable table(*store_, topic_.table_path, clock_, random_);
+  const auto snapshot = *table.Load();
+  const lake::DataFile& file = snapshot->files().at(0);
+  ASSERT_TRUE(
+      store_
+          ->PutIfAbsent(
+              topic_.table_path + "/_delta_log/00000000000000000002.json",
+              fmt::format(
+                  R"({{"protocol":{{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors"]}}}}
+{{"remove":{{"path":"{0}","deletionTimestamp":1,"dataChange":true}}}}
+{{"add":{{"path":"{0}","partitionValues":{{"event_date":"2001-01-01"}},"size":{1},"modificationTime":1,"dataChange":true,"stats":"{{\"numRecords\":4,\"tightBounds\":false}}","deletionVector":{2}}}}}
+)",
+                  file.path, file.size, Vector()))
+          .ok());
+  clock_.Advance(std::chrono::seconds(10));  // Others' commits are looked for now and then.
+  EXPECT_EQ(Ask("select n from clicks order by n"), "n\r\n1\r\n2\r\n4\r\n100\r\n");
+  EXPECT_EQ(Ask("select count(*) as n from clicks"), "n\r\n4\r\n");
 }
 
 }  // namespace

@@ -63,9 +63,9 @@ TEST(OverheadTest, IsSmall) {
     std::ofstream(relation.files.back(), std::ios::binary) << file->bytes;  // NOLINT: a test
   }
   for (int i = 0; i < 20; ++i) relation.batches.push_back(Rows(800'000 + i * 16'384, 16'384));
-  const duck::RelationLookup lookup = [&](const std::string&, const std::string& name) {
-    return Result<std::optional<duck::Relation>>(name == "t" ? std::optional(relation)
-                                                             : std::nullopt);
+  const duck::RelationLookup lookup = [&](const duck::RelationName& name) {
+    return Result<std::optional<duck::Relation>>(name.name == "t" ? std::optional(relation)
+                                                                  : std::nullopt);
   };
 
   Metrics metrics;
@@ -162,7 +162,7 @@ TEST(OverheadTest, OfVeryManyFilesIsSmall) {
   ASSERT_TRUE(pool.ok()) << pool.error().ToString();
   const os::SystemClock clock;
   for (const bool with_index : {true, false}) {
-    const duck::RelationLookup lookup = [&](const std::string&, const std::string&) {
+    const duck::RelationLookup lookup = [&](const duck::RelationName&) {
       return Result<std::optional<duck::Relation>>(with_index ? indexed : plain);
     };
     std::vector<double> samples;

@@ -75,9 +75,8 @@ class PoolTest : public testing::Test {
   }
 
   duck::RelationLookup Lookup() {
-    return [this](const std::string& schema,
-                  const std::string& name) -> Result<std::optional<duck::Relation>> {
-      const auto found = relations_.find(schema + "." + name);
+    return [this](const duck::RelationName& name) -> Result<std::optional<duck::Relation>> {
+      const auto found = relations_.find(name.schema + "." + name.name);
       if (found == relations_.end()) return std::optional<duck::Relation>();
       return std::optional<duck::Relation>(found->second);
     };

@@ -139,8 +139,8 @@ class Worker {
     const duck::QueryLimits limits{.rows_max = query.limits.rows_max,
                                    .time_max = query.limits.time_max};
     Status status = engine_->Query(
-        query.sql, [this](const auto& s, const auto& n) { return Find(s, n); }, *writer, limits,
-        cancelled, query.parameters, &end.diagnosis);
+        query.sql, [this](const auto& name) { return Find(name); }, *writer, limits, cancelled,
+        query.parameters, &end.diagnosis);
     if (status.ok()) status = writer->Finish();
     end.rows = writer->rows();
     if (status.ok()) return;
@@ -148,10 +148,9 @@ class Worker {
     end.error = std::move(status).error();
   }
 
-  Result<std::optional<duck::Relation>> Find(const std::string& schema, const std::string& name) {
+  Result<std::optional<duck::Relation>> Find(const duck::RelationName& name) {
     SLUICE_RETURN_IF_ERROR(
-        channel_.Send(Number(MessageType::kFindRelation),
-                      internal::Encode(internal::FindRelation{.schema = schema, .name = name})));
+        channel_.Send(Number(MessageType::kFindRelation), internal::Encode(name)));
     os::Message message;
     {
       std::unique_lock lock(mutex_);

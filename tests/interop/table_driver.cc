@@ -12,7 +12,7 @@
 //   add TABLE SCHEMA.arrow                    adds the columns that the table does not have
 //   checkpoint TABLE
 //   transaction TABLE APP                     answers the version, or "none"
-//   read TABLE OUT.arrow                      writes all rows, read through sluice/duck
+//   read TABLE OUT.arrow                      writes all rows, read as queries read them
 //
 // Each line is answered by `ok ANSWER` or `error TEXT`. Tables are followed from command to command,
 // and each read also checks that the state followed is the one that a fresh load finds.
@@ -31,6 +31,7 @@
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/duck/engine.h"
 #include "sluice/lake/delta_table.h"
+#include "sluice/sql/table_relation.h"
 #include "sluice/store/local_store.h"
 
 namespace sluice {
@@ -194,17 +195,13 @@ class Driver {
                       followed->version(), followed->files().size(), snapshot->version(),
                       snapshot->files().size());
     }
-    const auto lookup = [&](const std::string&,
-                            const std::string&) -> Result<std::optional<duck::Relation>> {
+    const auto lookup =
+        [&](const duck::RelationName&) -> Result<std::optional<duck::Relation>> {
       duck::Relation relation;
       relation.schema_name = "lake";
       relation.name = "rows";
       relation.schema = snapshot->schema();
-      relation.hive_columns = snapshot->partition_columns();
-      const auto table = Table(words[1]);
-      for (const lake::DataFile& file : snapshot->files()) {
-        relation.files.push_back(table.Location(file));
-      }
+      SLUICE_RETURN_IF_ERROR(sql::AddFiles(Table(words[1]), snapshot, nullptr, relation));
       return std::optional(std::move(relation));
     };
     FileSink sink(words[2]);

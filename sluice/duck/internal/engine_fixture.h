@@ -97,10 +97,11 @@ class EngineFixture : public testing::Test {
   }
 
   RelationLookup Lookup() {
-    return [this](const std::string& schema,
-                  const std::string& name) -> Result<std::optional<Relation>> {
-      lookups_.push_back(schema + "." + name);
-      const auto found = relations_.find({schema, name});
+    return [this](const RelationName& name) -> Result<std::optional<Relation>> {
+      std::string text = name.schema + "." + name.name;
+      for (const auto& [key, value] : name.arguments) text += " " + key + "=" + value;
+      lookups_.push_back(std::move(text));
+      const auto found = relations_.find({name.schema, name.name});
       if (found == relations_.end()) return std::optional<Relation>();
       return std::optional<Relation>(found->second);
     };

@@ -24,6 +24,8 @@ using duckdb::Expression;
 using duckdb::ExpressionClass;
 using duckdb::ExpressionType;
 
+constexpr const char* kRowOption = "sluice_row";
+
 const arrow::StringArray& Paths(const arrow::RecordBatch& index) {
   return static_cast<const arrow::StringArray&>(*index.GetColumnByName("path"));
 }
@@ -237,7 +239,37 @@ duckdb::unique_ptr<duckdb::MultiFileList> IndexedFileList::Copy() const {
 
 duckdb::OpenFileInfo IndexedFileList::GetFile(duckdb::idx_t i) const {
   if (i >= rows_.size()) return duckdb::OpenFileInfo();
-  return duckdb::OpenFileInfo(Paths(*bound_.relation.indexed_files).GetString(rows_[i]));
+  const int64_t row = rows_[i];
+  duckdb::OpenFileInfo file(Paths(*bound_.relation.indexed_files).GetString(row));
+  file.extended_info = duckdb::make_shared_ptr<duckdb::ExtendedOpenFileInfo>();
+  file.extended_info->options[kRowOption] = duckdb::Value::BIGINT(row);
+  if (!DeletedOf(bound_, row).empty()) {
+    // DuckDB's own: else it would answer count(*) from the file's metadata.
+    file.extended_info->options["has_deletes"] = duckdb::Value::BOOLEAN(true);
+  }
+  return file;
+}
+
+std::optional<int64_t> IndexedFileList::RowOf(const duckdb::OpenFileInfo& file) {
+  if (!file.extended_info) return std::nullopt;
+  const auto row = file.extended_info->options.find(kRowOption);
+  if (row == file.extended_info->options.end()) return std::nullopt;
+  return row->second.GetValue<int64_t>();
+}
+
+std::string_view IndexedFileList::DeletedOf(const BoundRelation& bound, int64_t row) {
+  if (bound.deleted == nullptr || bound.deleted->IsNull(row)) return {};
+  return static_cast<const arrow::BinaryArray&>(*bound.deleted).GetView(row);
+}
+
+const arrow::Array* ValuesOf(const BoundRelation& bound, size_t column) {
+  return bound.values.empty() ? nullptr : bound.values[column].get();
+}
+
+bool HasItself(const BoundRelation& bound, size_t column, int64_t row) {
+  const arrow::Array* const own = bound.own.empty() ? nullptr : bound.own[column].get();
+  return own != nullptr && own->IsValid(row) &&
+         static_cast<const arrow::BooleanArray&>(*own).Value(row);
 }
 
 }  // namespace sluice::duck::internal

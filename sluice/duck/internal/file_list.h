@@ -4,9 +4,13 @@
 
 #include "duckdb/common/multi_file/multi_file_list.hpp"
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sluice/duck/internal/relations.h"
@@ -23,6 +27,11 @@ class IndexedFileList final : public duckdb::MultiFileList {
 
   IndexedFileList(const BoundRelation& bound, std::vector<int64_t> rows)
       : bound_(bound), rows_(std::move(rows)) {}
+
+  /// Returns the row of the index that `file` comes from; absent: it comes from no index.
+  static std::optional<int64_t> RowOf(const duckdb::OpenFileInfo& file);
+  /// Returns which rows of the file are not there, as columnar::RowRuns encodes them; empty: none.
+  static std::string_view DeletedOf(const BoundRelation& bound, int64_t row);
 
   /// Returns the files that may have rows for which all `filters` hold; nullptr: all of these.
   duckdb::unique_ptr<MultiFileList> ComplexFilterPushdown(
@@ -43,5 +52,11 @@ class IndexedFileList final : public duckdb::MultiFileList {
   const BoundRelation& bound_;
   const std::vector<int64_t> rows_;  // Of the index, one a file.
 };
+
+/// Returns the values of a column that is the same in all rows of a file, one a file; null: the
+/// files have it.
+const arrow::Array* ValuesOf(const BoundRelation& bound, size_t column);
+/// Whether the file has the column itself even so.
+bool HasItself(const BoundRelation& bound, size_t column, int64_t row);
 
 }  // namespace sluice::duck::internal

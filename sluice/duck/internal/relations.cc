@@ -2,7 +2,6 @@
 
 #include "duckdb/catalog/catalog_entry/table_function_catalog_entry.hpp"
 #include "duckdb/common/arrow/arrow_wrapper.hpp"
-#include "duckdb/common/multi_file/multi_file_reader.hpp"
 #include "duckdb/function/replacement_scan.hpp"
 #include "duckdb/function/table/arrow.hpp"
 #include "duckdb/main/client_context.hpp"
@@ -13,14 +12,14 @@
 #include "duckdb/parser/statement/select_statement.hpp"
 #include "duckdb/parser/tableref/subqueryref.hpp"
 
+#include <arrow/array/array_base.h>
 #include <arrow/record_batch.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "sluice/duck/internal/batch_reader.h"
-#include "sluice/duck/internal/file_list.h"
+#include "sluice/duck/internal/relation_file_reader.h"
 
 namespace sluice::duck::internal {
 
@@ -53,6 +52,17 @@ std::string RelationSql(const BoundRelation& bound, size_t slot) {
   return sql;
 }
 
+duckdb::unique_ptr<duckdb::TableRef> ReferTo(const BoundRelation& bound, size_t slot) {
+  duckdb::Parser parser;
+  parser.ParseQuery(RelationSql(bound, slot));
+  auto select = duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(
+      std::move(parser.statements[0]));
+  return duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select));
+}
+
+// Separates the parts of NameAt(); whoever writes it into a name says the same as with AT.
+constexpr char kAtMark = '\x1f';
+
 duckdb::unique_ptr<duckdb::TableRef> FindRelation(
     ClientContext& context, duckdb::ReplacementScanInput& input,
     duckdb::optional_ptr<duckdb::ReplacementScanData>) {
@@ -62,75 +72,48 @@ duckdb::unique_ptr<duckdb::TableRef> FindRelation(
     if (!schema.empty() && schema != "main") return nullptr;
     schema = input.catalog_name;
   }
+  RelationName name{.schema = std::move(schema), .name = input.table_name};
+  if (const size_t unit = name.name.find(kAtMark); unit != std::string::npos) {
+    const size_t value = std::min(name.name.find(kAtMark, unit + 1), name.name.size() - 1);
+    name.arguments[name.name.substr(unit + 1, value - unit - 1)] = name.name.substr(value + 1);
+    name.name.resize(unit);
+  }
   const auto relations = QueryRelations::Of(context);
-  const auto slot = relations->Find(context, schema, input.table_name);
+  const auto slot = relations->Find(context, name);
   if (!slot) return nullptr;
-  duckdb::Parser parser;
-  parser.ParseQuery(RelationSql(relations->at(*slot), *slot));
-  auto select = duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(
-      std::move(parser.statements[0]));
-  return duckdb::make_uniq<duckdb::SubqueryRef>(std::move(select));
+  return ReferTo(relations->at(*slot), *slot);
 }
 
-size_t ParseSlot(const std::string& text) {
-  size_t slot = 0;
-  std::from_chars(text.data(), text.data() + text.size(), slot);
-  return slot;
+duckdb::unique_ptr<duckdb::TableRef> FindByFunction(ClientContext& context, RelationName name) {
+  name.is_function = true;
+  const auto relations = QueryRelations::Of(context);
+  const auto slot = relations->Find(context, name);
+  if (!slot) {
+    throw duckdb::CatalogException("Table with name %s does not exist!", relations->missing());
+  }
+  return ReferTo(relations->at(*slot), *slot);
 }
 
-/// Reads the files of a relation. Knows their columns without opening one: files differ as schemas
-/// grow, and there may be very many.
-class RelationFileReader final : public duckdb::MultiFileReader {
- public:
-  static duckdb::unique_ptr<MultiFileReader> Create(const duckdb::TableFunction&) {
-    return duckdb::make_uniq<RelationFileReader>();
+duckdb::unique_ptr<duckdb::TableRef> ReplaceDeltaScan(ClientContext& context,
+                                                      duckdb::TableFunctionBindInput& input) {
+  RelationName name{.schema = {}, .name = kDeltaScanFunction};
+  name.arguments["path"] = input.inputs.at(0).ToString();
+  for (const auto& [key, value] : input.named_parameters) {
+    if (value.IsNull()) continue;
+    name.arguments[duckdb::StringUtil::CIEquals(key, "version") ? "version" : "timestamp"] =
+        value.ToString();
   }
+  return FindByFunction(context, std::move(name));
+}
 
-  duckdb::shared_ptr<duckdb::MultiFileList> CreateFileList(
-      ClientContext& context, const duckdb::vector<duckdb::string>& paths,
-      const duckdb::FileGlobInput&) override {
-    bound_ = &QueryRelations::Of(context)->at(ParseSlot(paths.at(0)));
-    if (bound_->relation.indexed_files) {
-      auto list = IndexedFileList::Make(*bound_);
-      if (!list.ok()) throw duckdb::InvalidInputException(list.error().message());
-      return std::move(*list);
-    }
-    duckdb::vector<duckdb::OpenFileInfo> files;
-    for (const auto& file : bound_->relation.files) files.emplace_back(file);
-    return duckdb::make_shared_ptr<duckdb::SimpleMultiFileList>(std::move(files));
-  }
-
-  bool Bind(duckdb::MultiFileOptions& options, duckdb::MultiFileList&,
-            duckdb::vector<duckdb::LogicalType>& types, duckdb::vector<duckdb::string>& names,
-            duckdb::MultiFileReaderBindData& bind_data) override {
-    names = bound_->names;
-    types = bound_->types;
-    bind_data.schema = duckdb::MultiFileColumnDefinition::ColumnsFromNamesAndTypes(names, types);
-    for (auto& column : bind_data.schema) {
-      column.default_expression =
-          duckdb::make_uniq<duckdb::ConstantExpression>(duckdb::Value(column.type));
-    }
-    bind_data.mapping = duckdb::MultiFileColumnMappingMode::BY_NAME;
-    options.auto_detect_hive_partitioning = false;
-    options.hive_types_autocast = false;
-    options.hive_partitioning = !bound_->relation.hive_columns.empty();
-    for (const std::string& column : bound_->relation.hive_columns) {
-      for (size_t i = 0; i < names.size(); ++i) {
-        if (names[i] == column) options.hive_types_schema[column] = types[i];
-      }
-    }
-    return true;
-  }
-
-  duckdb::unique_ptr<MultiFileReader> Copy() const override {
-    auto copy = duckdb::make_uniq<RelationFileReader>();
-    copy->bound_ = bound_;
-    return copy;
-  }
-
- private:
-  const BoundRelation* bound_ = nullptr;  // The query's, which outlives its plan.
-};
+duckdb::unique_ptr<duckdb::TableRef> ReplaceTableChanges(ClientContext& context,
+                                                         duckdb::TableFunctionBindInput& input) {
+  RelationName name{.schema = {}, .name = kTableChangesFunction};
+  name.arguments["table"] = input.inputs.at(0).ToString();
+  name.arguments["from"] = input.inputs.at(1).ToString();
+  if (input.inputs.size() > 2) name.arguments["to"] = input.inputs[2].ToString();
+  return FindByFunction(context, std::move(name));
+}
 
 // What arrow_scan calls; `factory` is a BoundRelation.
 duckdb::unique_ptr<duckdb::ArrowArrayStreamWrapper> OpenBatches(
@@ -181,17 +164,18 @@ const BoundRelation& QueryRelations::at(size_t slot) const {
   return relations_[slot];
 }
 
-std::optional<size_t> QueryRelations::Find(ClientContext& context, const std::string& schema,
-                                           const std::string& name) {
-  const auto [place, added] = slots_.try_emplace({schema, name});
+std::optional<size_t> QueryRelations::Find(ClientContext& context, const RelationName& name) {
+  const auto [place, added] = slots_.try_emplace(name);
   if (!added) return place->second;
-  auto found = lookup_ ? lookup_(schema, name) : Result<std::optional<Relation>>(std::nullopt);
+  auto found = lookup_ ? lookup_(name) : Result<std::optional<Relation>>(std::nullopt);
   if (!found.ok()) {
     error_ = std::move(found).error();
     throw duckdb::InvalidInputException(error_->message());
   }
   if (!*found) {
-    missing_ = schema.empty() ? name : schema + "." + name;
+    const auto table = name.arguments.find("table");
+    missing_ = name.schema.empty() ? name.name : name.schema + "." + name.name;
+    if (name.is_function && table != name.arguments.end()) missing_ = table->second;
     return std::nullopt;
   }
 
@@ -206,9 +190,35 @@ std::optional<size_t> QueryRelations::Find(ClientContext& context, const std::st
   bound.names = table.GetNames();
   bound.types = table.GetTypes();
   if (bound.names.empty()) throw duckdb::InvalidInputException("the relation has no columns");
+  if (const auto& stored = bound.relation.stored_schema;
+      stored != nullptr && stored->num_fields() != static_cast<int>(bound.names.size())) {
+    throw duckdb::InvalidInputException("the relation's stored columns are not its columns");
+  }
+  if (const auto& index = bound.relation.indexed_files) {
+    bool any = false;
+    for (const auto& column : bound.names) {
+      bound.values.push_back(index->GetColumnByName("value:" + column));
+      bound.own.push_back(index->GetColumnByName("own:" + column));
+      any = any || bound.values.back() != nullptr;
+    }
+    if (!any) bound.values.clear();
+    for (const auto& own : bound.own) {
+      if (own && own->type_id() != arrow::Type::BOOL) {
+        throw duckdb::InvalidInputException("the relation's index of files has another type");
+      }
+    }
+    bound.deleted = index->GetColumnByName("deleted");
+    if (bound.deleted && bound.deleted->type_id() != arrow::Type::BINARY) {
+      throw duckdb::InvalidInputException("the relation's index of files has another type");
+    }
+  }
   relations_.push_back(std::move(bound));
   place->second = relations_.size() - 1;
   return place->second;
+}
+
+std::string NameAt(const std::string& name, const std::string& unit, const std::string& value) {
+  return name + kAtMark + unit + kAtMark + value;
 }
 
 void RegisterRelations(duckdb::DatabaseInstance& database) {
@@ -236,6 +246,23 @@ void RegisterRelations(duckdb::DatabaseInstance& database) {
   batches.filter_pushdown = false;
   batches.filter_prune = false;
   loader.RegisterFunction(batches);
+
+  duckdb::TableFunction scan(kDeltaScanFunction, {duckdb::LogicalType::VARCHAR}, nullptr, nullptr);
+  scan.bind_replace = ReplaceDeltaScan;
+  scan.named_parameters["version"] = duckdb::LogicalType::BIGINT;
+  scan.named_parameters["as_of"] = duckdb::LogicalType::VARCHAR;
+  loader.RegisterFunction(scan);
+
+  duckdb::TableFunctionSet changes(kTableChangesFunction);
+  for (const bool to : {false, true}) {
+    duckdb::vector<duckdb::LogicalType> arguments = {duckdb::LogicalType::VARCHAR,
+                                                     duckdb::LogicalType::BIGINT};
+    if (to) arguments.push_back(duckdb::LogicalType::BIGINT);
+    duckdb::TableFunction function(kTableChangesFunction, arguments, nullptr, nullptr);
+    function.bind_replace = ReplaceTableChanges;
+    changes.AddFunction(function);
+  }
+  loader.RegisterFunction(changes);
 
   // In place of DuckDB's own, which take the name of a table for that of a file.
   auto& scans = duckdb::DBConfig::GetConfig(database).replacement_scans;

@@ -6,8 +6,11 @@
 #include "duckdb/main/client_context_state.hpp"
 #include "duckdb/main/database.hpp"
 
+#include <arrow/type_fwd.h>
+
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,6 +26,11 @@ struct BoundRelation {
   columnar::Schema schema;  // Of the relation, as queries see it.
   duckdb::vector<duckdb::string> names;
   duckdb::vector<duckdb::LogicalType> types;
+  /// Of the index of files, by column: what each file has there (null: files have it themselves),
+  /// and which files have it themselves after all (null: none). Empty if no column is so.
+  std::vector<std::shared_ptr<arrow::Array>> values;
+  std::vector<std::shared_ptr<arrow::Array>> own;
+  std::shared_ptr<arrow::Array> deleted;  // Of the index; null: no file has deleted rows.
 };
 
 /// The relations of one query; hangs on its connection.
@@ -39,8 +47,7 @@ class QueryRelations final : public duckdb::ClientContextState {
 
   /// Returns the slot of a relation, or nothing if there is none. Throws a DuckDB exception when
   /// the lookup fails, and keeps the reason.
-  std::optional<size_t> Find(duckdb::ClientContext& context, const std::string& schema,
-                             const std::string& name);
+  std::optional<size_t> Find(duckdb::ClientContext& context, const RelationName& name);
   const BoundRelation& at(size_t slot) const;
 
   /// Why a lookup failed.
@@ -50,7 +57,7 @@ class QueryRelations final : public duckdb::ClientContextState {
 
  private:
   const RelationLookup& lookup_;
-  std::map<std::pair<std::string, std::string>, std::optional<size_t>> slots_;
+  std::map<RelationName, std::optional<size_t>> slots_;
   std::deque<BoundRelation> relations_;  // Addresses stay.
   std::optional<Error> error_;
   std::string missing_;
@@ -62,5 +69,12 @@ void RegisterRelations(duckdb::DatabaseInstance& database);
 /// The functions that RegisterRelations() adds; plans have them, users' text must not.
 constexpr const char* kFilesFunction = "sluice_files";
 constexpr const char* kBatchesFunction = "sluice_batches";
+/// Those for users: they stand for relations (RelationName::arguments).
+constexpr const char* kDeltaScanFunction = "delta_scan";
+constexpr const char* kTableChangesFunction = "table_changes";
+
+/// Returns a table's name with the time that it is meant at, for the binder to look up: what AT
+/// says does not reach the scan that replaces a table.
+std::string NameAt(const std::string& name, const std::string& unit, const std::string& value);
 
 }  // namespace sluice::duck::internal

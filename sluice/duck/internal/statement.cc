@@ -2,6 +2,8 @@
 
 #include "duckdb/main/config.hpp"
 #include "duckdb/optimizer/optimizer_extension.hpp"
+#include "duckdb/parser/expression/cast_expression.hpp"
+#include "duckdb/parser/expression/constant_expression.hpp"
 #include "duckdb/parser/expression/function_expression.hpp"
 #include "duckdb/parser/expression/subquery_expression.hpp"
 #include "duckdb/parser/parsed_expression_iterator.hpp"
@@ -9,6 +11,7 @@
 #include "duckdb/parser/query_node/list.hpp"
 #include "duckdb/parser/statement/explain_statement.hpp"
 #include "duckdb/parser/statement/select_statement.hpp"
+#include "duckdb/parser/tableref/at_clause.hpp"
 #include "duckdb/parser/tableref/list.hpp"
 #include "duckdb/planner/operator/logical_get.hpp"
 
@@ -102,17 +105,17 @@ class Inspector {
   void Visit(duckdb::TableRef& ref) {
     switch (ref.type) {
       case duckdb::TableReferenceType::BASE_TABLE:
-        if (ref.Cast<duckdb::BaseTableRef>().at_clause && !error_) {
-          // The scan that replaces the table would not see it, and read the newest rows instead.
-          error_ = Unsupported("AT is not supported here");
-        }
+        MoveTime(ref.Cast<duckdb::BaseTableRef>());
         break;
       case duckdb::TableReferenceType::TABLE_FUNCTION: {
         const auto& function = ref.Cast<duckdb::TableFunctionRef>().function;
         if (function->GetExpressionClass() != duckdb::ExpressionClass::FUNCTION) break;
         const std::string name =
             duckdb::StringUtil::Lower(function->Cast<duckdb::FunctionExpression>().function_name);
-        if (!Contains(kFunctions, name)) Deny(fmt::format("table function '{}'", name));
+        if (!Contains(kFunctions, name) && name != kDeltaScanFunction &&
+            name != kTableChangesFunction) {
+          Deny(fmt::format("table function '{}'", name));
+        }
         break;
       }
       case duckdb::TableReferenceType::SHOW_REF:
@@ -121,6 +124,24 @@ class Inspector {
       default:
         break;
     }
+  }
+
+  // The scan that replaces the table does not see its AT, but its name.
+  void MoveTime(duckdb::BaseTableRef& table) {
+    if (!table.at_clause) return;
+    const duckdb::ParsedExpression* time = table.at_clause->ExpressionMutable().get();
+    while (time->GetExpressionClass() == duckdb::ExpressionClass::CAST) {
+      time = time->Cast<duckdb::CastExpression>().child.get();
+    }
+    if (time->GetExpressionClass() != duckdb::ExpressionClass::CONSTANT) {
+      if (!error_) error_ = Unsupported("AT takes a constant version or timestamp");
+      return;
+    }
+    const std::string value = time->Cast<duckdb::ConstantExpression>().value.ToString();
+    if (table.alias.empty()) table.alias = table.table_name;
+    table.table_name =
+        NameAt(table.table_name, duckdb::StringUtil::Lower(table.at_clause->Unit()), value);
+    table.at_clause.reset();
   }
 
   std::optional<Error> error_;

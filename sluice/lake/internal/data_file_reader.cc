@@ -54,6 +54,8 @@ class ParquetDataFileReader final : public DataFileReader {
     }
   }
 
+  int64_t rows() const { return reader_->parquet_reader()->metadata()->num_rows(); }
+
   Error AsFileError(Error error) const {
     // Whatever Arrow calls invalid stands in the file.
     if (error.code() == ErrorCode::kInvalid) error = Corrupt("{}", error.message());
@@ -120,16 +122,8 @@ class ParquetDataFileReader final : public DataFileReader {
 
   Status ReadDeleted(const FilePlaces& places) {
     const int64_t rows = reader_->parquet_reader()->metadata()->num_rows();
-    const auto read = [&](const std::shared_ptr<const DeletionVector>& vector) -> Result<RowSet> {
-      if (vector == nullptr) return RowSet(rows);
-      return ReadDeletionVector(places, *vector, rows);
-    };
     if (rows_.all && file_.deletion_vector == nullptr) return {};
-    SLUICE_ASSIGN_OR_RETURN(RowSet set, read(rows_.all ? file_.deletion_vector : rows_.in));
-    if (!rows_.all && rows_.without != nullptr) {
-      SLUICE_ASSIGN_OR_RETURN(const RowSet without, read(rows_.without));
-      set = set.Without(without);
-    }
+    SLUICE_ASSIGN_OR_RETURN(RowSet set, ReadRowSet(places, file_, rows_, rows));
     set_ = std::make_unique<RowSet>(std::move(set));
     return {};
   }
@@ -180,17 +174,10 @@ class ParquetDataFileReader final : public DataFileReader {
         if (read == nullptr) break;
         return ConvertArray(read, *column.field, traits_);
       case Source::kPartition: {
-        const std::string physical = PhysicalName(*column.field);
-        auto found = file_.partition_values.find(physical);
-        if (found == file_.partition_values.end()) {
-          found = std::ranges::find_if(file_.partition_values, [&](const auto& value) {
-            return LowerCase(value.first) == LowerCase(physical);
-          });
-        }
-        const auto text = found == file_.partition_values.end() ? std::nullopt : found->second;
-        SLUICE_ASSIGN_OR_RETURN(const auto value,
-                                ParsePartitionValue(text, column.field->type(), plan_.zone),
-                                "column '{}'", column.field->name());
+        SLUICE_ASSIGN_OR_RETURN(
+            const auto value,
+            PartitionValueOf(file_, PhysicalName(*column.field), column.field->type(), plan_.zone),
+            "column '{}'", column.field->name());
         return FromArrow(arrow::MakeArrayFromScalar(*value, count));
       }
       case Source::kRowId:
@@ -276,6 +263,31 @@ class ParquetDataFileReader final : public DataFileReader {
 };
 
 }  // namespace
+
+Result<RowSet> ReadRowSet(const FilePlaces& places, const DataFile& file, const WantedRows& rows,
+                          int64_t file_rows) {
+  const auto read = [&](const std::shared_ptr<const DeletionVector>& vector) -> Result<RowSet> {
+    if (vector == nullptr) return RowSet(file_rows);
+    return ReadDeletionVector(places, *vector, file_rows);
+  };
+  SLUICE_ASSIGN_OR_RETURN(RowSet set, read(rows.all ? file.deletion_vector : rows.in));
+  if (rows.all || rows.without == nullptr) return set;
+  SLUICE_ASSIGN_OR_RETURN(const RowSet without, read(rows.without));
+  return set.Without(without);
+}
+
+Result<int64_t> CountRows(const FilePlaces& places, const DataFile& file) {
+  ReadPlan plan;
+  plan.schema = arrow::schema({});
+  ParquetDataFileReader reader(file, plan, {.all = false});  // Without its deletion vector.
+  try {
+    const Status opened = reader.OpenFile(places);
+    if (!opened.ok()) return reader.AsFileError(opened.error());
+  } catch (const std::exception& exception) {
+    return Corrupt("file '{}': {}", file.path, exception.what());
+  }
+  return reader.rows();
+}
 
 Result<std::unique_ptr<DataFileReader>> DataFileReader::Open(const FilePlaces& places,
                                                              const DataFile& file,

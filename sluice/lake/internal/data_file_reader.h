@@ -61,4 +61,11 @@ class DataFileReader {
   virtual Result<columnar::Batch> Next() = 0;
 };
 
+/// Returns which rows of the file `rows` asks for, or, if those are all, which are deleted.
+Result<RowSet> ReadRowSet(const FilePlaces& places, const DataFile& file, const WantedRows& rows,
+                          int64_t file_rows);
+
+/// Reads how many rows a file has, deleted ones too. Errors as Open().
+Result<int64_t> CountRows(const FilePlaces& places, const DataFile& file);
+
 }  // namespace sluice::lake::internal

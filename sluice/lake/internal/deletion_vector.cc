@@ -200,6 +200,24 @@ int64_t RowSet::count() const {
   return count;
 }
 
+columnar::RowRuns RowSet::Runs() const {
+  columnar::RowRuns runs;
+  for (size_t i = 0; i < words_.size(); ++i) {
+    uint64_t word = words_[i];
+    int64_t row = static_cast<int64_t>(i) * 64;
+    while (word != 0) {
+      const int zeros = std::countr_zero(word);
+      word >>= zeros;
+      row += zeros;
+      const int ones = std::countr_one(word);
+      runs.Add(row, ones);
+      word = ones == 64 ? 0 : word >> ones;
+      row += ones;
+    }
+  }
+  return runs;
+}
+
 RowSet RowSet::Without(const RowSet& other) const {
   SLUICE_CHECK(words_.size() == other.words_.size());
   RowSet result = *this;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sluice/base/error.h"
+#include "sluice/columnar/row_runs.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/lake/internal/file_places.h"
 
@@ -29,6 +30,9 @@ class RowSet {
   void Insert(int64_t row) { words_[static_cast<size_t>(row / 64)] |= uint64_t{1} << (row % 64); }
   /// Bit `row % 64` of word `row / 64`.
   const std::vector<uint64_t>& words() const { return words_; }
+
+  /// Returns them as runs.
+  columnar::RowRuns Runs() const;
 
   /// Returns the rows that are in `this`, but not in `other`, of the same size.
   RowSet Without(const RowSet& other) const;

@@ -4,12 +4,15 @@
 #include <arrow/compute/api.h>
 #include <arrow/util/utf8.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <limits>
 
+#include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/timestamp_text.h"
 
 namespace sluice::lake::internal {
@@ -111,6 +114,19 @@ Result<ScalarPtr> ParsePartitionValue(const std::optional<std::string>& text,
     default:
       return Unsupported("tables partitioned by a {}", type->ToString());
   }
+}
+
+Result<std::shared_ptr<arrow::Scalar>> PartitionValueOf(
+    const DataFile& file, const std::string& name, const std::shared_ptr<arrow::DataType>& type,
+    const std::string& zone) {
+  auto found = file.partition_values.find(name);
+  if (found == file.partition_values.end()) {
+    found = std::ranges::find_if(file.partition_values, [&](const auto& value) {
+      return LowerCase(value.first) == LowerCase(name);
+    });
+  }
+  return ParsePartitionValue(found == file.partition_values.end() ? std::nullopt : found->second,
+                             type, zone);
 }
 
 Result<std::optional<std::string>> PartitionText(const arrow::Scalar& value) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "sluice/base/error.h"
+#include "sluice/lake/delta_table.h"
 
 namespace sluice::lake::internal {
 
@@ -18,6 +19,11 @@ namespace sluice::lake::internal {
 Result<std::shared_ptr<arrow::Scalar>> ParsePartitionValue(
     const std::optional<std::string>& text, const std::shared_ptr<arrow::DataType>& type,
     const std::string& zone = "UTC");
+
+/// Returns the file's value of the partition column that the log calls `name`.
+Result<std::shared_ptr<arrow::Scalar>> PartitionValueOf(
+    const DataFile& file, const std::string& name, const std::shared_ptr<arrow::DataType>& type,
+    const std::string& zone);
 
 /// Writes a value as the log has it; nothing for null. kInvalid: the type cannot partition a table,
 /// or a binary value is no UTF-8.

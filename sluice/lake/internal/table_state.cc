@@ -22,17 +22,8 @@ Status TableState::CheckWritable() const {
 std::vector<std::string> TableState::reader_features() const { return ReaderFeatures(protocol_); }
 std::vector<std::string> TableState::writer_features() const { return WriterFeatures(protocol_); }
 
-Status TableState::CheckPlainFiles() const {
-  if (MappingOf(metadata_) != ColumnMapping::kNone) {
-    return Unsupported("the table maps its columns (feature 'columnMapping')");
-  }
-  if (field_features_.contains("typeWidening")) {
-    return Unsupported("the table has widened types (feature 'typeWidening')");
-  }
+Status TableState::CheckOwnFiles() const {
   for (const DataFile& file : files_) {
-    if (file.deletion_vector != nullptr) {
-      return Unsupported("file '{}' has deleted rows (feature 'deletionVectors')", file.path);
-    }
     if (IsAbsolute(file.path)) return Unsupported("file '{}' lies elsewhere", file.path);
   }
   return {};

@@ -35,7 +35,7 @@ class TableState final : public Snapshot {
   const std::string& schema_json() const override { return metadata_.schema; }
   std::vector<std::string> reader_features() const override;
   std::vector<std::string> writer_features() const override;
-  Status CheckPlainFiles() const override;
+  Status CheckOwnFiles() const override;
 
   const Protocol& protocol() const { return protocol_; }
   const Metadata& metadata() const { return metadata_; }

@@ -165,7 +165,7 @@ void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, in
     landed_rows_ += file.rows.value_or(0);
   }
   locations_ = std::move(locations);
-  plain_ = snapshot_->CheckPlainFiles();
+  own_files_ = snapshot_->CheckOwnFiles();
   refreshed_ = clock_.Steady();
   if (first || landed_rows_ == expected) return;
   if (landed_rows_ < expected) {
@@ -396,7 +396,7 @@ Result<ReadView> TableLander::View() {
   {
     const std::lock_guard lock(mutex_);
     SLUICE_RETURN_IF_ERROR(Coalesce());
-    SLUICE_RETURN_IF_ERROR(plain_, "table '{}'", topic_.table_path);
+    SLUICE_RETURN_IF_ERROR(own_files_, "table '{}'", topic_.table_path);
     view.schema = schema_;
     view.files = *locations_;
     view.snapshot = snapshot_;
@@ -405,27 +405,14 @@ Result<ReadView> TableLander::View() {
       view.tail_rows += chunk.rows->num_rows();
     }
   }
-  SLUICE_RETURN_IF_ERROR(MakeLocal(*view.snapshot));
+  view.table = std::make_shared<const lake::DeltaTable>(table_);
+  SLUICE_RETURN_IF_ERROR(table_.MakeLocal(view.snapshot->files()));
   return view;
 }
 
-Status TableLander::MakeLocal(const lake::Snapshot& snapshot) const {
-  if (!table_.store().is_remote()) return {};
-  std::vector<std::string> paths;
-  paths.reserve(snapshot.files().size());
-  for (const lake::DataFile& file : snapshot.files()) paths.push_back(table_.StorePath(file));
-  SLUICE_RETURN_IF_ERROR(table_.store().MakeLocal(paths), "table '{}'", topic_.table_path);
-  return {};
-}
-
 Result<ReadView> TableLander::ViewAt(const AsOf& when) {
-  lake::Version version = 0;
-  if (const auto* const time = std::get_if<os::Timestamp>(&when)) {
-    const auto moment = std::chrono::floor<std::chrono::milliseconds>(*time).time_since_epoch();
-    SLUICE_ASSIGN_OR_RETURN(version, lake::VersionAt(table_, moment.count()));
-  } else {
-    version = std::get<lake::Version>(when);
-  }
+  SLUICE_ASSIGN_OR_RETURN(const lake::Version version, VersionAsOf(table_, when), "table '{}'",
+                          topic_.table_path);
   std::shared_ptr<const lake::Snapshot> snapshot;
   {
     const std::lock_guard lock(mutex_);
@@ -434,8 +421,8 @@ Result<ReadView> TableLander::ViewAt(const AsOf& when) {
     if (known != past_.end()) snapshot = *known;
   }
   if (snapshot == nullptr) {
-    SLUICE_ASSIGN_OR_RETURN(snapshot, table_.LoadAt(version));
-    SLUICE_RETURN_IF_ERROR(snapshot->CheckPlainFiles(), "table '{}'", topic_.table_path);
+    SLUICE_ASSIGN_OR_RETURN(snapshot, table_.LoadAt(version), "table '{}'", topic_.table_path);
+    SLUICE_RETURN_IF_ERROR(snapshot->CheckOwnFiles(), "table '{}'", topic_.table_path);
     const std::lock_guard lock(mutex_);
     past_.push_front(snapshot);
     if (past_.size() > kPastMax) past_.pop_back();
@@ -444,7 +431,8 @@ Result<ReadView> TableLander::ViewAt(const AsOf& when) {
   view.schema = snapshot->schema();
   for (const lake::DataFile& file : snapshot->files()) view.files.push_back(table_.Location(file));
   view.snapshot = std::move(snapshot);
-  SLUICE_RETURN_IF_ERROR(MakeLocal(*view.snapshot));
+  view.table = std::make_shared<const lake::DeltaTable>(table_);
+  SLUICE_RETURN_IF_ERROR(table_.MakeLocal(view.snapshot->files()));
   return view;
 }
 

@@ -111,8 +111,6 @@ class TableLander {
   lake::Transaction CounterNow() const;  ///< The mutex must be held.
   int64_t NowMs() const;
   Status CheckOwnership(const lake::Snapshot& snapshot);
-  /// Makes the files readable for queries, where the store is far away.
-  Status MakeLocal(const lake::Snapshot& snapshot) const;
   /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced.
   void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added = 0);
   /// Takes over a newer state of the table, and moves the tail with it in the same step. The mutex
@@ -137,7 +135,7 @@ class TableLander {
   std::shared_ptr<const privacy::Protector> protector_;  // Of topic_; made when first needed.
   std::shared_ptr<const lake::Snapshot> snapshot_;
   std::shared_ptr<const std::vector<std::string>> locations_;
-  Status plain_;  // Whether those files, read as they are, are the table.
+  Status own_files_;  // Whether all of them are where queries may read.
   int64_t landed_rows_ = 0;
   os::Monotonic refreshed_{};
   journal::Offset landed_ = -1;

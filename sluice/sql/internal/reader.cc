@@ -42,10 +42,8 @@ worker::Tenant Reader::WorkersOf(const worker::Tenant& tenant, const land::Lande
   for (const std::string& table : tables) {
     workers.name += "\n" + table;  // Tokens that see the same tables share workers.
     const size_t dot = table.find('.');
-    for (const std::string& folder : tenant.files_folders) {
-      workers.files_folders.push_back(
-          fmt::format("{}/{}/{}", folder, table.substr(0, dot), table.substr(dot + 1)));
-    }
+    workers.files_folders.push_back(fmt::format("{}/{}/{}", tenant.files_folders.front(),
+                                                table.substr(0, dot), table.substr(dot + 1)));
   }
   if (tables.empty()) workers.name += "\nno tables";
   return workers;

@@ -34,7 +34,7 @@ class Reader {
   std::optional<land::TableStatus> FindTable(const land::Lander& lander, std::string_view schema,
                                              std::string_view name) const;
   /// Whose workers run its queries: the tenant's own, or such as see the folders of these tables
-  /// and no others. Folders of tables lie in the tenant's, by schema and name.
+  /// and no others. Folders of tables lie in the tenant's first, by schema and name.
   worker::Tenant WorkersOf(const worker::Tenant& tenant, const land::Lander& lander) const;
 
  private:

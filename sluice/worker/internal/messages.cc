@@ -44,10 +44,10 @@ SharedPart GetPart(Decoder& in) {
   return part;
 }
 
-template <typename T, typename PutOne>
-void PutList(Encoder& out, const std::vector<T>& list, PutOne put) {
+template <typename List, typename PutOne>
+void PutList(Encoder& out, const List& list, PutOne put) {
   out.Put(static_cast<uint32_t>(list.size()));
-  for (const T& item : list) put(item);
+  for (const auto& item : list) put(item);
 }
 
 template <typename T, typename GetOne>
@@ -134,17 +134,30 @@ Status Decode(std::string_view bytes, Query& query) {
   return Checked(in);
 }
 
-std::string Encode(const FindRelation& find) {
+std::string Encode(const duck::RelationName& name) {
   Encoder out;
-  out.Put(find.schema);
-  out.Put(find.name);
+  out.Put(name.schema);
+  out.Put(name.name);
+  out.Put(name.is_function);
+  PutList(out, name.arguments, [&](const auto& argument) {
+    out.Put(argument.first);
+    out.Put(argument.second);
+  });
   return out.Take();
 }
 
-Status Decode(std::string_view bytes, FindRelation& find) {
+Status Decode(std::string_view bytes, duck::RelationName& name) {
   Decoder in(bytes);
-  find.schema = Text(in);
-  find.name = Text(in);
+  name.schema = Text(in);
+  name.name = Text(in);
+  name.is_function = in.Get<bool>();
+  using Argument = std::pair<std::string, std::string>;
+  for (Argument& argument : GetList<Argument>(in, [&] {
+         std::string key = Text(in);
+         return Argument(std::move(key), Text(in));
+       })) {
+    name.arguments.insert(std::move(argument));
+  }
   return Checked(in);
 }
 
@@ -158,7 +171,12 @@ Result<std::string> Encode(const RelationAnswer& answer) {
   out.Put(relation.name);
   SLUICE_ASSIGN_OR_RETURN(const std::string schema, columnar::SerializeSchema(*relation.schema));
   out.Put(schema);
-  PutList(out, relation.hive_columns, [&](const std::string& column) { out.Put(column); });
+  std::string stored;
+  if (relation.stored_schema != nullptr) {
+    SLUICE_ASSIGN_OR_RETURN(stored, columnar::SerializeSchema(*relation.stored_schema));
+  }
+  out.Put(stored);
+  out.Put(relation.match_field_ids);
   PutList(out, relation.files, [&](const std::string& file) { out.Put(file); });
   out.Put(relation.file_rows);
   PutList(out, answer.memories, [&](const RelationAnswer::Memory& memory) {
@@ -180,7 +198,10 @@ Status Decode(std::string_view bytes, RelationAnswer& answer) {
   relation.schema_name = Text(in);
   relation.name = Text(in);
   SLUICE_ASSIGN_OR_RETURN(relation.schema, columnar::DeserializeSchema(in.GetText()));
-  relation.hive_columns = GetList<std::string>(in, [&] { return Text(in); });
+  if (const std::string_view stored = in.GetText(); !stored.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(relation.stored_schema, columnar::DeserializeSchema(stored));
+  }
+  relation.match_field_ids = in.Get<bool>();
   relation.files = GetList<std::string>(in, [&] { return Text(in); });
   relation.file_rows = in.Get<int64_t>();
   answer.memories = GetList<RelationAnswer::Memory>(in, [&] {

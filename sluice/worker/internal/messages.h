@@ -40,11 +40,6 @@ struct Start {
   int32_t threads = 1;
 };
 
-struct FindRelation {
-  std::string schema;
-  std::string name;
-};
-
 /// Part of some shared memory that both know by its number.
 struct SharedPart {
   uint32_t memory = 0;  ///< Index into RelationAnswer::memories.
@@ -52,7 +47,7 @@ struct SharedPart {
   uint64_t size = 0;
 };
 
-/// Answer to FindRelation. The descriptors of `memories` travel with it, in their order.
+/// Answer to a name. The descriptors of `memories` travel with it, in their order.
 struct RelationAnswer {
   std::optional<Error> error;
   bool found = false;
@@ -80,7 +75,7 @@ struct End {
 
 std::string Encode(const Start& start);
 std::string Encode(const Query& query);
-std::string Encode(const FindRelation& find);
+std::string Encode(const duck::RelationName& name);
 Result<std::string> Encode(const RelationAnswer& answer);
 std::string Encode(const os::Confined& confined);
 std::string Encode(const BytesHead& head, std::string_view bytes);
@@ -89,7 +84,7 @@ std::string Encode(const End& end);
 /// kCorrupt: the bytes are not what Encode() makes of it.
 Status Decode(std::string_view bytes, Start& start);
 Status Decode(std::string_view bytes, Query& query);
-Status Decode(std::string_view bytes, FindRelation& find);
+Status Decode(std::string_view bytes, duck::RelationName& name);
 Status Decode(std::string_view bytes, RelationAnswer& answer);
 Status Decode(std::string_view bytes, os::Confined& confined);
 /// `rest` lies in `bytes`.

@@ -74,10 +74,10 @@ RunningWorker::~RunningWorker() {
 
 Status RunningWorker::AnswerRelation(std::string_view body, const duck::RelationLookup& relations,
                                      RelationSharer& sharer, os::Monotonic deadline) {
-  FindRelation find;
-  SLUICE_RETURN_IF_ERROR(Decode(body, find));
+  duck::RelationName name;
+  SLUICE_RETURN_IF_ERROR(Decode(body, name));
   RelationSharer::Shared shared;
-  auto relation = relations(find.schema, find.name);
+  auto relation = relations(name);
   if (!relation.ok()) {
     shared.answer.error = relation.error();
   } else if (*relation) {
