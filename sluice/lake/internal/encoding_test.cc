@@ -25,6 +25,8 @@ TEST(PathEncodingTest, EscapesTwiceAndDecodesOnce) {
   EXPECT_EQ(UriEncode("\u0085|\u00A0|\u2003|\u3000"), "%C2%85%7C%C2%A0%7C%E2%80%83%7C%E3%80%80");
   EXPECT_EQ(UriEncode("\xC3"), "%C3");
   EXPECT_EQ(PercentDecode("100%/%zz%4"), "100%/%zz%4");
+  EXPECT_EQ(UriEncode("\xE0%\x80\xC3\xA9"),
+            "%E0%25%80\xC3\xA9");  // Damaged in the middle of a character.
   for (int c = 1; c < 256; ++c) {
     const std::string text = {'x', static_cast<char>(c), 'y'};
     EXPECT_EQ(PercentDecode(UriEncode(text)), text) << c;

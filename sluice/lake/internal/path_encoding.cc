@@ -33,7 +33,14 @@ size_t CharacterAt(std::string_view text, uint32_t& code) {
                                                     : first < 0xF0 ? 3
                                                                    : 4);
   code = size == 1 ? 0 : first & (0xFFU >> (size + 1));
-  for (size_t i = 1; i < size; ++i) code = code << 6 | (static_cast<uint8_t>(text[i]) & 0x3FU);
+  for (size_t i = 1; i < size; ++i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    if ((byte & 0xC0) != 0x80) {  // No UTF-8: a byte that means nothing.
+      code = 0;
+      return 1;
+    }
+    code = code << 6 | (byte & 0x3FU);
+  }
   return size;
 }
 
