@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "fuzz/targets.h"
+#include "sluice/base/percent.h"
 #include "sluice/columnar/row_runs.h"
 #include "sluice/lake/expression.h"
 #include "sluice/lake/internal/bounds.h"

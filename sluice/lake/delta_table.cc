@@ -3,8 +3,10 @@
 #include <arrow/api.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <set>
+#include <thread>
 
 #include "sluice/base/ascii.h"
 #include "sluice/base/percent.h"
@@ -207,6 +209,21 @@ Status CheckStillFits(const TableState& base, const TableState& now, const Appen
   return {};
 }
 
+// Calls `write` for 0 to `count` - 1, several at the same time, until one says false.
+void WriteAll(size_t count, int threads, const std::function<bool(size_t)>& write) {
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < count; i = next++) {
+      if (!write(i)) next = count;
+    }
+  };
+  std::vector<std::jthread> others;
+  for (size_t i = 1; i < std::min(count, static_cast<size_t>(std::clamp(threads, 1, 64))); ++i) {
+    others.emplace_back(work);
+  }
+  work();
+}
+
 int64_t CheckpointInterval(const Snapshot& snapshot) {
   const std::string text(
       internal::Property(snapshot.properties(), "delta.checkpointInterval", "10"));
@@ -317,27 +334,46 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
   const auto discard = [&] {
     for (const std::string& path : written) static_cast<void>(store_.Delete(path).ok());
   };
-  int64_t rows = 0;
-  int64_t bytes = 0;
+  std::vector<const NewFile*> full;
   for (const NewFile& file : files) {
     const bool empty = std::ranges::all_of(
         file.batches, [](const columnar::Batch& batch) { return batch->num_rows() == 0; });
-    if (empty) continue;
-    auto encoded =
-        internal::EncodeFile(*state, rules, file, options, random_.Uuid(), now_ms, identities);
-    if (encoded.ok()) {
-      const std::string path =
-          root_.empty() ? encoded->store_path : root_ + "/" + encoded->store_path;
-      written.push_back(path);
-      if (const Status put = store_.Put(path, encoded->bytes); !put.ok()) encoded = put.error();
+    if (!empty) full.push_back(&file);
+  }
+  std::vector<std::string> uuids(full.size());
+  for (std::string& uuid : uuids) uuid = random_.Uuid();
+  std::vector<std::optional<Result<internal::EncodedFile>>> done(full.size());
+  std::vector<Status> puts(full.size());
+  const auto write = [&](size_t i) {
+    auto& file = done[i];
+    file.emplace(
+        internal::EncodeFile(*state, rules, *full[i], options, uuids[i], now_ms, identities));
+    if (!file->ok()) return false;
+    puts[i] = store_.Put(InRoot((*file)->store_path), (*file)->bytes);
+    (*file)->bytes = {};
+    return puts[i].ok();
+  };
+  WriteAll(full.size(), identities.empty() ? options.threads : 1, write);
+  int64_t rows = 0;
+  int64_t bytes = 0;
+  std::optional<Error> failed;
+  for (size_t i = 0; i < done.size(); ++i) {
+    auto& file = done[i];
+    if (!file) continue;  // Not begun: another one failed.
+    if (!file->ok()) {
+      if (!failed) failed = file->error();
+      continue;
     }
-    if (!encoded.ok()) {
-      discard();
-      return std::move(encoded).error().Wrap(fmt::format("table '{}'", root_));
-    }
-    rows += encoded->entry.rows.value_or(0);
-    bytes += encoded->entry.size;
-    entries.push_back(std::move(encoded->entry));
+    internal::EncodedFile& encoded = **file;
+    written.push_back(InRoot(encoded.store_path));
+    if (!puts[i].ok() && !failed) failed = puts[i].error();
+    rows += encoded.entry.rows.value_or(0);
+    bytes += encoded.entry.size;
+    entries.push_back(std::move(encoded.entry));
+  }
+  if (failed) {
+    discard();
+    return std::move(*failed).Wrap(fmt::format("table '{}'", root_));
   }
   if (entries.empty() && options.transactions.empty()) {
     return std::shared_ptr<const Snapshot>(state);
@@ -558,7 +594,10 @@ Status DeltaTable::MakeLocal(std::span<const DataFile> files) const {
 
 std::string DeltaTable::StorePath(const DataFile& file) const {
   if (internal::IsAbsolute(file.path)) return {};
-  const std::string path = PercentDecode(file.path);
+  return InRoot(PercentDecode(file.path));
+}
+
+std::string DeltaTable::InRoot(const std::string& path) const {
   return root_.empty() ? path : root_ + "/" + path;
 }
 

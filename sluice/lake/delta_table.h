@@ -134,6 +134,8 @@ struct AppendOptions {
   columnar::ParquetOptions parquet = {};
   /// Columns whose values must never stand in the log.
   std::vector<std::string> columns_without_statistics = {};
+  /// Files that are encoded and written at the same time; one where the table gives out identities.
+  int threads = 1;
   int attempts_max = 20;
 };
 
@@ -221,6 +223,8 @@ class DeltaTable {
   const ForeignFiles& foreign() const { return foreign_; }
 
  private:
+  std::string InRoot(const std::string& path) const;
+
   store::ObjectStore& store_;
   const std::string root_;
   const os::Clock& clock_;

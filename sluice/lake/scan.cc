@@ -73,6 +73,7 @@ class TableScan final : public Scan {
     const int threads = std::clamp(options_.threads, 1, std::max(useful, 1));
     if (threads == 1) return {};  // Then the caller's own does it.
     running_ = threads;
+    queue_max_ = 2 * static_cast<size_t>(threads);
     for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
     return {};
   }
@@ -143,8 +144,7 @@ class TableScan final : public Scan {
         SLUICE_ASSIGN_OR_RETURN(batch, Finish(std::move(batch)));
         if (batch->num_rows() == 0) continue;
         std::unique_lock lock(mutex_);
-        changed_.wait(
-            lock, [this] { return queue_.size() < 2 * threads_.size() || stopping_ || failure_; });
+        changed_.wait(lock, [this] { return queue_.size() < queue_max_ || stopping_ || failure_; });
         if (stopping_ || failure_) return {};
         queue_.push_back(std::move(batch));
         lock.unlock();
@@ -160,6 +160,7 @@ class TableScan final : public Scan {
   int visible_ = -1;  // With a filter: so many columns are given on.
   columnar::Schema schema_;
   std::vector<const DataFile*> files_;
+  size_t queue_max_ = 0;  // Batches; as all above set before the threads begin.
   std::atomic<size_t> next_file_ = 0;
   std::unique_ptr<DataFileReader> reader_;
 

@@ -192,9 +192,9 @@ void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader,
        }},
       {"sql",
        [&](const YAML::Node& node) {
-         reader.Map(node, "sql", {{"external", [&](const YAML::Node& value) {
-                                     ReadExternal(reader, value, config);
-                                   }}});
+         reader.Map(
+             node, "sql",
+             {{"external", [&](const YAML::Node& value) { ReadExternal(reader, value, config); }}});
        }},
       {"dedup",
        [&](const YAML::Node& node) {
