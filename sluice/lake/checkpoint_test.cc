@@ -301,5 +301,26 @@ TEST_F(CheckpointTest, CompactedCommitsStandForThoseTheyWereMadeOf) {
   check();
 }
 
+TEST_F(CheckpointTest, CompactionIsDueEveryTenCommitsWhereCheckpointsAreFarApart) {
+  const auto schema = arrow::schema({arrow::field("a", arrow::int64())});
+  for (const auto& [interval, expected] : std::map<std::string, std::string>{
+           {"10", ""}, {"20", ""}, {"21", "1-10 11-20 "}, {"100", "1-10 11-20 "}}) {
+    DeltaTable table(store_, "interval-" + interval, clock_, random_);
+    auto snapshot = *table.Create(schema, {.properties = {{"delta.checkpointInterval", interval}}});
+    std::string due;
+    for (int i = 0; i < 20; ++i) {
+      snapshot = *table.Append(snapshot, {}, {.transactions = {{.app_id = "x", .version = i}}});
+      if (const auto range = CompactionDue(*snapshot)) {
+        due += fmt::format("{}-{} ", range->first, range->last);
+        EXPECT_TRUE(table.CompactLog(*snapshot, range->first, range->last).ok());
+      }
+    }
+    EXPECT_EQ(due, expected) << interval;
+    EXPECT_EQ((*table.Load())->TransactionVersion("x"), 19);
+    ASSERT_TRUE(table.WriteCheckpoint(*snapshot).ok());
+    EXPECT_FALSE(CompactionDue(*snapshot));  // It stands for them already.
+  }
+}
+
 }  // namespace
 }  // namespace sluice::lake

@@ -239,6 +239,17 @@ bool CheckpointDue(const Snapshot& snapshot) {
   return snapshot.version() - state->checkpointed() >= CheckpointInterval(snapshot);
 }
 
+std::optional<CommitRange> CompactionDue(const Snapshot& snapshot) {
+  constexpr Version kCommits = 10;
+  const auto* state = dynamic_cast<const TableState*>(&snapshot);
+  if (state == nullptr || !snapshot.CheckWritable().ok()) return std::nullopt;
+  if (CheckpointInterval(snapshot) <= 2 * kCommits) return std::nullopt;
+  const CommitRange range{.first = snapshot.version() - kCommits + 1, .last = snapshot.version()};
+  // Versions, not commits since the last one: so several writers agree on the ranges.
+  if (range.last % kCommits != 0 || range.first <= state->checkpointed()) return std::nullopt;
+  return range;
+}
+
 DeltaTable::DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock,
                        os::Random& random, ForeignFiles foreign)
     : store_(store),

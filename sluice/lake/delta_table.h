@@ -100,7 +100,8 @@ class Snapshot {
   /// older protocol versions imply.
   virtual std::vector<std::string> reader_features() const = 0;
   virtual std::vector<std::string> writer_features() const = 0;
-  /// kUnsupported: naming a data file that lies outside of the table's folder.
+  /// kUnsupported: naming why an engine that reads the files by itself, with what stored_files.h
+  /// tells, would not see the table: a file lies outside of its folder, variants may be shredded.
   virtual Status CheckOwnFiles() const = 0;
   /// kUnsupported: naming the first writer feature that Append() cannot honour.
   virtual Status CheckWritable() const = 0;
@@ -153,6 +154,17 @@ using ForeignFiles = std::function<Result<ForeignFile>(const std::string& addres
 /// Knows of checkpoints that were loaded from, or written with a snapshot that this one derives
 /// from.
 bool CheckpointDue(const Snapshot& snapshot);
+
+/// A range of commits, both ends included.
+struct CommitRange {
+  Version first = 0;
+  Version last = 0;
+};
+
+/// The newest commits that CompactLog() should stand for now: every ten of them, where the table
+/// asks for checkpoints so seldom that its readers would have to read more than twenty. Absent:
+/// none.
+std::optional<CommitRange> CompactionDue(const Snapshot& snapshot);
 
 /// A table that other engines may read and write at the same time.
 ///
@@ -216,6 +228,7 @@ class DeltaTable {
   std::string StorePath(const DataFile& file) const;
 
   /// Puts copies of the files onto this machine, where the store is elsewhere and keeps such.
+  /// kNotFound: one is gone, as another writer's VACUUM takes those that only older versions name.
   Status MakeLocal(std::span<const DataFile> files) const;
 
   const std::string& root() const { return root_; }

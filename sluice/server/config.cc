@@ -115,15 +115,21 @@ void ReadPath(Reader& reader, const YAML::Node& node, Config& config) {
 }
 
 void ReadExternal(Reader& reader, const YAML::Node& node, Config& config) {
-  if (!node.IsSequence()) return reader.Mistake(node, "expected a list of folders");
-  for (const YAML::Node& folder : node) {
-    const std::string text = folder.IsScalar() ? folder.Scalar() : "";
-    if (!text.starts_with('/') && !text.starts_with("s3://")) {
-      reader.Mistake(folder, "expected an absolute folder or s3://bucket/folder");
-    } else {
-      config.external.push_back(text);
+  std::vector<std::string> folders;
+  if (node.IsSequence()) {
+    for (const YAML::Node& folder : node)
+      folders.push_back(folder.IsScalar() ? folder.Scalar() : "");
+  } else if (node.IsScalar()) {  // One folder, or none.
+    if (!node.Scalar().empty()) folders.push_back(node.Scalar());
+  } else {
+    return reader.Mistake(node, "expected a list of folders");
+  }
+  for (const std::string& folder : folders) {
+    if (!folder.starts_with('/') && !folder.starts_with("s3://")) {
+      return reader.Mistake(node, "expected absolute folders or s3://bucket/folder");
     }
   }
+  config.external = std::move(folders);
 }
 
 /// What one layer says: the project file, a profile of it, or a setting given elsewhere.

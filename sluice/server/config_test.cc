@@ -14,7 +14,9 @@ TEST(ConfigTest, FoldersOutsideAreAbsolute) {
   const auto bad = ParseConfig("sql: {external: [lake]}\n", "sluice.yaml");
   ASSERT_FALSE(bad.ok());
   EXPECT_NE(bad.error().ToString().find("absolute"), std::string::npos) << bad.error().ToString();
-  EXPECT_FALSE(ParseConfig("sql: {external: /data}\n", "sluice.yaml").ok());
+  EXPECT_EQ(ParseConfig("sql: {external: /data}\n", "sluice.yaml")->external,
+            std::vector<std::string>{"/data"});
+  EXPECT_FALSE(ParseConfig("sql: {external: {a: b}}\n", "sluice.yaml").ok());
 }
 
 TEST(ConfigTest, ReadsWhatIsSaidAndKeepsDefaultsElsewhere) {

@@ -73,6 +73,13 @@ constexpr std::string_view kSchema = R"json({
             "query_memory": {"$ref": "#/$defs/size", "default": "1GiB"}
           }
         },
+        "sql": {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "external": {"type": "array", "items": {"type": "string"}, "description": "Absolute folders and s3://bucket/folder in which queries may name tables by path"}
+          }
+        },
         "dedup": {
           "type": "object",
           "additionalProperties": false,

@@ -275,14 +275,22 @@ Status RunningServer::RecordLosses() {
 
 Status RunningServer::OpenTables(const std::string& folder) {
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(folder), "tables folder");
-  files_ = std::make_unique<store::LocalStore>(disk_, folder);
+  auto files = std::make_unique<store::LocalStore>(disk_, folder);
+  // Those of writers that died; no put takes a day.
+  if (const auto removed = files->RemoveUnfinished(clock_.Now() - std::chrono::hours(24));
+      !removed.ok()) {
+    trace::Warning("unfinished files", {{"reason", removed.error().ToString()}});
+  } else if (*removed > 0) {
+    trace::Info("unfinished files removed", {{"files", *removed}});
+  }
+  files_ = std::move(files);
   store_ = files_.get();
   if (config_.bucket.empty()) return {};
   SLUICE_ASSIGN_OR_RETURN(const store::Place place, stores_.WritableFolder(config_.bucket),
                           "storage.path '{}'", config_.bucket);
   bucket_ = std::make_unique<store::FolderStore>(
       *place.store, place.path.empty() ? "tables" : place.path + "/tables");
-  cache_ = std::make_unique<store::CachedStore>(*bucket_, *files_, config_.cache_bytes_max);
+  cache_ = std::make_unique<store::CachedStore>(*bucket_, *files_, config_.cache_bytes_max, clock_);
   store_ = cache_.get();
   return cache_->Open();
 }

@@ -88,7 +88,7 @@ Result<std::shared_ptr<ExternalTables::Opened>> ExternalTables::Make(const std::
     opened->remote = std::make_unique<store::FolderStore>(*store, root);
     opened->copies = std::make_unique<store::LocalStore>(disk_, folder);
     auto cached = std::make_unique<store::CachedStore>(*opened->remote, *opened->copies,
-                                                       options_.cache_bytes_max);
+                                                       options_.cache_bytes_max, clock_);
     SLUICE_RETURN_IF_ERROR(cached->Open(), "cache of '{}'", address);
     opened->cached = std::move(cached);
     store = opened->cached.get();

@@ -18,46 +18,89 @@ bool NeverChanges(std::string_view path) {
 
 Status CachedStore::Open() {
   SLUICE_ASSIGN_OR_RETURN(const auto found, local_.List(""));
-  uint64_t bytes = 0;
-  for (const ObjectInfo& object : found) bytes += object.size;
-  if (bytes > bytes_max_ / 2) {
-    for (const ObjectInfo& object : found) SLUICE_RETURN_IF_ERROR(local_.Delete(object.path));
-    return {};
+  for (const ObjectInfo& object : found) {
+    if (object.size > bytes_max_ - bytes_) {
+      SLUICE_RETURN_IF_ERROR(local_.Delete(object.path));
+      continue;
+    }
+    const std::scoped_lock lock(mutex_);
+    kept_.emplace(object.path, Copy{.size = object.size});
+    bytes_ += object.size;
   }
-  const std::scoped_lock lock(mutex_);
-  for (const ObjectInfo& object : found) kept_.emplace(object.path, object.size);
-  bytes_ = bytes;
   return {};
 }
 
-bool CachedStore::IsKept(std::string_view path) const {
+bool CachedStore::Use(std::string_view path) {
   const std::scoped_lock lock(mutex_);
-  return kept_.contains(path);
+  const auto found = kept_.find(path);
+  if (found == kept_.end()) return false;
+  found->second.used = clock_.Steady();
+  return true;
+}
+
+std::vector<std::string> CachedStore::MakeRoom(uint64_t bytes) {
+  if (bytes <= bytes_max_ - bytes_) return {};
+  const os::Monotonic now = clock_.Steady();
+  std::vector<std::pair<std::optional<os::Monotonic>, std::string_view>> idle;
+  for (const auto& [path, copy] : kept_) {
+    if (!copy.used || now - *copy.used >= kInUse) idle.emplace_back(copy.used, path);
+  }
+  std::ranges::sort(idle);
+  std::vector<std::string> out;
+  uint64_t room = bytes_max_ - bytes_;
+  for (const auto& [used, path] : idle) {
+    if (room >= bytes) break;
+    room += kept_.find(path)->second.size;
+    out.emplace_back(path);
+  }
+  if (room < bytes) return {};
+  for (const std::string& path : out) {
+    const auto copy = kept_.find(path);
+    bytes_ -= copy->second.size;
+    kept_.erase(copy);
+    leaving_.insert(path);
+  }
+  return out;
 }
 
 bool CachedStore::Keep(std::string_view path, std::string_view bytes) {
+  std::vector<std::string> out;
   {
-    const std::scoped_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
+    // A copy that is being deleted must not take the new one with it.
+    left_.wait(lock, [&] { return !leaving_.contains(path); });
     if (kept_.contains(path)) return true;
-    if (bytes.size() > bytes_max_ - std::min(bytes_, bytes_max_)) return false;
+    out = MakeRoom(bytes.size());
+    if (bytes.size() > bytes_max_ - bytes_) return false;
     bytes_ += bytes.size();  // Taken before it is written, so that others do not take it, too.
   }
+  for (const std::string& other : out) {
+    // One that stays takes space that nobody counts, until the next start.
+    static_cast<void>(local_.Delete(other).ok());
+    const std::scoped_lock lock(mutex_);
+    leaving_.erase(other);
+  }
+  if (!out.empty()) left_.notify_all();
   const bool written = local_.Put(path, bytes).ok();
   const std::scoped_lock lock(mutex_);
   // Another thread may have fetched the same object meanwhile.
-  if (!written || !kept_.emplace(path, bytes.size()).second) bytes_ -= bytes.size();
+  const Copy copy{.size = bytes.size(), .used = clock_.Steady()};
+  if (!written || !kept_.emplace(path, copy).second) bytes_ -= bytes.size();
   return written;
 }
 
 Result<std::string> CachedStore::Get(std::string_view path) {
-  if (IsKept(path)) {
+  if (Use(path)) {
     if (auto bytes = local_.Get(path); bytes.ok()) return bytes;
   }
   return remote_.Get(path);
 }
 
 Result<std::string> CachedStore::GetRange(std::string_view path, uint64_t offset, uint64_t size) {
-  return IsKept(path) ? local_.GetRange(path, offset, size) : remote_.GetRange(path, offset, size);
+  if (Use(path)) {
+    if (auto bytes = local_.GetRange(path, offset, size); bytes.ok()) return bytes;
+  }
+  return remote_.GetRange(path, offset, size);
 }
 
 Status CachedStore::Put(std::string_view path, std::string_view bytes) {
@@ -74,11 +117,11 @@ Status CachedStore::Delete(std::string_view path) {
 }
 
 Status CachedStore::Forget(std::string_view path) {
-  if (!IsKept(path)) return {};
+  if (!Use(path)) return {};
   SLUICE_RETURN_IF_ERROR(local_.Delete(path));
   const std::scoped_lock lock(mutex_);
   if (const auto kept = kept_.find(path); kept != kept_.end()) {
-    bytes_ -= kept->second;
+    bytes_ -= kept->second.size;
     kept_.erase(kept);
   }
   return {};
@@ -87,16 +130,24 @@ Status CachedStore::Forget(std::string_view path) {
 Status CachedStore::Fetch(const std::string& path) {
   SLUICE_ASSIGN_OR_RETURN(const std::string bytes, remote_.Get(path));
   if (Keep(path, bytes)) return {};
-  return Unavailable("'{}' does not fit into the cache of {} bytes; raise storage.cache", path,
-                     bytes_max_);
+  return Unavailable(
+      "'{}' does not fit into the cache of {} bytes beside what queries of the last {} minutes "
+      "asked "
+      "for; raise storage.cache",
+      path, bytes_max_, kInUse.count());
 }
 
 Status CachedStore::MakeLocal(std::span<const std::string> paths) {
   std::vector<const std::string*> missing;
   {
     const std::scoped_lock lock(mutex_);
+    const os::Monotonic now = clock_.Steady();
     for (const std::string& path : paths) {
-      if (!kept_.contains(path)) missing.push_back(&path);
+      if (const auto kept = kept_.find(path); kept != kept_.end()) {
+        kept->second.used = now;
+      } else {
+        missing.push_back(&path);
+      }
     }
   }
   if (missing.empty()) return {};

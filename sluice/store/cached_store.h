@@ -2,14 +2,19 @@
 /// \file
 /// A remote store whose data files are also kept on this machine, for programs that read files.
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sluice/os/clock.h"
 #include "sluice/store/object_store.h"
 
 namespace sluice::store {
@@ -17,17 +22,19 @@ namespace sluice::store {
 /// Passes everything on to `remote`; of objects that never change (all but those of a `_delta_log`)
 /// a copy is kept in `local` when they are put or fetched, and found at Location().
 ///
-/// What is kept is never thrown out while the program runs: a query may be about to read it. When
-/// more than half of `bytes_max` is taken at the start, all of it is.
+/// Where a new one does not fit, those make room that nobody asked for longest, but none that
+/// somebody asked for within `kInUse`: a query may be about to read it, and runs no longer.
 ///
-/// Thread-safe.
+/// Thread-safe. Holds no lock over I/O.
 class CachedStore final : public ObjectStore {
  public:
-  /// Both must outlive this one; nobody else writes to `local`.
-  CachedStore(ObjectStore& remote, ObjectStore& local, uint64_t bytes_max)
-      : remote_(remote), local_(local), bytes_max_(bytes_max) {}
+  static constexpr std::chrono::minutes kInUse{15};
 
-  /// Finds what is kept since an earlier run. Once, before all else.
+  /// All must outlive this one; nobody else writes to `local`.
+  CachedStore(ObjectStore& remote, ObjectStore& local, uint64_t bytes_max, const os::Clock& clock)
+      : remote_(remote), local_(local), bytes_max_(bytes_max), clock_(clock) {}
+
+  /// Finds what is kept since an earlier run, as far as it fits. Once, before all else.
   Status Open();
 
   Result<std::string> Get(std::string_view path) override;
@@ -44,7 +51,7 @@ class CachedStore final : public ObjectStore {
   Status Delete(std::string_view path) override;
   bool is_remote() const override { return remote_.is_remote(); }
   std::string Location(std::string_view path) const override { return local_.Location(path); }
-  /// kUnavailable: the cache is full.
+  /// kUnavailable: the cache is full of what is in use. kNotFound: an object is gone.
   Status MakeLocal(std::span<const std::string> paths) override;
 
  private:
@@ -52,13 +59,24 @@ class CachedStore final : public ObjectStore {
   /// Whether a copy was kept.
   bool Keep(std::string_view path, std::string_view bytes);
   Status Forget(std::string_view path);
-  bool IsKept(std::string_view path) const;
+  /// Whether there is a copy, which then counts as asked for.
+  bool Use(std::string_view path);
+  /// Takes copies out of the count until `bytes` fit, and returns them; none if that cannot be. The
+  /// mutex must be held.
+  std::vector<std::string> MakeRoom(uint64_t bytes);
 
   ObjectStore& remote_;
   ObjectStore& local_;
   const uint64_t bytes_max_;
-  mutable std::mutex mutex_;                           // Guards what follows.
-  std::map<std::string, uint64_t, std::less<>> kept_;  // Sizes.
+  const os::Clock& clock_;
+  struct Copy {
+    uint64_t size = 0;
+    std::optional<os::Monotonic> used = {};  // When somebody last asked for it.
+  };
+  std::mutex mutex_;  // Guards what follows.
+  std::condition_variable left_;
+  std::map<std::string, Copy, std::less<>> kept_;
+  std::set<std::string, std::less<>> leaving_;  // Being deleted.
   uint64_t bytes_ = 0;
 };
 

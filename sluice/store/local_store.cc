@@ -183,6 +183,36 @@ Status LocalStore::ListFolder(const std::string& folder, std::string_view prefix
   return {};
 }
 
+Result<int64_t> LocalStore::RemoveUnfinished(os::Timestamp before) {
+  int64_t removed = 0;
+  SLUICE_RETURN_IF_ERROR(RemoveUnfinishedIn("", before, removed), "unfinished files");
+  return removed;
+}
+
+Status LocalStore::RemoveUnfinishedIn(const std::string& folder, os::Timestamp before,
+                                      int64_t& removed) {
+  auto names = disk_.List(fmt::format("{}/{}", root_, folder));
+  if (!names.ok()) {
+    if (names.error().code() == ErrorCode::kNotFound) return {};
+    return std::move(names).error();
+  }
+  for (const std::string& name : *names) {
+    if (name.ends_with('/')) {
+      SLUICE_RETURN_IF_ERROR(RemoveUnfinishedIn(folder + name, before, removed));
+      continue;
+    }
+    if (!IsTemporary(name)) continue;
+    const std::string path = fmt::format("{}/{}{}", root_, folder, name);
+    const auto file = disk_.Open(path, os::OpenMode::kRead);
+    if (!file.ok()) continue;  // Finished just now.
+    SLUICE_ASSIGN_OR_RETURN(const os::Timestamp modified, (*file)->Modified());
+    if (modified >= before) continue;
+    SLUICE_RETURN_IF_ERROR(disk_.Remove(path));
+    ++removed;
+  }
+  return {};
+}
+
 Status LocalStore::Delete(std::string_view path) {
   SLUICE_RETURN_IF_ERROR(CheckPath(path));
   const std::string file = Location(path);

@@ -41,11 +41,16 @@ class LocalStore final : public ObjectStore {
   Status Delete(std::string_view path) override;
   std::string Location(std::string_view path) const override;
 
+  /// Deletes hidden files that writers who died left behind, if they were last written to before
+  /// `before`, which must be longer ago than any put takes; returns how many.
+  Result<int64_t> RemoveUnfinished(os::Timestamp before);
+
  private:
   enum class IfExists { kReplace, kRefuse };
 
   Status Write(std::string_view path, std::string_view bytes, IfExists if_exists);
   Result<std::string> WriteTemporary(std::string_view file, std::string_view bytes);
+  Status RemoveUnfinishedIn(const std::string& folder, os::Timestamp before, int64_t& removed);
   Status ListFolder(const std::string& folder, std::string_view prefix, std::string_view after,
                     std::vector<ObjectInfo>& found);
 

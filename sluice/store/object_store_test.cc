@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "sluice/os/disk.h"
@@ -75,7 +77,8 @@ struct FolderFixture {
 struct CachedFixture {
   MemoryStore remote;
   MemoryStore local;
-  CachedStore store{remote, local, 1 << 20};
+  os::SystemClock clock;
+  CachedStore store{remote, local, 1 << 20, clock};
 };
 
 using Fixtures = testing::Types<LocalFixture, MemoryFixture, FaultyFixture, S3Fixture,
@@ -220,11 +223,38 @@ TEST(LocalStoreTest, ANameThatMayNotSurviveEndsTheProcess) {
   EXPECT_DEATH((void)strict.Put("a/c", "x"), "store: .*start it again");
 }
 
+TEST(LocalStoreTest, RemovesWhatDeadWritersLeft) {
+  std::string pattern = testing::TempDir() + "local_XXXXXX";
+  const std::string root = mkdtemp(pattern.data());
+  os::SystemDisk disk;
+  LocalStore store(disk, root);
+  ASSERT_TRUE(store.Put("t/day=1/part.parquet", "rows").ok());
+  const auto leave = [&](const std::string& path, std::chrono::hours age) {
+    std::ofstream(root + "/" + path) << "half";  // NOLINT: a test, and quick to read
+    std::filesystem::last_write_time(root + "/" + path,
+                                     std::filesystem::file_time_type::clock::now() - age);
+  };
+  leave("t/day=1/.part-2.parquet.0.tmp", std::chrono::hours(48));
+  leave("t/.part-3.parquet.7.tmp", std::chrono::hours(1));
+  leave("t/.of-somebody-else", std::chrono::hours(48));
+  leave("t/old.parquet", std::chrono::hours(48));
+  const auto removed = store.RemoveUnfinished(os::SystemClock().Now() - std::chrono::hours(24));
+  ASSERT_TRUE(removed.ok()) << removed.error().ToString();
+  EXPECT_EQ(*removed, 1);
+  EXPECT_FALSE(std::filesystem::exists(root + "/t/day=1/.part-2.parquet.0.tmp"));
+  for (const char* stays : {"t/.part-3.parquet.7.tmp", "t/.of-somebody-else", "t/old.parquet",
+                            "t/day=1/part.parquet"}) {
+    EXPECT_TRUE(std::filesystem::exists(root + "/" + stays)) << stays;
+  }
+  std::filesystem::remove_all(root);
+}
+
 TEST(CachedStoreTest, KeepsWhatIsPutOrAskedForAndNeverChanges) {
+  os::SimulatedClock clock{os::Timestamp()};
   MemoryStore remote;
   MemoryStore local;
   {
-    CachedStore store(remote, local, 100);
+    CachedStore store(remote, local, 100, clock);
     ASSERT_TRUE(store.Open().ok());
     ASSERT_TRUE(store.Put("t/ours.parquet", "ours").ok());
     ASSERT_TRUE(store.PutIfAbsent("t/_delta_log/0.json", "{}").ok());
@@ -238,27 +268,70 @@ TEST(CachedStoreTest, KeepsWhatIsPutOrAskedForAndNeverChanges) {
     EXPECT_EQ(store.MakeLocal(both).error().code(), ErrorCode::kNotFound);
     EXPECT_EQ(local.Get("t/ours.parquet").error().code(), ErrorCode::kNotFound);
   }
-  CachedStore again(remote, local, 100);
+  CachedStore again(remote, local, 100, clock);
   ASSERT_TRUE(again.Open().ok());
   ASSERT_TRUE(remote.Delete("t/theirs.parquet").ok());
   EXPECT_EQ(*again.Get("t/theirs.parquet"), "theirs");  // Not asked for again.
 }
 
 TEST(CachedStoreTest, TakesNoMoreThanItMay) {
+  os::SimulatedClock clock{os::Timestamp()};
   MemoryStore remote;
   MemoryStore local;
+  const auto make_local = [](CachedStore& store, const std::string& path) {
+    return store.MakeLocal(std::vector<std::string>{path});
+  };
   {
-    CachedStore store(remote, local, 100);
-    ASSERT_TRUE(store.Put("t/a", std::string(60, 'a')).ok());
-    ASSERT_TRUE(store.Put("t/b", std::string(60, 'b')).ok());
-    EXPECT_EQ(store.Get("t/b")->size(), 60U);
-    EXPECT_EQ(store.MakeLocal(std::vector<std::string>{"t/b"}).error().code(),
-              ErrorCode::kUnavailable);
+    CachedStore store(remote, local, 100, clock);
+    for (const char* path : {"t/a", "t/b", "t/c"}) {
+      ASSERT_TRUE(store.Put(path, std::string(40, path[2])).ok());
+      clock.Advance(std::chrono::seconds(1));
+    }
+    // Two fit, and both may be in use.
+    EXPECT_EQ(local.List("")->size(), 2U);
+    EXPECT_EQ(store.Get("t/c")->size(), 40U);
+    EXPECT_EQ(make_local(store, "t/c").error().code(), ErrorCode::kUnavailable);
+    clock.Advance(CachedStore::kInUse);
+    ASSERT_TRUE(make_local(store, "t/a").ok());  // Asked for again: `b` has to go.
+    ASSERT_TRUE(make_local(store, "t/c").ok());
+    EXPECT_TRUE(local.Get("t/a").ok());
+    EXPECT_EQ(local.Get("t/b").error().code(), ErrorCode::kNotFound);
+    EXPECT_EQ(*store.Get("t/b"), std::string(40, 'b'));
+    // What can never fit throws nothing out.
+    clock.Advance(CachedStore::kInUse);
+    ASSERT_TRUE(remote.Put("t/huge", std::string(101, 'x')).ok());
+    EXPECT_EQ(make_local(store, "t/huge").error().code(), ErrorCode::kUnavailable);
+    EXPECT_EQ(local.List("")->size(), 2U);
   }
-  CachedStore again(remote, local, 100);
-  ASSERT_TRUE(again.Open().ok());  // More than half is taken: it begins anew.
-  EXPECT_TRUE(local.List("")->empty());
-  EXPECT_TRUE(again.MakeLocal(std::vector<std::string>{"t/b"}).ok());
+  // A smaller cache keeps what fits; what an earlier run has left is in nobody's use.
+  CachedStore again(remote, local, 50, clock);
+  ASSERT_TRUE(again.Open().ok());
+  EXPECT_EQ(local.List("")->size(), 1U);
+  EXPECT_TRUE(make_local(again, "t/b").ok());
+  EXPECT_EQ(local.List("")->size(), 1U);
+}
+
+TEST(CachedStoreTest, ManyThreadsAskForMoreThanFits) {
+  const os::SystemClock clock;
+  MemoryStore remote;
+  MemoryStore local;
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(remote.Put(fmt::format("t/{}", i), std::string(10, 'x')).ok());
+  }
+  CachedStore store(remote, local, 45, clock);
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&store, t] {
+      for (int i = 0; i < 200; ++i) {
+        const std::string path = fmt::format("t/{}", (i * 3 + t) % 8);
+        const Status kept = store.MakeLocal(std::vector<std::string>{path});
+        EXPECT_TRUE(kept.ok() || kept.error().code() == ErrorCode::kUnavailable);
+        EXPECT_EQ(store.Get(path)->size(), 10U);
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_LE(local.List("")->size(), 4U);
 }
 
 }  // namespace

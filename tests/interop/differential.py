@@ -57,8 +57,8 @@ PARTITIONS = {
 }
 PROPERTIES = [{}, {}, {"delta.checkpointInterval": "2"}, {"delta.dataSkippingNumIndexedCols": "2"},
               {"delta.checkpoint.writeStatsAsStruct": "true", "delta.checkpoint.writeStatsAsJson": "false"}]
-OF_SPARK = [{"delta.checkpointPolicy": "v2"}, {"delta.checkpointPolicy": "v2", "delta.checkpointInterval": "2"},
-            {"delta.enableChangeDataFeed": "true"}]
+OURS_TOO = [{"delta.checkpointPolicy": "v2"}, {"delta.checkpointPolicy": "v2", "delta.checkpointInterval": "2"}]
+OF_SPARK = [*OURS_TOO, {"delta.enableChangeDataFeed": "true"}]
 SUFFIXES = ["", "_2", "_Ünï", "-minus", "_Upper"]
 AGE = 40 * 86400  # Logs are kept for 30 days; a cleanup first makes them this much older.
 
@@ -93,7 +93,7 @@ class Sequence:
         fields += [pyarrow.field(name, PARTITIONS[name][0]) for name in self.partition]
         self.schema = pyarrow.schema(fields)
         os.mkdir(self.path)
-        properties = self.random.choice(PROPERTIES + (OF_SPARK if creator.name == "spark" else []))
+        properties = self.random.choice(PROPERTIES + {"spark": OF_SPARK, "sluice": OURS_TOO}.get(creator.name, []))
         self.note(creator, "create", self.schema.names, self.partition, properties)
         creator.create(self.path, self.schema, self.partition, properties)
 

@@ -52,7 +52,7 @@ def partition_text(value):
 class Sluice:
     """sluice/lake, through sluice_table_driver."""
     name = "sluice"
-    can = ("append", "grow", "checkpoint")
+    can = ("append", "grow", "checkpoint", "shorten", "clean")
 
     def __init__(self, driver, folder):
         self.folder = folder
@@ -113,6 +113,13 @@ class Sluice:
 
     def checkpoint(self, path):
         self._ask("checkpoint", path)
+
+    def shorten(self, path):
+        """Compacts the log; `compact` is what other engines do to files."""
+        self._ask("compact", path)
+
+    def clean(self, path):
+        self._ask("clean", path)
 
     def transaction(self, path):
         answer = self._ask("transaction", path, "driver")

@@ -11,6 +11,8 @@
 //                                             metadata; moves APP's transaction to VERSION
 //   add TABLE SCHEMA.arrow                    adds the columns that the table does not have
 //   checkpoint TABLE
+//   compact TABLE                             one file for the last commits, as many as there are
+//   clean TABLE                               answers how many files of the log went
 //   transaction TABLE APP                     answers the version, or "none"
 //   read TABLE OUT.arrow                      writes all rows, read as queries read them
 //
@@ -119,6 +121,8 @@ class Driver {
     if (words[0] == "append" && needs(5)) return Append(words);
     if (words[0] == "add" && needs(3)) return Add(words);
     if (words[0] == "checkpoint" && needs(2)) return Checkpoint(words[1]);
+    if (words[0] == "compact" && needs(2)) return Compact(words[1]);
+    if (words[0] == "clean" && needs(2)) return Clean(words[1]);
     if (words[0] == "transaction" && needs(3)) return Transaction(words);
     if (words[0] == "read" && needs(3)) return Read(words);
     return Invalid("no command '{}' with {} words", words[0], words.size());
@@ -177,6 +181,24 @@ class Driver {
     SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Follow(name));
     SLUICE_RETURN_IF_ERROR(Table(name).WriteCheckpoint(*snapshot));
     return std::to_string(snapshot->version());
+  }
+
+  Result<std::string> Compact(const std::string& name) {
+    SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Follow(name));
+    const lake::Version last = snapshot->version();
+    for (lake::Version first = std::max<lake::Version>(0, last - 4); first < last; ++first) {
+      const Status written = Table(name).CompactLog(*snapshot, first, last);
+      if (written.ok()) return fmt::format("{} {}", first, last);
+      // The oldest commits may have been cleaned up.
+      if (written.error().code() != ErrorCode::kNotFound) return written.error();
+    }
+    return std::string("none");
+  }
+
+  Result<std::string> Clean(const std::string& name) {
+    SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Follow(name));
+    SLUICE_ASSIGN_OR_RETURN(const int64_t deleted, Table(name).CleanUpLog(*snapshot));
+    return std::to_string(deleted);
   }
 
   Result<std::string> Transaction(const Words& words) {

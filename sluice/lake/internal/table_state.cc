@@ -1,5 +1,7 @@
 #include "sluice/lake/internal/table_state.h"
 
+#include <arrow/type.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -22,7 +24,29 @@ Status TableState::CheckWritable() const {
 std::vector<std::string> TableState::reader_features() const { return ReaderFeatures(protocol_); }
 std::vector<std::string> TableState::writer_features() const { return WriterFeatures(protocol_); }
 
+namespace {
+
+bool HasVariant(const arrow::Field& field) {
+  if (!Annotation(field, kVariantKey).empty()) return true;
+  return std::ranges::any_of(field.type()->fields(),
+                             [](const auto& child) { return HasVariant(*child); });
+}
+
+}  // namespace
+
 Status TableState::CheckOwnFiles() const {
+  // Then parts of the values are in columns of their own, and what is left alone is not the value.
+  const std::vector<std::string> features = reader_features();
+  const bool shredded = std::ranges::any_of(
+      features, [](const std::string& feature) { return feature.starts_with("variantShredding"); });
+  for (const auto& field : annotated_schema_->fields()) {
+    if (shredded && HasVariant(*field)) {
+      return Unsupported(
+          "column '{}' may keep parts of its variants as typed columns (feature "
+          "'variantShredding')",
+          field->name());
+    }
+  }
   for (const DataFile& file : files_) {
     if (IsAbsolute(file.path)) return Unsupported("file '{}' lies elsewhere", file.path);
   }

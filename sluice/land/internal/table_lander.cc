@@ -377,7 +377,9 @@ void TableLander::DropLanded() {
   if (!chunks_.empty() || !pending_.empty()) oldest_ = clock_.Steady();
 }
 
-Result<ReadView> TableLander::View() {
+Result<ReadView> TableLander::View() { return ViewNow(/*after_vacuum=*/false); }
+
+Result<ReadView> TableLander::ViewNow(bool after_vacuum) {
   std::shared_ptr<const lake::Snapshot> since;
   {
     const std::lock_guard lock(mutex_);
@@ -406,13 +408,25 @@ Result<ReadView> TableLander::View() {
     }
   }
   view.table = std::make_shared<const lake::DeltaTable>(table_);
-  SLUICE_RETURN_IF_ERROR(table_.MakeLocal(view.snapshot->files()));
-  return view;
+  const Status local = table_.MakeLocal(view.snapshot->files());
+  if (local.ok()) return view;
+  if (local.error().code() != ErrorCode::kNotFound) return local.error();
+  // Another writer has rewritten files and deleted the old ones since we looked.
+  const lake::Version known = view.snapshot->version();
+  SLUICE_ASSIGN_OR_RETURN(auto newer, table_.Load(view.snapshot));
+  if (newer->version() > known && !after_vacuum) {
+    {
+      const std::lock_guard lock(mutex_);
+      Advance(std::move(newer));
+    }
+    return ViewNow(/*after_vacuum=*/true);
+  }
+  return Corrupt("version {} of table '{}' names a file that is not there: {}", known,
+                 topic_.table_path, local.error().message());
 }
 
 Result<ReadView> TableLander::ViewAt(const AsOf& when) {
-  SLUICE_ASSIGN_OR_RETURN(const lake::Version version, VersionAsOf(table_, when), "table '{}'",
-                          topic_.table_path);
+  SLUICE_ASSIGN_OR_RETURN(const lake::Version version, VersionAsOf(table_, when));
   std::shared_ptr<const lake::Snapshot> snapshot;
   {
     const std::lock_guard lock(mutex_);
@@ -421,7 +435,7 @@ Result<ReadView> TableLander::ViewAt(const AsOf& when) {
     if (known != past_.end()) snapshot = *known;
   }
   if (snapshot == nullptr) {
-    SLUICE_ASSIGN_OR_RETURN(snapshot, table_.LoadAt(version), "table '{}'", topic_.table_path);
+    SLUICE_ASSIGN_OR_RETURN(snapshot, table_.LoadAt(version));
     SLUICE_RETURN_IF_ERROR(snapshot->CheckOwnFiles(), "table '{}'", topic_.table_path);
     const std::lock_guard lock(mutex_);
     past_.push_front(snapshot);
@@ -536,6 +550,13 @@ Result<journal::Offset> TableLander::LandWaiting() {
     } else if (const auto cleaned = table_.CleanUpLog(*snapshot); !cleaned.ok()) {
       trace::Warning("log not cleaned up",
                      {{"table", topic_.table_path}, {"reason", cleaned.error().ToString()}});
+    }
+  }
+  if (const auto range = lake::CompactionDue(*snapshot)) {
+    const Status written = table_.CompactLog(*snapshot, range->first, range->last);
+    if (!written.ok()) {
+      trace::Warning("log not compacted",
+                     {{"table", topic_.table_path}, {"reason", written.error().ToString()}});
     }
   }
   trace::Info("table landed", {{"table", topic_.table_path},

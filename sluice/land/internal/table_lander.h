@@ -110,6 +110,8 @@ class TableLander {
   lake::Transaction LostNow(int64_t rows) const;
   lake::Transaction CounterNow() const;  ///< The mutex must be held.
   int64_t NowMs() const;
+  /// View(), again where a file of the state was gone.
+  Result<ReadView> ViewNow(bool after_vacuum);
   Status CheckOwnership(const lake::Snapshot& snapshot);
   /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced.
   void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added = 0);
