@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/base/text_mutator.h"
 #include "sluice/event/contract.h"
 
 namespace sluice::event {
@@ -43,113 +44,75 @@ annotation mine(field) :Text $Sl.alias("pii");)",
   return samples;
 }
 
-class Mutator {
- public:
-  explicit Mutator(uint32_t seed) : random_(seed) {}
-
-  size_t Below(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
-
-  std::string Next() {
-    std::string text = Samples()[Below(Samples().size())];
-    for (size_t count = 1 + Below(4); count > 0; --count) Mutate(text);
-    return text;
-  }
-
- private:
-  void Mutate(std::string& text) {
-    static const std::vector<std::string> pieces = {"{",
-                                                    "}",
-                                                    "(",
-                                                    ")",
-                                                    "[",
-                                                    "]",
-                                                    ";",
-                                                    ":",
-                                                    "@",
-                                                    "$",
-                                                    "=",
-                                                    ",",
-                                                    ".",
-                                                    "->",
-                                                    "\"",
-                                                    "#",
-                                                    "*",
-                                                    "union",
-                                                    "group",
-                                                    "struct",
-                                                    "enum",
-                                                    "List",
-                                                    "List(",
-                                                    "using",
-                                                    "import",
-                                                    "const",
-                                                    "annotation",
-                                                    "interface",
-                                                    "extends",
-                                                    "Void",
-                                                    "Text",
-                                                    "AnyPointer",
-                                                    "UInt64",
-                                                    "@0",
-                                                    "@65535",
-                                                    "@99999999999",
-                                                    "0x",
-                                                    "-1",
-                                                    "1e999",
-                                                    "0x\"zz\"",
-                                                    "inf",
-                                                    "nan",
-                                                    "true",
-                                                    "\xff",
-                                                    std::string(1, '\0'),
-                                                    "ä",
-                                                    "\\",
-                                                    "Box(Box(Box(Text)))",
-                                                    "UserEvent",
-                                                    "Item",
-                                                    "import \"t.capnp\"",
-                                                    "import \"missing.capnp\"",
-                                                    "$Sl.event(\"\")",
-                                                    "$Sl.id",
-                                                    "$Sl.hash(hmacSha256)",
-                                                    "$Sl.uuid",
-                                                    "$Sl.timestamp(rfc3339)",
-                                                    "$Sl.decimal(precision = 99)",
-                                                    "$Metadata.hash.sha256",
-                                                    "$Sl.alias(\"x\")",
-                                                    "(((((((((("};
-    if (text.empty()) text = " ";
-    const size_t at = Below(text.size());
-    const size_t size = std::min(text.size() - at, 1 + Below(12));
-    switch (Below(6)) {
-      case 0:
-        text.erase(at, size);
-        break;
-      case 1:
-        text.insert(at, text.substr(Below(text.size()), 1 + Below(40)));
-        break;
-      case 2:
-        text[at] = static_cast<char>(Below(256));
-        break;
-      case 3:
-        text.resize(at);
-        break;
-      case 4:
-        text.insert(at, pieces[Below(pieces.size())]);
-        break;
-      default:
-        text.replace(at, size, pieces[Below(pieces.size())]);
-        break;
-    }
-  }
-
-  std::mt19937 random_;
-};
+const std::vector<std::string>& Pieces() {
+  static const std::vector<std::string> pieces = {"{",
+                                                  "}",
+                                                  "(",
+                                                  ")",
+                                                  "[",
+                                                  "]",
+                                                  ";",
+                                                  ":",
+                                                  "@",
+                                                  "$",
+                                                  "=",
+                                                  ",",
+                                                  ".",
+                                                  "->",
+                                                  "\"",
+                                                  "#",
+                                                  "*",
+                                                  "union",
+                                                  "group",
+                                                  "struct",
+                                                  "enum",
+                                                  "List",
+                                                  "List(",
+                                                  "using",
+                                                  "import",
+                                                  "const",
+                                                  "annotation",
+                                                  "interface",
+                                                  "extends",
+                                                  "Void",
+                                                  "Text",
+                                                  "AnyPointer",
+                                                  "UInt64",
+                                                  "@0",
+                                                  "@65535",
+                                                  "@99999999999",
+                                                  "0x",
+                                                  "-1",
+                                                  "1e999",
+                                                  "0x\"zz\"",
+                                                  "inf",
+                                                  "nan",
+                                                  "true",
+                                                  "\xff",
+                                                  std::string(1, '\0'),
+                                                  "ä",
+                                                  "\\",
+                                                  "Box(Box(Box(Text)))",
+                                                  "UserEvent",
+                                                  "Item",
+                                                  "import \"t.capnp\"",
+                                                  "import \"missing.capnp\"",
+                                                  "$Sl.event(\"\")",
+                                                  "$Sl.id",
+                                                  "$Sl.hash(hmacSha256)",
+                                                  "$Sl.uuid",
+                                                  "$Sl.timestamp(rfc3339)",
+                                                  "$Sl.decimal(precision = 99)",
+                                                  "$Metadata.hash.sha256",
+                                                  "$Sl.alias(\"x\")",
+                                                  "(((((((((("};
+  return pieces;
+}
 
 TEST(SchemaFuzzTest, TenThousandTextsGetAContractOrAnErrorWithAPlace) {
   const uint32_t seed = std::random_device()();
   SCOPED_TRACE(fmt::format("seed {}", seed));
-  Mutator mutate(seed);
+  TextMutator mutate(seed, Samples(), Pieces());
   const std::regex place(R"([a-z]+\.capnp:[1-9][0-9]*:[1-9][0-9]*: SL11[0-9][0-9]: .+)");
   int refused = 0;
   for (int i = 0; i < kTexts; ++i) {

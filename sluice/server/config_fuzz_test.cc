@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sluice/base/diagnostic.h"
+#include "sluice/base/text_mutator.h"
 #include "sluice/server/config.h"
 
 namespace sluice::server {
@@ -58,122 +59,85 @@ secrets: {from: env}
   return samples;
 }
 
-class Mutator {
- public:
-  explicit Mutator(uint32_t seed) : random_(seed) {}
+const std::vector<std::string>& Pieces() {
+  static const std::vector<std::string> pieces = {"{",
+                                                  "}",
+                                                  "[",
+                                                  "]",
+                                                  ":",
+                                                  ": ",
+                                                  ",",
+                                                  "-",
+                                                  "- ",
+                                                  "? ",
+                                                  "&a ",
+                                                  "*a",
+                                                  "*dev",
+                                                  "<<: *dev",
+                                                  "|",
+                                                  ">",
+                                                  "!",
+                                                  "!!int ",
+                                                  "!<x> ",
+                                                  "%YAML 9.9\n",
+                                                  "%TAG",
+                                                  "---\n",
+                                                  "...\n",
+                                                  "\n",
+                                                  "\n  ",
+                                                  "\t",
+                                                  "'",
+                                                  "\"",
+                                                  "#",
+                                                  "~",
+                                                  "null",
+                                                  "true",
+                                                  "0",
+                                                  "-1",
+                                                  "0x10",
+                                                  "1e400",
+                                                  ".inf",
+                                                  ".nan",
+                                                  "nan",
+                                                  "999999999999999999999",
+                                                  "10s",
+                                                  "5 m",
+                                                  "3GB",
+                                                  "9e99d",
+                                                  "\xff",
+                                                  "\xef\xbb\xbf",
+                                                  "\r",
+                                                  "ä",
+                                                  "\\",
+                                                  "\"\\x\"",
+                                                  "land: ",
+                                                  "topics: ",
+                                                  "topics: []\n",
+                                                  "profiles: ",
+                                                  "profiles: *dev\n",
+                                                  "serve: {http: :::}\n",
+                                                  "storage: s3://\n",
+                                                  "? {a: b}\n",
+                                                  "[]: []\n",
+                                                  "&a [*a]",
+                                                  std::string(1, '\0'),
+                                                  std::string(600, '['),
+                                                  std::string(600, '{'),
+                                                  std::string(600, ' '),
+                                                  std::string(300, '-') + "\n"};
+  return pieces;
+}
 
-  size_t Below(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
-
-  std::string Next() {
-    std::string text = Samples()[Below(Samples().size())];
-    for (size_t count = 1 + Below(4); count > 0; --count) Mutate(text);
-    return text;
+void ChangeIndentation(TextMutator& mutator, std::string& text, size_t at) {
+  if (const size_t line = text.find('\n', at); line != text.npos) {
+    text.insert(line + 1, 1 + mutator.Below(4), ' ');
   }
-
- private:
-  void Mutate(std::string& text) {
-    static const std::vector<std::string> pieces = {"{",
-                                                    "}",
-                                                    "[",
-                                                    "]",
-                                                    ":",
-                                                    ": ",
-                                                    ",",
-                                                    "-",
-                                                    "- ",
-                                                    "? ",
-                                                    "&a ",
-                                                    "*a",
-                                                    "*dev",
-                                                    "<<: *dev",
-                                                    "|",
-                                                    ">",
-                                                    "!",
-                                                    "!!int ",
-                                                    "!<x> ",
-                                                    "%YAML 9.9\n",
-                                                    "%TAG",
-                                                    "---\n",
-                                                    "...\n",
-                                                    "\n",
-                                                    "\n  ",
-                                                    "\t",
-                                                    "'",
-                                                    "\"",
-                                                    "#",
-                                                    "~",
-                                                    "null",
-                                                    "true",
-                                                    "0",
-                                                    "-1",
-                                                    "0x10",
-                                                    "1e400",
-                                                    ".inf",
-                                                    ".nan",
-                                                    "nan",
-                                                    "999999999999999999999",
-                                                    "10s",
-                                                    "5 m",
-                                                    "3GB",
-                                                    "9e99d",
-                                                    "\xff",
-                                                    "\xef\xbb\xbf",
-                                                    "\r",
-                                                    "ä",
-                                                    "\\",
-                                                    "\"\\x\"",
-                                                    "land: ",
-                                                    "topics: ",
-                                                    "topics: []\n",
-                                                    "profiles: ",
-                                                    "profiles: *dev\n",
-                                                    "serve: {http: :::}\n",
-                                                    "storage: s3://\n",
-                                                    "? {a: b}\n",
-                                                    "[]: []\n",
-                                                    "&a [*a]",
-                                                    std::string(1, '\0'),
-                                                    std::string(600, '['),
-                                                    std::string(600, '{'),
-                                                    std::string(600, ' '),
-                                                    std::string(300, '-') + "\n"};
-    if (text.empty()) text = " ";
-    const size_t at = Below(text.size());
-    const size_t size = std::min(text.size() - at, 1 + Below(12));
-    switch (Below(7)) {
-      case 0:
-        text.erase(at, size);
-        break;
-      case 1:
-        text.insert(at, text.substr(Below(text.size()), 1 + Below(40)));
-        break;
-      case 2:
-        text[at] = static_cast<char>(Below(256));
-        break;
-      case 3:
-        text.resize(at);
-        break;
-      case 4:  // Another indentation.
-        if (const size_t line = text.find('\n', at); line != text.npos) {
-          text.insert(line + 1, 1 + Below(4), ' ');
-        }
-        break;
-      case 5:
-        text.insert(at, pieces[Below(pieces.size())]);
-        break;
-      default:
-        text.replace(at, size, pieces[Below(pieces.size())]);
-        break;
-    }
-  }
-
-  std::mt19937 random_;
-};
+}
 
 TEST(ConfigFuzzTest, TenThousandTextsGetSettingsOrAnErrorWithAPlace) {
   const uint32_t seed = std::random_device()();
   SCOPED_TRACE(fmt::format("seed {}", seed));
-  Mutator mutate(seed);
+  TextMutator mutate(seed, Samples(), Pieces(), ChangeIndentation);
   const std::regex place(R"(sluice\.yaml:[1-9][0-9]*:[1-9][0-9]*: SL10[0-9][0-9]: .+)");
   int refused = 0;
   for (int i = 0; i < kTexts; ++i) {
@@ -204,7 +168,7 @@ TEST(ConfigFuzzTest, TenThousandTextsGetSettingsOrAnErrorWithAPlace) {
 TEST(ConfigFuzzTest, SingleSettingsGetAnErrorWithTheirOrigin) {
   const uint32_t seed = std::random_device()();
   SCOPED_TRACE(fmt::format("seed {}", seed));
-  Mutator mutate(seed);
+  TextMutator mutate(seed, Samples(), Pieces(), ChangeIndentation);
   const std::vector<std::string> keys = {"land.every", "serve", "topics", "limits.rows",
                                          "",           ".",     "a..b",   "land."};
   for (int i = 0; i < 2'000; ++i) {
