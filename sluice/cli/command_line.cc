@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sluice/base/trace.h"
+#include "sluice/cli/internal/backup_commands.h"
 #include "sluice/cli/internal/command_tree.h"
 #include "sluice/cli/internal/commands.h"
 #include "sluice/cli/internal/journal_commands.h"
@@ -61,6 +62,7 @@ class Commands {
   void AddTables();
   void AddDeltaTables(CLI::App& parent);
   void AddJournal();
+  void AddBackup();
   void AddPersonalData();
   void AddErrors();
   void AddTokens();
@@ -94,6 +96,7 @@ class Commands {
   internal::TableArguments any_table_;
   std::string adopted_;
   internal::JournalArguments journal_;
+  internal::BackupArguments backup_;
   internal::PiiArguments personal_;
   internal::ErrorsArguments error_;
   internal::TokenArguments tokens_;
@@ -114,6 +117,7 @@ Commands::Commands() {
   AddTopics();
   AddTables();
   AddJournal();
+  AddBackup();
   AddErrors();
   AddPersonalData();
   AddTokens();
@@ -428,6 +432,19 @@ void Commands::AddJournal() {
   command->add_flag("--accept-loss", journal_.accept_loss,
                     "Give acknowledged rows up that are damaged; lists them");
   command->add_option("--reason", journal_.reason, "Why, for the audit row");
+}
+
+void Commands::AddBackup() {
+  CLI::App* command =
+      Add(app_, "backup", "Copy journal, control state and tables, at one moment, into a folder",
+          [this] { return internal::MakeBackup(global_, backup_); });
+  command->add_option("folder", backup_.folder, "Empty or absent")->required();
+  command->add_flag("--keys", backup_.keys,
+                    "The key file, too, though it is not sealed: who has the backup has all");
+  command = Add(app_, "restore", "Put a backup in place; checks every file first",
+                [this] { return internal::RestoreBackup(global_, backup_); });
+  command->add_option("folder", backup_.folder, "Of a backup")->required();
+  command->add_flag("--check", backup_.check, "Only check it");
 }
 
 void Commands::AddErrors() {

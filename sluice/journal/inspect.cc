@@ -12,17 +12,6 @@ namespace {
 
 constexpr int kReadingsMax = 4;
 
-/// Whether a process has the journal open. Holds the lock in `lock` if none has.
-Result<bool> IsInUse(os::Disk& disk, const std::string& folder, std::unique_ptr<os::File>& lock) {
-  const std::string path = folder + "/lock";
-  // A copy without a lock file stays as it is, and so does one that may not be written.
-  SLUICE_ASSIGN_OR_RETURN(const bool exists, disk.Exists(path));
-  if (!exists) return false;
-  auto locked = disk.Lock(path);
-  if (locked.ok()) lock = std::move(*locked);
-  return !locked.ok() && locked.error().code() == ErrorCode::kConflict;
-}
-
 }  // namespace
 
 uint64_t Inspection::TornBytes() const {
@@ -34,8 +23,8 @@ uint64_t Inspection::TornBytes() const {
 Result<Inspection> Inspect(os::Disk& disk, const std::string& folder,
                            const InspectOptions& options) {
   std::unique_ptr<os::File> lock;
-  SLUICE_ASSIGN_OR_RETURN(const bool in_use, IsInUse(disk, folder, lock));
   internal::Storage storage(disk, folder, [](const Error&) {});
+  SLUICE_ASSIGN_OR_RETURN(const bool in_use, storage.InUse(lock));
   const internal::VisitFrames place = [&](size_t, uint64_t position,
                                           std::span<const internal::FrameView> frames) -> Status {
     for (const internal::FrameView& view : frames) {

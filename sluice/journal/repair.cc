@@ -10,6 +10,7 @@
 #include "sluice/journal/internal/recovery.h"
 #include "sluice/journal/internal/storage.h"
 #include "sluice/journal/internal/survey.h"
+#include "sluice/os/copy_file.h"
 
 namespace sluice::journal {
 
@@ -25,7 +26,6 @@ using internal::Survey;
 
 constexpr uint64_t kSegmentBytes = 64 << 20;
 constexpr size_t kNoteBytesMax = 200;
-constexpr uint64_t kCopyBytes = 1 << 20;
 
 /// Writes groups into segments that no manifest names yet.
 ///
@@ -172,16 +172,8 @@ class Repairer {
 
   Status Copy(const std::string& from, const std::string& to) {
     SLUICE_ASSIGN_OR_RETURN(const auto source, storage_.disk().Open(from, os::OpenMode::kRead));
-    SLUICE_ASSIGN_OR_RETURN(const auto target, storage_.disk().Open(to, os::OpenMode::kCreateNew));
-    std::vector<std::byte> bytes(kCopyBytes);
-    for (uint64_t at = 0;;) {
-      SLUICE_ASSIGN_OR_RETURN(const size_t read, source->Read(at, bytes));
-      if (read == 0) break;
-      const std::span<const std::byte> piece = std::span(bytes).first(read);
-      SLUICE_RETURN_IF_ERROR(target->Write(at, {&piece, 1}));
-      at += read;
-    }
-    return storage_.Sync(*target);
+    SLUICE_ASSIGN_OR_RETURN(const uint64_t bytes, source->Size());
+    return os::CopyToNewFile(*source, bytes, storage_.disk(), to).status();
   }
 
   Status WriteAnew() {

@@ -14,6 +14,7 @@
 #include "sluice/privacy/internal/hmac.h"
 #include "sluice/privacy/internal/siv.h"
 #include "sluice/privacy/internal/subject_keys.h"
+#include "sluice/privacy/key_file.h"
 
 namespace sluice::privacy {
 namespace {
@@ -356,6 +357,14 @@ Status Keys::Bind(os::Disk& disk, const std::string& path) const {
   std::string text(kBoundFirstLine);
   for (const auto& [name, fingerprint] : own) text += fmt::format("\n{} {}", name, fingerprint);
   return os::ReplaceFile(disk, path, text + "\n");
+}
+
+Result<bool> IsSealedKeyFile(os::Disk& disk, const std::string& path) {
+  SLUICE_ASSIGN_OR_RETURN(const auto file, disk.Open(path, os::OpenMode::kRead), "keys");
+  std::string begin(kWrappedFirstLine.size(), '\0');
+  SLUICE_ASSIGN_OR_RETURN(const size_t read,
+                          file->Read(0, std::as_writable_bytes(std::span(begin))), "keys");
+  return read == begin.size() && begin == kWrappedFirstLine;
 }
 
 }  // namespace sluice::privacy

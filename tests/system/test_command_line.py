@@ -43,7 +43,7 @@ def the_reference_is_what_the_program_says():
     tree = out.split("```")[1]
     # What is promised by now; what is added here is added to the page too.
     for words in ("init", "dev", "serve", "status", "check", "fmt", "explain", "doctor", "generate", "tail",
-                  "send", "completion", "version"):
+                  "send", "backup", "restore", "completion", "version"):
         assert f"\nsluice {words}\n" in tree, words
     for group, words in {"schema": "list show infer add diff check history", "topic": "list describe delete",
                          "errors": "list show retry replay drop", "query": "list show cancel",

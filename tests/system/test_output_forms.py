@@ -81,7 +81,7 @@ def every_command_prints_what_is_published():
                           f"schema add {schema}", "config show", "doctor", "verify", "journal verify", "errors list", f"errors show {first}",
                           "errors replay --dry-run", f"errors retry {first}", "query list", f"query show {query}",
                           "token list", "pii report", "pii scan", f"table describe {folder}", f"table history {folder}",
-                          f"table files {folder}", "table adopt shop.user-events", "topic delete other --yes"):
+                          f"table files {folder}", f"backup {project.folder}/backup", f"restore {project.folder}/backup --check", "table adopt shop.user-events", "topic delete other --yes"):
                 print_(*words.split())
             print_("sql", "-c", "select 1 as one, 'x' as two, null as three")
             print_("table", "check", folder)

@@ -33,6 +33,16 @@ Storage::Storage(os::Disk& disk, std::string folder,
                  std::function<void(const Error&)> on_sync_failure)
     : disk_(disk), folder_(std::move(folder)), on_sync_failure_(std::move(on_sync_failure)) {}
 
+Result<bool> Storage::InUse(std::unique_ptr<os::File>& lock) {
+  const std::string path = folder_ + "/lock";
+  // A copy without a lock file stays as it is, and so does one that may not be written.
+  SLUICE_ASSIGN_OR_RETURN(const bool exists, disk_.Exists(path));
+  if (!exists) return false;
+  auto locked = disk_.Lock(path);
+  if (locked.ok()) lock = std::move(*locked);
+  return !locked.ok() && locked.error().code() == ErrorCode::kConflict;
+}
+
 void Storage::Break(const Error& error) {
   if (!broken_.exchange(true)) on_sync_failure_(error);
 }

@@ -33,6 +33,9 @@ class Storage {
   const std::string& folder() const { return folder_; }
   std::string SegmentPath(uint64_t id) const { return folder_ + "/" + SegmentName(id); }
 
+  /// Whether a process has the journal open. Holds its lock in `lock` if none has.
+  Result<bool> InUse(std::unique_ptr<os::File>& lock);
+
   Status Sync(os::File& file);
   Status SyncFolder();
   bool broken() const { return broken_; }
