@@ -12,6 +12,7 @@
 #include "sluice/base/percent.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/expression.h"
+#include "sluice/lake/internal/commit_checks.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/data_file.h"
 #include "sluice/lake/internal/path_encoding.h"
@@ -23,6 +24,7 @@ namespace sluice::lake {
 
 namespace {
 
+using internal::Standing;
 using internal::StatePtr;
 using internal::TableLog;
 using internal::TableState;
@@ -97,114 +99,6 @@ Status CheckConstraints(const std::map<std::string, std::string>& properties,
     SLUICE_ASSIGN_OR_RETURN(const auto held, condition.Evaluate(*no_rows), "{}", name);
     if (held->type_id() != arrow::Type::BOOL)
       return Invalid("{}: '{}' is no condition", name, text);
-  }
-  return {};
-}
-
-// What an expectation means on a snapshot.
-enum class Standing : uint8_t { kFree, kDone, kBroken };
-
-Standing Judge(const Snapshot& snapshot, const AppendOptions& options) {
-  if (!options.expect) return Standing::kFree;
-  const auto ours =
-      std::ranges::find(options.transactions, options.expect->app_id, &Transaction::app_id);
-  const auto found = snapshot.TransactionVersion(options.expect->app_id);
-  if (found == options.expect->expected) return Standing::kFree;
-  if (found && *found >= ours->version) return Standing::kDone;
-  return Standing::kBroken;
-}
-
-Error BrokenExpectation(const Snapshot& snapshot, const AppendOptions::Expectation& expect) {
-  const auto text = [](std::optional<int64_t> version) {
-    return version ? std::to_string(*version) : "none";
-  };
-  return Conflict("application '{}' is at {}, expected {}", expect.app_id,
-                  text(snapshot.TransactionVersion(expect.app_id)), text(expect.expected));
-}
-
-Status CheckOptions(const AppendOptions& options) {
-  std::set<std::string> app_ids;
-  for (const Transaction& transaction : options.transactions) {
-    if (!app_ids.insert(transaction.app_id).second) {
-      return Invalid("application '{}' has two transactions in one commit", transaction.app_id);
-    }
-  }
-  if (options.expect && !app_ids.contains(options.expect->app_id)) {
-    return Invalid("the expectation of application '{}' needs a transaction of it",
-                   options.expect->app_id);
-  }
-  return {};
-}
-
-bool AsksForValues(const arrow::Field& field) {
-  for (const std::string_view key : {"delta.generationExpression", "CURRENT_DEFAULT",
-                                     "delta.invariants", "delta.identity.start"}) {
-    if (!internal::Annotation(field, key).empty()) return true;
-  }
-  return false;
-}
-
-// Whether rows written under `before` fit under `now`: it is the same, but for fields inside
-// structs that may be null, as they are in our rows.
-bool IsSameOrWider(const arrow::Field& before, const arrow::Field& now) {
-  if (before.Equals(now, /*check_metadata=*/true)) return true;
-  const auto& have = *before.type();
-  const auto& want = *now.type();
-  if (have.id() != want.id() || !before.WithType(now.type())->Equals(now, true)) return false;
-  if (have.id() == arrow::Type::LIST) return IsSameOrWider(*have.field(0), *want.field(0));
-  if (have.id() != arrow::Type::STRUCT) return false;
-  int kept = 0;
-  for (const auto& field : want.fields()) {
-    const auto found = static_cast<const arrow::StructType&>(have).GetFieldByName(field->name());
-    if (found == nullptr ? !field->nullable() || AsksForValues(*field)
-                         : !IsSameOrWider(*found, *field)) {
-      return false;
-    }
-    kept += found == nullptr ? 0 : 1;
-  }
-  return kept == have.num_fields();
-}
-
-std::map<std::string, std::string> Constraints(const Snapshot& snapshot) {
-  std::map<std::string, std::string> constraints;
-  for (const auto& [name, text] : snapshot.properties()) {
-    if (name.starts_with("delta.constraints.")) constraints.emplace(name, text);
-  }
-  return constraints;
-}
-
-// Whether files written for `base` are right on top of what other writers made of it.
-Status CheckStillFits(const TableState& base, const TableState& now, const AppendOptions& options) {
-  SLUICE_RETURN_IF_ERROR(now.CheckWritable());
-  if (now.table_id() != base.table_id()) {
-    return Conflict("the table was replaced by another one while we wrote");
-  }
-  if (now.partition_columns() != base.partition_columns()) {
-    return Conflict("the partition columns were changed by another writer");
-  }
-  for (const auto& field : now.annotated_schema()->fields()) {
-    const auto before = base.annotated_schema()->GetFieldByName(field->name());
-    // A new column that is more than nullable asks for values that our files do not have.
-    const bool asks = before == nullptr && (!field->nullable() || AsksForValues(*field));
-    if (asks || (before != nullptr && !IsSameOrWider(*before, *field))) {
-      return Conflict("column '{}' was changed by another writer", field->name());
-    }
-  }
-  if (Constraints(now) != Constraints(base)) {
-    return Conflict("the table's constraints were changed by another writer");
-  }
-  if (internal::MappingOf(now.metadata()) != internal::MappingOf(base.metadata())) {
-    return Conflict("the table's column mapping was changed by another writer");
-  }
-  for (const auto& field : base.schema()->fields()) {
-    if (now.schema()->GetFieldByName(field->name()) == nullptr) {
-      return Conflict("column '{}' was dropped by another writer", field->name());
-    }
-  }
-  for (const Transaction& transaction : options.transactions) {
-    if (now.TransactionVersion(transaction.app_id) != base.TransactionVersion(transaction.app_id)) {
-      return Conflict("application '{}' was moved by another writer", transaction.app_id);
-    }
   }
   return {};
 }
@@ -317,20 +211,21 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::LoadAt(Version version) cons
 Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     const std::shared_ptr<const Snapshot>& base, std::span<const NewFile> files,
     const AppendOptions& options) {
-  SLUICE_RETURN_IF_ERROR(CheckOptions(options));
+  SLUICE_RETURN_IF_ERROR(internal::CheckOptions(options));
   const TableLog log(store_, root_);
   std::shared_ptr<const Snapshot> start = base;
   if (start == nullptr) {
     SLUICE_ASSIGN_OR_RETURN(start, Load());
   }
   StatePtr state = AsState(start);
-  if (Judge(*state, options) != Standing::kFree) {
+  if (internal::Judge(*state, options) != Standing::kFree) {
     // The caller's snapshot may be old.
     SLUICE_ASSIGN_OR_RETURN(state, log.Advance(state), "table '{}'", root_);
-    const Standing standing = Judge(*state, options);
+    const Standing standing = internal::Judge(*state, options);
     if (standing == Standing::kDone) return std::shared_ptr<const Snapshot>(state);
     if (standing == Standing::kBroken) {
-      return BrokenExpectation(*state, *options.expect).Wrap(fmt::format("table '{}'", root_));
+      return internal::BrokenExpectation(*state, *options.expect)
+          .Wrap(fmt::format("table '{}'", root_));
     }
   }
   SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", root_);
@@ -392,10 +287,13 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
 
   internal::Proposal proposal{.id = random_.Uuid(), .make = {}};
   proposal.attempts_max = options.attempts_max;
-  proposal.done = [&](const TableState& now) { return Judge(now, options) == Standing::kDone; };
+  proposal.done = [&](const TableState& now) {
+    return internal::Judge(now, options) == Standing::kDone;
+  };
   proposal.make = [&](const TableState& now) -> Result<std::string> {
-    if (Judge(now, options) != Standing::kFree) return BrokenExpectation(now, *options.expect);
-    SLUICE_RETURN_IF_ERROR(CheckStillFits(*state, now, options));
+    if (internal::Judge(now, options) != Standing::kFree)
+      return internal::BrokenExpectation(now, *options.expect);
+    SLUICE_RETURN_IF_ERROR(internal::CheckStillFits(*state, now, options));
     SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, NowMs(clock_)));
     std::string lines;
     internal::AppendCommitInfo(

@@ -234,6 +234,8 @@ class DeltaTable {
   const std::string& root() const { return root_; }
   store::ObjectStore& store() const { return store_; }
   const ForeignFiles& foreign() const { return foreign_; }
+  const os::Clock& clock() const { return clock_; }
+  os::Random& random() const { return random_; }
 
  private:
   std::string InRoot(const std::string& path) const;

@@ -86,6 +86,9 @@ std::string FileKey(std::string_view path, const std::shared_ptr<const DeletionV
 /// Returns the file that was removed, as far as the action tells: without statistics.
 DataFile FileOf(const Remove& remove);
 
+/// Returns the action that removes a file of a snapshot.
+Remove RemoveOf(const DataFile& file, int64_t now_ms, bool data_change);
+
 /// Returns numRecords of a statistics text.
 std::optional<int64_t> RowsOf(std::string_view stats);
 
@@ -112,8 +115,9 @@ void AppendCommitInfo(std::string& out, const CommitInfo& info);
 void AppendProtocol(std::string& out, const Protocol& protocol);
 void AppendMetadata(std::string& out, const Metadata& metadata);
 void AppendTransaction(std::string& out, const Transaction& transaction);
-void AppendAdd(std::string& out, const DataFile& file);
+void AppendAdd(std::string& out, const DataFile& file, bool data_change = true);
 void AppendRemove(std::string& out, const Remove& remove);
+void AppendChange(std::string& out, const ChangeFile& change);
 void AppendDomain(std::string& out, const Domain& domain);
 
 }  // namespace sluice::lake::internal

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "sluice/base/ascii.h"
-#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/parquet_writer.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/statistics.h"
@@ -16,8 +16,6 @@
 namespace sluice::lake::internal {
 
 namespace {
-
-using columnar::FromArrow;
 
 bool IsPartitionColumn(const Snapshot& table, const std::string& name) {
   return std::ranges::find(table.partition_columns(), name) != table.partition_columns().end();
@@ -59,56 +57,6 @@ std::shared_ptr<arrow::Array> Relabel(const std::shared_ptr<arrow::Array>& array
   return arrow::MakeArray(relabel(relabel, array->data(), type));
 }
 
-/// Rows as they stand in a file, and their columns under the names of the table.
-struct FileRows {
-  columnar::Schema schema;
-  std::vector<columnar::Batch> batches;
-};
-
-Result<FileRows> ToFileRows(const TableState& table, const RowRules& rules, const NewFile& file,
-                            std::map<std::string, Identity>& identities) {
-  std::vector<columnar::Batch> full;
-  std::map<std::string, size_t> absences;
-  for (const columnar::Batch& batch : file.batches) {
-    std::vector<std::string> absent;
-    SLUICE_ASSIGN_OR_RETURN(columnar::Batch rows,
-                            rules.Apply(*batch, file.partition_values, identities, absent));
-    for (const std::string& name : absent) ++absences[name];
-    full.push_back(std::move(rows));
-  }
-  // Columns that no batch has are not written: readers fill them up.
-  arrow::FieldVector fields;
-  std::vector<int> indexes;
-  const ColumnMapping mapping = MappingOf(table.metadata());
-  for (int i = 0; i < table.schema()->num_fields(); ++i) {
-    const auto& field = table.annotated_schema()->field(i);
-    if (IsPartitionColumn(table, field->name())) continue;
-    const auto absence = absences.find(field->name());
-    if (absence != absences.end() && absence->second == full.size()) continue;
-    if (field->type()->id() == arrow::Type::NA) continue;
-    if (HoldsVoid(*field->type())) {
-      return Unsupported("column '{}' has members of type void, which no file can have",
-                         field->name());
-    }
-    fields.push_back(PhysicalField(*field, mapping));
-    indexes.push_back(i);
-  }
-  FileRows rows;
-  rows.schema = arrow::schema(std::move(fields));
-  for (const columnar::Batch& batch : full) {
-    arrow::ArrayVector columns;
-    for (size_t i = 0; i < indexes.size(); ++i) {
-      const auto column = batch->column(indexes[i]);
-      columns.push_back(mapping == ColumnMapping::kNone
-                            ? column
-                            : Relabel(column, rows.schema->field(static_cast<int>(i))->type()));
-    }
-    rows.batches.push_back(
-        arrow::RecordBatch::Make(rows.schema, batch->num_rows(), std::move(columns)));
-  }
-  return rows;
-}
-
 std::string PhysicalName(const TableState& table, const std::string& name) {
   if (MappingOf(table.metadata()) == ColumnMapping::kNone) return name;
   const auto field = table.annotated_schema()->GetFieldByName(name);
@@ -127,18 +75,123 @@ columnar::Schema StatisticsSchema(const TableState& table) {
   return arrow::schema(std::move(fields));
 }
 
+/// How rows of a table stand in a file.
+struct FileLayout {
+  columnar::Schema schema;   // Of the file.
+  std::vector<int> columns;  // Where its columns are among those of the rows.
+  bool relabel = false;      // Whether columns have other names in the file.
+  columnar::ParquetOptions parquet;
+  std::set<std::string> without_statistics;
+
+  columnar::Batch ToFile(const arrow::RecordBatch& rows) const {
+    arrow::ArrayVector arrays;
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const auto column = rows.column(columns[i]);
+      const auto& type = schema->field(static_cast<int>(i))->type();
+      arrays.push_back(relabel ? Relabel(column, type) : column);
+    }
+    return arrow::RecordBatch::Make(schema, rows.num_rows(), std::move(arrays));
+  }
+};
+
+/// Rows have all columns of the table and then `extra`; those in `absent` are not written, since
+/// readers fill them up.
+Result<FileLayout> LayoutOf(const TableState& table, const AppendOptions& options,
+                            const std::set<std::string>& absent,
+                            const arrow::FieldVector& extra = {}) {
+  FileLayout layout;
+  arrow::FieldVector fields;
+  const ColumnMapping mapping = MappingOf(table.metadata());
+  for (int i = 0; i < table.schema()->num_fields(); ++i) {
+    const auto& field = table.annotated_schema()->field(i);
+    if (IsPartitionColumn(table, field->name()) || absent.contains(field->name())) continue;
+    if (field->type()->id() == arrow::Type::NA) continue;
+    if (HoldsVoid(*field->type())) {
+      return Unsupported("column '{}' has members of type void, which no file can have",
+                         field->name());
+    }
+    fields.push_back(PhysicalField(*field, mapping));
+    layout.columns.push_back(i);
+  }
+  for (const auto& field : extra) {
+    layout.columns.push_back(table.schema()->num_fields() +
+                             static_cast<int>(&field - extra.data()));
+    layout.without_statistics.insert(field->name());
+    fields.push_back(field);
+  }
+  layout.schema = arrow::schema(std::move(fields));
+  layout.relabel = mapping != ColumnMapping::kNone;
+  layout.parquet = options.parquet;
+  std::set<std::string>& left_out = layout.without_statistics;
+  for (std::string& name : layout.parquet.random_columns) {
+    name = PhysicalName(table, name);
+    left_out.insert(name);
+  }
+  for (std::string& name : layout.parquet.incompressible_columns) {
+    name = PhysicalName(table, name);
+  }
+  for (std::string& name : layout.parquet.private_columns) {
+    name = PhysicalName(table, name);
+    left_out.insert(name);
+  }
+  for (const std::string& name : options.columns_without_statistics) {
+    left_out.insert(PhysicalName(table, name));
+  }
+  for (const std::string& name : table.partition_columns()) {
+    left_out.insert(PhysicalName(table, name));
+  }
+  return layout;
+}
+
+// Brings rows to the table's columns; those that none of the batches has go into `absent`.
+Result<std::vector<columnar::Batch>> Complete(const RowRules& rules, const NewFile& file,
+                                              std::map<std::string, Identity>& identities,
+                                              std::set<std::string>& absent) {
+  std::vector<columnar::Batch> full;
+  std::map<std::string, size_t> absences;
+  for (const columnar::Batch& batch : file.batches) {
+    std::vector<std::string> missing;
+    SLUICE_ASSIGN_OR_RETURN(columnar::Batch rows,
+                            rules.Apply(*batch, file.partition_values, identities, missing));
+    for (const std::string& name : missing) ++absences[name];
+    full.push_back(std::move(rows));
+  }
+  for (const auto& [name, count] : absences) {
+    if (count == full.size()) absent.insert(name);
+  }
+  return full;
+}
+
+// What the log says of a file of `table` that was written.
+DataFile EntryOf(const TableState& table, const FileLayout& layout, const std::string& store_path,
+                 const PartitionValues& partition_values, const columnar::ParquetFile& parquet,
+                 int64_t now_ms) {
+  DataFile entry{.path = UriEncode(store_path),
+                 .partition_values = {},
+                 .size = static_cast<int64_t>(parquet.bytes.size()),
+                 .modified_ms = now_ms,
+                 .stats = MakeStatistics(*StatisticsSchema(table), parquet, table.properties(),
+                                         layout.without_statistics),
+                 .rows = parquet.rows};
+  for (const auto& [name, value] : partition_values) {
+    entry.partition_values.emplace(PhysicalName(table, name),
+                                   value && value->empty() ? std::nullopt : value);
+  }
+  return entry;
+}
+
 }  // namespace
 
-Result<std::string> NewFilePath(const TableState& table, const NewFile& file,
+Result<std::string> NewFilePath(const TableState& table, const PartitionValues& partition_values,
                                 std::string_view uuid) {
   std::string path;
-  if (file.partition_values.size() != table.partition_columns().size()) {
+  if (partition_values.size() != table.partition_columns().size()) {
     return Invalid("a file has {} partition values, but the table {} partition columns",
-                   file.partition_values.size(), table.partition_columns().size());
+                   partition_values.size(), table.partition_columns().size());
   }
   for (const std::string& column : table.partition_columns()) {
-    const auto found = file.partition_values.find(column);
-    if (found == file.partition_values.end()) {
+    const auto found = partition_values.find(column);
+    if (found == partition_values.end()) {
       return Invalid("a file has no value of the partition column '{}'", column);
     }
     const std::optional<std::string>& value = found->second;
@@ -160,42 +213,64 @@ Result<EncodedFile> EncodeFile(const TableState& table, const RowRules& rules, c
                                const AppendOptions& options, std::string_view uuid, int64_t now_ms,
                                std::map<std::string, Identity>& identities) {
   EncodedFile encoded;
-  SLUICE_ASSIGN_OR_RETURN(encoded.store_path, NewFilePath(table, file, uuid));
-  SLUICE_ASSIGN_OR_RETURN(const FileRows rows, ToFileRows(table, rules, file, identities));
-  columnar::ParquetOptions parquet_options = options.parquet;
-  std::set<std::string> left_out;
-  for (std::string& name : parquet_options.random_columns) {
-    name = PhysicalName(table, name);
-    left_out.insert(name);
-  }
-  for (std::string& name : parquet_options.incompressible_columns) {
-    name = PhysicalName(table, name);
-  }
-  for (std::string& name : parquet_options.private_columns) {
-    name = PhysicalName(table, name);
-    left_out.insert(name);
-  }
-  for (const std::string& name : options.columns_without_statistics) {
-    left_out.insert(PhysicalName(table, name));
-  }
+  SLUICE_ASSIGN_OR_RETURN(encoded.store_path, NewFilePath(table, file.partition_values, uuid));
+  std::set<std::string> absent;
+  SLUICE_ASSIGN_OR_RETURN(std::vector<columnar::Batch> batches,
+                          Complete(rules, file, identities, absent));
+  SLUICE_ASSIGN_OR_RETURN(const FileLayout layout, LayoutOf(table, options, absent));
+  for (columnar::Batch& batch : batches) batch = layout.ToFile(*batch);
   SLUICE_ASSIGN_OR_RETURN(columnar::ParquetFile parquet,
-                          columnar::WriteParquet(rows.schema, rows.batches, parquet_options));
-  for (const std::string& name : table.partition_columns()) {
-    left_out.insert(PhysicalName(table, name));
-  }
-  encoded.entry = {
-      .path = UriEncode(encoded.store_path),
-      .partition_values = {},
-      .size = static_cast<int64_t>(parquet.bytes.size()),
-      .modified_ms = now_ms,
-      .stats = MakeStatistics(*StatisticsSchema(table), parquet, table.properties(), left_out),
-      .rows = parquet.rows};
-  for (const auto& [name, value] : file.partition_values) {
-    encoded.entry.partition_values.emplace(PhysicalName(table, name),
-                                           value && value->empty() ? std::nullopt : value);
-  }
+                          columnar::WriteParquet(layout.schema, batches, layout.parquet));
+  encoded.entry =
+      EntryOf(table, layout, encoded.store_path, file.partition_values, parquet, now_ms);
   encoded.bytes = std::move(parquet.bytes);
   return encoded;
+}
+
+namespace {
+
+class StreamedFile final : public DataFileWriter {
+ public:
+  StreamedFile(const TableState& table, FileLayout layout, std::string store_path,
+               PartitionValues partition_values, std::unique_ptr<columnar::ParquetWriter> writer)
+      : table_(table),
+        layout_(std::move(layout)),
+        store_path_(std::move(store_path)),
+        partition_values_(std::move(partition_values)),
+        writer_(std::move(writer)) {}
+
+  Status Write(const arrow::RecordBatch& rows) override {
+    return writer_->Write(layout_.ToFile(rows));
+  }
+  int64_t bytes() const override { return writer_->bytes(); }
+
+  Result<EncodedFile> Finish(int64_t now_ms) override {
+    SLUICE_ASSIGN_OR_RETURN(columnar::ParquetFile parquet, writer_->Finish());
+    EncodedFile encoded{.store_path = store_path_, .bytes = {}, .entry = {}};
+    encoded.entry = EntryOf(table_, layout_, store_path_, partition_values_, parquet, now_ms);
+    encoded.bytes = std::move(parquet.bytes);
+    return encoded;
+  }
+
+ private:
+  const TableState& table_;
+  const FileLayout layout_;
+  const std::string store_path_;
+  const PartitionValues partition_values_;
+  const std::unique_ptr<columnar::ParquetWriter> writer_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DataFileWriter>> DataFileWriter::Open(
+    const TableState& table, const PartitionValues& partition_values, const AppendOptions& options,
+    const arrow::FieldVector& extra, std::string_view uuid, std::string_view folder) {
+  SLUICE_ASSIGN_OR_RETURN(std::string path, NewFilePath(table, partition_values, uuid));
+  SLUICE_ASSIGN_OR_RETURN(FileLayout layout, LayoutOf(table, options, {}, extra));
+  SLUICE_ASSIGN_OR_RETURN(auto writer,
+                          columnar::ParquetWriter::Open(layout.schema, layout.parquet));
+  return std::unique_ptr<DataFileWriter>(std::make_unique<StreamedFile>(
+      table, std::move(layout), std::string(folder) + path, partition_values, std::move(writer)));
 }
 
 }  // namespace sluice::lake::internal

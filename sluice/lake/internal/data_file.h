@@ -3,6 +3,7 @@
 /// From rows to a data file of a table.
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,7 @@ namespace sluice::lake::internal {
 /// Returns the path of a new file in the table, as the store spells it:
 /// `country=US%2FEast/part-<uuid>.parquet`; with two random characters for a folder where the table
 /// maps its columns or asks for it. kInvalid: the values are not those of the partition columns.
-Result<std::string> NewFilePath(const TableState& table, const NewFile& file,
+Result<std::string> NewFilePath(const TableState& table, const PartitionValues& partition_values,
                                 std::string_view uuid);
 
 /// A file's bytes and what the log says about it.
@@ -32,5 +33,26 @@ struct EncodedFile {
 Result<EncodedFile> EncodeFile(const TableState& table, const RowRules& rules, const NewFile& file,
                                const AppendOptions& options, std::string_view uuid, int64_t now_ms,
                                std::map<std::string, Identity>& identities);
+
+/// Writes rows that are what the table asks for, or were when they came, to one file.
+///
+/// Not thread-safe.
+class DataFileWriter {
+ public:
+  /// Rows have all columns of the table in its order, then `extra`, which get no statistics.
+  /// `partition_values` by the table's names of columns; `folder`, with its final '/', is put
+  /// before the path. `table` must outlive the writer.
+  static Result<std::unique_ptr<DataFileWriter>> Open(
+      const TableState& table, const PartitionValues& partition_values,
+      const AppendOptions& options, const std::vector<std::shared_ptr<arrow::Field>>& extra,
+      std::string_view uuid, std::string_view folder = "");
+  virtual ~DataFileWriter() = default;
+
+  virtual Status Write(const arrow::RecordBatch& rows) = 0;
+  /// Encoded so far, and in memory.
+  virtual int64_t bytes() const = 0;
+  /// The writer is of no more use.
+  virtual Result<EncodedFile> Finish(int64_t now_ms) = 0;
+};
 
 }  // namespace sluice::lake::internal

@@ -1,9 +1,9 @@
 #include "sluice/lake/internal/deletion_vector.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 
+#include "sluice/lake/internal/deletion_vector_format.h"
 #include "sluice/lake/internal/path_encoding.h"
 
 namespace sluice::lake {
@@ -16,12 +16,7 @@ namespace internal {
 
 namespace {
 
-constexpr uint32_t kPortableMagic = 1681511377;
-constexpr uint32_t kNativeMagic = 1681511376;
-constexpr uint32_t kCookieWithRuns = 12347;
-constexpr uint32_t kCookieWithoutRuns = 12346;
 constexpr int64_t kBitmapBytesMax = int64_t{1} << 31;
-constexpr size_t kBitsetBytes = 8192;
 
 // Reads numbers off the front of a text, and notes when there were too few bytes.
 class Cursor {
@@ -143,24 +138,6 @@ uint32_t BigEndian32(std::string_view bytes) {
   return number;
 }
 
-constexpr std::array<uint32_t, 256> MakeCrcTable() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t i = 0; i < 256; ++i) {
-    uint32_t crc = i;
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320U : 0U);
-    table[i] = crc;
-  }
-  return table;
-}
-
-// The checksum of zlib (base has another polynomial).
-uint32_t Crc32(std::string_view bytes) {
-  static constexpr std::array<uint32_t, 256> kTable = MakeCrcTable();
-  uint32_t crc = 0xFFFFFFFF;
-  for (const char c : bytes) crc = crc >> 8 ^ kTable[(crc ^ static_cast<uint8_t>(c)) & 0xFF];
-  return ~crc;
-}
-
 Result<std::string> ReadBitmapBytes(const FilePlaces& places, const DeletionVector& vector) {
   if (vector.size < 0) return Corrupt("a deletion vector of {} bytes", vector.size);
   const auto size = static_cast<size_t>(vector.size);
@@ -225,16 +202,27 @@ RowSet RowSet::Without(const RowSet& other) const {
   return result;
 }
 
+void RowSet::InsertAll(const RowSet& other) {
+  SLUICE_CHECK(words_.size() == other.words_.size());
+  for (size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+}
+
+bool RowSet::Meets(const RowSet& other) const {
+  SLUICE_CHECK(words_.size() == other.words_.size());
+  for (size_t i = 0; i < words_.size(); ++i) {
+    if ((words_[i] & other.words_[i]) != 0) return true;
+  }
+  return false;
+}
+
 Result<std::string> DecodeZ85(std::string_view text) {
-  constexpr std::string_view kAlphabet =
-      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
   if (text.size() % 5 != 0) return Corrupt("{} characters are no Z85 text", text.size());
   std::string bytes;
   bytes.reserve(text.size() / 5 * 4);
   for (size_t i = 0; i < text.size(); i += 5) {
     uint64_t number = 0;
     for (const char c : text.substr(i, 5)) {
-      const size_t digit = kAlphabet.find(c);
+      const size_t digit = kZ85Alphabet.find(c);
       if (digit == std::string_view::npos) return Corrupt("a character that Z85 does not have");
       number = number * 85 + digit;
     }

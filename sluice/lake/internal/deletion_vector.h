@@ -36,6 +36,10 @@ class RowSet {
 
   /// Returns the rows that are in `this`, but not in `other`, of the same size.
   RowSet Without(const RowSet& other) const;
+  /// Adds the rows of `other`, of the same size.
+  void InsertAll(const RowSet& other);
+  /// Whether some row is in both; they are of the same size.
+  bool Meets(const RowSet& other) const;
 
  private:
   int64_t rows_;

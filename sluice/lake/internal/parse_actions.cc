@@ -267,6 +267,18 @@ DataFile FileOf(const Remove& remove) {
           .deletion_vector = remove.vector};
 }
 
+Remove RemoveOf(const DataFile& file, int64_t now_ms, bool data_change) {
+  return {.path = file.path,
+          .deletion_ms = now_ms,
+          .data_change = data_change,
+          .extended = true,
+          .partition_values = file.partition_values,
+          .size = file.size,
+          .vector = file.deletion_vector,
+          .base_row_id = file.base_row_id,
+          .row_commit_version = file.row_commit_version};
+}
+
 std::string FileKey(std::string_view path, const std::shared_ptr<const DeletionVector>& vector) {
   std::string key = CanonicalPath(path);
   if (vector) key.append("\n").append(vector->Id());

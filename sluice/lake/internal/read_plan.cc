@@ -60,10 +60,15 @@ Result<ReadPlan> MakeReadPlan(const TableState& state, const ScanOptions& option
   }
   if (options.positions) {
     plan.columns.push_back({arrow::field("_file", arrow::utf8()), Source::kPath});
-    plan.columns.push_back({arrow::field("_file_row", arrow::int64()), Source::kPosition});
+    AddPositions(plan);
   }
   MakeSchema(plan);
   return plan;
+}
+
+void AddPositions(ReadPlan& plan) {
+  plan.columns.push_back({arrow::field("_file_row", arrow::int64()), Source::kPosition});
+  MakeSchema(plan);
 }
 
 Status AddFilterColumns(const TableState& state, const Expression& filter, ReadPlan& plan) {

@@ -15,4 +15,7 @@ Result<ReadPlan> MakeReadPlan(const TableState& state, const ScanOptions& option
 /// of that name.
 Status AddFilterColumns(const TableState& state, const Expression& filter, ReadPlan& plan);
 
+/// Adds the position of each row in its file as the last column, `_file_row`.
+void AddPositions(ReadPlan& plan);
+
 }  // namespace sluice::lake::internal

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <set>
 
+#include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/columnar/match_structs.h"
 #include "sluice/lake/internal/partition_value.h"
@@ -138,6 +139,11 @@ Status CheckColumnNames(const arrow::Schema& table, const arrow::Schema& rows) {
   return {};
 }
 
+Error NotAsGenerated(const std::string& name, const Expression& expression) {
+  return Invalid("column '{}' is generated as {}, but other values were given", name,
+                 expression.text());
+}
+
 // Whether generated values are what was given: null equals null.
 Result<bool> AllEqual(const ArrayPtr& given, const ArrayPtr& expected) {
   arrow::EqualOptions options;
@@ -266,33 +272,92 @@ Result<columnar::Batch> RowRules::Apply(const arrow::RecordBatch& rows,
     }
     SLUICE_ASSIGN_OR_RETURN(const bool equal, AllEqual(column_of(rule.name), value));
     if (!equal) {
-      return Invalid("column '{}' is generated as {}, but other values were given", rule.name,
-                     rule.expression.text());
+      return NotAsGenerated(rule.name, rule.expression);
     }
   }
   const columnar::Batch full = full_of(columns);
-  for (int i = 0; i < full->num_columns(); ++i) {
-    const arrow::Field& field = *schema_->field(i);
-    if (missing.contains(field.name()) && !field.nullable()) {
-      return Invalid("column '{}' must not be null, but is missing", field.name());
+  for (const std::string& name : missing) {
+    if (!schema_->GetFieldByName(name)->nullable()) {
+      return Invalid("column '{}' must not be null, but is missing", name);
     }
-    SLUICE_RETURN_IF_ERROR(CheckNulls(*full->column(i), field, field.name()));
+  }
+  SLUICE_RETURN_IF_ERROR(CheckRows(*full));
+  absent.assign(missing.begin(), missing.end());
+  return full;
+}
+
+Status RowRules::CheckRows(const arrow::RecordBatch& full) const {
+  for (int i = 0; i < full.num_columns(); ++i) {
+    const arrow::Field& field = *schema_->field(i);
+    SLUICE_RETURN_IF_ERROR(CheckNulls(*full.column(i), field, field.name()));
   }
   for (const Rule& rule : constraints_) {
-    SLUICE_ASSIGN_OR_RETURN(const ArrayPtr held, rule.expression.Evaluate(*full), "constraint '{}'",
+    SLUICE_ASSIGN_OR_RETURN(const ArrayPtr held, rule.expression.Evaluate(full), "constraint '{}'",
                             rule.name);
     if (held->type_id() != arrow::Type::BOOL) {
       return Invalid("constraint '{}' ({}) is no condition", rule.name, rule.expression.text());
     }
     const int64_t broken =
-        full->num_rows() - static_cast<const arrow::BooleanArray&>(*held).true_count();
+        full.num_rows() - static_cast<const arrow::BooleanArray&>(*held).true_count();
     if (broken > 0) {
       return Invalid("{} rows break the constraint '{}' ({})", broken, rule.name,
                      rule.expression.text());
     }
   }
-  absent.assign(missing.begin(), missing.end());
-  return full;
+  return {};
+}
+
+Result<columnar::Batch> RowRules::Assign(const arrow::RecordBatch& rows,
+                                         const arrow::RecordBatch& values,
+                                         std::span<const Assignment> assignments) const {
+  arrow::ArrayVector columns;
+  for (int i = 0; i < schema_->num_fields(); ++i) columns.push_back(rows.column(i));
+  std::set<int> assigned;
+  for (const Assignment& assignment : assignments) {
+    const int index = FindColumn(assignment.column);
+    if (index < 0) return Invalid("the table has no column '{}'", assignment.column);
+    const arrow::Field& field = *schema_->field(index);
+    if (!assigned.insert(index).second) {
+      return Invalid("column '{}' is assigned twice", field.name());
+    }
+    if (identities_.contains(field.name())) {
+      return Invalid("column '{}' gives out identities: it cannot be assigned", field.name());
+    }
+    SLUICE_ASSIGN_OR_RETURN(const ArrayPtr value, assignment.value.Evaluate(values), "column '{}'",
+                            field.name());
+    SLUICE_ASSIGN_OR_RETURN(columns[static_cast<size_t>(index)], CastValue(value, field));
+  }
+  for (const Rule& rule : generated_) {
+    const int index = schema_->GetFieldIndex(rule.name);
+    if (assigned.contains(index)) continue;
+    SLUICE_ASSIGN_OR_RETURN(
+        const ArrayPtr value,
+        rule.expression.Evaluate(*arrow::RecordBatch::Make(schema_, rows.num_rows(), columns)),
+        "generated column '{}'", rule.name);
+    SLUICE_ASSIGN_OR_RETURN(columns[static_cast<size_t>(index)],
+                            CastValue(value, *schema_->field(index)));
+  }
+  return arrow::RecordBatch::Make(schema_, rows.num_rows(), std::move(columns));
+}
+
+Result<columnar::Batch> RowRules::Check(const arrow::RecordBatch& rows) const {
+  for (const Rule& rule : generated_) {
+    const arrow::Field& field = *schema_->GetFieldByName(rule.name);
+    SLUICE_ASSIGN_OR_RETURN(const ArrayPtr raw, rule.expression.Evaluate(rows),
+                            "generated column '{}'", rule.name);
+    SLUICE_ASSIGN_OR_RETURN(const ArrayPtr value, CastValue(raw, field));
+    SLUICE_ASSIGN_OR_RETURN(const bool equal, AllEqual(rows.GetColumnByName(rule.name), value));
+    if (!equal) return NotAsGenerated(rule.name, rule.expression);
+  }
+  SLUICE_RETURN_IF_ERROR(CheckRows(rows));
+  return arrow::RecordBatch::Make(schema_, rows.num_rows(), rows.columns());
+}
+
+int RowRules::FindColumn(std::string_view name) const {
+  for (int i = 0; i < schema_->num_fields(); ++i) {
+    if (LowerCase(schema_->field(i)->name()) == LowerCase(name)) return i;
+  }
+  return -1;
 }
 
 }  // namespace sluice::lake::internal

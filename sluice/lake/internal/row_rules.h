@@ -6,12 +6,15 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sluice/columnar/batch.h"
 #include "sluice/lake/expression.h"
 #include "sluice/lake/internal/table_state.h"
+#include "sluice/lake/row_changes.h"
 
 namespace sluice::lake::internal {
 
@@ -44,7 +47,21 @@ class RowRules {
                                 std::map<std::string, Identity>& identities,
                                 std::vector<std::string>& absent) const;
 
+  /// Returns rows, which have all columns of the table first, with columns assigned from
+  /// expressions over `values` and generated columns that follow. Their schema is the table's.
+  /// kInvalid: no such column, or a value that does not fit it.
+  Result<columnar::Batch> Assign(const arrow::RecordBatch& rows, const arrow::RecordBatch& values,
+                                 std::span<const Assignment> assignments) const;
+
+  /// Checks rows that have exactly the columns of the table. Errors as Apply().
+  Result<columnar::Batch> Check(const arrow::RecordBatch& rows) const;
+
+  /// The column's place in the table, its name matched without regard to case; -1 if there is none.
+  int FindColumn(std::string_view name) const;
+
  private:
+  Status CheckRows(const arrow::RecordBatch& full) const;
+
   struct Rule {
     std::string name;
     Expression expression;

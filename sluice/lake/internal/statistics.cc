@@ -2,6 +2,7 @@
 
 #include <arrow/api.h>
 #include <arrow/util/utf8.h>
+#include <simdjson.h>
 
 #include <cmath>
 
@@ -184,6 +185,24 @@ std::optional<std::string> UpperBound(std::string_view text, size_t units_max) {
     at += cut.bytes;
   }
   return std::nullopt;
+}
+
+Result<std::string> WithLooseBounds(const std::string& stats, int64_t rows) {
+  std::string loose = fmt::format(R"({{"numRecords":{},"tightBounds":false)", rows);
+  if (stats.empty()) return loose + "}";
+  simdjson::dom::parser parser;
+  simdjson::dom::object members;
+  if (parser.parse(stats.data(), stats.size()).get(members) != simdjson::SUCCESS) {
+    return Corrupt("statistics that are no JSON object");
+  }
+  for (const auto& [name, value] : members) {
+    if (name == "numRecords" || name == "tightBounds") continue;
+    loose += ',';
+    AppendJsonString(loose, name);
+    loose += ':';
+    loose += simdjson::minify(value);
+  }
+  return loose + "}";
 }
 
 std::string MakeStatistics(const arrow::Schema& schema, const columnar::ParquetFile& file,

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "sluice/base/error.h"
 #include "sluice/columnar/batch.h"
 #include "sluice/columnar/parquet.h"
 
@@ -20,6 +21,10 @@ namespace sluice::lake::internal {
 std::string MakeStatistics(const arrow::Schema& schema, const columnar::ParquetFile& file,
                            const std::map<std::string, std::string>& properties,
                            const std::set<std::string>& left_out);
+
+/// Returns the statistics of a file of `rows` rows some of which are deleted: the same, but their
+/// bounds need no longer be met. kCorrupt: `stats` is no JSON object.
+Result<std::string> WithLooseBounds(const std::string& stats, int64_t rows);
 
 enum class Bound { kLow, kHigh };
 

@@ -249,7 +249,8 @@ Result<StatePtr> TableLog::After(const StatePtr& state, Actions actions) const {
   return replay.Finish(state->version() + 1, -1);
 }
 
-Result<StatePtr> TableLog::Follow(const StatePtr& state, Actions winner) const {
+Result<StatePtr> TableLog::Follow(const StatePtr& state, Actions winner,
+                                  const Proposal& proposal) const {
   // Where writers race they are a commit or two ahead: to ask for those by name costs less than to
   // list a log, which may be long.
   std::vector<Actions> newer;
@@ -265,6 +266,9 @@ Result<StatePtr> TableLog::Follow(const StatePtr& state, Actions winner) const {
   if (version - state->checkpointed() >= kCommitsBeforeHint) {
     // Written by others; it spares us one.
     if (const auto hint = ReadHint()) state->NoteCheckpoint(*hint);
+  }
+  if (proposal.lost_to) {
+    for (const Actions& actions : newer) proposal.lost_to(actions);
   }
   Replay replay;
   for (auto actions = newer.rbegin(); actions != newer.rend(); ++actions) {
@@ -301,7 +305,7 @@ Result<Committed> TableLog::Commit(StatePtr state, const Proposal& proposal) con
       SLUICE_ASSIGN_OR_RETURN(StatePtr next, After(state, std::move(*winner)));
       return Committed{.state = std::move(next)};
     }
-    SLUICE_ASSIGN_OR_RETURN(state, Follow(state, std::move(*winner)),
+    SLUICE_ASSIGN_OR_RETURN(state, Follow(state, std::move(*winner), proposal),
                             "after losing the race for version {}", version);
     if (proposal.done && proposal.done(*state)) return Committed{.state = state, .ours = false};
   }

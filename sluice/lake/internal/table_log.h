@@ -25,6 +25,8 @@ struct Proposal {
   /// Looked at after each race that was lost, before `make`: true ends the try as a success, with
   /// nothing of this proposal committed.
   std::function<bool(const TableState& state)> done = {};
+  /// Told of each commit that other writers put in between, the oldest first.
+  std::function<void(const Actions& winner)> lost_to = {};
   int attempts_max = 20;
 };
 
@@ -78,7 +80,7 @@ class TableLog {
   std::optional<Version> ReadHint() const;
   Result<StatePtr> After(const StatePtr& state, Actions actions) const;
   /// Returns the newest state, given the commit right after an older one.
-  Result<StatePtr> Follow(const StatePtr& state, Actions winner) const;
+  Result<StatePtr> Follow(const StatePtr& state, Actions winner, const Proposal& proposal) const;
 
   store::ObjectStore& store_;
   const std::string folder_;  // With its final '/'.

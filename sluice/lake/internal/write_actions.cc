@@ -134,13 +134,13 @@ void AppendTransaction(std::string& out, const Transaction& transaction) {
   if (transaction.last_updated_ms) action->Number("lastUpdated", *transaction.last_updated_ms);
 }
 
-void AppendAdd(std::string& out, const DataFile& file) {
+void AppendAdd(std::string& out, const DataFile& file, bool data_change) {
   ActionWriter action(out, "add");
   action->Text("path", file.path);
   action->Map("partitionValues", file.partition_values);
   action->Number("size", file.size);
   action->Number("modificationTime", file.modified_ms);
-  action->Flag("dataChange", true);
+  action->Flag("dataChange", data_change);
   if (!file.stats.empty()) action->Text("stats", file.stats);
   if (file.tags != nullptr) action->Map("tags", *file.tags);
   WriteVector(action, file.deletion_vector);
@@ -157,6 +157,14 @@ void AppendRemove(std::string& out, const Remove& remove) {
   if (remove.size) action->Number("size", *remove.size);
   WriteVector(action, remove.vector);
   WriteRowIds(action, remove.base_row_id, remove.row_commit_version);
+}
+
+void AppendChange(std::string& out, const ChangeFile& change) {
+  ActionWriter action(out, "cdc");
+  action->Text("path", change.path);
+  action->Map("partitionValues", change.partition_values);
+  action->Number("size", change.size);
+  action->Flag("dataChange", false);
 }
 
 void AppendDomain(std::string& out, const Domain& domain) {

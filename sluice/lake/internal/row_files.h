@@ -1,0 +1,76 @@
+#pragma once
+/// \file
+/// Writes rows of any partition to files of a table.
+
+#include <arrow/type_fwd.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sluice/columnar/batch.h"
+#include "sluice/lake/delta_table.h"
+#include "sluice/lake/internal/data_file.h"
+#include "sluice/lake/internal/table_state.h"
+
+namespace sluice::lake::internal {
+
+/// Rows of one partition.
+struct PartitionRows {
+  PartitionValues values;  ///< By the table's names of columns.
+  columnar::Batch rows;
+};
+
+/// Sorts rows by the table's partition columns, which they have. kInvalid: a value that cannot
+/// partition a table.
+Result<std::vector<PartitionRows>> SplitByPartition(const TableState& table,
+                                                    const columnar::Batch& rows);
+
+/// Files that one change writes. A file ends when it has reached the table's
+/// `delta.targetFileSize` (128 MiB if it does not say), or when more partitions are open than
+/// fit in memory.
+///
+/// Not thread-safe.
+class RowFiles {
+ public:
+  struct Options {
+    AppendOptions write = {};
+    std::vector<std::shared_ptr<arrow::Field>> extra = {};  ///< Columns behind the table's.
+    std::string folder = {};                                ///< With its final '/'.
+  };
+
+  /// `table` is the state that `state` is of; all must outlive the files.
+  RowFiles(const DeltaTable& table, const TableState& state, Options options);
+  RowFiles(const RowFiles&) = delete;
+  RowFiles& operator=(const RowFiles&) = delete;
+  ~RowFiles();
+
+  /// `rows` have all columns of the table in its order, then the extra ones.
+  Status Write(const columnar::Batch& rows);
+  /// Ends all files that are open.
+  Status Finish();
+
+  const std::vector<DataFile>& files() const { return files_; }
+  int64_t rows() const { return rows_; }
+  /// Deletes what was written: best effort, since a file that the log never names costs space
+  /// alone.
+  void Discard();
+
+ private:
+  using Open = std::map<PartitionValues, std::unique_ptr<DataFileWriter>>;
+
+  Status Write(const PartitionRows& part);
+  Status End(Open::iterator file);
+
+  const DeltaTable& table_;
+  const TableState& state_;
+  const Options options_;
+  const int64_t file_bytes_max_;
+  Open open_;
+  std::vector<DataFile> files_;
+  std::vector<std::string> written_;
+  int64_t rows_ = 0;
+};
+
+}  // namespace sluice::lake::internal

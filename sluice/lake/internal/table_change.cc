@@ -1,0 +1,181 @@
+#include "sluice/lake/internal/table_change.h"
+
+#include <chrono>
+#include <set>
+#include <unordered_map>
+
+#include "sluice/lake/internal/commit_checks.h"
+#include "sluice/lake/internal/commit_lines.h"
+#include "sluice/lake/internal/data_file_reader.h"
+#include "sluice/lake/internal/deletion_vector_writer.h"
+#include "sluice/lake/internal/file_places.h"
+#include "sluice/lake/internal/path_encoding.h"
+#include "sluice/lake/internal/skipping.h"
+#include "sluice/lake/internal/statistics.h"
+#include "sluice/lake/internal/table_features.h"
+
+namespace sluice::lake::internal {
+
+namespace {
+
+/// One change on its way into the log. Not thread-safe.
+class ChangeCommit {
+ public:
+  ChangeCommit(const DeltaTable& table, const StatePtr& state, const TableChange& change,
+               const AppendOptions& options)
+      : table_(table),
+        state_(state),
+        change_(change),
+        options_(options),
+        id_(table.random().Uuid()),
+        places_(table.store(), table.root(), table.foreign()) {
+    for (const DataFile& file : change.removed) removed_.insert(KeyOf(file));
+    for (const MarkedFile& marked : change.marked) {
+      marked_.emplace(CanonicalPath(marked.file.path), &marked);
+    }
+    if (change.condition) {
+      skipper_.emplace(*change.condition, *state->annotated_schema(), state->partition_columns(),
+                       MappingOf(state->metadata()), change.zone);
+    }
+  }
+
+  Result<Committed> Run() {
+    Proposal proposal{.id = id_, .make = {}};
+    proposal.attempts_max = options_.attempts_max;
+    proposal.done = [&](const TableState& now) { return Judge(now, options_) == Standing::kDone; };
+    proposal.lost_to = [&](const Actions& winner) { LookAt(winner); };
+    proposal.make = [&](const TableState& now) { return Make(now); };
+    return TableLog(table_.store(), table_.root()).Commit(state_, proposal);
+  }
+
+ private:
+  static std::string KeyOf(const DataFile& file) {
+    return FileKey(file.path, file.deletion_vector);
+  }
+
+  int64_t NowMs() const {
+    return std::chrono::floor<std::chrono::milliseconds>(table_.clock().Now())
+        .time_since_epoch()
+        .count();
+  }
+
+  // Rows that others have added are in the way where the change would have looked at them.
+  void LookAt(const Actions& winner) {
+    if (change_.read == TableChange::Read::kNothing) return;
+    std::set<std::string> replaced;  // The same file under another vector: no new rows.
+    for (const Remove& remove : winner.removes) replaced.insert(CanonicalPath(remove.path));
+    for (const Add& add : winner.adds) {
+      if (!add.data_change || replaced.contains(CanonicalPath(add.file.path))) continue;
+      if (change_.read == TableChange::Read::kMatching && !skipper_->MayMatch(add.file)) continue;
+      in_the_way_ = add.file.path;
+    }
+  }
+
+  Result<std::string> Make(const TableState& now) {
+    if (Judge(now, options_) != Standing::kFree) return BrokenExpectation(now, *options_.expect);
+    SLUICE_RETURN_IF_ERROR(CheckStillFits(*state_, now, options_));
+    if (now.schema_json() != state_->schema_json() || now.protocol() != state_->protocol()) {
+      return Conflict("the table itself was changed by another writer");
+    }
+    if (!in_the_way_.empty()) {
+      return Conflict("another writer has added rows that it would have looked at: '{}'",
+                      in_the_way_);
+    }
+    SLUICE_ASSIGN_OR_RETURN(const auto files, FindFiles(now));
+    const int64_t now_ms = NowMs();
+    SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, NextCommitTime(now, now_ms));
+    std::string lines;
+    AppendCommitInfo(lines, {.id = id_,
+                             .at_ms = now_ms,
+                             .operation = change_.operation,
+                             .parameters = change_.parameters,
+                             .metrics = change_.metrics,
+                             .read_version = now.version(),
+                             .in_commit_ms = in_commit_ms});
+    for (const Transaction& transaction : options_.transactions) {
+      AppendTransaction(lines, transaction);
+    }
+    SLUICE_RETURN_IF_ERROR(AppendIdentities(lines, now, change_.identities));
+    for (const DataFile& file : change_.removed) {
+      AppendRemove(lines, RemoveOf(file, now_ms, change_.data_change));
+    }
+    SLUICE_RETURN_IF_ERROR(AppendMarked(lines, files, now_ms));
+    std::vector<DataFile> added = change_.added;
+    SLUICE_RETURN_IF_ERROR(AssignRowIds(lines, now, added));
+    for (const DataFile& file : added) AppendAdd(lines, file, change_.data_change);
+    for (const ChangeFile& file : change_.changes) AppendChange(lines, file);
+    return lines;
+  }
+
+  // Returns the marked files as they stand in `now`. kConflict: one, or a removed one, is gone.
+  Result<std::vector<std::pair<const MarkedFile*, const DataFile*>>> FindFiles(
+      const TableState& now) const {
+    std::vector<std::pair<const MarkedFile*, const DataFile*>> found;
+    size_t removed = 0;
+    for (const DataFile& file : now.files()) {
+      removed += removed_.contains(KeyOf(file)) ? 1 : 0;
+      if (const auto marked = marked_.find(CanonicalPath(file.path)); marked != marked_.end()) {
+        found.emplace_back(marked->second, &file);
+      }
+    }
+    if (removed < removed_.size() || found.size() < marked_.size()) {
+      return Conflict("another writer has rewritten or removed files that it would change");
+    }
+    return found;
+  }
+
+  Status AppendMarked(std::string& lines,
+                      const std::vector<std::pair<const MarkedFile*, const DataFile*>>& files,
+                      int64_t now_ms) {
+    if (files.empty()) return {};
+    DeletionVectorFile vectors(table_.random().Uuid());
+    for (const auto& [marked, file] : files) {
+      SLUICE_ASSIGN_OR_RETURN(const RowSet rows, Union(*marked, *file));
+      AppendRemove(lines, RemoveOf(*file, now_ms, change_.data_change));
+      if (rows.count() == marked->physical) continue;  // Together we have deleted all.
+      DataFile now = *file;
+      SLUICE_ASSIGN_OR_RETURN(now.deletion_vector, vectors.Add(rows));
+      SLUICE_ASSIGN_OR_RETURN(now.stats, WithLooseBounds(file->stats, marked->physical));
+      AppendAdd(lines, now, change_.data_change);
+    }
+    DataFile place{
+        .path = UriEncode(vectors.path()), .partition_values = {}, .stats = {}, .rows = {}};
+    return table_.store().Put(table_.StorePath(place), vectors.bytes());
+  }
+
+  // The rows that are deleted with ours. kConflict: another writer has deleted some of ours, or
+  // brought rows back.
+  Result<RowSet> Union(const MarkedFile& marked, const DataFile& now) const {
+    SLUICE_ASSIGN_OR_RETURN(RowSet rows, ReadRowSet(places_, now, {}, marked.physical));
+    if (KeyOf(now) != KeyOf(marked.file)) {
+      SLUICE_ASSIGN_OR_RETURN(const RowSet before,
+                              ReadRowSet(places_, marked.file, {}, marked.physical));
+      if (before.Without(rows).count() > 0 || rows.Meets(marked.rows)) {
+        return Conflict("another writer has deleted or restored some of its rows, in '{}'",
+                        now.path);
+      }
+    }
+    rows.InsertAll(marked.rows);
+    return rows;
+  }
+
+  const DeltaTable& table_;
+  const StatePtr state_;
+  const TableChange& change_;
+  const AppendOptions& options_;
+  const std::string id_;
+  const FilePlaces places_;
+  std::set<std::string> removed_;                              // By KeyOf().
+  std::unordered_map<std::string, const MarkedFile*> marked_;  // By canonical path.
+  std::optional<FileSkipper> skipper_;
+  std::string in_the_way_;
+};
+
+}  // namespace
+
+Result<Committed> CommitChange(const DeltaTable& table, const StatePtr& state,
+                               const TableChange& change, const AppendOptions& options) {
+  return ChangeCommit(table, state, change, options).Run();
+}
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,54 @@
+#pragma once
+/// \file
+/// A commit that takes rows or files away, and what other writers may have done meanwhile.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/lake/delta_table.h"
+#include "sluice/lake/expression.h"
+#include "sluice/lake/internal/deletion_vector.h"
+#include "sluice/lake/internal/row_rules.h"
+#include "sluice/lake/internal/table_log.h"
+#include "sluice/lake/internal/table_state.h"
+
+namespace sluice::lake::internal {
+
+/// A file of which a change deletes rows by a vector.
+struct MarkedFile {
+  DataFile file;     ///< As in the state that the change was made for.
+  RowSet rows;       ///< That it deletes; none of them is deleted in that state.
+  int64_t physical;  ///< Rows of the file, deleted ones too.
+};
+
+/// What a change made of one state of a table. Its files are written; vectors are not.
+struct TableChange {
+  std::string operation;
+  std::map<std::string, std::string> parameters = {};
+  std::map<std::string, std::string> metrics = {};
+  /// Whether the rows of the table change: not in compactions.
+  bool data_change = true;
+  std::vector<DataFile> removed = {};
+  std::vector<MarkedFile> marked = {};
+  std::vector<DataFile> added = {};
+  std::vector<ChangeFile> changes = {};
+  /// Which rows of the table decided: other writers' new rows that are among them end the try.
+  enum class Read : uint8_t { kNothing, kMatching, kEverything };
+  Read read = Read::kNothing;
+  std::optional<Expression> condition = {};  ///< With kMatching.
+  std::string zone = "UTC";                  ///< As in ScanOptions.
+  std::map<std::string, Identity> identities = {};
+};
+
+/// Commits the change on top of `state`, or of what other writers made of it, if the outcome is the
+/// same as if it had been made after theirs: files that it takes away must still be there; rows
+/// that others have deleted of a marked file are deleted too, unless both mean the same row.
+///
+/// kConflict: naming what is in the way; the change may be made again of the newest state. Others
+/// as DeltaTable::Append(). Vectors that were written for tries in vain stay, unnamed.
+Result<Committed> CommitChange(const DeltaTable& table, const StatePtr& state,
+                               const TableChange& change, const AppendOptions& options);
+
+}  // namespace sluice::lake::internal

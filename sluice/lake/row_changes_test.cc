@@ -1,0 +1,312 @@
+#include "sluice/lake/row_changes.h"
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/change_feed.h"
+#include "sluice/lake/scan.h"
+#include "sluice/os/clock.h"
+#include "sluice/store/faulty_store.h"
+#include "sluice/store/memory_store.h"
+
+namespace sluice::lake {
+namespace {
+
+struct Row {
+  std::optional<int64_t> amount;
+  std::string country;
+  int64_t row_id = -1;
+
+  bool operator==(const Row&) const = default;
+};
+using Rows = std::map<int64_t, Row>;  // By id.
+
+Expression Parse(const std::string& text) {
+  auto expression = Expression::Parse(text);
+  EXPECT_TRUE(expression.ok()) << text;
+  return *expression;
+}
+
+class RowChangesTest : public ::testing::Test {
+ protected:
+  void Create(std::map<std::string, std::string> properties, bool partitioned) {
+    const auto schema = arrow::schema({arrow::field("id", arrow::int64(), false),
+                                       arrow::field("amount", arrow::int64()),
+                                       arrow::field("country", arrow::utf8())});
+    tracked_ = properties.contains("delta.enableRowTracking");
+    CreateOptions options{.properties = std::move(properties)};
+    if (partitioned) options.partition_columns = {"country"};
+    partitioned_ = partitioned;
+    table_ = std::make_unique<DeltaTable>(faulty_, fmt::format("t{}", ++tables_), clock_, random_);
+    const auto created = table_->Create(schema, options);
+    ASSERT_TRUE(created.ok()) << created.error().message();
+  }
+
+  void Append(int64_t first, int64_t count, const std::string& country) {
+    arrow::Int64Builder ids;
+    arrow::Int64Builder amounts;
+    arrow::StringBuilder countries;
+    for (int64_t id = first; id < first + count; ++id) {
+      ASSERT_TRUE(ids.Append(id).ok());
+      ASSERT_TRUE((id % 7 == 0 ? amounts.AppendNull() : amounts.Append(id * 10)).ok());
+      ASSERT_TRUE(countries.Append(country).ok());
+    }
+    const auto batch = arrow::RecordBatch::Make(
+        arrow::schema({arrow::field("id", arrow::int64()), arrow::field("amount", arrow::int64()),
+                       arrow::field("country", arrow::utf8())}),
+        count,
+        {ids.Finish().ValueOrDie(), amounts.Finish().ValueOrDie(),
+         countries.Finish().ValueOrDie()});
+    NewFile file{.partition_values = {}, .batches = {batch}};
+    if (partitioned_) file.partition_values = {{"country", country}};
+    const auto appended = table_->Append(nullptr, std::vector<NewFile>{file});
+    ASSERT_TRUE(appended.ok()) << appended.error().message();
+  }
+
+  Rows Read() {
+    const auto snapshot = table_->Load();
+    EXPECT_TRUE(snapshot.ok());
+    const auto scan = Scan::Open(*table_, *snapshot, {.row_ids = tracked_});
+    EXPECT_TRUE(scan.ok()) << scan.error().message();
+    Rows rows;
+    while (true) {
+      const auto batch = (*scan)->Next();
+      EXPECT_TRUE(batch.ok()) << batch.error().message();
+      if (!batch.ok() || *batch == nullptr) return rows;
+      const auto& ids = static_cast<const arrow::Int64Array&>(*(*batch)->column(0));
+      const auto& amounts = static_cast<const arrow::Int64Array&>(*(*batch)->column(1));
+      const auto& countries = static_cast<const arrow::StringArray&>(*(*batch)->column(2));
+      for (int64_t i = 0; i < (*batch)->num_rows(); ++i) {
+        Row row{.amount = {}, .country = countries.GetString(i)};
+        if (amounts.IsValid(i)) row.amount = amounts.Value(i);
+        if (tracked_) {
+          row.row_id = static_cast<const arrow::Int64Array&>(*(*batch)->column(3)).Value(i);
+        }
+        EXPECT_TRUE(rows.emplace(ids.Value(i), row).second) << "twice: " << ids.Value(i);
+      }
+    }
+  }
+
+  // Changes since `from`: `insert` and so on, with the id and amount of each row.
+  std::multiset<std::string> Changes(Version from) {
+    const auto feed = ChangeFeed::Open(*table_, {.from = from});
+    EXPECT_TRUE(feed.ok()) << feed.error().message();
+    std::multiset<std::string> changes;
+    while (true) {
+      const auto batch = (*feed)->Next();
+      EXPECT_TRUE(batch.ok()) << batch.error().message();
+      if (!batch.ok() || *batch == nullptr) return changes;
+      for (int64_t i = 0; i < (*batch)->num_rows(); ++i) {
+        changes.insert(
+            (*batch)->GetColumnByName("_change_type")->GetScalar(i).ValueOrDie()->ToString() + " " +
+            (*batch)->column(0)->GetScalar(i).ValueOrDie()->ToString() + " " +
+            (*batch)->column(1)->GetScalar(i).ValueOrDie()->ToString());
+      }
+    }
+  }
+
+  store::MemoryStore store_;
+  os::SimulatedClock clock_{os::Timestamp(std::chrono::seconds(1'700'000'000))};
+  os::SimulatedRandom random_{7};
+  store::FaultyStore faulty_{store_};
+  int tables_ = 0;
+  std::unique_ptr<DeltaTable> table_;
+  bool partitioned_ = false;
+  bool tracked_ = false;
+};
+
+TEST_F(RowChangesTest, DeletesByVectorsWhereTheTableAsks) {
+  Create({{"delta.enableDeletionVectors", "true"}}, false);
+  Append(0, 100, "de");
+  Append(100, 100, "fr");
+  const auto report = DeleteRows(*table_, Parse("id >= 90 and id < 110"));
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->rows_deleted, 20);
+  EXPECT_EQ(report->files_marked, 2);
+  EXPECT_EQ(report->files_added + report->files_removed + report->rows_copied, 0);
+  EXPECT_EQ(Read().size(), 180);
+  for (const DataFile& file : report->snapshot->files()) {
+    ASSERT_NE(file.deletion_vector, nullptr);
+    EXPECT_EQ(file.deletion_vector->cardinality, 10);
+    EXPECT_NE(file.stats.find("\"tightBounds\":false"), std::string::npos) << file.stats;
+    EXPECT_EQ(file.rows, 100);
+  }
+  // The rest of a file: it goes, with its vector.
+  const auto rest = DeleteRows(*table_, Parse("id < 100"));
+  ASSERT_TRUE(rest.ok()) << rest.error().message();
+  EXPECT_EQ(rest->rows_deleted, 90);
+  EXPECT_EQ(rest->files_removed, 1);
+  EXPECT_EQ(Read().size(), 90);
+}
+
+TEST_F(RowChangesTest, NullIsNoMatchAndNothingIsNoCommit) {
+  Create({}, false);
+  Append(0, 14, "de");
+  const auto report = DeleteRows(*table_, Parse("amount > 1000000"));
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->snapshot->version(), 1);
+  const auto most = DeleteRows(*table_, Parse("amount >= 0"));
+  ASSERT_TRUE(most.ok());
+  EXPECT_EQ(Read().size(), 2);  // Those whose amount is null.
+}
+
+TEST_F(RowChangesTest, WholePartitionsGoWithoutCopies) {
+  Create({}, true);
+  Append(0, 50, "de");
+  Append(50, 50, "fr");
+  const auto report = DeleteRows(*table_, Parse("country = 'fr'"));
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->rows_deleted, 50);
+  EXPECT_EQ(report->rows_copied, 0);
+  EXPECT_EQ(Read().size(), 50);
+}
+
+TEST_F(RowChangesTest, UpdatesMoveRowsBetweenPartitionsAndKeepTheirIds) {
+  for (const char* vectors : {"true", "false"}) {
+    SCOPED_TRACE(vectors);
+    Create({{"delta.enableDeletionVectors", vectors},
+            {"delta.enableRowTracking", "true"},
+            {"delta.enableChangeDataFeed", "true"}},
+           true);
+    Append(0, 20, "de");
+    const Rows before = Read();
+    const auto report = UpdateRows(
+        *table_,
+        std::vector<Assignment>{{"AMOUNT", Parse("amount + id")}, {"country", Parse("'at'")}},
+        Parse("id = 3 or id = 14"));
+    ASSERT_TRUE(report.ok()) << report.error().message();
+    EXPECT_EQ(report->rows_updated, 2);
+    Rows expected = before;
+    expected[3].amount = 33;
+    expected[3].country = expected[14].country = "at";
+    EXPECT_EQ(Read(), expected);
+    const std::multiset<std::string> changes = {"update_preimage 3 30", "update_postimage 3 33",
+                                                "update_preimage 14 null",
+                                                "update_postimage 14 null"};
+    EXPECT_EQ(Changes(2), changes);
+    ASSERT_TRUE(DeleteRows(*table_, Parse("id = 3 or id = 4")).ok());
+    EXPECT_EQ(Changes(3), (std::multiset<std::string>{"delete 3 33", "delete 4 40"}));
+  }
+}
+
+TEST_F(RowChangesTest, WhatTheTableForbidsIsRefused) {
+  Create({{"delta.constraints.small", "amount < 1000"}}, false);
+  Append(1, 6, "de");
+  const auto broken = UpdateRows(*table_, std::vector<Assignment>{{"amount", Parse("1000")}}, {});
+  ASSERT_FALSE(broken.ok());
+  EXPECT_NE(broken.error().message().find("small"), std::string::npos) << broken.error().message();
+  const auto null = UpdateRows(*table_, std::vector<Assignment>{{"id", Parse("null")}}, {});
+  EXPECT_FALSE(null.ok());
+  const auto unknown = UpdateRows(*table_, std::vector<Assignment>{{"nope", Parse("1")}}, {});
+  EXPECT_FALSE(unknown.ok());
+  EXPECT_FALSE(DeleteRows(*table_, Parse("nope = 1")).ok());
+  EXPECT_FALSE(DeleteRows(*table_, {}, {.removal = RowRemoval::kVectors}).ok());
+  // Nothing that was tried is left.
+  EXPECT_EQ((*table_->Load())->version(), 1);
+  size_t files = 0;
+  const auto objects = store_.List("t1/");
+  for (const auto& object : *objects) files += object.path.ends_with(".parquet") ? 1 : 0;
+  EXPECT_EQ(files, 1);
+
+  Create({{"delta.appendOnly", "true"}}, false);
+  Append(1, 6, "de");
+  const auto kept = DeleteRows(*table_, {});
+  ASSERT_FALSE(kept.ok());
+  EXPECT_EQ(kept.error().code(), ErrorCode::kUnsupported);
+}
+
+TEST_F(RowChangesTest, TwoWritersDeleteOtherRowsOfOneFile) {
+  Create({{"delta.enableDeletionVectors", "true"}}, false);
+  Append(0, 100, "de");
+  // The other one commits while ours writes its vectors.
+  bool done = false;
+  const std::string root = table_->root();
+  const auto race = [&](const std::string& condition) {
+    done = false;
+    faulty_.Observe([&, condition](store::StoreCall call, std::string_view) {
+      if (call != store::StoreCall::kPutIfAbsent || std::exchange(done, true)) return;
+      DeltaTable other(store_, root, clock_, random_);
+      const auto theirs = DeleteRows(other, Parse(condition));
+      ASSERT_TRUE(theirs.ok()) << theirs.error().message();
+    });
+  };
+  race("id < 10");
+  const auto report = DeleteRows(*table_, Parse("id >= 95"));
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->conflicts, 0);  // Both vectors became one, without looking again.
+  ASSERT_EQ(report->snapshot->files().size(), 1);
+  EXPECT_EQ(report->snapshot->files()[0].deletion_vector->cardinality, 15);
+
+  // The same rows: it looks again, and finds fewer.
+  race("id >= 20 and id < 30");
+  const auto again = DeleteRows(*table_, Parse("id >= 25 and id < 40"));
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(again->conflicts, 1);
+  EXPECT_EQ(again->rows_deleted, 10);
+  EXPECT_EQ(again->snapshot->files()[0].deletion_vector->cardinality, 15 + 20);
+}
+
+// What the same changes make of plain rows.
+TEST_F(RowChangesTest, RandomChangesAreWhatTheyAreOfPlainRows) {
+  const auto seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  for (int round = 0; round < 40; ++round) {
+    const auto flip = [&] { return random() % 2 == 0; };
+    std::map<std::string, std::string> properties;
+    if (flip()) properties["delta.enableDeletionVectors"] = "true";
+    if (flip()) properties["delta.enableRowTracking"] = "true";
+    if (flip()) properties["delta.enableChangeDataFeed"] = "true";
+    if (flip()) properties["delta.enableInCommitTimestamps"] = "true";
+    Create(properties, flip());
+    int64_t next = 0;
+    for (int step = 0; step < 12; ++step) {
+      const auto kind = random() % 4;
+      if (kind == 0 || step == 0) {
+        const auto count = static_cast<int64_t>(random() % 60 + 1);
+        Append(next, count, flip() ? "de" : "fr");
+        next += count;
+        continue;
+      }
+      const auto low = static_cast<int64_t>(random()) % (next + 1);
+      const auto high = low + static_cast<int64_t>(random() % 30);
+      const bool by_country = random() % 4 == 0;
+      const auto matches = [&](int64_t id, const Row& row) {
+        return (id >= low && id < high) || (by_country && row.country == "fr" && id % 2 == 0);
+      };
+      std::string text = fmt::format("id >= {} and id < {}", low, high);
+      if (by_country) text = fmt::format("({}) or (country = 'fr' and id % 2 = 0)", text);
+      Rows expected = Read();
+      Result<ChangeReport> report = Internal("not run");
+      int64_t touched = 0;
+      if (kind == 1) {
+        std::erase_if(expected, [&](const auto& row) {
+          touched += matches(row.first, row.second) ? 1 : 0;
+          return matches(row.first, row.second);
+        });
+        report = DeleteRows(*table_, Parse(text));
+      } else {
+        const bool moves = flip();
+        for (auto& [id, row] : expected) {
+          if (!matches(id, row)) continue;
+          ++touched;
+          row.amount = id + 1;
+          if (moves) row.country = "at";
+        }
+        std::vector<Assignment> assignments = {{"amount", Parse("id + 1")}};
+        if (moves) assignments.push_back({"country", Parse("'at'")});
+        report = UpdateRows(*table_, assignments, Parse(text));
+      }
+      ASSERT_TRUE(report.ok()) << text << ": " << report.error().message();
+      EXPECT_EQ(report->rows_deleted + report->rows_updated, touched) << text;
+      ASSERT_EQ(Read(), expected) << text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice::lake
