@@ -27,7 +27,7 @@ DOORS = [  # Header, modules that may include it.
     (r"<boost/", {"api"}),
     (r"<yaml-cpp/", {"server"}),
     (r"<CLI/", {"cli"}),
-    (r"<capnp/|<kj/", {"event"}),
+    (r"<capnp/|<kj/", {"event", "decode"}),
     (r"<zlib\.h|<zstd\.h", {"api"}),
     (r"<openssl/", {"privacy", "api", "govern"}),
     (r"<(?:arrow|parquet)/(?!type_fwd\.h)", {"columnar", "decode", "privacy", "store", "journal", "lake", "land",

@@ -81,6 +81,8 @@ struct Decoded {
   int64_t received = 0;  ///< Rows in the body, good and bad.
   std::vector<TopicRows> topics;
   std::vector<RowError> errors;  ///< By row.
+  /// What payloads point into where it is not the body; null where it is.
+  std::shared_ptr<const void> storage = {};
 };
 
 /// Finds the contract of a topic; null if there is none.
@@ -120,6 +122,8 @@ inline constexpr std::string_view kRepeatedKey = "SL3005";
 inline constexpr std::string_view kTooManyRows =
     "SL3006";  ///< Of a body; it is refused as a whole.
 inline constexpr std::string_view kTooManyCells = "SL3007";  ///< In the lists of a row or a body.
+inline constexpr std::string_view kFraming = "SL3008";       ///< Of messages; the body is refused.
+inline constexpr std::string_view kBadMessage = "SL3009";    ///< Of Cap'n Proto, inside.
 inline constexpr std::string_view kNoTopic = "SL3010";       ///< The envelope names no topic.
 inline constexpr std::string_view kUnknownTopic = "SL3011";  ///< No schema for the topic.
 inline constexpr std::string_view kWrongType = "SL3012";

@@ -140,12 +140,13 @@ std::string AsJsonSchema(const event::Contract& contract) {
                      Members(contract.fields));
 }
 
-// Without what the two forms have of their own: numbers of fields, and where alternatives stand
-// among other members.
+// Without what the two forms have of their own: numbers of fields, what messages hold, and where
+// alternatives stand among other members.
 void Level(std::vector<Field>& fields) {
   std::ranges::sort(fields, {}, [](const Field& field) { return field.column; });
   for (Field& field : fields) {
     field.id = 0;
+    field.carrier = FieldType::kText;
     Level(field.children);
   }
 }

@@ -45,6 +45,7 @@ class Translator {
   }
 
   Result<std::vector<Contract>> Finish() && {
+    CheckUnions();
     if (!problems_.empty()) return std::move(problems_).Take();
     return std::move(contracts_);
   }
@@ -80,6 +81,16 @@ class Translator {
     fields_.Translate(node.asStruct(), name, contract);
     internal::CheckSubjects(contract, place, problems_);
     contracts_.push_back(std::move(contract));
+  }
+
+  // A number moves the union's tag to where the fields of a contract do not tell; messages are read
+  // by these.
+  void CheckUnions() {
+    for (size_t i = 0; i + 1 < tokens_.size(); ++i) {
+      if (tokens_[i].text != "union" || tokens_[i + 1].text != "@") continue;
+      problems_.Add(tokens_[i].place, schema_codes::kNoColumn,
+                    "a union with a number of its own is not taken; leave the number out");
+    }
   }
 
   const internal::AnnotationNames& annotations_;

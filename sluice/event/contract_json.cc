@@ -29,6 +29,10 @@ void Member(std::string& out, std::string_view name, const std::optional<size_t>
   if (index) out += fmt::format(",\"{}\":{}", name, *index);
 }
 
+bool HasCarrier(const Field& field) {
+  return field.type == FieldType::kTimestamp || field.type == FieldType::kDecimal;
+}
+
 std::string FieldJson(const Field& field) {
   std::string out = fmt::format("{{\"ordinal\":{}", field.id);
   Member(out, "name", field.name);
@@ -54,6 +58,7 @@ std::string FieldJson(const Field& field) {
   if (field.type == FieldType::kDecimal) {
     out += fmt::format(",\"precision\":{},\"scale\":{}", field.precision, field.scale);
   }
+  if (HasCarrier(field)) Member(out, "carrier", ToString(field.carrier));
   if (!field.default_json.empty()) Member(out, "default", field.default_json);
   if (!field.children.empty()) {
     out += ",\"children\":[";
@@ -118,6 +123,13 @@ class Reader {
   bool ok_ = true;
 };
 
+// kWhich is the last of the types.
+FieldType ReadType(Reader& reader, std::string_view name) {
+  return static_cast<FieldType>(
+      reader.OneOf(name, static_cast<size_t>(FieldType::kWhich) + 1,
+                   [](size_t i) { return ToString(static_cast<FieldType>(i)); }));
+}
+
 bool ReadField(simdjson::dom::element element, int depth, Field& field) {
   simdjson::dom::object object;
   if (depth > kDepthMax || element.get(object)) return false;
@@ -125,9 +137,7 @@ bool ReadField(simdjson::dom::element element, int depth, Field& field) {
   field.id = static_cast<uint32_t>(reader.Integer("ordinal", std::numeric_limits<uint32_t>::max()));
   field.name = reader.Text("name");
   field.column = reader.Text("column");
-  field.type = static_cast<FieldType>(
-      reader.OneOf(reader.Text("type"), static_cast<size_t>(FieldType::kWhich) + 1,
-                   [](size_t i) { return ToString(static_cast<FieldType>(i)); }));
+  field.type = ReadType(reader, reader.Text("type"));
   if (reader.Has("enumerants")) {
     for (const simdjson::dom::element name : reader.Array("enumerants")) {
       std::string_view text;
@@ -149,6 +159,10 @@ bool ReadField(simdjson::dom::element element, int depth, Field& field) {
   if (field.type == FieldType::kDecimal) {
     field.precision = static_cast<uint8_t>(reader.Integer("precision", 38));
     field.scale = static_cast<uint8_t>(reader.Integer("scale", field.precision));
+  }
+  if (HasCarrier(field)) {
+    const bool counted = field.type == FieldType::kTimestamp && field.unit != TimeUnit::kRfc3339;
+    field.carrier = ReadType(reader, reader.TextOr("carrier", counted ? "Int64" : "Text"));
   }
   field.default_json = reader.TextOr("default", "");
   if (reader.Has("children")) {

@@ -72,7 +72,10 @@ struct Field {
   TimeUnit unit = TimeUnit::kRfc3339;  ///< Of kTimestamp.
   uint8_t precision = 0;               ///< Of kDecimal: digits, 1 to 38.
   uint8_t scale = 0;                   ///< Of kDecimal: of these behind the point.
-  std::string default_json;            ///< JSON that an absent field stands for; empty: null.
+  /// Of kTimestamp and kDecimal: the type that the annotation stands on, which is what messages of
+  /// Cap'n Proto hold.
+  FieldType carrier = FieldType::kText;
+  std::string default_json;  ///< JSON that an absent field stands for; empty: null.
 
   bool operator==(const Field&) const = default;
 };

@@ -184,17 +184,17 @@ Result<catalog::Topic> Ingest::Remove(std::string_view topic) {
   return removed;
 }
 
-std::unique_ptr<decode::JsonDecoder> Ingest::TakeDecoder() {
+std::unique_ptr<Ingest::Decoders> Ingest::TakeDecoders() {
   const std::lock_guard lock(decoders_mutex_);
-  if (decoders_.empty()) return std::make_unique<decode::JsonDecoder>();
-  auto decoder = std::move(decoders_.back());
+  if (decoders_.empty()) return std::make_unique<Decoders>();
+  auto decoders = std::move(decoders_.back());
   decoders_.pop_back();
-  return decoder;
+  return decoders;
 }
 
-void Ingest::ReturnDecoder(std::unique_ptr<decode::JsonDecoder> decoder) {
+void Ingest::ReturnDecoders(std::unique_ptr<Decoders> decoders) {
   const std::lock_guard lock(decoders_mutex_);
-  decoders_.push_back(std::move(decoder));
+  decoders_.push_back(std::move(decoders));
 }
 
 void Ingest::Submit(const Submission& submission, std::function<void(Result<Receipt>)> done) {
@@ -215,18 +215,22 @@ void Ingest::Submit(const Submission& submission, std::function<void(Result<Rece
   }
 
   bool denied = false;
-  auto decoder = TakeDecoder();
-  auto decoded = decoder->Decode(
-      submission.body, submission.framing, submission.shape, submission.topic,
+  const decode::ContractLookup contract_of =
       [&](std::string_view name) -> std::shared_ptr<const event::Contract> {
-        denied |= submission.may_send && !submission.may_send(name);
-        if (name == catalog::kErrorsTopic) return nullptr;
-        if (name.starts_with(catalog::kSystemPrefix) && !submission.system) return nullptr;
-        const auto state = Find(name);
-        return state ? state->topic.contract : nullptr;
-      },
-      clock_.Now(), options_.limits);
-  ReturnDecoder(std::move(decoder));
+    denied |= submission.may_send && !submission.may_send(name);
+    if (name == catalog::kErrorsTopic) return nullptr;
+    if (name.starts_with(catalog::kSystemPrefix) && !submission.system) return nullptr;
+    const auto state = Find(name);
+    return state ? state->topic.contract : nullptr;
+  };
+  auto decoders = TakeDecoders();
+  auto decoded =
+      submission.messages
+          ? decoders->messages.Decode(submission.body, *submission.messages, submission.topic,
+                                      contract_of, clock_.Now(), options_.limits)
+          : decoders->json.Decode(submission.body, submission.framing, submission.shape,
+                                  submission.topic, contract_of, clock_.Now(), options_.limits);
+  ReturnDecoders(std::move(decoders));
   if (denied) {
     return draft->done(Denied("the token may not send to a topic of the body; nothing was kept"));
   }
@@ -422,11 +426,11 @@ privacy::Hash128 Ingest::IdentifyError(const Submission& submission,
   if (request.Binds(*contract)) {
     return internal::BatchRowIdentity(error.topic, request, error.row, keys_, options_.tenant);
   }
-  auto decoder = TakeDecoder();
-  const auto decoded = decoder->Decode(
+  auto decoders = TakeDecoders();
+  const auto decoded = decoders->json.Decode(
       error.payload, decode::Framing::kJson, submission.shape, error.topic,
       [&](std::string_view) { return contract; }, clock_.Now(), options_.limits);
-  ReturnDecoder(std::move(decoder));
+  ReturnDecoders(std::move(decoders));
   if (decoded.ok() && decoded->topics.size() == 1 && decoded->topics[0].rows.size() == 1) {
     const decode::TopicRows& rows = decoded->topics[0];
     event::Contract named = *contract;

@@ -19,6 +19,7 @@
 #include "sluice/base/metrics.h"
 #include "sluice/catalog/catalog.h"
 #include "sluice/decode/json_decoder.h"
+#include "sluice/decode/message_decoder.h"
 #include "sluice/ingest/dedupe.h"
 #include "sluice/journal/journal.h"
 #include "sluice/land/lander.h"
@@ -49,6 +50,8 @@ struct Submission {
   std::string_view body =
       {};  ///< With JsonDecoder::kPaddingBytes readable behind it, during Submit().
   decode::Framing framing = decode::Framing::kJson;
+  /// Set: the body is messages of Cap'n Proto, in Shape::kContent, and `framing` says nothing.
+  std::optional<decode::Packing> messages = {};
   decode::Shape shape = decode::Shape::kEnvelope;
   std::string topic = {};  ///< Of Shape::kContent.
   WaitLevel wait = WaitLevel::kLog;
@@ -165,6 +168,12 @@ class Ingest {
   }
 
  private:
+  // Of one request; they keep their buffers for the next.
+  struct Decoders {
+    decode::JsonDecoder json;
+    decode::MessageDecoder messages;
+  };
+
   std::shared_ptr<internal::TopicState> Find(std::string_view topic) const;
   Result<std::shared_ptr<internal::TopicState>> Attach(const catalog::Topic& topic);
   Status RestoreFromLake(internal::TopicState& state);
@@ -191,8 +200,8 @@ class Ingest {
   void Arrive(const std::shared_ptr<internal::Draft>& draft, bool ok);
   /// All outcomes are known.
   void Answer(const std::shared_ptr<internal::Draft>& draft);
-  std::unique_ptr<decode::JsonDecoder> TakeDecoder();
-  void ReturnDecoder(std::unique_ptr<decode::JsonDecoder> decoder);
+  std::unique_ptr<Decoders> TakeDecoders();
+  void ReturnDecoders(std::unique_ptr<Decoders> decoders);
 
   const IngestOptions options_;
   journal::Journal& journal_;
@@ -210,7 +219,7 @@ class Ingest {
   std::unordered_map<std::string, std::shared_ptr<internal::TopicState>> topics_;
   const std::unique_ptr<internal::OpenErrors> open_errors_;
   std::mutex decoders_mutex_;  // Guards decoders_.
-  std::vector<std::unique_ptr<decode::JsonDecoder>> decoders_;
+  std::vector<std::unique_ptr<Decoders>> decoders_;
 };
 
 /// The contract of the error rows: topic `system.errors`, table `system.errors`.

@@ -4,6 +4,7 @@ import gzip
 import json
 import pathlib
 import re
+import struct
 import subprocess
 
 from server import Project, Server, Skip, equal, event, run, until
@@ -41,6 +42,75 @@ def zstd_is_taken():
     with Project() as project, Server(project) as server:
         status, receipt = server.post("/v1/events/shop.user-events", packed, {**NDJSON, "Content-Encoding": "zstd"})
         equal((status, receipt["accepted"]), (200, 2))
+
+
+def message(event_id, user_id, page, timestamp):
+    """An event of the schema as a message of Cap'n Proto: https://capnproto.org/encoding.html"""
+    texts = [None if text is None else text.encode() + b"\0" for text in (event_id, page, timestamp)]
+    pointers, objects = b"", b""
+    for place, text in enumerate(texts):
+        if text is None:
+            pointers += bytes(8)
+            continue
+        offset = len(texts) - 1 - place + len(objects) // 8  # In words, from behind the pointer.
+        pointers += struct.pack("<II", 1 | offset << 2, 2 | len(text) << 3)
+        objects += text + bytes(-len(text) % 8)
+    body = struct.pack("<IHH", 0, 1, len(texts)) + struct.pack("<q", user_id) + pointers + objects
+    return struct.pack("<II", 0, len(body) // 8) + body
+
+
+def packed(body):
+    out = b""
+    for at in range(0, len(body), 8):
+        word = body[at:at + 8]
+        out += bytes([sum((byte != 0) << bit for bit, byte in enumerate(word))]) + bytes(byte for byte in word if byte)
+        out += b"\0" if word == bytes(8) or all(word) else b""
+    return out
+
+
+def messages_of_capnp_make_the_rows_that_json_makes():
+    time = "2026-01-05T10:00:00Z"
+    with Project() as project, Server(project) as server:
+        target = "/v1/events/shop.user-events"
+        plain = {"Content-Type": "application/x-capnp"}
+        body = b"".join(message(f"m{n}", n, None if n % 2 else "/\u20ac", time) for n in range(4))
+        status, receipt = server.post(target, body, plain)
+        equal((status, receipt["accepted"]), (200, 4), receipt)
+        for again, headers in ((packed(body), {"Content-Type": "application/x-capnp; packed=1"}),
+                               (gzip.compress(body), {**plain, "Content-Encoding": "gzip"}),
+                               (lines(*[{"eventId": f"m{n}", "userId": n, "timestamp": time} | ({} if n % 2 else {"page": "/\u20ac"})
+                                        for n in range(4)]), NDJSON)):
+            equal(server.post(target, again, headers)[1]["duplicate"], 4, headers)
+        equal(server.sql("select event_id, user_id, page from bronze.shop_user_events order by 1"),
+              [["m0", 0, "/\u20ac"], ["m1", 1, None], ["m2", 2, "/\u20ac"], ["m3", 3, None]])
+
+        # Each bad one is a row of its own; its payload is JSON that can be mended.
+        body = message("m4", 4, "/", "yesterday") + message("m5", 5, "/", time)
+        status, receipt = server.post(target, body, plain)
+        equal((status, receipt["accepted"], receipt["error"]), (200, 1, 1))
+        equal([(e["row"], e["code"], e["path"]) for e in receipt["errors"]], [(0, "SL3020", "timestamp")])
+        error = json.loads(server.ask("GET", "/v1/admin/errors")[1])["rows"][0][0]
+        payload = json.loads(json.loads(server.ask("GET", f"/v1/admin/errors/{error}")[1])["payload"])
+        equal(payload, {"eventId": "m4", "userId": 4, "page": "/", "timestamp": "yesterday"})
+        status, receipt = server.post(f"/v1/admin/errors/{error}/retry", json.dumps(payload | {"timestamp": time}),
+                                      {"Content-Type": "application/json"})
+        equal(status, 200, receipt)
+        equal(server.sql("select count(*) from bronze.shop_user_events"), [[6]])
+
+        wild = bytearray(message("m6", 6, "/", time))
+        wild[24:28] = struct.pack("<I", 1 | 0x100000 << 2)  # The first text lies outside.
+        receipt = server.post(target, bytes(wild) + message("m7", 7, "/", time), plain)[1]
+        equal((receipt["accepted"], [e["code"] for e in receipt["errors"]]), (1, ["SL3009"]))
+        equal(server.post(target, body[:-8], plain)[1]["code"], "SL3008")
+        equal(server.post("/v1/events", body, plain)[1]["code"], "SL4150")
+        equal(server.post("/v1/events/nobody.knows", body, plain)[0], 404)
+
+
+def messages_need_a_schema_of_capnp():
+    schema = json.dumps({"x-sluice": {"event": "made"}, "type": "object", "properties": {"n": {"type": "integer"}}})
+    with Project(schemas={"made.json": schema}) as project, Server(project) as server:
+        status, problem = server.post("/v1/events/made", b"", {"Content-Type": "application/x-capnp"})
+        equal((status, problem["code"]), (422, "SL4152"))
 
 
 CLOUD = {"Content-Type": "application/cloudevents+json"}
@@ -185,6 +255,7 @@ def what_the_system_needs_cannot_be_deleted():
         equal(server.sql("select count(*) from system.audit"), [[2]])
 
 
-run(gzip_is_taken_within_the_limit, zstd_is_taken, cloud_events_come_in_three_ways,
+run(gzip_is_taken_within_the_limit, zstd_is_taken, messages_of_capnp_make_the_rows_that_json_makes,
+    messages_need_a_schema_of_capnp, cloud_events_come_in_three_ways,
     cloud_events_are_known_by_source_and_id, a_token_for_one_topic_sends_cloud_events_to_no_other,
     pages_send_with_a_key_that_does_nothing_else, the_description_names_every_address, what_the_system_needs_cannot_be_deleted)

@@ -187,5 +187,41 @@ def commands_speak_it():
             equal((code, out.count("\n")), (0, 100_001), err)
 
 
+def only_http_1_1_is_spoken():
+    """docs/adr/0010-no-http2.md"""
+    with Project() as project:
+        make_certificate(project.folder, "chain")
+        with serve(project) as server:
+            def shake(*offered):
+                context = ssl.create_default_context(cafile=f"{project.folder}/chain.pem")
+                context.set_alpn_protocols(offered)
+                with socket.create_connection(("127.0.0.1", server.port)) as plain:
+                    with context.wrap_socket(plain, server_hostname="localhost") as wrapped:
+                        return wrapped.selected_alpn_protocol()
+
+            equal(shake("h2", "http/1.1"), "http/1.1")
+            equal(shake("http/1.1"), "http/1.1")
+            try:
+                equal(shake("h2"), "a refusal")
+            except ssl.SSLError as error:
+                assert "NO_APPLICATION_PROTOCOL" in str(error).upper().replace(" ", "_"), error
+    with Project() as project, Server(project) as server:
+        def say(text):
+            with socket.create_connection(("127.0.0.1", server.port)) as plain:
+                plain.sendall(text)
+                answer = b""
+                while piece := plain.recv(65536):
+                    answer += piece
+                return answer
+
+        settings = b"\0\0\0\x04\0\0\0\0\0"
+        answer = say(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+        assert answer.startswith(b"HTTP/1.1 505 ") and b"SL5050" in answer, answer
+        answer = say(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\n"
+                     b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"ok\n"), answer
+
+
 run(requests_and_large_answers_pass, what_is_old_or_no_tls_is_refused, files_are_read_again_when_they_change,
-    mistakes_stop_the_start, commands_speak_it)
+    mistakes_stop_the_start, commands_speak_it,
+    only_http_1_1_is_spoken)

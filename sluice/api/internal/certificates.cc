@@ -19,6 +19,19 @@ constexpr std::chrono::seconds kLookEvery{1};
 // Forward secrecy and authenticated encryption; version 1.3 has nothing else.
 constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
+// A client that offers protocols without HTTP/1.1 among them is told in the handshake
+// (docs/adr/0010-no-http2.md).
+int ChooseProtocol(SSL* /*connection*/, const unsigned char** chosen, unsigned char* chosen_size,
+                   const unsigned char* offered, unsigned int offered_size, void* /*unused*/) {
+  static constexpr unsigned char kHttp11[] = "\x08http/1.1";
+  unsigned char* found = nullptr;
+  const int outcome = SSL_select_next_proto(&found, chosen_size, kHttp11, sizeof(kHttp11) - 1,
+                                            offered, offered_size);
+  if (outcome != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  *chosen = found;
+  return SSL_TLSEXT_ERR_OK;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Certificates>> Certificates::Load(TlsFiles files) {
@@ -46,6 +59,7 @@ Result<std::shared_ptr<ssl::context>> Certificates::Make(const Texts& texts) {
       SSL_CTX_set_cipher_list(native, kCiphers) != 1) {
     return Internal("TLS 1.2 is not to be had");
   }
+  SSL_CTX_set_alpn_select_cb(native, ChooseProtocol, nullptr);
   boost::system::error_code error;
   context->use_certificate_chain(boost::asio::buffer(texts.certificate), error);
   if (error) return Invalid("the certificate cannot be read: {}", error.message());

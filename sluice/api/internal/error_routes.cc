@@ -261,7 +261,7 @@ Response ErrorRoutes::Replay(const Call& call) {
   int64_t duplicate = 0;
   int64_t failed = 0;
   const std::string wanted = call.Parameter("dry_run");
-  if (!wanted.empty() && wanted != "true" && wanted != "false") {
+  if (call.request->query.contains("dry_run") && wanted != "true" && wanted != "false") {
     // A word that was meant as yes must not send everything again.
     return Problem(400, "SL4001", "dry_run must be true or false");
   }

@@ -27,6 +27,19 @@ Response CodingProblem(const Error& error) {
   return response;
 }
 
+// `application/x-capnp; packed=1` are packed messages.
+decode::Packing PackingOf(std::string_view content_type) {
+  for (size_t at = content_type.find(';'); at != content_type.npos;
+       at = content_type.find(';', at + 1)) {
+    std::string_view parameter = content_type.substr(at + 1);
+    parameter.remove_prefix(std::min(parameter.find_first_not_of(' '), parameter.size()));
+    if (parameter.substr(0, parameter.find_first_of("; ")) == "packed=1") {
+      return decode::Packing::kPacked;
+    }
+  }
+  return decode::Packing::kNone;
+}
+
 }  // namespace
 
 void EventRoutes::AddTo(Router& router) {
@@ -36,6 +49,14 @@ void EventRoutes::AddTo(Router& router) {
   // The handshake of HTTP webhooks (CloudEvents, HTTP 1.1 Web Hooks section 4): who may send, is
   // allowed to.
   const auto allow = [](const Call& call, const Respond& respond) {
+    const auto topic = call.segments.find("topic");
+    if (topic != call.segments.end()) {
+      Status named = event::CheckTopicName(topic->second);
+      if (named.ok() && topic->second.starts_with(catalog::kSystemPrefix)) {
+        named = Invalid("'{}' takes no events", topic->second);
+      }
+      if (!named.ok()) return respond(Problem(404, "SL4040", named.error().message()));
+    }
     Response response;
     response.headers = {{"Allow", "POST"}, {"WebHook-Allowed-Rate", "*"}};
     if (const std::string_view origin = call.request->Header("webhook-request-origin");
@@ -56,10 +77,17 @@ void EventRoutes::Take(const Call& call, Respond respond) {
   if (type == "application/x-ndjson" || type == "application/ndjson" ||
       type == "application/jsonl") {
     submission.framing = decode::Framing::kNdjson;
+  } else if (type == "application/x-capnp") {
+    submission.messages = PackingOf(request->Header("content-type"));
+    if (!call.segments.contains("topic")) {
+      return respond(Problem(415, "SL4150",
+                             "messages of Cap'n Proto are sent to the address of their topic, "
+                             "/v1/events/TOPIC, whose schema they are read by"));
+    }
   } else if (type != "application/json" && !type.empty() && mode == CloudEventsMode::kNone) {
-    return respond(Problem(
-        415, "SL4150",
-        "send application/json (an object or an array), application/x-ndjson or CloudEvents"));
+    return respond(Problem(415, "SL4150",
+                           "send application/json (an object or an array), application/x-ndjson, "
+                           "application/x-capnp or CloudEvents"));
   }
   if (mode == CloudEventsMode::kUnknown) {
     return respond(Problem(415, "SL4150",

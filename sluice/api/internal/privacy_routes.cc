@@ -114,7 +114,8 @@ Response PrivacyRoutes::Report() const {
 
 Response PrivacyRoutes::Scan(const Call& call) {
   int64_t rows_max = kScanRowsDefault;
-  if (const std::string text = call.Parameter("rows"); !text.empty()) {
+  if (call.request->query.contains("rows")) {
+    const std::string text = call.Parameter("rows");
     const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), rows_max);
     if (bad != std::errc() || end != text.data() + text.size() || rows_max < 1 ||
         rows_max > kScanRowsMax) {
@@ -175,12 +176,13 @@ Response PrivacyRoutes::Reveal(const Call& call) {
   simdjson::dom::element root;
   std::string_view token;
   std::string_view reason;
+  const auto reason_is = [&] { return root["reason"].get(reason); };
   if (parser.parse(call.request->body.data(), call.request->body.size()).get(root) !=
           simdjson::SUCCESS ||
-      root["token"].get(token) != simdjson::SUCCESS) {
+      root["token"].get(token) != simdjson::SUCCESS ||
+      (reason_is() != simdjson::SUCCESS && reason_is() != simdjson::NO_SUCH_FIELD)) {
     return Problem(400, "SL4008", R"(expected {"token": "s1.…", "reason": "…"})");
   }
-  if (root["reason"].get(reason) != simdjson::SUCCESS) reason = {};
   const auto value = ingest_.Reveal(token);
   // What is no token of ours may be anything, even the value itself.
   const bool known = value.ok() || value.error().code() == ErrorCode::kNotFound;

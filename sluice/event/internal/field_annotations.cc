@@ -71,6 +71,7 @@ class TypeReader {
     }
     field_.type = FieldType::kTimestamp;
     field_.unit = unit;
+    field_.carrier = declared_;
   }
 
   void Decimal(const Annotation& annotation) {
@@ -90,6 +91,7 @@ class TypeReader {
     field_.type = FieldType::kDecimal;
     field_.precision = static_cast<uint8_t>(precision);
     field_.scale = static_cast<uint8_t>(scale);
+    field_.carrier = declared_;
   }
 
   const Place place_;
