@@ -1,7 +1,8 @@
 """sluice/lake beside deltalake 1.6.6: each line in a process of its own, wall time, CPU time and peak memory.
 
-Usage: ./dev bench lake [--files N] [--rows N] [--repeats N]. Tables are made fresh under a temporary folder; the two take turns.
-Writes results/lake-DATE.json and .md.
+Usage: ./dev bench lake [--files N] [--rows N] [--repeats N] [--only PART]. Tables are made fresh under a temporary folder; the
+two take turns. Writes results/lake-DATE.json and .md; with --only, which measures the lines whose names have PART, just
+prints them.
 """
 
 import argparse
@@ -109,17 +110,12 @@ def measure(command, prepare=None):
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def peer(code):
-    return [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(PEER / 'deltalake')!r}); "
-            f"sys.path.insert(0, {str(PEER / 'arro3-core')!r}); from deltalake import DeltaTable\n{code}"]
-
-
 def timed(setup, code):
-    """deltalake with pyarrow, printing how long `code` takes."""
-    folders = [PEER.parent / "pyarrow", *(PEER / name for name in ("deltalake", "arro3-core", "deprecated", "wrapt",
+    """deltalake, printing how long `code` takes; with pyarrow where the operation needs rows."""
+    folders = [*([PEER.parent / "pyarrow"] if "pyarrow" in setup else []), *(PEER / name for name in ("deltalake", "arro3-core", "deprecated", "wrapt",
                                                                    "typing-extensions"))]
     return [sys.executable, "-c", f"import sys, time\nsys.path[:0] = {[str(folder) for folder in folders]!r}\n"
-            "from deltalake import DeltaTable, QueryBuilder, write_deltalake\nimport pyarrow\n"
+            "from deltalake import DeltaTable, QueryBuilder, write_deltalake\n"
             f"{setup}\nbegin = time.perf_counter()\n{code}\nprint(time.perf_counter() - begin)"]
 
 
@@ -127,29 +123,27 @@ def median(runs):
     return [statistics.median(column) for column in zip(*runs, strict=True)]
 
 
-def compare(name, ours, theirs, idle, repeats, prepare=None):
-    """Both in turn, after a warm-up; without the start of Python and its modules, which `idle` measures. Without `idle`
-    both say themselves how long they took."""
-    runs = {"ours": [], "theirs": [], "idle": [(0, 0, 0)]}
-    commands = [("ours", ours), ("theirs", theirs)] + ([("idle", idle)] if idle else [])
+def compare(name, ours, theirs, repeats, prepare=None):
+    """Both in turn, after a warm-up. Both say themselves how long they took."""
+    runs = {"ours": [], "theirs": []}
     for turn in range(repeats + 1):
-        for who, command in commands:
+        for who, command in (("ours", ours), ("theirs", theirs)):
             run = measure(command, prepare)
             if turn > 0:
                 runs[who].append(run)
-    mine, other, empty = (median(runs[who]) for who in ("ours", "theirs", "idle"))
-    net = [max(other[i] - empty[i], 0.001) for i in (0, 1)]
-    print(f"{name}: sluice {mine[0]:.3f} s; deltalake {net[0]:.3f} s", flush=True)
-    return {"name": name, "sluice": mine, "deltalake": [*net, other[2]], "runs": runs}
+    mine, other = (median(runs[who]) for who in ("ours", "theirs"))
+    print(f"{name}: sluice {mine[0]:.3f} s, {mine[2]:.0f} MiB; deltalake {other[0]:.3f} s, {other[2]:.0f} MiB; "
+          f"{mine[0] / other[0]:.2f} x time, {mine[2] / other[2]:.2f} x memory", flush=True)
+    return {"name": name, "sluice": mine, "deltalake": other, "runs": runs}
 
 
 def report(results):
     lines = [f"# Tables beside deltalake 1.6.6, {results['date']}", "",
              f"Commit {results['commit']}, {results['machine']}, load {results['load_before']} before. "
              f"{results['files']:,} files; medians of {results['repeats']} runs each, in turn, after a warm-up; each run "
-             "is a process. deltalake's times are without the start of Python and the import; its memory is with them. From the "
-             "writing of a checkpoint on, both measure the operation alone; CPU time and memory are the whole process's, "
-             "for appends with the rows. We sync what we write before we say so; deltalake does not.",
+             "is a process. The time is that of the operation alone; CPU time and memory are the whole process's: with the "
+             "start of Python and its modules there, of our libraries (DuckDB, Arrow) here, and for appends with the "
+             "rows. We sync what we write before we say so; deltalake does not.",
              "", "| | sluice s | deltalake s | time | CPU s | its CPU s | MiB | its MiB | memory |", "|---|---|---|---|---|---|---|---|---|"]
     for line in results["lines"]:
         ours, theirs = line["sluice"], line["deltalake"]
@@ -158,13 +152,87 @@ def report(results):
     return "\n".join([*lines, "", "Bar: at most 0.5 x its time to open, no line above 1.0 x.", ""])
 
 
+class Bench:
+    """The lines, each with the table it needs; a table is made when the first line asks for it."""
+
+    def __init__(self, given, folder):
+        self.given, self.folder, self.lines = given, folder, []
+        self.log, self.new, self.rows = folder / "log", folder / "new", folder / "rows.arrow"
+
+    def line(self, name, make, ours, theirs, prepare=None):
+        if self.given.only and self.given.only not in name:
+            return
+        if make:
+            make()
+        self.lines.append(compare(name, [self.given.operations, *map(str, ours)], theirs, self.given.repeats, prepare))
+
+    def operate(self, *words):
+        subprocess.run([self.given.operations, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+
+    def make_log(self):
+        if not self.log.exists():
+            make_log(self.log, self.given.files, 300)
+
+    def forget_checkpoint(self):
+        for file in [*(self.log / "_delta_log").glob("*checkpoint*"), *(self.log / "_delta_log").glob("*.crc")]:
+            file.unlink()
+
+    def make_checkpoint(self):
+        self.make_log()
+        self.forget_checkpoint()
+        subprocess.run(timed("", f"DeltaTable({str(self.log)!r}).create_checkpoint()"), check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def make_rows(self):
+        if not self.rows.exists():
+            self.operate("rows", self.rows, self.given.rows)
+
+    def fresh(self):
+        shutil.rmtree(self.new, ignore_errors=True)
+
+    def make_spread(self):
+        self.fresh()
+        self.operate("spread", self.new, 10000)
+        self.operate("checkpoint", self.new)
+
+    def make_vectors(self):
+        self.fresh()
+        self.make_rows()
+        self.operate("append", self.new, self.rows)
+        delete_every(self.new, 20)
+
+    def question(self, sql):
+        return timed("", f"QueryBuilder().register('t', DeltaTable({str(self.new)!r})).execute({sql!r}).read_all()")
+
+    def run(self):
+        log, new, rows = str(self.log), str(self.new), self.given.rows
+        self.line("open from 301 commits", self.make_log, ["open", log], timed("", f"DeltaTable({log!r})"))
+        self.line("list all files", self.make_log, ["list", log], timed("", f"DeltaTable({log!r}).file_uris()"))
+        self.line("open and write a checkpoint", self.make_log, ["checkpoint", log],
+                  timed("", f"DeltaTable({log!r}).create_checkpoint()"), self.forget_checkpoint)
+        self.line("open from a checkpoint", self.make_checkpoint, ["open", log], timed("", f"DeltaTable({log!r})"))
+        shutil.rmtree(self.log, ignore_errors=True)
+        small = ("import pyarrow\npath = %r\n"
+                 "rows = pyarrow.table({'id': [1, 2, 3], 'value': [.1, .2, .3], 'name': ['a', 'b', 'c']})" % new)
+        self.line("1,000 commits of 3 rows", None, ["commits", new, 1000],
+                  timed(small, "for _ in range(1000): write_deltalake(path, rows, mode='append')"), self.fresh)
+        read = f"import pyarrow\ntable = pyarrow.ipc.open_file(pyarrow.OSFile({str(self.rows)!r})).read_all()"
+        self.line(f"append {rows:,} rows x 5 columns", self.make_rows, ["append", new, self.rows],
+                  timed(read, f"write_deltalake({new!r}, table)"), self.fresh)
+        one = "select count(*), max(name) from t where id between 500000 and 500099"
+        self.line("1 of 10,000 files by a condition", self.make_spread, ["query", new, one], self.question(one))
+        everything = "select count(*), sum(id), sum(value), count(distinct city) from t"
+        self.line(f"scan of {rows:,} rows, 5 % deleted by vectors", self.make_vectors, ["query", new, everything],
+                  self.question(everything))
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--files", type=int, default=300_000)
     arguments.add_argument("--rows", type=int, default=10_000_000)
     arguments.add_argument("--repeats", type=int, default=5)
+    arguments.add_argument("--only")
     arguments.add_argument("--operations", default=str(ROOT / "build" / "release" / "bench" / "lake_operations"))
-    arguments.add_argument("--sluice", default=str(ROOT / "build" / "release" / "sluice"))
     given = arguments.parse_args()
     if not PEER.exists():
         sys.exit("deltalake is not there; `./dev test` fetches it")
@@ -172,65 +240,15 @@ def main():
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     results = {"date": datetime.date.today().isoformat(), "commit": commit.stdout.strip(),
                "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
-               "load_before": round(os.getloadavg()[0], 1), "files": given.files, "repeats": given.repeats, "lines": []}
-
-    def line(name, ours, theirs):
-        results["lines"].append(compare(name, ours, theirs, peer("pass"), given.repeats))
-
-    def operation(name, ours, theirs, prepare=None):
-        results["lines"].append(compare(name, [given.operations, *map(str, ours)], theirs, None, given.repeats, prepare))
-
+               "load_before": round(os.getloadavg()[0], 1), "files": given.files, "repeats": given.repeats}
+    bench = Bench(given, folder)
     try:
-        table = folder / "log"
-        make_log(table, given.files, 300)
-        describe, load = [given.sluice, "table", "describe", str(table)], peer(f"DeltaTable({str(table)!r})")
-        line("open from 301 commits", describe, load)
-        listing = [given.sluice, "table", "files", str(table)]
-        line("list all files", listing, peer(f"DeltaTable({str(table)!r}).file_uris()"))
-
-        def forget():
-            for file in [*(table / "_delta_log").glob("*checkpoint*"), *(table / "_delta_log").glob("*.crc")]:
-                file.unlink()
-
-        operation("open and write a checkpoint", ["checkpoint", table],
-                  timed("", f"DeltaTable({str(table)!r}).create_checkpoint()"), forget)
-        forget()
-        subprocess.run(peer(f"DeltaTable({str(table)!r}).create_checkpoint()"), check=True)
-        line("open from a checkpoint", describe, load)
-        shutil.rmtree(table)
-
-        new, rows = folder / "new", folder / "rows.arrow"
-        subprocess.run([given.operations, "rows", rows, str(given.rows)], check=True, stdout=subprocess.DEVNULL)
-        read = f"table = pyarrow.ipc.open_file(pyarrow.OSFile({str(rows)!r})).read_all()"
-
-        def fresh():
-            shutil.rmtree(new, ignore_errors=True)
-
-        small = ("path = %r\nrows = pyarrow.table({'id': [1, 2, 3], 'value': [.1, .2, .3], 'name': ['a', 'b', 'c']})"
-                 % str(new))
-        operation("1,000 commits of 3 rows", ["commits", new, 1000],
-                  timed(small, "for _ in range(1000): write_deltalake(path, rows, mode='append')"), fresh)
-        operation(f"append {given.rows:,} rows x 5 columns", ["append", new, rows],
-                  timed(read, f"write_deltalake({str(new)!r}, table)"), fresh)
-        fresh()
-        rows.unlink(missing_ok=True)
-        subprocess.run([given.operations, "spread", new, "10000"], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([given.operations, "checkpoint", new], check=True, stdout=subprocess.DEVNULL)
-
-        def question(sql):
-            return timed("", f"QueryBuilder().register('t', DeltaTable({str(new)!r})).execute({sql!r}).read_all()")
-
-        one = "select count(*), max(name) from t where id between 500000 and 500099"
-        operation("1 of 10,000 files by a condition", ["query", new, one], question(one))
-        fresh()
-        subprocess.run([given.operations, "rows", rows, str(given.rows)], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([given.operations, "append", new, rows], check=True, stdout=subprocess.DEVNULL)
-        delete_every(new, 20)
-        everything = "select count(*), sum(id), sum(value), count(distinct city) from t"
-        operation(f"scan of {given.rows:,} rows, 5 % deleted by vectors", ["query", new, everything],
-                  question(everything))
+        bench.run()
     finally:
         shutil.rmtree(folder)
+    if given.only:
+        return
+    results["lines"] = bench.lines
     target = ROOT / "bench" / "results" / f"lake-{results['date']}"
     target.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
     target.with_suffix(".md").write_text(report(results))

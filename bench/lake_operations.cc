@@ -4,7 +4,9 @@
 //          lake_operations append TABLE FILE.arrow     makes a table of them
 //          lake_operations spread TABLE FILES          makes a table of FILES commits of 100 rows
 //          lake_operations commits TABLE COMMITS       appends 3 rows, that many times
-//          lake_operations checkpoint TABLE
+//          lake_operations open TABLE
+//          lake_operations list TABLE                  the addresses of all files
+//          lake_operations checkpoint TABLE            opens, and writes one
 //          lake_operations query TABLE SQL             over `t`
 //
 // Prints the seconds that the operation took, without the start of the program and reading FILE.
@@ -20,6 +22,7 @@
 #include <iostream>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/memory.h"
 #include "sluice/duck/engine.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/os/disk.h"
@@ -151,6 +154,22 @@ class Operation {
     return Took();
   }
 
+  Result<Seconds> Open() {
+    Start();
+    SLUICE_ASSIGN_OR_RETURN(const auto snapshot, table_.Load());
+    return Took();
+  }
+
+  Result<Seconds> List() {
+    Start();
+    SLUICE_ASSIGN_OR_RETURN(const auto snapshot, table_.Load());
+    std::vector<std::string> addresses;
+    for (const lake::DataFile& file : snapshot->files()) {
+      addresses.push_back(table_.Location(file));
+    }
+    return Took();
+  }
+
   Result<Seconds> Checkpoint() {
     Start();
     SLUICE_ASSIGN_OR_RETURN(const auto snapshot, table_.Load());
@@ -203,6 +222,8 @@ Result<Seconds> Run(const std::vector<std::string>& words) {
   if (words.size() == 3 && words[0] == "append") return operation.Append(words[2]);
   if (words.size() == 3 && words[0] == "spread") return operation.Commit(number, 100, 1000);
   if (words.size() == 3 && words[0] == "commits") return operation.Commit(number, 3, 100);
+  if (words.size() == 2 && words[0] == "open") return operation.Open();
+  if (words.size() == 2 && words[0] == "list") return operation.List();
   if (words.size() == 2 && words[0] == "checkpoint") return operation.Checkpoint();
   if (words.size() == 3 && words[0] == "query") return operation.Query(words[2]);
   return Invalid("no operation '{}' with {} words", words[0], words.size());
@@ -212,6 +233,7 @@ Result<Seconds> Run(const std::vector<std::string>& words) {
 }  // namespace sluice
 
 int main(int count, char** words) {
+  sluice::columnar::UseProcessMemory();  // As our program does.
   const auto took = sluice::Run({words + 1, words + count});
   if (!took.ok()) {
     std::cerr << took.error().ToString() << '\n';

@@ -492,14 +492,25 @@ std::string DeltaTable::Location(const DataFile& file) const {
   return file.path;
 }
 
-Status DeltaTable::MakeLocal(std::span<const DataFile> files) const {
-  if (!store_.is_remote()) return {};
+namespace {
+
+template <typename Files>
+Status MakeFilesLocal(const DeltaTable& table, const Files& files) {
+  if (!table.store().is_remote()) return {};
   std::vector<std::string> paths;
   paths.reserve(files.size());
-  for (const DataFile& file : files) paths.push_back(StorePath(file));
-  SLUICE_RETURN_IF_ERROR(store_.MakeLocal(paths), "table '{}'", root_);
+  for (const DataFile& file : files) paths.push_back(table.StorePath(file));
+  SLUICE_RETURN_IF_ERROR(table.store().MakeLocal(paths), "table '{}'", table.root());
   return {};
 }
+
+}  // namespace
+
+Status DeltaTable::MakeLocal(std::span<const DataFile> files) const {
+  return MakeFilesLocal(*this, files);
+}
+
+Status DeltaTable::MakeLocal(const FileList& files) const { return MakeFilesLocal(*this, files); }
 
 std::string DeltaTable::StorePath(const DataFile& file) const {
   if (internal::IsAbsolute(file.path)) return {};

@@ -19,46 +19,12 @@
 #include "sluice/base/error.h"
 #include "sluice/columnar/batch.h"
 #include "sluice/columnar/parquet.h"
+#include "sluice/lake/file_list.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/random.h"
 #include "sluice/store/object_store.h"
 
 namespace sluice::lake {
-
-/// Number of a table's commit; the first is 0.
-using Version = int64_t;
-
-/// By the column's physical name; a missing value is null.
-using PartitionValues = std::map<std::string, std::optional<std::string>>;
-
-/// Where it is written which rows of a file are deleted.
-struct DeletionVector {
-  std::string storage;  ///< `u`: a file of the table; `p`: an absolute address; `i`: inline.
-  std::string data;
-  std::optional<int32_t> offset = {};
-  int32_t size = 0;         ///< Bytes of the bitmap.
-  int64_t cardinality = 0;  ///< How many rows are deleted.
-
-  /// Makes a file and its rows one thing: the same path with another vector is another logical
-  /// file.
-  std::string Id() const;
-  bool operator==(const DeletionVector&) const = default;
-};
-
-/// A data file of a table.
-struct DataFile {
-  std::string path;  ///< As in the log: a URI relative to the table's root, or absolute.
-  PartitionValues partition_values;
-  int64_t size = 0;
-  int64_t modified_ms = 0;
-  std::string stats;  ///< JSON as in the log; empty if there is none.
-  /// Rows by the statistics, deleted ones too; absent if those do not say.
-  std::optional<int64_t> rows;
-  std::shared_ptr<const DeletionVector> deletion_vector = {};  ///< Null: no row is deleted.
-  std::optional<int64_t> base_row_id = {};           ///< Of its first row, where rows are tracked.
-  std::optional<Version> row_commit_version = {};    ///< Of all rows that do not say otherwise.
-  std::shared_ptr<const PartitionValues> tags = {};  ///< Null: none.
-};
 
 /// The largest value of an integer column in the file, by its statistics; absent if they do not
 /// say.
@@ -88,7 +54,7 @@ class Snapshot {
   virtual const columnar::Schema& schema() const = 0;
   virtual const std::vector<std::string>& partition_columns() const = 0;
   virtual const std::map<std::string, std::string>& properties() const = 0;
-  virtual const std::vector<DataFile>& files() const = 0;
+  virtual const FileList& files() const = 0;
   virtual std::optional<int64_t> TransactionVersion(std::string_view app_id) const = 0;
   virtual const std::map<std::string, Transaction>& transactions() const = 0;
   /// The schema with what Delta annotates fields with, nested ones too: keys and values of Arrow's
@@ -230,6 +196,7 @@ class DeltaTable {
   /// Puts copies of the files onto this machine, where the store is elsewhere and keeps such.
   /// kNotFound: one is gone, as another writer's VACUUM takes those that only older versions name.
   Status MakeLocal(std::span<const DataFile> files) const;
+  Status MakeLocal(const FileList& files) const;
 
   const std::string& root() const { return root_; }
   store::ObjectStore& store() const { return store_; }

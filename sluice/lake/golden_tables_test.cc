@@ -253,8 +253,7 @@ TEST(GoldenTablesTest, KeepWhatTheirLogsAreAbout) {
   EXPECT_EQ(files.at("foo"), 1'700'000'000'000);
   const auto special = load("log-replay-special-characters-b");
   store::LocalStore anywhere(disk, root.string());
-  EXPECT_EQ(DeltaTable(anywhere, "", clock, random).StorePath(special->files().at(0)),
-            "special p@#h");
+  EXPECT_EQ(DeltaTable(anywhere, "", clock, random).StorePath(special->files()[0]), "special p@#h");
   EXPECT_EQ(load("deltalog-getChanges")->TransactionVersion("fakeAppId"), 3);
 }
 

@@ -17,7 +17,7 @@ std::vector<DataFile> Candidates(RowChange& change, const std::optional<Expressi
                                  const ChangeOptions& options) {
   change.change().read = condition ? TableChange::Read::kMatching : TableChange::Read::kEverything;
   change.change().condition = condition;
-  if (!condition) return change.state().files();
+  if (!condition) return {change.state().files().begin(), change.state().files().end()};
   return SelectFiles(change.state(), *condition, options.zone);
 }
 

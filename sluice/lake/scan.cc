@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "sluice/lake/internal/data_file_reader.h"
+#include "sluice/lake/internal/file_chunk.h"
 #include "sluice/lake/internal/read_plan.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/skipping.h"
@@ -50,9 +51,9 @@ class TableScan final : public Scan {
       SLUICE_RETURN_IF_ERROR(internal::AddFilterColumns(*state, *options_.filter, plan_));
       const internal::FileSkipper skipper(*options_.filter, *state->annotated_schema(),
                                           state->partition_columns(), plan_.mapping, options_.zone);
-      for (const DataFile& file : snapshot_->files()) {
-        if (skipper.MayMatch(file)) files_.push_back(&file);
-      }
+      SelectFiles([&](const internal::FileChunk& chunk, size_t i) {
+        return skipper.MayMatch(chunk.Get(i));
+      });
       if (options_.filter_files_only) {
         plan_.columns.resize(static_cast<size_t>(visible_));
         arrow::FieldVector fields = plan_.schema->fields();
@@ -60,11 +61,7 @@ class TableScan final : public Scan {
         plan_.schema = arrow::schema(std::move(fields));
       }
     } else {
-      for (const DataFile& file : snapshot_->files()) files_.push_back(&file);
-    }
-    if (options_.files) {
-      std::erase_if(files_,
-                    [this](const DataFile* file) { return !options_.files->contains(file->path); });
+      SelectFiles([](const internal::FileChunk&, size_t) { return true; });
     }
     arrow::FieldVector fields = plan_.schema->fields();
     if (visible_ >= 0) fields.resize(static_cast<size_t>(visible_));
@@ -96,12 +93,22 @@ class TableScan final : public Scan {
   }
 
  private:
+  template <typename IsWanted>
+  void SelectFiles(IsWanted is_wanted) {
+    const auto& only = options_.files;
+    internal::VisitFiles(snapshot_->files().pieces(),
+                         [&](const internal::FileChunk& chunk, size_t i) {
+                           if (only && !only->contains(std::string(chunk.path(i)))) return;
+                           if (is_wanted(chunk, i)) files_.push_back({&chunk, i});
+                         });
+  }
+
   Result<columnar::Batch> NextHere() {
     while (true) {
       if (reader_ == nullptr) {
         const size_t index = next_file_++;
         if (index >= files_.size()) return columnar::Batch();
-        SLUICE_ASSIGN_OR_RETURN(reader_, DataFileReader::Open(places_, *files_[index], plan_));
+        SLUICE_ASSIGN_OR_RETURN(reader_, OpenFile(index));
       }
       SLUICE_ASSIGN_OR_RETURN(columnar::Batch batch, reader_->Next());
       if (batch == nullptr) {
@@ -111,6 +118,10 @@ class TableScan final : public Scan {
       SLUICE_ASSIGN_OR_RETURN(batch, Finish(std::move(batch)));
       if (batch->num_rows() > 0) return batch;
     }
+  }
+
+  Result<std::unique_ptr<DataFileReader>> OpenFile(size_t index) const {
+    return DataFileReader::Open(places_, files_[index].chunk->Get(files_[index].i), plan_);
   }
 
   Result<columnar::Batch> Finish(columnar::Batch batch) const {
@@ -136,8 +147,7 @@ class TableScan final : public Scan {
     while (true) {
       const size_t index = next_file_++;
       if (index >= files_.size()) return {};
-      SLUICE_ASSIGN_OR_RETURN(const auto reader,
-                              DataFileReader::Open(places_, *files_[index], plan_));
+      SLUICE_ASSIGN_OR_RETURN(const auto reader, OpenFile(index));
       while (true) {
         SLUICE_ASSIGN_OR_RETURN(columnar::Batch batch, reader->Next());
         if (batch == nullptr) break;
@@ -159,7 +169,11 @@ class TableScan final : public Scan {
   ReadPlan plan_;
   int visible_ = -1;  // With a filter: so many columns are given on.
   columnar::Schema schema_;
-  std::vector<const DataFile*> files_;
+  struct Place {
+    const internal::FileChunk* chunk;  // Of the snapshot.
+    size_t i;
+  };
+  std::vector<Place> files_;
   size_t queue_max_ = 0;  // Batches; as all above set before the threads begin.
   std::atomic<size_t> next_file_ = 0;
   std::unique_ptr<DataFileReader> reader_;

@@ -109,7 +109,7 @@ struct Click $Sl.event("clicks") { page @0 :Text; n @1 :Int64; data @2 :Data; }
     const std::vector<lake::NewFile> files = {
         {.partition_values = {{"part", "a=/b"}}, .batches = {batch}}};
     snapshot = *table.Append(snapshot, files);
-    const lake::DataFile& file = snapshot->files().at(0);
+    const lake::DataFile file = snapshot->files()[0];
     EXPECT_TRUE(
         store
             .Put(
@@ -388,7 +388,7 @@ TEST_F(DatabaseTest, RowsThatOthersDeletedFromOurTablesAreGone) {
   Add("b", 100);
   lake::DeltaTable table(*store_, topic_.table_path, clock_, random_);
   const auto snapshot = *table.Load();
-  const lake::DataFile& file = snapshot->files().at(0);
+  const lake::DataFile file = snapshot->files()[0];
   ASSERT_TRUE(
       store_
           ->PutIfAbsent(

@@ -42,16 +42,16 @@ Result<std::unique_ptr<Row>> FirstRow(sql::Database& database, const std::string
 }
 
 /// The file of the snapshot that has the row, if the log leaves no doubt.
-const lake::DataFile* FindFile(const lake::Snapshot& snapshot, std::string_view date,
-                               int64_t offset) {
-  const lake::DataFile* found = nullptr;
+std::optional<lake::DataFile> FindFile(const lake::Snapshot& snapshot, std::string_view date,
+                                       int64_t offset) {
+  std::optional<lake::DataFile> found;
   for (const lake::DataFile& file : snapshot.files()) {
     const auto of_date = file.partition_values.find("event_date");
     if (of_date == file.partition_values.end() || of_date->second != date) continue;
     if (lake::MinimumOf(file, "_offset").value_or(INT64_MIN) > offset) continue;
     if (lake::MaximumOf(file, "_offset").value_or(INT64_MAX) < offset) continue;
-    if (found != nullptr) return nullptr;
-    found = &file;
+    if (found) return std::nullopt;
+    found = file;
   }
   return found;
 }
@@ -124,7 +124,7 @@ Result<std::optional<std::string>> ReceiptRoutes::FindRow(const land::TableStatu
     out += ",\"state\":\"landed\"";
     // Of what the log no longer tells only the file is known.
     if (entry.operation != "BEFORE") out += fmt::format(",\"version\":{}", *entry.version);
-    if (const auto* file = FindFile(*view.snapshot, row->Text("date"), offset)) {
+    if (const auto file = FindFile(*view.snapshot, row->Text("date"), offset)) {
       out += ',';
       AppendMember(out, "file", file->path);
     }

@@ -156,23 +156,15 @@ class Lines {
 Status Describe(const Global& global, const TableArguments& arguments) {
   SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
-  int64_t bytes = 0;
-  int64_t rows = 0;
-  bool rows_known = true;
-  for (const lake::DataFile& file : snapshot->files()) {
-    bytes += file.size;
-    rows_known = rows_known && file.rows.has_value();
-    rows += file.rows.value_or(0);
-    if (file.deletion_vector != nullptr) rows -= file.deletion_vector->cardinality;
-  }
+  const std::optional<int64_t> rows = snapshot->files().rows();
   const Status writable = snapshot->CheckWritable();
   JsonLine line;
   line.Text("table", arguments.address)
       .Text("id", snapshot->table_id())
       .Number("version", snapshot->version())
       .Number("files", static_cast<int64_t>(snapshot->files().size()))
-      .Number("bytes", bytes)
-      .Raw("rows", rows_known ? std::to_string(rows) : "")
+      .Number("bytes", snapshot->files().bytes())
+      .Raw("rows", rows ? std::to_string(*rows) : "")
       .List("partition_columns", snapshot->partition_columns())
       .List("reader_features", snapshot->reader_features())
       .List("writer_features", snapshot->writer_features())
@@ -204,13 +196,8 @@ Status History(const Global& global, const TableArguments& arguments) {
 Status Files(const Global& global, const TableArguments& arguments) {
   SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
-  std::vector<lake::DataFile> chosen;
-  if (!arguments.where.empty()) {
-    SLUICE_ASSIGN_OR_RETURN(const auto where, lake::Expression::Parse(arguments.where), "--where");
-    chosen = lake::SelectFiles(*snapshot, where, arguments.zone);
-  }
   Lines lines(global);
-  for (const lake::DataFile& file : arguments.where.empty() ? snapshot->files() : chosen) {
+  const auto print = [&lines](const lake::DataFile& file) {
     JsonLine line;
     line.Text("path", file.path)
         .Number("bytes", file.size)
@@ -219,7 +206,15 @@ Status Files(const Global& global, const TableArguments& arguments) {
         .Number("modified_ms", file.modified_ms)
         .Texts("partition", file.partition_values)
         .Raw("stats", file.stats);
-    SLUICE_RETURN_IF_ERROR(lines.Print(line));
+    return lines.Print(line);
+  };
+  if (arguments.where.empty()) {
+    for (const lake::DataFile& file : snapshot->files()) SLUICE_RETURN_IF_ERROR(print(file));
+  } else {
+    SLUICE_ASSIGN_OR_RETURN(const auto where, lake::Expression::Parse(arguments.where), "--where");
+    for (const lake::DataFile& file : lake::SelectFiles(*snapshot, where, arguments.zone)) {
+      SLUICE_RETURN_IF_ERROR(print(file));
+    }
   }
   lines.Finish();
   return {};

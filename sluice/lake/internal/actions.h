@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sluice/lake/delta_table.h"
+#include "sluice/lake/internal/file_chunk.h"
 
 namespace sluice::lake::internal {
 
@@ -71,6 +72,7 @@ struct Actions {
   std::optional<Protocol> protocol = {};
   std::optional<Metadata> metadata = {};
   std::vector<Add> adds = {};
+  FileChunkPtr files = {};  ///< Those of a Parquet checkpoint, in the place of `adds`; may be null.
   std::vector<Remove> removes = {};
   std::vector<Transaction> transactions = {};
   std::vector<Domain> domains = {};
@@ -81,7 +83,7 @@ struct Actions {
 };
 
 /// Returns the key by which newer references replace older ones.
-std::string FileKey(std::string_view path, const std::shared_ptr<const DeletionVector>& vector);
+std::string FileKey(std::string_view path, const DeletionVector* vector);
 
 /// Returns the file that was removed, as far as the action tells: without statistics.
 DataFile FileOf(const Remove& remove);
@@ -94,6 +96,10 @@ std::optional<int64_t> RowsOf(std::string_view stats);
 
 /// Checks what was read of an add, and fills in what follows from it.
 Status Complete(Add& add);
+/// The parts of it. kCorrupt: the log names no file of the table.
+Status CheckFilePath(std::string_view path);
+void CompleteValues(PartitionValues& values);
+Status CheckVector(const DeletionVector* vector);  ///< Null is fine.
 
 /// Reads newline-delimited JSON. kCorrupt: a line is no action, with its number.
 Result<Actions> ParseActions(std::string_view text);

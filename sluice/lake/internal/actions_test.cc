@@ -97,8 +97,8 @@ TEST(ActionsTest, CountRowsWhereverTheCountStands) {
 TEST(ActionsTest, KeyAFileByItsPathAndItsVector) {
   const DeletionVector vector{.storage = "u", .data = "ab^-aqEH.-t@S}K{vb[*k^", .offset = 4};
   EXPECT_EQ(vector.Id(), "uab^-aqEH.-t@S}K{vb[*k^@4");
-  EXPECT_NE(FileKey("a", std::make_shared<const DeletionVector>(vector)), FileKey("a", {}));
-  EXPECT_EQ(FileKey("file:///a%20b", {}), FileKey("/a b", {}));
+  EXPECT_NE(FileKey("a", &vector), FileKey("a", nullptr));
+  EXPECT_EQ(FileKey("file:///a%20b", nullptr), FileKey("/a b", nullptr));
 }
 
 }  // namespace

@@ -2,7 +2,10 @@
 /// \file
 /// Parquet checkpoints: reading every kind, writing the classic one and that of the second kind.
 
+#include <arrow/io/type_fwd.h>
+
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -15,6 +18,8 @@ namespace sluice::lake::internal {
 /// Reads a checkpoint, or a sidecar, piece by piece. `sink` gets tens of thousands of rows at a
 /// time. kCorrupt: the bytes are no checkpoint.
 Status ReadCheckpoint(std::string_view bytes, const std::function<void(Actions)>& sink);
+Status ReadCheckpoint(const std::shared_ptr<arrow::io::RandomAccessFile>& file,
+                      const std::function<void(Actions)>& sink);
 
 struct CheckpointBytes {
   std::string bytes;

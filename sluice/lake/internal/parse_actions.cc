@@ -245,17 +245,27 @@ Result<Actions> ParseActions(std::string_view text) {
   return actions;
 }
 
-Status Complete(Add& add) {
-  if (add.file.path.empty()) return Corrupt("an add without a path");
-  SLUICE_RETURN_IF_ERROR(CheckRelativePath(add.file.path));
-  for (auto& [name, value] : add.file.partition_values) {
+Status CheckFilePath(std::string_view path) {
+  if (path.empty()) return Corrupt("an add without a path");
+  return CheckRelativePath(path);
+}
+
+void CompleteValues(PartitionValues& values) {
+  for (auto& [name, value] : values) {
     if (value && value->empty()) value.reset();  // Means null, whatever the column's type.
   }
+}
+
+Status CheckVector(const DeletionVector* vector) {
+  if (vector == nullptr || vector->cardinality >= 0) return {};
+  return Corrupt("a deletion vector of {} rows", vector->cardinality);
+}
+
+Status Complete(Add& add) {
+  SLUICE_RETURN_IF_ERROR(CheckFilePath(add.file.path));
+  CompleteValues(add.file.partition_values);
   add.file.rows = RowsOf(add.file.stats);
-  if (const auto& vector = add.file.deletion_vector; vector != nullptr && vector->cardinality < 0) {
-    return Corrupt("a deletion vector of {} rows", vector->cardinality);
-  }
-  return {};
+  return CheckVector(add.file.deletion_vector.get());
 }
 
 DataFile FileOf(const Remove& remove) {
@@ -279,9 +289,9 @@ Remove RemoveOf(const DataFile& file, int64_t now_ms, bool data_change) {
           .row_commit_version = file.row_commit_version};
 }
 
-std::string FileKey(std::string_view path, const std::shared_ptr<const DeletionVector>& vector) {
+std::string FileKey(std::string_view path, const DeletionVector* vector) {
   std::string key = CanonicalPath(path);
-  if (vector) key.append("\n").append(vector->Id());
+  if (vector != nullptr) key.append("\n").append(vector->Id());
   return key;
 }
 
@@ -302,7 +312,7 @@ std::optional<int64_t> RowsOf(std::string_view stats) {
   if (parser.parse(stats.data(), stats.size())["numRecords"].get(rows) != simdjson::SUCCESS) {
     return std::nullopt;
   }
-  return rows;
+  return rows < 0 ? std::nullopt : std::optional(rows);
 }
 
 }  // namespace sluice::lake::internal

@@ -22,6 +22,8 @@ bool IsAbsolute(std::string_view path);
 
 /// Returns one form for all spellings of one file: decoded, `file:///x` and `file:/x` as `/x`.
 std::string CanonicalPath(std::string_view path);
+/// Whether that is the path itself.
+bool IsCanonicalPath(std::string_view path);
 
 /// kCorrupt: a relative path that would leave the table.
 Status CheckRelativePath(std::string_view path);

@@ -4,6 +4,7 @@
 #include <parquet/exception.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
+#include <parquet/statistics.h>
 
 #include <algorithm>
 #include <set>
@@ -17,6 +18,7 @@ namespace sluice::lake::internal {
 namespace {
 
 constexpr int64_t kBatchRows = 32 * 1024;
+constexpr int64_t kReadBytes = 128 << 10;  // Each column of a group has a buffer of its own.
 
 // Struct statistics and what we have no use for are most of the bytes of some checkpoints.
 bool IsWanted(const std::string& path, bool struct_statistics) {
@@ -58,6 +60,12 @@ class TextColumn {
     if (small_ != nullptr && small_->IsValid(row)) return std::string(small_->GetView(row));
     if (large_ != nullptr && large_->IsValid(row)) return std::string(large_->GetView(row));
     return std::nullopt;
+  }
+  /// Empty for null, too.
+  std::string_view View(int64_t row) const {
+    if (small_ != nullptr && small_->IsValid(row)) return small_->GetView(row);
+    if (large_ != nullptr && large_->IsValid(row)) return large_->GetView(row);
+    return {};
   }
 
  private:
@@ -196,41 +204,108 @@ class VectorColumn {
   NumberColumn cardinality_;
 };
 
-Status ReadAdds(const std::shared_ptr<arrow::StructArray>& column, std::vector<Add>& adds) {
-  if (column == nullptr || column->null_count() == column->length()) return {};
-  const TextColumn paths(Member(column, "path"));
-  const TextMapColumn partition_values(Member(column, "partitionValues"));
-  const NumberColumn sizes(Member(column, "size"));
-  const NumberColumn modified(Member(column, "modificationTime"));
-  const TextColumn stats(Member(column, "stats"));
-  const auto struct_stats = AsStruct(Member(column, "stats_parsed"));
-  const TextMapColumn tags(Member(column, "tags"));
-  const VectorColumn vectors(Member(column, "deletionVector"));
-  const NumberColumn base_row_ids(Member(column, "baseRowId"));
-  const NumberColumn row_versions(Member(column, "defaultRowCommitVersion"));
-  adds.reserve(static_cast<size_t>(column->length() - column->null_count()));
-  for (int64_t row = 0; row < column->length(); ++row) {
-    if (column->IsNull(row)) continue;
-    Add& add = adds.emplace_back();
-    add.file.path = paths.Get(row).value_or("");
-    if (auto values = partition_values.Get(row)) add.file.partition_values = std::move(*values);
-    add.file.size = sizes.Get(row).value_or(0);
-    add.file.modified_ms = modified.Get(row).value_or(0);
-    if (auto text = stats.Get(row)) {
-      add.file.stats = std::move(*text);
-    } else if (struct_stats != nullptr) {
-      add.file.stats = StatisticsText(*struct_stats, row);
+/// The column `add` of a batch, as a chunk of files. Not thread-safe.
+class AddColumns {
+ public:
+  explicit AddColumns(const std::shared_ptr<arrow::StructArray>& column)
+      : column_(column),
+        path_array_(Member(column, "path")),
+        stats_array_(Member(column, "stats")),
+        paths_(path_array_),
+        stats_(stats_array_),
+        struct_stats_(AsStruct(Member(column, "stats_parsed"))),
+        sizes_(Member(column, "size")),
+        modified_(Member(column, "modificationTime")),
+        partition_values_(Member(column, "partitionValues")),
+        tags_(Member(column, "tags")),
+        vectors_(Member(column, "deletionVector")),
+        base_row_ids_(Member(column, "baseRowId")),
+        row_versions_(Member(column, "defaultRowCommitVersion")) {}
+
+  Result<FileChunkPtr> Read() {
+    if (CanTakeTexts()) return TakeTexts();
+    FileChunkBuilder builder;
+    DataFile file;
+    for (int64_t row = 0; row < column_->length(); ++row) {
+      if (column_->IsNull(row)) continue;
+      file.path = paths_.View(row);
+      file.stats = StatisticsAt(row);
+      SLUICE_RETURN_IF_ERROR(CheckFilePath(file.path));
+      SLUICE_ASSIGN_OR_RETURN(RareParts rare, RareAt(row));
+      file.partition_values = ValuesAt(row);
+      file.size = sizes_.Get(row).value_or(0);
+      file.modified_ms = modified_.Get(row).value_or(0);
+      file.rows = RowsOf(file.stats);
+      file.deletion_vector = std::move(rare.deletion_vector);
+      file.base_row_id = rare.base_row_id;
+      file.row_commit_version = rare.row_commit_version;
+      file.tags = std::move(rare.tags);
+      builder.Add(file);
     }
-    if (auto map = tags.Get(row); map && !map->empty()) {
-      add.file.tags = std::make_shared<const PartitionValues>(std::move(*map));
-    }
-    add.file.deletion_vector = vectors.Get(row);
-    add.file.base_row_id = base_row_ids.Get(row);
-    add.file.row_commit_version = row_versions.Get(row);
-    SLUICE_RETURN_IF_ERROR(Complete(add));
+    return builder.Finish();
   }
-  return {};
-}
+
+ private:
+  // A batch of nothing but files, in the common types: then its very texts are kept.
+  bool CanTakeTexts() const {
+    const auto is_text = [](const std::shared_ptr<arrow::Array>& array) {
+      return array != nullptr && array->type_id() == arrow::Type::STRING;
+    };
+    return column_->null_count() == 0 && struct_stats_ == nullptr && is_text(path_array_) &&
+           is_text(stats_array_);
+  }
+
+  Result<FileChunkPtr> TakeTexts() {
+    FileChunkBuilder builder;
+    for (int64_t row = 0; row < column_->length(); ++row) {
+      SLUICE_RETURN_IF_ERROR(CheckFilePath(paths_.View(row)));
+      SLUICE_ASSIGN_OR_RETURN(RareParts rare, RareAt(row));
+      builder.AddFacts({.size = sizes_.Get(row).value_or(0),
+                        .modified_ms = modified_.Get(row).value_or(0),
+                        .rows = RowsOf(stats_.View(row))},
+                       ValuesAt(row), std::move(rare));
+    }
+    return builder.Finish(std::static_pointer_cast<arrow::StringArray>(path_array_),
+                          std::static_pointer_cast<arrow::StringArray>(stats_array_));
+  }
+
+  std::string StatisticsAt(int64_t row) const {
+    const std::string_view text = stats_.View(row);
+    if (!text.empty() || struct_stats_ == nullptr) return std::string(text);
+    return StatisticsText(*struct_stats_, row);
+  }
+
+  PartitionValues ValuesAt(int64_t row) const {
+    auto values = partition_values_.Get(row).value_or(PartitionValues());
+    CompleteValues(values);
+    return values;
+  }
+
+  Result<RareParts> RareAt(int64_t row) const {
+    RareParts rare{.deletion_vector = vectors_.Get(row),
+                   .base_row_id = base_row_ids_.Get(row),
+                   .row_commit_version = row_versions_.Get(row)};
+    if (auto map = tags_.Get(row); map && !map->empty()) {
+      rare.tags = std::make_shared<const PartitionValues>(std::move(*map));
+    }
+    SLUICE_RETURN_IF_ERROR(CheckVector(rare.deletion_vector.get()));
+    return rare;
+  }
+
+  const std::shared_ptr<arrow::StructArray> column_;
+  const std::shared_ptr<arrow::Array> path_array_;
+  const std::shared_ptr<arrow::Array> stats_array_;
+  const TextColumn paths_;
+  const TextColumn stats_;
+  const std::shared_ptr<arrow::StructArray> struct_stats_;
+  const NumberColumn sizes_;
+  const NumberColumn modified_;
+  const TextMapColumn partition_values_;
+  const TextMapColumn tags_;
+  const VectorColumn vectors_;
+  const NumberColumn base_row_ids_;
+  const NumberColumn row_versions_;
+};
 
 void ReadRemoves(const std::shared_ptr<arrow::StructArray>& column, std::vector<Remove>& removes) {
   if (column == nullptr || column->null_count() == column->length()) return;
@@ -291,14 +366,47 @@ void ReadProtocol(const std::shared_ptr<arrow::StructArray>& column,
   }
 }
 
-bool LacksStatistics(const Add& add) { return add.file.stats.empty(); }
+// Of the leaves, those that have a value in the row group. By what its statistics say most columns
+// have none: each kind of action has its own, and a row is one action.
+std::vector<int> LeavesWithValues(const parquet::FileMetaData& file, int group,
+                                  const std::vector<int>& leaves) {
+  const auto metadata = file.RowGroup(group);
+  const auto path_of = [&](int leaf) { return file.schema()->Column(leaf)->path(); };
+  std::set<int> full;
+  std::set<std::string> roots;  // Of actions that are there.
+  for (const int leaf : leaves) {
+    const auto column = metadata->ColumnChunk(leaf);
+    const auto statistics = column->is_stats_set() ? column->statistics() : nullptr;
+    const bool all_null = statistics != nullptr && statistics->HasNullCount() &&
+                          statistics->null_count() == column->num_values();
+    if (all_null) continue;
+    full.insert(leaf);
+    roots.insert(path_of(leaf)->ToDotVector()[0]);
+  }
+  std::vector<int> kept;
+  for (const int leaf : leaves) {
+    const std::string root = path_of(leaf)->ToDotVector()[0];
+    // Of an add a member that is missing is null. Elsewhere an empty list may differ from none.
+    if (full.contains(leaf) || (root != "add" && roots.contains(root))) kept.push_back(leaf);
+  }
+  return kept;
+}
+
+bool LacksStatistics(const FileChunk& files) {
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (files.stats(i).empty()) return true;
+  }
+  return false;
+}
 
 Result<Actions> ReadBatch(const arrow::RecordBatch& batch) {
   const auto column = [&](const std::string& name) {
     return AsStruct(batch.GetColumnByName(name));
   };
   Actions actions;
-  SLUICE_RETURN_IF_ERROR(ReadAdds(column("add"), actions.adds));
+  if (const auto adds = column("add"); adds && adds->null_count() < adds->length()) {
+    SLUICE_ASSIGN_OR_RETURN(actions.files, AddColumns(adds).Read());
+  }
   ReadRemoves(column("remove"), actions.removes);
   ReadMetadata(column("metaData"), actions.metadata);
   ReadProtocol(column("protocol"), actions.protocol);
@@ -333,14 +441,17 @@ Result<Actions> ReadBatch(const arrow::RecordBatch& batch) {
   return actions;
 }
 
-Status Read(std::string_view bytes, const std::function<void(Actions)>& sink) {
-  // The reader copies what it decodes, so the caller's bytes need not be.
-  const auto input = std::make_shared<arrow::io::BufferReader>(std::make_shared<arrow::Buffer>(
-      reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int64_t>(bytes.size())));
+Status Read(const std::shared_ptr<arrow::io::RandomAccessFile>& input,
+            const std::function<void(Actions)>& sink) {
   parquet::ArrowReaderProperties properties(/*use_threads=*/false);
   properties.set_batch_size(kBatchRows);
+  properties.set_pre_buffer(false);
   parquet::arrow::FileReaderBuilder builder;
-  SLUICE_RETURN_IF_ERROR(columnar::FromArrow(builder.Open(input)));
+  // A column is not held whole, as it was written: that may be half of the file.
+  parquet::ReaderProperties reading;
+  reading.enable_buffered_stream();
+  reading.set_buffer_size(kReadBytes);
+  SLUICE_RETURN_IF_ERROR(columnar::FromArrow(builder.Open(input, reading)));
   SLUICE_ASSIGN_OR_RETURN(const auto reader,
                           columnar::FromArrow(builder.properties(properties)->Build()));
   const parquet::SchemaDescriptor& schema = *reader->parquet_reader()->metadata()->schema();
@@ -354,17 +465,20 @@ Status Read(std::string_view bytes, const std::function<void(Actions)>& sink) {
   // Statistics as structs are read only where the first files have no others.
   bool look = with_structs.size() > leaves.size();
   for (int group = 0; group < reader->num_row_groups(); ++group) {
+    const std::vector<int> full =
+        LeavesWithValues(*reader->parquet_reader()->metadata(), group, leaves);
+    if (full.empty()) continue;
     SLUICE_ASSIGN_OR_RETURN(const auto batches,
-                            columnar::FromArrow(reader->GetRecordBatchReader({group}, leaves)));
+                            columnar::FromArrow(reader->GetRecordBatchReader({group}, full)));
     std::vector<Actions> held;  // Until the first file has told.
     bool again = false;
     while (!again) {
       SLUICE_ASSIGN_OR_RETURN(const auto batch, columnar::FromArrow(batches->Next()));
       if (batch == nullptr) break;
       SLUICE_ASSIGN_OR_RETURN(Actions actions, ReadBatch(*batch));
-      if (look && !actions.adds.empty()) {
+      if (look && actions.files != nullptr) {
         look = false;
-        again = std::ranges::any_of(actions.adds, LacksStatistics);
+        again = LacksStatistics(*actions.files);
       }
       held.push_back(std::move(actions));
       if (look || again) continue;
@@ -384,8 +498,17 @@ Status Read(std::string_view bytes, const std::function<void(Actions)>& sink) {
 }  // namespace
 
 Status ReadCheckpoint(std::string_view bytes, const std::function<void(Actions)>& sink) {
+  // The reader copies what it decodes, so the caller's bytes need not be.
+  return ReadCheckpoint(
+      std::make_shared<arrow::io::BufferReader>(std::make_shared<arrow::Buffer>(
+          reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int64_t>(bytes.size()))),
+      sink);
+}
+
+Status ReadCheckpoint(const std::shared_ptr<arrow::io::RandomAccessFile>& file,
+                      const std::function<void(Actions)>& sink) {
   try {
-    const Status read = Read(bytes, sink);
+    const Status read = Read(file, sink);
     if (!read.ok()) return Corrupt("{}", read.error().message());
     return {};
   } catch (const std::exception& exception) {

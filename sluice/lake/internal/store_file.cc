@@ -25,10 +25,19 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> StoreFile::ReadAt(int64_t position
                                static_cast<uint64_t>(std::min(count, size_ - position)));
   if (!bytes.ok()) {
     const Error& error = bytes.error();
+    {
+      const std::lock_guard lock(mutex_);
+      failure_ = error;
+    }
     if (error.code() == ErrorCode::kNotFound) return arrow::Status::KeyError(error.message());
     return arrow::Status::IOError(error.message());
   }
   return arrow::Buffer::FromString(std::move(*bytes));
+}
+
+std::optional<Error> StoreFile::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
 }
 
 arrow::Result<int64_t> StoreFile::ReadAt(int64_t position, int64_t count, void* out) {

@@ -6,6 +6,8 @@
 #include <arrow/result.h>
 
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "sluice/base/error.h"
@@ -30,12 +32,17 @@ class StoreFile final : public arrow::io::RandomAccessFile {
   arrow::Result<int64_t> Read(int64_t count, void* out) override;
   arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t count) override;
 
+  /// What the store said when a read failed, if one did; libraries make texts of it.
+  std::optional<Error> failure() const;
+
  private:
   store::ObjectStore& store_;
   const std::string path_;
   const int64_t size_;
   int64_t position_ = 0;
   bool closed_ = false;
+  mutable std::mutex mutex_;  // Guards failure_.
+  std::optional<Error> failure_;
 };
 
 }  // namespace sluice::lake::internal

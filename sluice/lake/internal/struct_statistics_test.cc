@@ -85,7 +85,7 @@ TEST(StructStatisticsTest, AreReadWhereACheckpointHasNoOthers) {
   for (const auto& [members, expected] : cases) {
     std::vector<std::string> found;
     const Status read = ReadCheckpoint(Checkpoint(Struct(members)), [&](const Actions& actions) {
-      for (const Add& add : actions.adds) found.push_back(add.file.stats);
+      found.emplace_back(actions.files->stats(0));
     });
     ASSERT_TRUE(read.ok()) << read.error().ToString();
     EXPECT_EQ(found, std::vector<std::string>{std::string(expected)});

@@ -50,7 +50,7 @@ class ChangeCommit {
 
  private:
   static std::string KeyOf(const DataFile& file) {
-    return FileKey(file.path, file.deletion_vector);
+    return FileKey(file.path, file.deletion_vector.get());
   }
 
   int64_t NowMs() const {
@@ -108,14 +108,14 @@ class ChangeCommit {
   }
 
   // Returns the marked files as they stand in `now`. kConflict: one, or a removed one, is gone.
-  Result<std::vector<std::pair<const MarkedFile*, const DataFile*>>> FindFiles(
+  Result<std::vector<std::pair<const MarkedFile*, DataFile>>> FindFiles(
       const TableState& now) const {
-    std::vector<std::pair<const MarkedFile*, const DataFile*>> found;
+    std::vector<std::pair<const MarkedFile*, DataFile>> found;
     size_t removed = 0;
     for (const DataFile& file : now.files()) {
       removed += removed_.contains(KeyOf(file)) ? 1 : 0;
       if (const auto marked = marked_.find(CanonicalPath(file.path)); marked != marked_.end()) {
-        found.emplace_back(marked->second, &file);
+        found.emplace_back(marked->second, file);
       }
     }
     if (removed < removed_.size() || found.size() < marked_.size()) {
@@ -125,17 +125,17 @@ class ChangeCommit {
   }
 
   Status AppendMarked(std::string& lines,
-                      const std::vector<std::pair<const MarkedFile*, const DataFile*>>& files,
+                      const std::vector<std::pair<const MarkedFile*, DataFile>>& files,
                       int64_t now_ms) {
     if (files.empty()) return {};
     DeletionVectorFile vectors(table_.random().Uuid());
     for (const auto& [marked, file] : files) {
-      SLUICE_ASSIGN_OR_RETURN(const RowSet rows, Union(*marked, *file));
-      AppendRemove(lines, RemoveOf(*file, now_ms, change_.data_change));
+      SLUICE_ASSIGN_OR_RETURN(const RowSet rows, Union(*marked, file));
+      AppendRemove(lines, RemoveOf(file, now_ms, change_.data_change));
       if (rows.count() == marked->physical) continue;  // Together we have deleted all.
-      DataFile now = *file;
+      DataFile now = file;
       SLUICE_ASSIGN_OR_RETURN(now.deletion_vector, vectors.Add(rows));
-      SLUICE_ASSIGN_OR_RETURN(now.stats, WithLooseBounds(file->stats, marked->physical));
+      SLUICE_ASSIGN_OR_RETURN(now.stats, WithLooseBounds(file.stats, marked->physical));
       AppendAdd(lines, now, change_.data_change);
     }
     DataFile place{

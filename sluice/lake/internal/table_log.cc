@@ -12,6 +12,7 @@
 #include "sluice/base/percent.h"
 #include "sluice/lake/internal/log_cleanup.h"
 #include "sluice/lake/internal/path_encoding.h"
+#include "sluice/lake/internal/store_file.h"
 #include "sluice/lake/internal/version_checksum.h"
 
 namespace sluice::lake::internal {
@@ -166,13 +167,7 @@ Status TableLog::ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& 
     replay.AddCheckpoint(std::move(actions));
   };
   for (const std::string& name : checkpoint.names) {
-    SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(Path(name)));
-    if (checkpoint.kind == CheckpointFiles::Kind::kV2Json) {
-      SLUICE_ASSIGN_OR_RETURN(Actions actions, ParseActions(bytes), "{}", name);
-      sink(std::move(actions));
-    } else {
-      SLUICE_RETURN_IF_ERROR(ReadCheckpoint(bytes, sink), "{}", name);
-    }
+    SLUICE_RETURN_IF_ERROR(ReadPart(name, sink));
   }
   // Whatever its name says, a checkpoint with sidecars has its files there.
   const std::vector<std::string> found = std::move(sidecars);
@@ -180,9 +175,28 @@ Status TableLog::ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& 
   for (const std::string& sidecar : found) {
     SLUICE_RETURN_IF_ERROR(CheckRelativePath(sidecar));
     const std::string name = "_sidecars/" + PercentDecode(sidecar);
+    SLUICE_RETURN_IF_ERROR(ReadPart(name, sink));
+  }
+  return {};
+}
+
+Status TableLog::ReadPart(const std::string& name, const std::function<void(Actions)>& sink) const {
+  if (name.ends_with(".json")) {
+    SLUICE_ASSIGN_OR_RETURN(Actions actions, ReadActions(name));
+    sink(std::move(actions));
+    return {};
+  }
+  if (store_.is_remote()) {  // One request, not one for each piece of each column.
     SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(Path(name)));
     SLUICE_RETURN_IF_ERROR(ReadCheckpoint(bytes, sink), "{}", name);
+    return {};
   }
+  SLUICE_ASSIGN_OR_RETURN(const auto info, store_.Head(Path(name)));
+  const auto file =
+      std::make_shared<StoreFile>(store_, Path(name), static_cast<int64_t>(info.size));
+  const Status read = ReadCheckpoint(file, sink);
+  if (const auto failure = file->failure()) return *failure;
+  SLUICE_RETURN_IF_ERROR(read, "{}", name);
   return {};
 }
 
@@ -403,13 +417,7 @@ Result<int64_t> TableLog::CleanUp(const TableState& state, int64_t now_ms) const
       for (const std::string& sidecar : actions.sidecars) used.insert(PercentDecode(sidecar));
     };
     for (const std::string& name : checkpoint.names) {
-      SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(Path(name)));
-      if (checkpoint.kind == CheckpointFiles::Kind::kV2Json) {
-        SLUICE_ASSIGN_OR_RETURN(Actions actions, ParseActions(bytes), "{}", name);
-        note(std::move(actions));
-      } else {
-        SLUICE_RETURN_IF_ERROR(ReadCheckpoint(bytes, note), "{}", name);
-      }
+      SLUICE_RETURN_IF_ERROR(ReadPart(name, note));
     }
   }
   const std::string prefix = Path("_sidecars/");

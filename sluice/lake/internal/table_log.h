@@ -71,6 +71,8 @@ class TableLog {
   Result<Replay> Gather(const LogListing& listing, const CheckpointFiles* checkpoint,
                         Version version) const;
   Status ReadCheckpointFiles(const CheckpointFiles& checkpoint, Replay& replay) const;
+  /// Reads one of them, or a sidecar.
+  Status ReadPart(const std::string& name, const std::function<void(Actions)>& sink) const;
   Result<Actions> ReadCommit(Version version) const;
   Result<Actions> ReadActions(const std::string& name) const;
   /// Replays commits, given the newest first.

@@ -47,9 +47,11 @@ Status TableState::CheckOwnFiles() const {
           field->name());
     }
   }
-  for (const DataFile& file : files_) {
-    if (IsAbsolute(file.path)) return Unsupported("file '{}' lies elsewhere", file.path);
-  }
+  std::string elsewhere;
+  VisitFiles(files_.pieces(), [&](const FileChunk& chunk, size_t i) {
+    if (elsewhere.empty() && IsAbsolute(chunk.path(i))) elsewhere = chunk.path(i);
+  });
+  if (!elsewhere.empty()) return Unsupported("file '{}' lies elsewhere", elsewhere);
   return {};
 }
 
@@ -72,37 +74,81 @@ void Replay::TakeRest(Actions& actions) {
   }
 }
 
+std::string_view Replay::KeyOf(std::string_view path, const DeletionVector* vector,
+                               std::string& buffer) {
+  if (vector == nullptr && IsCanonicalPath(path)) return path;
+  buffer = FileKey(path, vector);
+  return buffer;
+}
+
+bool Replay::IsNew(std::string_view path, const DeletionVector* vector) const {
+  if (seen_.empty()) return true;
+  std::string buffer;
+  return !seen_.contains(KeyOf(path, vector, buffer));
+}
+
+bool Replay::MarkSeen(std::string_view path, const DeletionVector* vector) {
+  std::string buffer;
+  const std::string_view key = KeyOf(path, vector, buffer);
+  if (key.data() == path.data()) return seen_.insert(key).second;
+  if (seen_.contains(key)) return false;
+  return seen_.insert(own_keys_.emplace_back(std::move(buffer))).second;
+}
+
+std::vector<FileChunkPtr> Replay::Pack(const std::vector<Add>& adds) {
+  std::vector<FileChunkPtr> chunks;
+  FileChunkBuilder builder;
+  const auto finish = [&] {
+    auto chunk = builder.Finish();
+    if (chunk.ok()) {
+      chunks.push_back(std::move(*chunk));
+    } else {
+      failure_ = std::move(chunk).error();
+    }
+  };
+  for (const Add& add : adds) {
+    if (!IsNew(add.file.path, add.file.deletion_vector.get())) continue;
+    if (builder.full()) finish();
+    builder.Add(add.file);
+  }
+  if (builder.size() > 0) finish();
+  return chunks;
+}
+
 void Replay::AddCommit(Actions actions) {
   if (commit_files_.empty()) commit_ms_ = actions.commit_ms;  // The newest comes first.
-  std::vector<DataFile>& files = commit_files_.emplace_back();
-  // Order within a commit means nothing, so all its keys are looked up before any is marked: a
-  // remove must not hide the same commit's add, nor the other way round.
-  for (Add& add : actions.adds) {
-    if (seen_.insert(FileKey(add.file.path, add.file.deletion_vector)).second) {
-      files.push_back(std::move(add.file));
+  std::vector<FilePiece>& pieces = commit_files_.emplace_back();
+  // Order within a commit means nothing: a remove must not hide the same commit's add.
+  for (FileChunkPtr& chunk : Pack(actions.adds)) {
+    std::shared_ptr<std::vector<bool>> twice;
+    size_t live = chunk->size();
+    for (size_t i = 0; i < chunk->size(); ++i) {
+      if (MarkSeen(chunk->path(i), chunk->rare(i).deletion_vector.get())) continue;
+      if (twice == nullptr) twice = std::make_shared<std::vector<bool>>(chunk->size());
+      (*twice)[i] = true;
+      --live;
     }
+    pieces.push_back({.chunk = std::move(chunk), .gone = std::move(twice), .live = live});
   }
   for (Remove& remove : actions.removes) {
-    if (seen_.insert(FileKey(remove.path, remove.vector)).second) {
-      tombstones_.push_back(std::move(remove));
-    }
+    // The tombstone moves on, so its text cannot be the key.
+    std::string key = FileKey(remove.path, remove.vector.get());
+    if (seen_.contains(key)) continue;
+    seen_.insert(own_keys_.emplace_back(std::move(key)));
+    tombstones_.push_back(std::move(remove));
   }
   TakeRest(actions);
 }
 
-bool Replay::IsNew(std::string_view path,
-                   const std::shared_ptr<const DeletionVector>& vector) const {
-  return seen_.empty() || !seen_.contains(FileKey(path, vector));
-}
-
 void Replay::AddCheckpoint(Actions actions) {
-  for (Add& add : actions.adds) {
-    if (IsNew(add.file.path, add.file.deletion_vector)) {
-      older_files_.push_back(std::move(add.file));
-    }
+  std::vector<FileChunkPtr> chunks = Pack(actions.adds);
+  if (actions.files != nullptr) chunks.push_back(std::move(actions.files));
+  for (FileChunkPtr& chunk : chunks) {
+    const size_t live = chunk->size();
+    older_files_.push_back({.chunk = std::move(chunk), .live = live});
   }
   for (Remove& remove : actions.removes) {
-    if (IsNew(remove.path, remove.vector)) tombstones_.push_back(std::move(remove));
+    if (IsNew(remove.path, remove.vector.get())) tombstones_.push_back(std::move(remove));
   }
   TakeRest(actions);
 }
@@ -110,9 +156,7 @@ void Replay::AddCheckpoint(Actions actions) {
 void Replay::AddOlder(const TableState& state) {
   SLUICE_CHECK(older_ == nullptr && older_files_.empty());
   older_ = &state;
-  for (const Remove& remove : state.tombstones_) {
-    if (IsNew(remove.path, remove.vector)) tombstones_.push_back(remove);
-  }
+  older_files_ = state.files_.pieces().pieces;
   Actions rest{.protocol = state.protocol_, .metadata = state.metadata_};
   for (const auto& [app_id, transaction] : state.transactions_) {
     rest.transactions.push_back(transaction);
@@ -127,11 +171,48 @@ std::string Replay::Lines() const {
   if (metadata_) AppendMetadata(lines, *metadata_);
   for (const auto& [app_id, transaction] : transactions_) AppendTransaction(lines, transaction);
   for (const auto& [name, domain] : domains_) AppendDomain(lines, domain);
-  for (auto files = commit_files_.rbegin(); files != commit_files_.rend(); ++files) {
-    for (const DataFile& file : *files) AppendAdd(lines, file);
+  for (auto pieces = commit_files_.rbegin(); pieces != commit_files_.rend(); ++pieces) {
+    VisitFiles({.pieces = *pieces},
+               [&lines](const FileChunk& chunk, size_t i) { AppendAdd(lines, chunk.Get(i)); });
   }
   for (const Remove& remove : tombstones_) AppendRemove(lines, remove);
   return lines;
+}
+
+Status Replay::PutFilesTogether(FileList& files) {
+  SLUICE_RETURN_IF_ERROR(failure_);
+  auto together = std::make_shared<FilePieces>();
+  const auto is_gone = [this](const FileChunk& chunk, size_t i) {
+    return !IsNew(chunk.path(i), chunk.rare(i).deletion_vector.get());
+  };
+  for (FilePiece& piece : older_files_) {
+    if (!seen_.empty()) {
+      SLUICE_ASSIGN_OR_RETURN(piece, Without(piece, is_gone));
+    }
+    if (piece.live == 0) continue;
+    together->size += piece.live;
+    together->pieces.push_back(std::move(piece));
+  }
+  // What was seen are texts of these chunks, and nothing is looked up from here on.
+  for (auto pieces = commit_files_.rbegin(); pieces != commit_files_.rend(); ++pieces) {
+    for (FilePiece& piece : *pieces) {
+      SLUICE_RETURN_IF_ERROR(AppendPiece(*together, std::move(piece)));
+    }
+  }
+  files = FileList(std::move(together));
+  return {};
+}
+
+std::shared_ptr<const std::vector<Remove>> Replay::PutTombstonesTogether() {
+  if (older_ != nullptr) {
+    const auto is_new = [this](const Remove& remove) {
+      return IsNew(remove.path, remove.vector.get());
+    };
+    const std::vector<Remove>& older = *older_->tombstones_;
+    if (tombstones_.empty() && std::ranges::all_of(older, is_new)) return older_->tombstones_;
+    std::ranges::copy_if(older, std::back_inserter(tombstones_), is_new);
+  }
+  return std::make_shared<const std::vector<Remove>>(std::move(tombstones_));
 }
 
 Result<StatePtr> Replay::Finish(Version version, Version checkpointed) {
@@ -145,7 +226,7 @@ Result<StatePtr> Replay::Finish(Version version, Version checkpointed) {
   state->metadata_ = std::move(*metadata_);
   state->transactions_ = std::move(transactions_);
   state->commit_ms_ = commit_ms_;
-  state->tombstones_ = std::move(tombstones_);
+  state->tombstones_ = PutTombstonesTogether();
   for (auto& [name, domain] : domains_) {
     if (!domain.removed) state->domains_.emplace(name, std::move(domain));
   }
@@ -160,21 +241,9 @@ Result<StatePtr> Replay::Finish(Version version, Version checkpointed) {
     state->field_features_ = std::move(parsed.features);
   }
 
-  state->files_ = std::move(older_files_);
-  size_t count = state->files_.size() + (older_ != nullptr ? older_->files_.size() : 0);
-  for (const auto& files : commit_files_) count += files.size();
-  state->files_.reserve(count);
-  if (older_ != nullptr) {
-    std::ranges::copy_if(
-        older_->files_, std::back_inserter(state->files_),
-        [&](const DataFile& file) { return IsNew(file.path, file.deletion_vector); });
-    state->checkpointed_ = older_->checkpointed_;
-  } else {
-    state->checkpointed_ = std::make_shared<std::atomic<Version>>(-1);
-  }
-  for (auto files = commit_files_.rbegin(); files != commit_files_.rend(); ++files) {
-    std::ranges::move(*files, std::back_inserter(state->files_));
-  }
+  SLUICE_RETURN_IF_ERROR(PutFilesTogether(state->files_));
+  state->checkpointed_ =
+      older_ != nullptr ? older_->checkpointed_ : std::make_shared<std::atomic<Version>>(-1);
   state->NoteCheckpoint(checkpointed);
   return StatePtr(std::move(state));
 }

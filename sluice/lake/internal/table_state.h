@@ -3,9 +3,11 @@
 /// The state of a table, and how it comes from the log.
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -27,7 +29,7 @@ class TableState final : public Snapshot {
   const std::map<std::string, std::string>& properties() const override {
     return metadata_.configuration;
   }
-  const std::vector<DataFile>& files() const override { return files_; }
+  const FileList& files() const override { return files_; }
   std::optional<int64_t> TransactionVersion(std::string_view app_id) const override;
   const std::map<std::string, Transaction>& transactions() const override { return transactions_; }
   Status CheckWritable() const override;
@@ -39,7 +41,7 @@ class TableState final : public Snapshot {
 
   const Protocol& protocol() const { return protocol_; }
   const Metadata& metadata() const { return metadata_; }
-  const std::vector<Remove>& tombstones() const { return tombstones_; }
+  const std::vector<Remove>& tombstones() const { return *tombstones_; }
   const std::map<std::string, Domain>& domains() const { return domains_; }
 
   /// The in-commit timestamp of this version; absent if it is not known.
@@ -59,8 +61,8 @@ class TableState final : public Snapshot {
   columnar::Schema schema_;
   columnar::Schema annotated_schema_;
   std::set<std::string> field_features_;
-  std::vector<DataFile> files_;
-  std::vector<Remove> tombstones_;
+  FileList files_;
+  std::shared_ptr<const std::vector<Remove>> tombstones_;
   std::map<std::string, Transaction> transactions_;
   std::map<std::string, Domain> domains_;
   std::optional<int64_t> commit_ms_;
@@ -79,6 +81,7 @@ class Replay {
   void AddCheckpoint(Actions actions);
   /// Where the newest commit itself is not replayed: its in-commit timestamp.
   void NoteCommitTime(std::optional<int64_t> commit_ms) { commit_ms_ = commit_ms; }
+  /// `state` must outlive the replay.
   void AddOlder(const TableState& state);
 
   /// Returns what the commits added so far come to, as the lines of one commit: removed files and
@@ -90,12 +93,24 @@ class Replay {
 
  private:
   void TakeRest(Actions& actions);
-  bool IsNew(std::string_view path, const std::shared_ptr<const DeletionVector>& vector) const;
+  Status PutFilesTogether(FileList& files);
+  std::shared_ptr<const std::vector<Remove>> PutTombstonesTogether();
+  /// Chunks of what is new of the adds.
+  std::vector<FileChunkPtr> Pack(const std::vector<Add>& adds);
+  /// Returns the key by which newer references replace older ones; it may stand in `buffer`.
+  static std::string_view KeyOf(std::string_view path, const DeletionVector* vector,
+                                std::string& buffer);
+  bool IsNew(std::string_view path, const DeletionVector* vector) const;
+  /// False: it was there already.
+  bool MarkSeen(std::string_view path, const DeletionVector* vector);
 
-  std::unordered_set<std::string> seen_;  // Keys that newer sources have decided.
-  std::vector<std::vector<DataFile>> commit_files_;
-  std::vector<DataFile> older_files_;
+  // Keys that newer sources have decided: texts of chunks and tombstones, or of `own_keys_`.
+  std::unordered_set<std::string_view> seen_;
+  std::deque<std::string> own_keys_;
+  std::vector<std::vector<FilePiece>> commit_files_;  // The newest first.
+  std::vector<FilePiece> older_files_;
   std::vector<Remove> tombstones_;
+  Status failure_;
   std::map<std::string, Transaction> transactions_;
   std::map<std::string, Domain> domains_;
   std::optional<Protocol> protocol_;

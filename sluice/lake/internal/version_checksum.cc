@@ -15,15 +15,14 @@ std::string_view BodyOf(std::string_view line) {
 }  // namespace
 
 std::string VersionChecksum(const TableState& state) {
-  int64_t bytes = 0;
   int64_t vectors = 0;
   int64_t deleted = 0;
-  for (const DataFile& file : state.files()) {
-    bytes += file.size;
-    if (file.deletion_vector == nullptr) continue;
+  VisitFiles(state.files().pieces(), [&](const FileChunk& chunk, size_t i) {
+    const auto& vector = chunk.rare(i).deletion_vector;
+    if (vector == nullptr) return;
     ++vectors;
-    deleted += file.deletion_vector->cardinality;
-  }
+    deleted += vector->cardinality;
+  });
   std::string metadata;
   AppendMetadata(metadata, state.metadata());
   std::string protocol;
@@ -43,7 +42,7 @@ std::string VersionChecksum(const TableState& state) {
   std::string out = fmt::format(
       R"({{"tableSizeBytes":{},"numFiles":{},"numDeletedRecordsOpt":{},"numDeletionVectorsOpt":{},)"
       R"("numMetadata":1,"numProtocol":1,)",
-      bytes, state.files().size(), deleted, vectors);
+      state.files().bytes(), state.files().size(), deleted, vectors);
   if (state.commit_ms()) out += fmt::format(R"("inCommitTimestampOpt":{},)", *state.commit_ms());
   out.append(R"("setTransactions":[)").append(transactions);
   out.append(R"(],"domainMetadata":[)").append(domains);

@@ -123,6 +123,54 @@ class ActionColumns {
   int next_ = 0;
 };
 
+std::shared_ptr<arrow::Array> Numbers(const std::vector<int64_t>& numbers) {
+  return std::make_shared<arrow::Int64Array>(static_cast<int64_t>(numbers.size()),
+                                             arrow::Buffer::Wrap(numbers));
+}
+
+// The files as rows of the column `add`. What the chunk has as columns is not copied: it must
+// outlive them.
+Result<std::shared_ptr<arrow::Array>> AddsOf(const FileChunk& chunk, const arrow::DataType& type) {
+  const auto rows = static_cast<int64_t>(chunk.size());
+  const auto& fields = static_cast<const arrow::StructType&>(type);
+  const auto of = [&fields](std::initializer_list<const char*> names) {
+    arrow::FieldVector some;
+    for (const char* const name : names) some.push_back(fields.GetFieldByName(name));
+    return arrow::struct_(std::move(some));
+  };
+  ActionColumns values(of({"partitionValues"}));
+  for (size_t i = 0; i < chunk.size(); ++i) {
+    values.Row();
+    values.TextMap(&chunk.partition_values(i));
+  }
+  SLUICE_ASSIGN_OR_RETURN(const auto filled, values.Finish());
+  const auto rare_type = of({"tags", "deletionVector", "baseRowId", "defaultRowCommitVersion"});
+  SLUICE_ASSIGN_OR_RETURN(auto rare, FromArrow(arrow::MakeArrayOfNull(rare_type, rows)));
+  if (chunk.has_rare_parts()) {
+    ActionColumns columns(rare_type);
+    for (size_t i = 0; i < chunk.size(); ++i) {
+      const RareParts& parts = chunk.rare(i);
+      columns.Row();
+      columns.TextMap(parts.tags.get());
+      columns.Vector(parts.deletion_vector);
+      columns.Number(parts.base_row_id);
+      columns.Number(parts.row_commit_version);
+    }
+    SLUICE_ASSIGN_OR_RETURN(rare, columns.Finish());
+  }
+  // By convention false: nothing changes by being checkpointed.
+  SLUICE_ASSIGN_OR_RETURN(auto unchanged,
+                          FromArrow(arrow::MakeArrayFromScalar(arrow::BooleanScalar(false), rows)));
+  const auto field = [](const std::shared_ptr<arrow::Array>& array, int i) {
+    return static_cast<const arrow::StructArray&>(*array).field(i);
+  };
+  return FromArrow<std::shared_ptr<arrow::Array>>(arrow::StructArray::Make(
+      {chunk.paths(), field(filled, 0), Numbers(chunk.sizes()), Numbers(chunk.all_modified_ms()),
+       std::move(unchanged), chunk.all_stats(), field(rare, 0), field(rare, 1), field(rare, 2),
+       field(rare, 3)},
+      fields.fields()));
+}
+
 // Columns of a kind of action are there only where such actions may be.
 columnar::Schema Only(const columnar::Schema& schema, const std::set<std::string>& kinds) {
   arrow::FieldVector fields;
@@ -186,7 +234,8 @@ class CheckpointFile {
                                 .created_by("sluice")
                                 ->compression(parquet::Compression::ZSTD)
                                 ->compression_level(1)
-                                ->disable_statistics()
+                                // Readers leave out columns that have nothing but nulls.
+                                ->disable_statistics("add.stats")
                                 // Each path and each text of statistics is another one.
                                 ->disable_dictionary("add.path")
                                 ->disable_dictionary("add.stats")
@@ -207,10 +256,27 @@ class CheckpointFile {
         columns.Row();
         append(columns, item);
       }
-      SLUICE_ASSIGN_OR_RETURN(const auto filled, columns.Finish());
-      SLUICE_RETURN_IF_ERROR(WriteChunk(kind, filled));
+      SLUICE_ASSIGN_OR_RETURN(auto filled, columns.Finish());
+      SLUICE_RETURN_IF_ERROR(WriteChunk(kind, {std::move(filled)}));
     }
     return {};
+  }
+
+  Status WriteAdds(const FilePieces& files) {
+    const arrow::DataType& type = *schema_->GetFieldByName("add")->type();
+    std::vector<FileChunkPtr> chunks;
+    arrow::ArrayVector arrays;
+    size_t rows = 0;
+    for (const FilePiece& piece : files.pieces) {
+      SLUICE_ASSIGN_OR_RETURN(chunks.emplace_back(), Pack(piece));
+      SLUICE_ASSIGN_OR_RETURN(arrays.emplace_back(), AddsOf(*chunks.back(), type));
+      rows += piece.live;
+      if (rows < kChunkRows) continue;
+      SLUICE_RETURN_IF_ERROR(WriteChunk("add", std::exchange(arrays, {})));
+      chunks.clear();
+      rows = 0;
+    }
+    return rows == 0 ? Status() : WriteChunk("add", std::move(arrays));
   }
 
   Result<CheckpointBytes> Finish() {
@@ -220,20 +286,21 @@ class CheckpointFile {
   }
 
  private:
-  Status WriteChunk(const std::string& kind, const std::shared_ptr<arrow::Array>& filled) {
-    arrow::ArrayVector arrays;
+  Status WriteChunk(const std::string& kind, arrow::ArrayVector filled) {
+    const auto column = std::make_shared<arrow::ChunkedArray>(std::move(filled));
+    arrow::ChunkedArrayVector columns;
     for (const auto& field : schema_->fields()) {
       if (field->name() == kind) {
-        arrays.push_back(filled);
+        columns.push_back(column);
       } else {
         SLUICE_ASSIGN_OR_RETURN(auto nulls,
-                                FromArrow(arrow::MakeArrayOfNull(field->type(), filled->length())));
-        arrays.push_back(std::move(nulls));
+                                FromArrow(arrow::MakeArrayOfNull(field->type(), column->length())));
+        columns.push_back(std::make_shared<arrow::ChunkedArray>(std::move(nulls)));
       }
     }
-    const auto table = arrow::Table::Make(schema_, std::move(arrays), filled->length());
-    actions_ += filled->length();
-    return FromArrow(writer_->WriteTable(*table, filled->length()));
+    const auto table = arrow::Table::Make(schema_, std::move(columns), column->length());
+    actions_ += column->length();
+    return FromArrow(writer_->WriteTable(*table, column->length()));
   }
 
   const columnar::Schema schema_;
@@ -310,24 +377,7 @@ Status WriteRest(CheckpointFile& file, const TableState& state, int64_t now_ms) 
 }
 
 Status WriteFiles(CheckpointFile& file, const TableState& state, int64_t now_ms) {
-  SLUICE_RETURN_IF_ERROR(
-      file.Write<DataFile>("add", state.files(), [](ActionColumns& row, const DataFile& item) {
-        row.Text(item.path);
-        row.TextMap(&item.partition_values);
-        row.Number(item.size);
-        row.Number(item.modified_ms);
-        row.Flag(false);  // By convention: nothing changes by being checkpointed.
-        if (item.stats.empty()) {
-          row.Text(std::nullopt);
-        } else {
-          row.Text(std::string_view(item.stats));
-        }
-        row.TextMap(item.tags.get());
-        row.Vector(item.deletion_vector);
-        row.Number(item.base_row_id);
-        row.Number(item.row_commit_version);
-      }));
-
+  SLUICE_RETURN_IF_ERROR(file.WriteAdds(state.files().pieces()));
   const auto tombstones = Unexpired(
       state.tombstones(), Before(state, "delta.deletedFileRetentionDuration", now_ms, kWeekMs),
       [](const Remove& item) { return std::optional(item.deletion_ms); });
