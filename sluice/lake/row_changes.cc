@@ -2,6 +2,8 @@
 
 #include <arrow/api.h>
 
+#include <set>
+
 #include "sluice/lake/internal/read_plan.h"
 #include "sluice/lake/internal/row_change.h"
 
@@ -10,15 +12,41 @@ namespace sluice::lake {
 namespace {
 
 using internal::RowChange;
-using internal::TableChange;
 
-// Returns the files that may have rows for the condition, and notes what the change has looked at.
-std::vector<DataFile> Candidates(RowChange& change, const std::optional<Expression>& condition,
-                                 const ChangeOptions& options) {
-  change.change().read = condition ? TableChange::Read::kMatching : TableChange::Read::kEverything;
-  change.change().condition = condition;
-  if (!condition) return {change.state().files().begin(), change.state().files().end()};
-  return SelectFiles(change.state(), *condition, options.zone);
+// Deletes rows; `notes` says whether the change feed needs each of them.
+Status Delete(RowChange& change, std::span<const DataFile> files,
+              const std::optional<Expression>& condition, bool notes) {
+  RowChange::Use note;
+  if (notes) note = [&](const columnar::Batch& rows) { return change.NoteChange(rows, "delete"); };
+  for (const DataFile& file : files) {
+    SLUICE_ASSIGN_OR_RETURN(auto found, change.FindRows(file, condition));
+    change.report().rows_deleted += found.rows.count();
+    SLUICE_RETURN_IF_ERROR(change.TakeOut(file, std::move(found), note));
+  }
+  return {};
+}
+
+// The files of the partitions that `rows` belong to.
+Result<std::vector<DataFile>> FilesOfPartitions(const RowChange& change,
+                                                std::span<const columnar::Batch> rows) {
+  std::set<PartitionValues> partitions;
+  for (const columnar::Batch& batch : rows) {
+    SLUICE_ASSIGN_OR_RETURN(const auto parts, internal::SplitByPartition(change.state(), batch));
+    for (const auto& part : parts) {
+      partitions.insert(internal::InLog(change.state(), part.values));
+    }
+  }
+  std::vector<DataFile> files;
+  for (const DataFile& file : change.state().files()) {
+    if (partitions.contains(file.partition_values)) files.push_back(file);
+  }
+  return files;
+}
+
+// Readers of the feed see for themselves which rows a vector newly marks, and which files come and
+// go; rows that leave a file by a copy must be told, and then all others, too.
+bool NeedsNotes(const RowChange& change, const std::optional<Expression>& condition) {
+  return change.has_change_feed() && condition && !change.marks();
 }
 
 }  // namespace
@@ -26,17 +54,8 @@ std::vector<DataFile> Candidates(RowChange& change, const std::optional<Expressi
 Result<ChangeReport> DeleteRows(DeltaTable& table, const std::optional<Expression>& condition,
                                 const ChangeOptions& options) {
   return internal::MakeChange(table, options, "DELETE", [&](RowChange& change) -> Status {
-    RowChange::Use note;
-    // Readers of the feed see for themselves which rows a vector newly marks, and which files went.
-    if (change.has_change_feed() && condition && !change.marks()) {
-      note = [&](const columnar::Batch& rows) { return change.NoteChange(rows, "delete"); };
-    }
-    for (const DataFile& file : Candidates(change, condition, options)) {
-      SLUICE_ASSIGN_OR_RETURN(auto found, change.FindRows(file, condition));
-      change.report().rows_deleted += found.rows.count();
-      SLUICE_RETURN_IF_ERROR(change.TakeOut(file, std::move(found), note));
-    }
-    return {};
+    const auto files = change.Candidates(condition);
+    return Delete(change, files, condition, NeedsNotes(change, condition));
   });
 }
 
@@ -54,9 +73,45 @@ Result<ChangeReport> UpdateRows(DeltaTable& table, std::span<const Assignment> a
       SLUICE_RETURN_IF_ERROR(change.NoteChange(after, "update_postimage"));
       return change.WriteChanged(after, before);
     };
-    for (const DataFile& file : Candidates(change, condition, options)) {
+    for (const DataFile& file : change.Candidates(condition)) {
       SLUICE_ASSIGN_OR_RETURN(auto found, change.FindRows(file, condition));
       SLUICE_RETURN_IF_ERROR(change.TakeOut(file, std::move(found), update));
+    }
+    return {};
+  });
+}
+
+Result<ChangeReport> ReplaceRows(DeltaTable& table, std::span<const columnar::Batch> rows,
+                                 const Replaced& replaced, const ChangeOptions& options) {
+  using Which = Replaced::Which;
+  if ((replaced.which == Which::kMatching) != replaced.condition.has_value()) {
+    return Invalid("a condition is given with rows that replace what matches it, and only then");
+  }
+  return internal::MakeChange(table, options, "WRITE", [&](RowChange& change) -> Status {
+    change.change().parameters = {{"mode", "Overwrite"}};
+    std::vector<columnar::Batch> full;
+    change.change().identities = change.rules().identities();
+    for (const columnar::Batch& batch : rows) {
+      std::vector<std::string> absent;
+      SLUICE_ASSIGN_OR_RETURN(full.emplace_back(),
+                              change.rules().Complete(*batch, change.change().identities, absent));
+      if (!replaced.condition) continue;
+      SLUICE_ASSIGN_OR_RETURN(const auto matching, replaced.condition->Filter(full.back()));
+      if (matching->num_rows() < full.back()->num_rows()) {
+        return Invalid("{} of the new rows do not match the condition of those they replace",
+                       full.back()->num_rows() - matching->num_rows());
+      }
+    }
+    std::vector<DataFile> files = change.Candidates(replaced.condition);
+    if (replaced.which == Which::kPartitions) {
+      SLUICE_ASSIGN_OR_RETURN(files, FilesOfPartitions(change, full));
+    }
+    const bool notes = NeedsNotes(change, replaced.condition);
+    SLUICE_RETURN_IF_ERROR(Delete(change, files, replaced.condition, notes));
+    for (const columnar::Batch& batch : full) {
+      change.report().rows_inserted += batch->num_rows();
+      if (notes) SLUICE_RETURN_IF_ERROR(change.NoteChange(batch, "insert"));
+      SLUICE_RETURN_IF_ERROR(change.WriteNew(batch));
     }
     return {};
   });

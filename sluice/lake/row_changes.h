@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Changing rows of a table: DELETE and UPDATE.
+/// Changing rows of a table: DELETE, UPDATE, and replacing some rows by others.
 
 #include <cstdint>
 #include <memory>
@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "sluice/columnar/batch.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/lake/expression.h"
 
@@ -67,5 +68,22 @@ Result<ChangeReport> DeleteRows(DeltaTable& table, const std::optional<Expressio
 Result<ChangeReport> UpdateRows(DeltaTable& table, std::span<const Assignment> assignments,
                                 const std::optional<Expression>& condition,
                                 const ChangeOptions& options = {});
+
+/// Which rows others take the place of.
+struct Replaced {
+  enum class Which : uint8_t {
+    kAll,
+    kMatching,    ///< Those for which `condition` is true, which all new rows must be, too.
+    kPartitions,  ///< Those of the partitions that new rows belong to.
+  };
+  Which which = Which::kAll;
+  std::optional<Expression> condition = {};  ///< With kMatching.
+};
+
+/// Puts `rows` in the place of others, in one commit. Batches may lack columns that have a default,
+/// are generated, give out identities, or may be null. Else as DeleteRows(); kInvalid: also rows
+/// that the table does not take, or that are not where they replace.
+Result<ChangeReport> ReplaceRows(DeltaTable& table, std::span<const columnar::Batch> rows,
+                                 const Replaced& replaced, const ChangeOptions& options = {});
 
 }  // namespace sluice::lake

@@ -1,123 +1,15 @@
 #include "sluice/lake/row_changes.h"
 
-#include <arrow/api.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <random>
 
-#include "sluice/columnar/arrow_bridge.h"
-#include "sluice/lake/change_feed.h"
-#include "sluice/lake/scan.h"
-#include "sluice/os/clock.h"
-#include "sluice/store/faulty_store.h"
-#include "sluice/store/memory_store.h"
+#include "sluice/lake/internal/changing_table.h"
 
 namespace sluice::lake {
 namespace {
 
-struct Row {
-  std::optional<int64_t> amount;
-  std::string country;
-  int64_t row_id = -1;
-
-  bool operator==(const Row&) const = default;
-};
-using Rows = std::map<int64_t, Row>;  // By id.
-
-Expression Parse(const std::string& text) {
-  auto expression = Expression::Parse(text);
-  EXPECT_TRUE(expression.ok()) << text;
-  return *expression;
-}
-
-class RowChangesTest : public ::testing::Test {
- protected:
-  void Create(std::map<std::string, std::string> properties, bool partitioned) {
-    const auto schema = arrow::schema({arrow::field("id", arrow::int64(), false),
-                                       arrow::field("amount", arrow::int64()),
-                                       arrow::field("country", arrow::utf8())});
-    tracked_ = properties.contains("delta.enableRowTracking");
-    CreateOptions options{.properties = std::move(properties)};
-    if (partitioned) options.partition_columns = {"country"};
-    partitioned_ = partitioned;
-    table_ = std::make_unique<DeltaTable>(faulty_, fmt::format("t{}", ++tables_), clock_, random_);
-    const auto created = table_->Create(schema, options);
-    ASSERT_TRUE(created.ok()) << created.error().message();
-  }
-
-  void Append(int64_t first, int64_t count, const std::string& country) {
-    arrow::Int64Builder ids;
-    arrow::Int64Builder amounts;
-    arrow::StringBuilder countries;
-    for (int64_t id = first; id < first + count; ++id) {
-      ASSERT_TRUE(ids.Append(id).ok());
-      ASSERT_TRUE((id % 7 == 0 ? amounts.AppendNull() : amounts.Append(id * 10)).ok());
-      ASSERT_TRUE(countries.Append(country).ok());
-    }
-    const auto batch = arrow::RecordBatch::Make(
-        arrow::schema({arrow::field("id", arrow::int64()), arrow::field("amount", arrow::int64()),
-                       arrow::field("country", arrow::utf8())}),
-        count,
-        {ids.Finish().ValueOrDie(), amounts.Finish().ValueOrDie(),
-         countries.Finish().ValueOrDie()});
-    NewFile file{.partition_values = {}, .batches = {batch}};
-    if (partitioned_) file.partition_values = {{"country", country}};
-    const auto appended = table_->Append(nullptr, std::vector<NewFile>{file});
-    ASSERT_TRUE(appended.ok()) << appended.error().message();
-  }
-
-  Rows Read() {
-    const auto snapshot = table_->Load();
-    EXPECT_TRUE(snapshot.ok());
-    const auto scan = Scan::Open(*table_, *snapshot, {.row_ids = tracked_});
-    EXPECT_TRUE(scan.ok()) << scan.error().message();
-    Rows rows;
-    while (true) {
-      const auto batch = (*scan)->Next();
-      EXPECT_TRUE(batch.ok()) << batch.error().message();
-      if (!batch.ok() || *batch == nullptr) return rows;
-      const auto& ids = static_cast<const arrow::Int64Array&>(*(*batch)->column(0));
-      const auto& amounts = static_cast<const arrow::Int64Array&>(*(*batch)->column(1));
-      const auto& countries = static_cast<const arrow::StringArray&>(*(*batch)->column(2));
-      for (int64_t i = 0; i < (*batch)->num_rows(); ++i) {
-        Row row{.amount = {}, .country = countries.GetString(i)};
-        if (amounts.IsValid(i)) row.amount = amounts.Value(i);
-        if (tracked_) {
-          row.row_id = static_cast<const arrow::Int64Array&>(*(*batch)->column(3)).Value(i);
-        }
-        EXPECT_TRUE(rows.emplace(ids.Value(i), row).second) << "twice: " << ids.Value(i);
-      }
-    }
-  }
-
-  // Changes since `from`: `insert` and so on, with the id and amount of each row.
-  std::multiset<std::string> Changes(Version from) {
-    const auto feed = ChangeFeed::Open(*table_, {.from = from});
-    EXPECT_TRUE(feed.ok()) << feed.error().message();
-    std::multiset<std::string> changes;
-    while (true) {
-      const auto batch = (*feed)->Next();
-      EXPECT_TRUE(batch.ok()) << batch.error().message();
-      if (!batch.ok() || *batch == nullptr) return changes;
-      for (int64_t i = 0; i < (*batch)->num_rows(); ++i) {
-        changes.insert(
-            (*batch)->GetColumnByName("_change_type")->GetScalar(i).ValueOrDie()->ToString() + " " +
-            (*batch)->column(0)->GetScalar(i).ValueOrDie()->ToString() + " " +
-            (*batch)->column(1)->GetScalar(i).ValueOrDie()->ToString());
-      }
-    }
-  }
-
-  store::MemoryStore store_;
-  os::SimulatedClock clock_{os::Timestamp(std::chrono::seconds(1'700'000'000))};
-  os::SimulatedRandom random_{7};
-  store::FaultyStore faulty_{store_};
-  int tables_ = 0;
-  std::unique_ptr<DeltaTable> table_;
-  bool partitioned_ = false;
-  bool tracked_ = false;
-};
+using RowChangesTest = ChangingTable;
 
 TEST_F(RowChangesTest, DeletesByVectorsWhereTheTableAsks) {
   Create({{"delta.enableDeletionVectors", "true"}}, false);
@@ -248,6 +140,38 @@ TEST_F(RowChangesTest, TwoWritersDeleteOtherRowsOfOneFile) {
   EXPECT_EQ(again->conflicts, 1);
   EXPECT_EQ(again->rows_deleted, 10);
   EXPECT_EQ(again->snapshot->files()[0].deletion_vector->cardinality, 15 + 20);
+}
+
+TEST_F(RowChangesTest, RowsTakeThePlaceOfOthers) {
+  for (const char* vectors : {"true", "false"}) {
+    SCOPED_TRACE(vectors);
+    Create({{"delta.enableDeletionVectors", vectors}, {"delta.enableChangeDataFeed", "true"}},
+           true);
+    Append(0, 10, "de");
+    Append(10, 10, "fr");
+    // Some rows, by a condition.
+    const auto some = ReplaceRows(*table_, std::vector{Batch({5, 6}, "de")},
+                                  {Replaced::Which::kMatching, Parse("id >= 5 and id < 12")});
+    ASSERT_TRUE(some.ok()) << some.error().message();
+    EXPECT_EQ(some->rows_deleted, 7);
+    EXPECT_EQ(some->rows_inserted, 2);
+    EXPECT_EQ(Read().size(), 15);
+    const auto changes = Changes(3);
+    EXPECT_EQ(changes.count("delete 5 50") + changes.count("insert 5 50"), 2);
+    EXPECT_EQ(changes.size(), 9);
+    const auto outside = ReplaceRows(*table_, std::vector{Batch({5, 60}, "de")},
+                                     {Replaced::Which::kMatching, Parse("id >= 5 and id < 12")});
+    EXPECT_FALSE(outside.ok());
+    // Whole partitions, which the rows name.
+    const auto parts = ReplaceRows(*table_, std::vector{Batch({100, 101, 102}, "fr")},
+                                   {.which = Replaced::Which::kPartitions});
+    ASSERT_TRUE(parts.ok()) << parts.error().message();
+    EXPECT_EQ(parts->rows_deleted, 8);
+    EXPECT_EQ(Read().size(), 7 + 3);
+    const auto all = ReplaceRows(*table_, std::vector{Batch({1}, "at")}, {});
+    ASSERT_TRUE(all.ok()) << all.error().message();
+    EXPECT_EQ(Read().size(), 1);
+  }
 }
 
 // What the same changes make of plain rows.

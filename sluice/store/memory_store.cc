@@ -9,7 +9,7 @@ Result<std::string> MemoryStore::Get(std::string_view path) {
   const std::lock_guard lock(mutex_);
   const auto found = objects_.find(path);
   if (found == objects_.end()) return NotFound("there is no object '{}'", path);
-  return found->second;
+  return found->second.bytes;
 }
 
 Result<std::string> MemoryStore::GetRange(std::string_view path, uint64_t offset, uint64_t size) {
@@ -17,7 +17,7 @@ Result<std::string> MemoryStore::GetRange(std::string_view path, uint64_t offset
   const std::lock_guard lock(mutex_);
   const auto found = objects_.find(path);
   if (found == objects_.end()) return NotFound("there is no object '{}'", path);
-  const std::string& bytes = found->second;
+  const std::string& bytes = found->second.bytes;
   if (offset > bytes.size()) {
     return Invalid("'{}' has {} bytes; there is nothing at {}", path, bytes.size(), offset);
   }
@@ -29,20 +29,21 @@ Result<ObjectInfo> MemoryStore::Head(std::string_view path) {
   const std::lock_guard lock(mutex_);
   const auto found = objects_.find(path);
   if (found == objects_.end()) return NotFound("there is no object '{}'", path);
-  return ObjectInfo{.path = found->first, .size = found->second.size()};
+  return ObjectInfo{
+      .path = found->first, .size = found->second.bytes.size(), .modified = found->second.modified};
 }
 
 Status MemoryStore::Put(std::string_view path, std::string_view bytes) {
   SLUICE_RETURN_IF_ERROR(CheckPath(path));
   const std::lock_guard lock(mutex_);
-  objects_.insert_or_assign(std::string(path), std::string(bytes));
+  objects_.insert_or_assign(std::string(path), Made(bytes));
   return {};
 }
 
 Status MemoryStore::PutIfAbsent(std::string_view path, std::string_view bytes) {
   SLUICE_RETURN_IF_ERROR(CheckPath(path));
   const std::lock_guard lock(mutex_);
-  if (!objects_.try_emplace(std::string(path), bytes).second) {
+  if (!objects_.try_emplace(std::string(path), Made(bytes)).second) {
     return Conflict("'{}' exists", path);
   }
   return {};
@@ -53,7 +54,9 @@ Result<std::vector<ObjectInfo>> MemoryStore::List(std::string_view prefix, std::
   const std::lock_guard lock(mutex_);
   auto object = after < prefix ? objects_.lower_bound(prefix) : objects_.upper_bound(after);
   for (; object != objects_.end() && object->first.starts_with(prefix); ++object) {
-    found.push_back({.path = object->first, .size = object->second.size()});
+    found.push_back({.path = object->first,
+                     .size = object->second.bytes.size(),
+                     .modified = object->second.modified});
   }
   return found;
 }

@@ -16,6 +16,9 @@ namespace sluice::store {
 /// Thread-safe.
 class MemoryStore final : public ObjectStore {
  public:
+  /// Without a clock, which must outlive the store, it does not say when objects were written.
+  explicit MemoryStore(const os::Clock* clock = nullptr) : clock_(clock) {}
+
   Result<std::string> Get(std::string_view path) override;
   Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
   Result<ObjectInfo> Head(std::string_view path) override;
@@ -27,8 +30,19 @@ class MemoryStore final : public ObjectStore {
   std::string Location(std::string_view path) const override;
 
  private:
+  struct Object {
+    std::string bytes;
+    os::Timestamp modified{};
+  };
+
+  Object Made(std::string_view bytes) const {
+    return {.bytes = std::string(bytes),
+            .modified = clock_ == nullptr ? os::Timestamp() : clock_->Now()};
+  }
+
+  const os::Clock* const clock_;
   std::mutex mutex_;  // Guards what follows.
-  std::map<std::string, std::string, std::less<>> objects_;
+  std::map<std::string, Object, std::less<>> objects_;
 };
 
 }  // namespace sluice::store

@@ -162,6 +162,18 @@ Result<std::vector<columnar::Batch>> Complete(const RowRules& rules, const NewFi
   return full;
 }
 
+}  // namespace
+
+PartitionValues InLog(const TableState& table, const PartitionValues& values) {
+  PartitionValues in_log;
+  for (const auto& [name, value] : values) {
+    in_log.emplace(PhysicalName(table, name), value && value->empty() ? std::nullopt : value);
+  }
+  return in_log;
+}
+
+namespace {
+
 // What the log says of a file of `table` that was written.
 DataFile EntryOf(const TableState& table, const FileLayout& layout, const std::string& store_path,
                  const PartitionValues& partition_values, const columnar::ParquetFile& parquet,
@@ -173,10 +185,7 @@ DataFile EntryOf(const TableState& table, const FileLayout& layout, const std::s
                  .stats = MakeStatistics(*StatisticsSchema(table), parquet, table.properties(),
                                          layout.without_statistics),
                  .rows = parquet.rows};
-  for (const auto& [name, value] : partition_values) {
-    entry.partition_values.emplace(PhysicalName(table, name),
-                                   value && value->empty() ? std::nullopt : value);
-  }
+  entry.partition_values = InLog(table, partition_values);
   return entry;
 }
 

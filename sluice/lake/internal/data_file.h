@@ -21,6 +21,9 @@ namespace sluice::lake::internal {
 Result<std::string> NewFilePath(const TableState& table, const PartitionValues& partition_values,
                                 std::string_view uuid);
 
+/// Returns partition values by the names, and with the nulls, that the log has.
+PartitionValues InLog(const TableState& table, const PartitionValues& values);
+
 /// A file's bytes and what the log says about it.
 struct EncodedFile {
   std::string store_path;  ///< Relative to the table's root.

@@ -8,7 +8,9 @@
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/commit_checks.h"
 #include "sluice/lake/internal/read_plan.h"
+#include "sluice/lake/internal/row_copy.h"
 #include "sluice/lake/internal/table_features.h"
+#include "sluice/lake/scan.h"
 
 namespace sluice::lake::internal {
 
@@ -61,9 +63,6 @@ Result<std::unique_ptr<RowChange>> RowChange::Begin(DeltaTable& table, StatePtr 
 Status RowChange::Prepare(std::string operation) {
   SLUICE_RETURN_IF_ERROR(CheckOptions(options_.write));
   SLUICE_RETURN_IF_ERROR(state_->CheckWritable());
-  if (IsOn(*state_, "delta.appendOnly")) {
-    return Unsupported("the table only appends ('delta.appendOnly'): its rows do not change");
-  }
   const auto features = state_->writer_features();
   const bool may_mark = std::ranges::find(features, "deletionVectors") != features.end();
   if (options_.removal == RowRemoval::kVectors && !may_mark) {
@@ -77,15 +76,9 @@ Status RowChange::Prepare(std::string operation) {
   change_.operation = std::move(operation);
   change_.zone = options_.zone;
 
-  RowFiles::Options files{.write = options_.write};
-  if (tracks_rows_) {
-    for (const char* name : {"delta.rowTracking.materializedRowIdColumnName",
-                             "delta.rowTracking.materializedRowCommitVersionColumnName"}) {
-      const std::string column(Property(state_->properties(), name, ""));
-      if (column.empty()) return Corrupt("a table that tracks rows lacks '{}'", name);
-      files.extra.push_back(arrow::field(column, arrow::int64()));
-    }
-  }
+  SLUICE_ASSIGN_OR_RETURN(RowCopy copy, RowCopy::Of(table_, *state_, options_.zone));
+  RowFiles::Options files{.write = options_.write, .extra = copy.extra()};
+  rows_plan_ = copy.WithPositions();
   files_ = std::make_unique<RowFiles>(table_, *state_, std::move(files));
   if (IsOn(*state_, "delta.enableChangeDataFeed")) {
     change_files_ = std::make_unique<RowFiles>(
@@ -97,16 +90,16 @@ Status RowChange::Prepare(std::string operation) {
   return {};
 }
 
+std::vector<DataFile> RowChange::Candidates(const std::optional<Expression>& condition) {
+  change_.read = condition ? TableChange::Read::kMatching : TableChange::Read::kEverything;
+  change_.condition = condition;
+  if (condition) return SelectFiles(*state_, *condition, options_.zone);
+  return {state_->files().begin(), state_->files().end()};
+}
+
 Result<ReadPlan> RowChange::PositionsPlan(const std::vector<std::string>& columns) const {
   SLUICE_ASSIGN_OR_RETURN(ReadPlan plan,
                           MakeReadPlan(*state_, {.columns = columns, .zone = options_.zone}));
-  AddPositions(plan);
-  return plan;
-}
-
-Result<ReadPlan> RowChange::RowsPlan() const {
-  SLUICE_ASSIGN_OR_RETURN(ReadPlan plan,
-                          MakeReadPlan(*state_, {.row_ids = tracks_rows_, .zone = options_.zone}));
   AddPositions(plan);
   return plan;
 }
@@ -116,18 +109,33 @@ Result<std::unique_ptr<DataFileReader>> RowChange::OpenFile(const DataFile& file
   return DataFileReader::Open(places_, file, plan);
 }
 
-Result<RowChange::Found> RowChange::FindRows(const DataFile& file,
-                                             const std::optional<Expression>& condition) {
+Result<RowChange::Found> RowChange::NoRows(const DataFile& file) const {
   Found found{.rows = RowSet(0)};
   if (file.rows) {
     found.physical = *file.rows;
   } else {
     SLUICE_ASSIGN_OR_RETURN(found.physical, CountRows(places_, file));
   }
-  SLUICE_ASSIGN_OR_RETURN(const RowSet deleted, ReadRowSet(places_, file, {}, found.physical));
-  found.live = found.physical - deleted.count();
   found.rows = RowSet(found.physical);
+  found.live =
+      found.physical - (file.deletion_vector == nullptr ? 0 : file.deletion_vector->cardinality);
+  return found;
+}
+
+Status RowChange::Mark(const DataFile& file, int64_t position, Found& found) {
+  if (position >= found.physical) {
+    return Corrupt("file '{}' has more rows than the {} of its statistics", file.path,
+                   found.physical);
+  }
+  found.rows.Insert(position);
+  return {};
+}
+
+Result<RowChange::Found> RowChange::FindRows(const DataFile& file,
+                                             const std::optional<Expression>& condition) {
+  SLUICE_ASSIGN_OR_RETURN(Found found, NoRows(file));
   if (!condition) {
+    SLUICE_ASSIGN_OR_RETURN(const RowSet deleted, ReadRowSet(places_, file, {}, found.physical));
     for (int64_t row = 0; row < found.physical; ++row) {
       if (!deleted.Contains(row)) found.rows.Insert(row);
     }
@@ -148,11 +156,7 @@ Result<RowChange::Found> RowChange::FindRows(const DataFile& file,
         static_cast<const arrow::Int64Array&>(*batch->column(batch->num_columns() - 1));
     for (int64_t row = 0; row < batch->num_rows(); ++row) {
       if (!flags.IsValid(row) || !flags.Value(row)) continue;
-      if (positions.Value(row) >= found.physical) {
-        return Corrupt("file '{}' has more rows than the {} of its statistics", file.path,
-                       found.physical);
-      }
-      found.rows.Insert(positions.Value(row));
+      SLUICE_RETURN_IF_ERROR(Mark(file, positions.Value(row), found));
     }
   }
 }
@@ -160,11 +164,13 @@ Result<RowChange::Found> RowChange::FindRows(const DataFile& file,
 Status RowChange::TakeOut(const DataFile& file, Found found, const Use& use) {
   const int64_t count = found.rows.count();
   if (count == 0) return {};
+  if (IsOn(*state_, "delta.appendOnly")) {
+    return Unsupported("the table only appends ('delta.appendOnly'): its rows do not change");
+  }
   const bool all = count == found.live;
   const bool copies = !all && !marks_;
   if (use || copies) {
-    SLUICE_ASSIGN_OR_RETURN(const ReadPlan plan, RowsPlan());
-    SLUICE_ASSIGN_OR_RETURN(const auto reader, OpenFile(file, plan));
+    SLUICE_ASSIGN_OR_RETURN(const auto reader, OpenFile(file, rows_plan_));
     while (true) {
       SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, reader->Next());
       if (batch == nullptr) break;

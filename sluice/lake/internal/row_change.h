@@ -35,6 +35,10 @@ class RowChange {
   TableChange& change() { return change_; }
   ChangeReport& report() { return report_; }
 
+  /// Returns the files that may have rows for the condition, all without one, and notes what the
+  /// change has looked at.
+  std::vector<DataFile> Candidates(const std::optional<Expression>& condition);
+
   /// Rows of one file.
   struct Found {
     RowSet rows;
@@ -43,6 +47,11 @@ class RowChange {
   };
   /// Returns the rows for which `condition` is true, all that are not deleted without one.
   Result<Found> FindRows(const DataFile& file, const std::optional<Expression>& condition);
+
+  /// Returns the file's numbers, without any of its rows.
+  Result<Found> NoRows(const DataFile& file) const;
+  /// Adds the row at a position. kCorrupt: the file has more rows than it should.
+  static Status Mark(const DataFile& file, int64_t position, Found& found);
 
   /// A plan that reads `columns` and then the position of each row.
   Result<ReadPlan> PositionsPlan(const std::vector<std::string>& columns) const;
@@ -71,7 +80,6 @@ class RowChange {
  private:
   RowChange(DeltaTable& table, StatePtr state, const ChangeOptions& options);
   Status Prepare(std::string operation);
-  Result<ReadPlan> RowsPlan() const;
   std::map<std::string, std::string> Metrics() const;
 
   DeltaTable& table_;
@@ -81,6 +89,7 @@ class RowChange {
   RowRules rules_;
   bool marks_ = false;
   bool tracks_rows_ = false;
+  ReadPlan rows_plan_;  // All columns, row ids, the position.
   TableChange change_;
   ChangeReport report_;
   std::unique_ptr<RowFiles> files_;

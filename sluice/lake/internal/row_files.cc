@@ -21,8 +21,10 @@ constexpr int64_t kFileBytes = int64_t{128} << 20;
 // Of all files that are open, encoded and not.
 constexpr int64_t kOpenBytesMax = int64_t{256} << 20;
 
-// `134217728`, `128mb`.
+}  // namespace
+
 int64_t TargetFileBytes(const TableState& table) {
+  // `134217728`, `128mb`.
   const std::string text = LowerCase(Property(table.properties(), "delta.targetFileSize", ""));
   char* end = nullptr;
   const long long number = std::strtoll(text.c_str(), &end, 10);
@@ -34,8 +36,6 @@ int64_t TargetFileBytes(const TableState& table) {
   if (number <= 0 || number > (int64_t{1} << (40 - shift))) return kFileBytes;
   return number << shift;
 }
-
-}  // namespace
 
 Result<std::vector<PartitionRows>> SplitByPartition(const TableState& table,
                                                     const columnar::Batch& rows) {
@@ -80,7 +80,7 @@ RowFiles::RowFiles(const DeltaTable& table, const TableState& state, Options opt
     : table_(table),
       state_(state),
       options_(std::move(options)),
-      file_bytes_max_(TargetFileBytes(state)) {}
+      file_bytes_max_(options_.file_bytes > 0 ? options_.file_bytes : TargetFileBytes(state)) {}
 
 RowFiles::~RowFiles() = default;
 

@@ -27,9 +27,11 @@ struct PartitionRows {
 Result<std::vector<PartitionRows>> SplitByPartition(const TableState& table,
                                                     const columnar::Batch& rows);
 
-/// Files that one change writes. A file ends when it has reached the table's
-/// `delta.targetFileSize` (128 MiB if it does not say), or when more partitions are open than
-/// fit in memory.
+/// How large the table wants its files: `delta.targetFileSize`, 128 MiB if it does not say.
+int64_t TargetFileBytes(const TableState& table);
+
+/// Files that one change writes. A file ends when it is as large as it should be, or when more
+/// partitions are open than fit in memory.
 ///
 /// Not thread-safe.
 class RowFiles {
@@ -38,6 +40,7 @@ class RowFiles {
     AppendOptions write = {};
     std::vector<std::shared_ptr<arrow::Field>> extra = {};  ///< Columns behind the table's.
     std::string folder = {};                                ///< With its final '/'.
+    int64_t file_bytes = 0;                                 ///< 0: as the table asks for.
   };
 
   /// `table` is the state that `state` is of; all must outlive the files.

@@ -206,6 +206,33 @@ Result<columnar::Batch> RowRules::Apply(const arrow::RecordBatch& rows,
                                         const PartitionValues& partition,
                                         std::map<std::string, Identity>& identities,
                                         std::vector<std::string>& absent) const {
+  arrow::FieldVector fields;
+  arrow::ArrayVector columns;
+  for (int i = 0; i < rows.num_columns(); ++i) {
+    const auto& field = rows.schema()->field(i);
+    if (std::ranges::find(partition_columns_, field->name()) != partition_columns_.end()) continue;
+    fields.push_back(field);
+    columns.push_back(rows.column(i));
+  }
+  for (const std::string& name : partition_columns_) {
+    const auto field = schema_->GetFieldByName(name);
+    const auto found = partition.find(name);
+    const auto text = found == partition.end() ? std::nullopt : found->second;
+    SLUICE_ASSIGN_OR_RETURN(const auto value, ParsePartitionValue(text, field->type()),
+                            "partition column '{}'", name);
+    SLUICE_ASSIGN_OR_RETURN(auto column,
+                            FromArrow(arrow::MakeArrayFromScalar(*value, rows.num_rows())));
+    fields.push_back(field);
+    columns.push_back(std::move(column));
+  }
+  return Complete(*arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows.num_rows(),
+                                            std::move(columns)),
+                  identities, absent);
+}
+
+Result<columnar::Batch> RowRules::Complete(const arrow::RecordBatch& rows,
+                                           std::map<std::string, Identity>& identities,
+                                           std::vector<std::string>& absent) const {
   SLUICE_RETURN_IF_ERROR(CheckColumnNames(*schema_, *rows.schema()));
   const auto full_of = [&](const arrow::ArrayVector& columns) {
     return arrow::RecordBatch::Make(schema_, rows.num_rows(), columns);
@@ -213,18 +240,8 @@ Result<columnar::Batch> RowRules::Apply(const arrow::RecordBatch& rows,
   arrow::ArrayVector columns;
   std::set<std::string> missing;
   for (const auto& field : schema_->fields()) {
-    const bool partitions =
-        std::ranges::find(partition_columns_, field->name()) != partition_columns_.end();
     const auto given = rows.GetColumnByName(field->name());
-    if (partitions) {
-      const auto found = partition.find(field->name());
-      const auto text = found == partition.end() ? std::nullopt : found->second;
-      SLUICE_ASSIGN_OR_RETURN(const auto value, ParsePartitionValue(text, field->type()),
-                              "partition column '{}'", field->name());
-      SLUICE_ASSIGN_OR_RETURN(auto column,
-                              FromArrow(arrow::MakeArrayFromScalar(*value, rows.num_rows())));
-      columns.push_back(std::move(column));
-    } else if (given != nullptr) {
+    if (given != nullptr) {
       SLUICE_ASSIGN_OR_RETURN(auto column, CastColumn(given, *field));
       columns.push_back(std::move(column));
     } else {
@@ -338,6 +355,15 @@ Result<columnar::Batch> RowRules::Assign(const arrow::RecordBatch& rows,
                             CastValue(value, *schema_->field(index)));
   }
   return arrow::RecordBatch::Make(schema_, rows.num_rows(), std::move(columns));
+}
+
+Result<ArrayPtr> RowRules::AsColumn(const ArrayPtr& values, int column) const {
+  return CastValue(values, *schema_->field(column));
+}
+
+bool RowRules::MakesItself(const std::string& column) const {
+  return identities_.contains(column) ||
+         std::ranges::find(generated_, column, &Rule::name) != generated_.end();
 }
 
 Result<columnar::Batch> RowRules::Check(const arrow::RecordBatch& rows) const {

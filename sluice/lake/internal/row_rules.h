@@ -47,11 +47,22 @@ class RowRules {
                                 std::map<std::string, Identity>& identities,
                                 std::vector<std::string>& absent) const;
 
+  /// The same for rows of any partition: partition columns are columns as others.
+  Result<columnar::Batch> Complete(const arrow::RecordBatch& rows,
+                                   std::map<std::string, Identity>& identities,
+                                   std::vector<std::string>& absent) const;
+
   /// Returns rows, which have all columns of the table first, with columns assigned from
   /// expressions over `values` and generated columns that follow. Their schema is the table's.
   /// kInvalid: no such column, or a value that does not fit it.
   Result<columnar::Batch> Assign(const arrow::RecordBatch& rows, const arrow::RecordBatch& values,
                                  std::span<const Assignment> assignments) const;
+
+  /// Returns values as the column of that place in the table has them. kInvalid: they do not fit.
+  Result<std::shared_ptr<arrow::Array>> AsColumn(const std::shared_ptr<arrow::Array>& values,
+                                                 int column) const;
+  /// Whether the column is generated, or gives out identities.
+  bool MakesItself(const std::string& column) const;
 
   /// Checks rows that have exactly the columns of the table. Errors as Apply().
   Result<columnar::Batch> Check(const arrow::RecordBatch& rows) const;

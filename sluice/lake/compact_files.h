@@ -1,0 +1,60 @@
+#pragma once
+/// \file
+/// Rewriting files without changing rows: fewer and fuller ones, without deleted rows, in an order
+/// that queries like.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/lake/delta_table.h"
+#include "sluice/lake/expression.h"
+
+namespace sluice::lake {
+
+struct CompactOptions {
+  /// For the files that are written; `operation` is OPTIMIZE. Columns of the rewritten files that
+  /// have no bounds in the log get none, whatever stands here.
+  AppendOptions write = {};
+  /// Files are filled up to so many bytes; 0: `delta.targetFileSize`, 128 MiB if it does not say.
+  int64_t file_bytes = 0;
+  /// Files of which more than this part is deleted are rewritten, however large: 0 purges every row
+  /// under a deletion vector, 1 none that is not in a small file anyway.
+  double deleted_part_max = 0.3;
+  /// Over partition columns and statistics: which files are looked at; absent: all.
+  std::optional<Expression> where = {};
+  std::string zone = "UTC";  ///< As in ScanOptions.
+  /// So much is rewritten at most, in bytes of files; what is left is left for the next call.
+  int64_t bytes_max = int64_t{1} << 40;
+  /// So much is rewritten in one commit, so that a process that dies loses no more.
+  int64_t commit_bytes_max = int64_t{1} << 30;
+  /// Asked before each file is read; false stops after what is begun. To yield, it may wait.
+  std::function<bool()> go_on = {};
+};
+
+struct CompactReport {
+  std::shared_ptr<const Snapshot> snapshot;
+  int64_t files_removed = 0;
+  int64_t files_added = 0;
+  int64_t bytes_removed = 0;
+  int64_t bytes_added = 0;
+  int64_t rows = 0;         ///< Copied.
+  int64_t rows_purged = 0;  ///< That were deleted by vectors, and are now in no file of the table.
+  int64_t commits = 0;
+  /// Files that other writers changed meanwhile: what was made of them was thrown away.
+  int64_t files_lost = 0;
+  bool finished = true;  ///< False: `bytes_max` or `go_on` ended it.
+};
+
+/// Puts the rows of small files, and of files with many deleted rows, into new ones, partition by
+/// partition, in the order of the log. Its commits change no rows (`dataChange` false): writers
+/// that append never conflict with it, and where others take files away, only those are left out.
+///
+/// Memory is that of one row group, and of one file that is written. kUnsupported: the table needs
+/// a feature that we do not have.
+Result<CompactReport> CompactFiles(DeltaTable& table, const CompactOptions& options = {});
+
+}  // namespace sluice::lake

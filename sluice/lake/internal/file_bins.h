@@ -1,0 +1,28 @@
+#pragma once
+/// \file
+/// Which files of a table become one.
+
+#include <cstdint>
+#include <vector>
+
+#include "sluice/lake/delta_table.h"
+
+namespace sluice::lake::internal {
+
+struct BinOptions {
+  int64_t file_bytes = 0;  ///< Of a full file.
+  double deleted_part_max = 1;
+};
+
+/// Files of one partition that are written anew together, in the order of the log.
+struct FileBin {
+  std::vector<DataFile> files;
+  int64_t bytes = 0;  ///< About as many as the new file has.
+};
+
+/// Takes the files that are smaller than three quarters of a full one, and those with too many
+/// deleted rows. What would become the same single file again is left out. The bins with the
+/// smallest files come first.
+std::vector<FileBin> ChooseBins(const std::vector<DataFile>& files, const BinOptions& options);
+
+}  // namespace sluice::lake::internal

@@ -1,0 +1,142 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "sluice/lake/compact_files.h"
+#include "sluice/lake/internal/changing_table.h"
+#include "sluice/lake/internal/file_bins.h"
+#include "sluice/lake/vacuum.h"
+
+namespace sluice::lake {
+namespace {
+
+using MaintenanceTest = ChangingTable;
+using std::chrono::hours;
+
+size_t CountFiles(const Snapshot& snapshot) {
+  size_t count = 0;
+  for (const DataFile& file : snapshot.files()) count += file.path.empty() ? 0 : 1;
+  return count;
+}
+
+TEST_F(MaintenanceTest, SmallFilesOfAPartitionBecomeOne) {
+  Create({{"delta.enableDeletionVectors", "true"}, {"delta.enableRowTracking", "true"}}, true);
+  for (int64_t file = 0; file < 10; ++file) Append(file * 10, 10, file % 2 == 0 ? "de" : "fr");
+  ASSERT_TRUE(DeleteRows(*table_, Parse("id % 10 = 3")).ok());
+  const Rows before = Read();
+  const auto report = CompactFiles(*table_);
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->files_removed, 10);
+  EXPECT_EQ(report->files_added, 2);
+  EXPECT_EQ(report->rows, 90);
+  EXPECT_EQ(report->rows_purged, 10);
+  EXPECT_EQ(CountFiles(*report->snapshot), 2);
+  EXPECT_EQ(Read(), before);  // Row ids, too.
+  const auto again = CompactFiles(*table_);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->commits, 0);
+}
+
+TEST_F(MaintenanceTest, BinsTakeWhatIsWorthIt) {
+  const auto file = [](const char* partition, int64_t size, int64_t deleted) {
+    DataFile made{.path = fmt::format("{}{}", partition, size),
+                  .partition_values = {{"p", partition}},
+                  .size = size,
+                  .stats = {},
+                  .rows = 100};
+    if (deleted > 0) {
+      made.deletion_vector = std::make_shared<DeletionVector>(
+          DeletionVector{.storage = "u", .data = "", .cardinality = deleted});
+    }
+    return made;
+  };
+  const std::vector<DataFile> files = {file("a", 60, 0), file("a", 30, 0),  file("a", 80, 0),
+                                       file("a", 20, 0), file("b", 10, 0),  file("c", 90, 50),
+                                       file("d", 95, 1), file("d", 200, 31)};
+  const auto bins = internal::ChooseBins(files, {.file_bytes = 100, .deleted_part_max = 0.3});
+  std::set<std::string> chosen;
+  for (const auto& bin : bins) {
+    std::string names;
+    for (const DataFile& member : bin.files) names += member.path + " ";
+    chosen.insert(names);
+  }
+  EXPECT_EQ(chosen, (std::set<std::string>{"a60 a30 ", "c90 ", "d200 "}));
+}
+
+TEST_F(MaintenanceTest, CompactionGivesWayToOtherWriters) {
+  Create({}, true);
+  for (int64_t file = 0; file < 4; ++file) Append(file * 10, 10, file % 2 == 0 ? "de" : "fr");
+  bool done = false;
+  faulty_.Observe([&](store::StoreCall call, std::string_view) {
+    if (call != store::StoreCall::kPutIfAbsent || std::exchange(done, true)) return;
+    faulty_.Observe(nullptr);
+    Append(100, 10, "de");
+    ASSERT_TRUE(DeleteRows(*table_, Parse("country = 'fr' and id < 15")).ok());
+  });
+  const auto report = CompactFiles(*table_);
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->files_lost, 2);
+  EXPECT_EQ(report->files_removed, 2);  // Those of the other partition.
+  EXPECT_EQ(Read().size(), 45);
+}
+
+TEST_F(MaintenanceTest, AChangeIsMadeAgainWhenCompactionWins) {
+  Create({}, false);
+  Append(0, 10, "de");
+  Append(10, 10, "de");
+  bool done = false;
+  faulty_.Observe([&](store::StoreCall call, std::string_view) {
+    if (call != store::StoreCall::kPutIfAbsent || std::exchange(done, true)) return;
+    faulty_.Observe(nullptr);
+    ASSERT_TRUE(CompactFiles(*table_).ok());
+  });
+  const auto report = DeleteRows(*table_, Parse("id = 5"));
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->conflicts, 1);
+  EXPECT_EQ(Read().size(), 19);
+}
+
+TEST_F(MaintenanceTest, VacuumTakesWhatNoVersionNeeds) {
+  Create({{"delta.enableDeletionVectors", "true"}, {"delta.enableChangeDataFeed", "true"}}, true);
+  Append(0, 10, "de");
+  Append(10, 10, "de");
+  ASSERT_TRUE(DeleteRows(*table_, Parse("id = 3 or id = 13")).ok());
+  ASSERT_TRUE(
+      UpdateRows(*table_, std::vector<Assignment>{{"amount", Parse("1")}}, Parse("id = 4")).ok());
+  ASSERT_TRUE(CompactFiles(*table_).ok());
+  const std::string stranger = table_->root() + "/country=de/left-over.parquet";
+  ASSERT_TRUE(store_.Put(stranger, "x").ok());
+  ASSERT_TRUE(store_.Put(table_->root() + "/_other/file", "x").ok());
+  const auto count = [&] {
+    const auto objects = store_.List(table_->root() + "/");
+    return std::ranges::count_if(*objects, [](const auto& object) {
+      return object.path.find("_delta_log") == std::string::npos;
+    });
+  };
+  const auto all = count();
+  const auto young = Vacuum(*table_);
+  ASSERT_TRUE(young.ok()) << young.error().message();
+  EXPECT_EQ(young->files_deleted, 0);
+  const auto refused = Vacuum(*table_, {.retention = hours(1)});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kInvalid);
+
+  clock_.Advance(hours(24 * 8));
+  const Rows before = Read();
+  const auto dry = Vacuum(*table_, {.dry_run = true});
+  ASSERT_TRUE(dry.ok());
+  EXPECT_EQ(count(), all);
+  const auto used = Vacuum(*table_, {.dry_run = true, .in_use = [](std::string_view path) {
+                                       return path.find("left-over") != std::string_view::npos;
+                                     }});
+  EXPECT_EQ(used->files_in_use, 1);
+  const auto done = Vacuum(*table_);
+  ASSERT_TRUE(done.ok()) << done.error().message();
+  EXPECT_EQ(done->files_deleted, dry->files_deleted);
+  EXPECT_EQ(count(), 2);  // The compacted file, and the one that is not ours.
+  EXPECT_EQ(Read(), before);
+  EXPECT_TRUE(store_.Get(table_->root() + "/_other/file").ok());
+}
+
+}  // namespace
+}  // namespace sluice::lake

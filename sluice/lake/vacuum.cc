@@ -1,0 +1,190 @@
+#include "sluice/lake/vacuum.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "sluice/base/percent.h"
+#include "sluice/lake/internal/deletion_vector.h"
+#include "sluice/lake/internal/path_encoding.h"
+#include "sluice/lake/internal/table_change.h"
+#include "sluice/lake/internal/table_features.h"
+
+namespace sluice::lake {
+
+namespace {
+
+using internal::StatePtr;
+using internal::TableChange;
+using std::chrono::milliseconds;
+
+constexpr int64_t kWeekMs = int64_t{7} * 24 * 3600 * 1000;
+constexpr size_t kPathsMax = 1000;
+
+int64_t TableRetentionMs(const Snapshot& snapshot) {
+  const auto text =
+      internal::Property(snapshot.properties(), "delta.deletedFileRetentionDuration", "");
+  return internal::ParseInterval(text).value_or(kWeekMs);
+}
+
+// Whether vacuum may look at a path, relative to the table: hidden names are other programs', or
+// the log's.
+bool IsVisible(const Snapshot& snapshot, std::string_view path) {
+  while (!path.empty()) {
+    const size_t end = path.find('/');
+    const std::string_view part = path.substr(0, end);
+    const bool is_folder = end != std::string_view::npos;
+    path.remove_prefix(is_folder ? end + 1 : path.size());
+    if (!part.starts_with('_') && !part.starts_with('.')) continue;
+    if (is_folder && (part == "_change_data" || part == "_delta_index")) continue;
+    const std::string column = PercentDecode(part.substr(0, part.find('=')));
+    const bool partitions = is_folder && part.find('=') != std::string_view::npos &&
+                            std::ranges::find(snapshot.partition_columns(), column) !=
+                                snapshot.partition_columns().end();
+    if (!partitions) return false;
+  }
+  return true;
+}
+
+/// One call. Not thread-safe.
+class VacuumRun {
+ public:
+  VacuumRun(DeltaTable& table, const VacuumOptions& options) : table_(table), options_(options) {}
+
+  Result<VacuumReport> Run() {
+    SLUICE_ASSIGN_OR_RETURN(state_, internal::TableLog(table_.store(), table_.root()).Load({}));
+    SLUICE_RETURN_IF_ERROR(state_->CheckWritable());
+    const int64_t table_ms = TableRetentionMs(*state_);
+    const int64_t retention_ms = options_.retention ? options_.retention->count() : table_ms;
+    if (retention_ms < 0) return Invalid("a retention of {} ms", retention_ms);
+    if (retention_ms < table_ms && !options_.allow_short_retention) {
+      return Invalid(
+          "a retention of {} hours is shorter than the {} hours of the table: queries of older "
+          "versions and writers at work would lose files; it must be allowed explicitly",
+          retention_ms / 3'600'000, table_ms / 3'600'000);
+    }
+    now_ms_ = NowMs();
+    cutoff_ms_ = now_ms_ - retention_ms;
+    KeepFilesOfTable();
+    SLUICE_RETURN_IF_ERROR(FindGarbage());
+    if (options_.dry_run || garbage_.empty()) {
+      for (const auto& object : garbage_) Count(object);
+      report_.snapshot = state_;
+      return report_;
+    }
+    SLUICE_RETURN_IF_ERROR(
+        Note("VACUUM START",
+             {{"retentionCheckEnabled", options_.allow_short_retention ? "false" : "true"},
+              {"specifiedRetentionMillis", std::to_string(retention_ms)},
+              {"defaultRetentionMillis", std::to_string(table_ms)}},
+             {{"numFilesToDelete", std::to_string(garbage_.size())},
+              {"sizeOfDataToDelete", std::to_string(garbage_bytes_)}}));
+    const Status deleted = Delete();
+    SLUICE_RETURN_IF_ERROR(Note("VACUUM END", {{"status", deleted.ok() ? "COMPLETED" : "FAILED"}},
+                                {{"numDeletedFiles", std::to_string(report_.files_deleted)},
+                                 {"numVacuumedDirectories", "0"}}));
+    SLUICE_RETURN_IF_ERROR(deleted);
+    report_.snapshot = state_;
+    return report_;
+  }
+
+ private:
+  int64_t NowMs() const {
+    return std::chrono::floor<milliseconds>(table_.clock().Now()).time_since_epoch().count();
+  }
+
+  std::string InTable(std::string_view path) const {
+    return table_.root().empty() ? std::string(path) : fmt::format("{}/{}", table_.root(), path);
+  }
+
+  void Keep(const std::string& path, const std::shared_ptr<const DeletionVector>& vector) {
+    if (!internal::IsAbsolute(path)) kept_.insert(PercentDecode(path));
+    if (vector == nullptr || vector->storage != "u") return;
+    const auto place = internal::DeletionVectorPath(*vector);
+    if (place.ok()) kept_.insert(PercentDecode(*place));
+  }
+
+  void KeepFilesOfTable() {
+    for (const DataFile& file : state_->files()) Keep(file.path, file.deletion_vector);
+    for (const internal::Remove& remove : state_->tombstones()) {
+      if (remove.deletion_ms > cutoff_ms_) Keep(remove.path, remove.vector);
+    }
+  }
+
+  Status FindGarbage() {
+    const std::string prefix = InTable("");
+    SLUICE_ASSIGN_OR_RETURN(auto objects, table_.store().List(prefix));
+    for (auto& object : objects) {
+      const std::string path = object.path.substr(prefix.size());
+      if (!IsVisible(*state_, path)) continue;
+      const int64_t modified_ms =
+          std::chrono::floor<milliseconds>(object.modified).time_since_epoch().count();
+      // A store that does not say when something was written may have written it just now.
+      if (kept_.contains(path) || modified_ms > cutoff_ms_ || modified_ms == 0) {
+        ++report_.files_kept;
+      } else if (options_.in_use && options_.in_use(path)) {
+        ++report_.files_in_use;
+      } else {
+        object.path = path;
+        garbage_bytes_ += static_cast<int64_t>(object.size);
+        garbage_.push_back(std::move(object));
+      }
+    }
+    if (garbage_.size() > static_cast<uint64_t>(std::max<int64_t>(options_.files_max, 0))) {
+      garbage_.resize(static_cast<size_t>(std::max<int64_t>(options_.files_max, 0)));
+      report_.finished = false;
+    }
+    return {};
+  }
+
+  void Count(const store::ObjectInfo& object) {
+    ++report_.files_deleted;
+    report_.bytes_deleted += static_cast<int64_t>(object.size);
+    if (report_.paths.size() < kPathsMax) report_.paths.push_back(object.path);
+  }
+
+  Status Delete() {
+    for (const auto& object : garbage_) {
+      if (options_.go_on && !options_.go_on()) {
+        report_.finished = false;
+        return {};
+      }
+      SLUICE_RETURN_IF_ERROR(table_.store().Delete(InTable(object.path)), "'{}'", object.path);
+      Count(object);
+    }
+    return {};
+  }
+
+  // A commit that says what happens, and changes nothing.
+  Status Note(std::string operation, std::map<std::string, std::string> parameters,
+              std::map<std::string, std::string> metrics) {
+    const TableChange note{.operation = std::move(operation),
+                           .parameters = std::move(parameters),
+                           .metrics = std::move(metrics),
+                           .data_change = false};
+    SLUICE_ASSIGN_OR_RETURN(auto committed, internal::CommitChange(table_, state_, note, {}));
+    state_ = std::move(committed.state);
+    return {};
+  }
+
+  DeltaTable& table_;
+  const VacuumOptions& options_;
+  StatePtr state_;
+  int64_t now_ms_ = 0;
+  int64_t cutoff_ms_ = 0;
+  std::unordered_set<std::string> kept_;  // As the store spells them, in the table.
+  std::vector<store::ObjectInfo> garbage_;
+  int64_t garbage_bytes_ = 0;
+  VacuumReport report_;
+};
+
+}  // namespace
+
+Result<VacuumReport> Vacuum(DeltaTable& table, const VacuumOptions& options) {
+  auto report = VacuumRun(table, options).Run();
+  if (!report.ok()) {
+    return std::move(report).error().Wrap(fmt::format("table '{}'", table.root()));
+  }
+  return report;
+}
+
+}  // namespace sluice::lake
