@@ -15,6 +15,7 @@
 namespace sluice::govern {
 namespace {
 
+constexpr std::string_view kTitle = "sluice tokens ";
 constexpr std::string_view kFirstLine = "sluice tokens 1";
 constexpr std::string_view kPrefix = "slt_";
 constexpr std::string_view kLocal = "local";
@@ -254,6 +255,12 @@ Result<std::vector<Token>> Tokens::Read() const {
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
     ++number;
     if (number == 1) {
+      if (line != kFirstLine && line.starts_with(kTitle)) {
+        return Unsupported(
+            "tokens '{}': format {}, this program knows {}; was it written by "
+            "another version of it?",
+            path_, line.substr(kTitle.size()), kFirstLine.substr(kTitle.size()));
+      }
       if (line != kFirstLine) return Corrupt("'{}' is no file of tokens", path_);
       continue;
     }

@@ -23,8 +23,10 @@ using internal::DeriveKey;
 using internal::Digest;
 using internal::SubjectKeys;
 
+constexpr std::string_view kTitle = "sluice keys ";
 constexpr std::string_view kFirstLine = "sluice keys 2";
 constexpr std::string_view kWrappedFirstLine = "sluice wrapped keys 1";
+constexpr std::string_view kBoundTitle = "sluice key fingerprints ";
 constexpr std::string_view kBoundFirstLine = "sluice key fingerprints 1";
 constexpr uint64_t kFileBytesMax = 256ull << 20;  // 40,000 destroyed subjects.
 constexpr uint64_t kBoundBytesMax = 1 << 20;
@@ -62,6 +64,14 @@ Digest NewKey(os::Random& random) {
   Digest key;
   random.Fill(key);
   return key;
+}
+
+/// kUnsupported: a file that begins with `title` has another version than that of `first_line`.
+Status CheckVersion(std::string_view text, std::string_view title, std::string_view first_line) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  if (!line.starts_with(title) || line == first_line) return {};
+  return Unsupported("format {}, this program knows {}; was it written by another version of it?",
+                     line.substr(title.size()), first_line.substr(title.size()));
 }
 
 }  // namespace
@@ -196,6 +206,7 @@ Result<Keys> Keys::LoadOrMake(os::Disk& disk, const std::string& path, os::Rando
     SLUICE_ASSIGN_OR_RETURN(const std::string file, os::ReadFile(disk, path, kFileBytesMax),
                             "keys '{}'", path);
     SLUICE_ASSIGN_OR_RETURN(const std::string text, state.FromFile(file), "keys '{}'", path);
+    SLUICE_RETURN_IF_ERROR(CheckVersion(text, kTitle, kFirstLine), "keys '{}'", path);
     if (!state.FromText(text)) {
       return Invalid(
           "keys '{}': not a key file of this program; put back the right file (without it sealed "
@@ -334,9 +345,13 @@ Status Keys::Bind(os::Disk& disk, const std::string& path) const {
   std::map<std::string, std::string> noted;
   if (exists) {
     SLUICE_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(disk, path, kBoundBytesMax));
+    SLUICE_RETURN_IF_ERROR(CheckVersion(text, kBoundTitle, kBoundFirstLine), "'{}'", path);
     std::string_view rest = text;
     if (CutLine(rest) != kBoundFirstLine)
       return Corrupt("'{}': not a list of key fingerprints", path);
+    if (std::ranges::any_of(text, [](char c) { return c != '\n' && (c < ' ' || c > '~'); })) {
+      return Corrupt("'{}': damaged; put it back from a copy", path);
+    }
     while (!rest.empty()) {
       const std::string_view line = CutLine(rest);
       const size_t space = line.rfind(' ');

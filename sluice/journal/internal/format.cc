@@ -15,6 +15,9 @@ static_assert(std::endian::native == std::endian::little);
 // Up to this size copying is cheaper than a further piece of the vectored write.
 constexpr size_t kCopiedBytesMax = 8192;
 
+// What kSegmentMagic begins with; its last character is the format.
+constexpr std::string_view kSegmentName("SLJ\0SEG", 7);
+
 struct SegmentHeader {
   uint64_t magic = kSegmentMagic;
   uint64_t id = 0;
@@ -35,6 +38,14 @@ std::string_view TextOf(const T& value) {
   return {reinterpret_cast<const char*>(&value), sizeof(value)};
 }
 
+/// Whether a segment's first block is sound, but for a format that is not known.
+bool IsOfAnotherFormat(std::span<const std::byte> block) {
+  SegmentHeader header;
+  std::memcpy(&header, block.data(), sizeof(header));
+  return TextOf(header).starts_with(kSegmentName) && header.magic != kSegmentMagic &&
+         header.crc == Crc32c(BytesOf(header).first(offsetof(SegmentHeader, crc)));
+}
+
 uint32_t CrcOf(FrameHeader header) {
   header.header_crc = 0;
   return Crc32c(BytesOf(header));
@@ -47,6 +58,11 @@ void Seal(FrameHeader& header) { header.header_crc = CrcOf(header); }
 bool IsWhole(const FrameHeader& header, const SegmentKey& key, uint64_t position) {
   return header.magic == kFrameMagic && header.version == kFrameVersion && header.tag == key.tag &&
          header.segment == key.id && header.epoch == key.epoch && header.position == position &&
+         header.header_crc == CrcOf(header);
+}
+
+bool IsOfAnotherVersion(const FrameHeader& header, const SegmentKey& key) {
+  return header.magic == kFrameMagic && header.version != kFrameVersion && header.tag == key.tag &&
          header.header_crc == CrcOf(header);
 }
 
@@ -74,6 +90,10 @@ Status CheckSegmentHeader(std::span<const std::byte> block, const SegmentKey& ke
                           std::string_view uuid) {
   if (block.size() < kBlockBytes) return Corrupt("file of {} bytes has no header", block.size());
   const auto found = DecodeSegmentHeader(block);
+  if (!found && IsOfAnotherFormat(block)) {
+    return Unsupported("segments of format {} were written by a newer version of this program",
+                       static_cast<char>(block[kSegmentName.size()]));
+  }
   if (!found) return Corrupt("header is damaged");
   if (found->key.id != key.id || found->key.epoch != key.epoch || found->key.tag != key.tag) {
     return Corrupt("header is of segment {} of epoch {}, expected segment {} of epoch {}",

@@ -68,6 +68,9 @@ void Seal(FrameHeader& header);
 /// Whether the header is whole, of this segment, and lies where it says.
 bool IsWhole(const FrameHeader& header, const SegmentKey& key, uint64_t position);
 
+/// Whether the header is whole, of this segment, but of a format that this program does not know.
+bool IsOfAnotherVersion(const FrameHeader& header, const SegmentKey& key);
+
 /// Returns the first block of a segment.
 std::string EncodeSegmentHeader(const SegmentKey& key, std::string_view uuid);
 /// What the first block says of its segment.
@@ -77,7 +80,7 @@ struct SegmentIdentity {
 };
 /// Nothing: the block is damaged.
 std::optional<SegmentIdentity> DecodeSegmentHeader(std::span<const std::byte> block);
-/// kCorrupt: the block is damaged or of another segment.
+/// kCorrupt: the block is damaged or of another segment. kUnsupported: it is of a newer format.
 Status CheckSegmentHeader(std::span<const std::byte> block, const SegmentKey& key,
                           std::string_view uuid);
 

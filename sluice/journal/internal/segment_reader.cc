@@ -43,6 +43,11 @@ Result<std::span<const FrameView>> SegmentReader::Next(Cursor& cursor) {
   if (bytes.size() < kBlockBytes) return Corrupt("file ends");
   const FrameHeader first = HeaderAt(bytes, 0);
   if (first.magic != kFrameMagic) return Corrupt("no frame begins here");
+  // Never to be taken for a torn tail, which would be cut off.
+  if (IsOfAnotherVersion(first, key_)) {
+    return Unsupported("frames of format {} were written by a newer version of this program",
+                       first.version);
+  }
   if (!IsWhole(first, key_, cursor.position)) return Corrupt("frame header is damaged");
   if (first.group_bytes == 0 || first.group_bytes % kBlockBytes != 0 ||
       first.group_bytes > end_ - cursor.position) {
