@@ -179,7 +179,10 @@ void Run::Harm() {
   if (Chance(2)) disk.CutPowerAfter(Below(400));
   for (size_t i = 0; i < kDiskCalls.size(); ++i) {
     if ((fault_kinds_ >> i & 1) != 0 && Chance(4)) {
-      disk.Fail(kDiskCalls[i].first, Below(60), 1 + Below(2));
+      // Some calls are made once or twice in a life.
+      const os::DiskCall call = kDiskCalls[i].first;
+      const bool rare = call == os::DiskCall::kTruncate || call == os::DiskCall::kAllocate;
+      disk.Fail(call, Below(rare ? 3 : 60), 1 + Below(2));
     }
   }
   disk.SetCapacity(Chance(6) ? disk.UsedBytes() + Below(64 << 10) : UINT64_MAX);

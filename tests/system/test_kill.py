@@ -9,10 +9,11 @@ import http.client
 import json
 import os
 import random
+import subprocess
 import threading
 import time
 
-from server import Project, Server, equal, event, percentile, run
+from server import Project, Server, binary, equal, event, percentile, run
 
 ROUNDS = int(os.environ.get("SLUICE_KILL_ROUNDS", "12"))
 SEED = int(os.environ.get("SLUICE_SEED", str(random.randrange(1 << 32))))
@@ -81,13 +82,27 @@ class Client:
             self.failure = error
 
 
+def killed_at_start(project, seconds):
+    """A kill during recovery, so that the next start recovers from that."""
+    process = subprocess.Popen([binary(), "-C", project.folder, "serve"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        pass
+    process.kill()
+    process.wait()
+
+
 def killed_again_and_again():
     print(f"seed {SEED}, {ROUNDS} rounds (SLUICE_SEED and SLUICE_KILL_ROUNDS change them)")
     rng = random.Random(SEED)
     clients = [Client(f"c{i}", random.Random(rng.random())) for i in range(4)]
-    starts = []
+    starts, nested = [], 0
     with Project("land: {every: 200ms}\nstorage: {segment: 1MiB}\n") as project:
         for _ in range(ROUNDS):
+            while rng.random() < 0.3:
+                nested += 1
+                killed_at_start(project, rng.uniform(0.005, 0.15))
             begin = time.monotonic()
             with Server(project) as server:
                 starts.append(time.monotonic() - begin)
@@ -137,6 +152,7 @@ def killed_again_and_again():
         code, out, err = project.command("verify", "--full")  # The tables alone.
         equal(code, 0, out + err)
         print(f"{len(good)} rows and {len(bad)} errors acknowledged; {len(ids)} and {len(errors)} stored; "
+              f"{nested} more kills during the start; "
               f"start p50 {percentile(starts, 0.5) * 1e3:.0f} ms, max {max(starts) * 1e3:.0f} ms")
 
 

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Fails the n-th system call of a kind in a real server, and looks at what is left.
+
+usage: io_errors.py PROGRAM [--runs N] [--minutes M] [--seed S]
+
+The server may refuse, answer late, not start, or end at once where a sync failed; it may not crash in another way. The
+next start, without faults, must have all that was acknowledged, once. Prints how often each kind of fault fired.
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
+
+from server import Project, Server  # noqa: E402
+from workload import SETTINGS, Sender, examine  # noqa: E402
+
+SITES = [(call, error) for call, errors in {
+    "pwritev": ("EIO", "ENOSPC", "EINTR"), "fdatasync": ("EIO", "ENOSPC", "EINTR"), "fsync": ("EIO",),
+    "openat": ("EIO", "EMFILE", "ENOSPC"), "rename": ("EIO", "ENOSPC"), "renameat2": ("EIO",), "unlink": ("EIO",),
+    "ftruncate": ("EIO",), "fallocate": ("EIO", "ENOSPC"), "mkdir": ("ENOSPC",), "pread64": ("EIO",)}.items()
+    for error in errors]
+# Which calls are meant. The loader's own come first; without them there is no server at all.
+COUNTS = {"openat": (60, 110), "pread64": (5, 12), "fallocate": (1, 2), "ftruncate": (1, 2), "renameat2": (1, 3),
+          "unlink": (1, 6), "rename": (1, 10), "mkdir": (1, 20), "fsync": (1, 25), "pwritev": (1, 80), "fdatasync": (1, 80)}
+ORDERLY = {None, 0, 1, 69, 75, 78, 127, -signal.SIGABRT}  # 127: its libraries could not be opened.
+
+
+def one(seed):
+    """Returns (site, whether it fired, how the server ended, requests answered)."""
+    chance = random.Random(seed)
+    call, error = chance.choice(SITES)
+    count = chance.randint(*COUNTS[call])
+    # Interrupted for ever is not interrupted.
+    when = f"{count}{chance.choice(('', '', '+')) if error != 'EINTR' else ''}"
+    senders = [Sender(i, random.Random(chance.random()), patient=True) for i in range(2)]
+    with Project(SETTINGS) as project:
+        log = f"{project.folder}/strace"
+        prefix = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-e", f"trace={call}",
+                  "-e", f"inject={call}:error={error}:when={when}", "-o", log]
+        try:
+            with Server(project, prefix) as server:
+                threads = [sender.again(server, 40) for sender in senders]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                ended = server.process.poll()
+                server.kill()
+        except RuntimeError as failure:  # It did not start.
+            found = re.search(r"the server ended with (-?\d+)", str(failure))
+            ended = int(found[1]) if found else "hangs"
+        for sender in senders:
+            if sender.failure:
+                raise sender.failure
+        assert ended in ORDERLY, f"{call} {error} {when}: the server ended with {ended}"
+        with open(log) as file:
+            fired = "(INJECTED)" in file.read()
+        with Server(project) as server:
+            examine(project, server, set.union(*(s.answered for s in senders)), set.union(*(s.asked() for s in senders)))
+            server.stop()
+    return f"{call} {error}", fired, ended, sum(len(sender.answered) for sender in senders)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument("--minutes", type=float, default=0, help="0: as many runs as given")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    arguments = parser.parse_args()
+    sys.argv[1:] = [os.path.abspath(arguments.program)]
+    if not shutil.which("strace"):
+        print("strace is not installed")
+        return 77
+    print(f"seed {arguments.seed}", flush=True)
+    begun, runs, answered = time.monotonic(), 0, 0
+    fired, ends = collections.Counter(), collections.Counter()
+    while time.monotonic() - begun < arguments.minutes * 60 if arguments.minutes else runs < arguments.runs:
+        seed = arguments.seed + runs
+        try:
+            site, did, ended, events = one(seed)
+        except Exception as failure:
+            print(f"run {seed}: {type(failure).__name__}: {failure}\nagain: io_errors.py PROGRAM --runs 1 --seed {seed}")
+            return 1
+        runs += 1
+        fired[site] += did
+        ends["alive" if ended is None else "aborted" if ended == -signal.SIGABRT else "did not start"] += 1
+        answered += events
+    print(json.dumps({"runs": runs, "events": answered, "faults": dict(sorted(fired.items())), "servers": dict(ends),
+                      "seconds": round(time.monotonic() - begun, 1), "violations": 0}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
