@@ -66,12 +66,14 @@ void Dedupe::TellMemory() {
   options_.memory->bytes += bytes - std::exchange(told_bytes_, bytes);
 }
 
-bool Dedupe::IsLive(const Slot& slot) const { return live_[NumberOf(slot.high_generation)]; }
+bool Dedupe::IsLive(const Slot& slot, size_t shard) const {
+  return shard >= live_from_[NumberOf(slot.high_generation)];
+}
 
 void Dedupe::MarkLive() {
-  live_ = {};
+  live_from_.fill(shards_.size());
   for (const Generation& generation : generations_) {
-    live_[generation.number] = generation.run == nullptr;
+    live_from_[generation.number] = generation.shards_on_disk;
   }
 }
 
@@ -84,7 +86,7 @@ size_t Dedupe::SliceIds() const {
 void Dedupe::DropOldest() {
   const Generation& oldest = generations_.front();
   size_ -= oldest.ids;
-  if (oldest.run != nullptr) ids_on_disk_ -= oldest.ids;
+  ids_on_disk_ -= oldest.ids_on_disk;
   generations_.pop_front();
   MarkLive();
 }
@@ -95,60 +97,69 @@ void Dedupe::ForgetOldest() {
 }
 
 void Dedupe::Spill() {
-  for (TellMemory(); options_.memory->ids > options_.memory->ids_max; TellMemory()) {
-    const auto oldest = std::ranges::find_if(
-        generations_, [](const Generation& generation) { return generation.run == nullptr; });
+  const size_t ids_max = options_.memory->ids_max;
+  for (bool first = true;; first = false) {
+    TellMemory();
+    const auto oldest = std::ranges::find_if(generations_, [&](const Generation& generation) {
+      return generation.shards_on_disk < shards_.size();
+    });
     if (oldest == generations_.end() || &*oldest == &generations_.back()) return;
-    const Status spilled = SpillSlice(*oldest);
+    const size_t ids = options_.memory->ids;
+    const bool begun = oldest->shards_on_disk > 0;
+    if (first ? ids <= ids_max && !begun : ids <= ids_max + ids_max / 8) return;
+    const Status spilled = SpillShard(*oldest);
     if (spilled.ok()) continue;
     trace::Error("identities forgotten early",
                  {{"ids", oldest->ids}, {"reason", spilled.error().ToString()}});
-    while (generations_.front().run != nullptr) ForgetOldest();
+    while (&generations_.front() != &*oldest) ForgetOldest();
     ForgetOldest();
   }
 }
 
-Status Dedupe::SpillSlice(Generation& generation) {
+Status Dedupe::SpillShard(Generation& generation) {
+  if (generation.runs == nullptr) {
+    SLUICE_RETURN_IF_ERROR(options_.disk->MakeFolders(options_.folder));
+    const std::string path = options_.folder + "/run-" + std::to_string(runs_written_++);
+    SLUICE_ASSIGN_OR_RETURN(generation.runs, internal::IdentityRuns::Create(*options_.disk, path));
+  }
+  const size_t number = generation.shards_on_disk;
   std::vector<internal::StoredIdentity> identities;
-  identities.reserve(generation.ids);
   Generation& current = generations_.back();
   const ClaimId last = first_open_ + open_.size() - 1;
-  for (size_t number = 0; number < shards_.size(); ++number) {
-    for (Slot& slot : std::span(shards_[number].slots.get(), shards_[number].size)) {
-      if (NumberOf(slot.high_generation) != generation.number) continue;
-      const uint64_t high = slot.high_generation & kHighMask;
-      // What is in flight may still be forgotten, so it stays in memory, as if seen just now.
-      const ClaimId met = last - ((last - slot.content_claim) & kClaimMask);
-      if ((slot.content_claim & kClaimMask) != 0 && FindOpen(met) != nullptr) {
-        slot.high_generation = current.number << kGenerationShift | high;
-        --generation.ids;
-        ++current.ids;
-        continue;
-      }
-      identities.push_back({.id = {slot.low, high | number << kGenerationShift},
-                            .content = slot.content_claim >> kClaimBits});
+  for (Slot& slot : std::span(shards_[number].slots.get(), shards_[number].size)) {
+    if (NumberOf(slot.high_generation) != generation.number) continue;
+    const uint64_t high = slot.high_generation & kHighMask;
+    // What is in flight may still be forgotten, so it stays in memory, as if seen just now.
+    const ClaimId met = last - ((last - slot.content_claim) & kClaimMask);
+    if ((slot.content_claim & kClaimMask) != 0 && FindOpen(met) != nullptr) {
+      slot.high_generation = current.number << kGenerationShift | high;
+      --generation.ids;
+      ++current.ids;
+      continue;
     }
+    identities.push_back({.id = {slot.low, high | number << kGenerationShift},
+                          .content = slot.content_claim >> kClaimBits});
   }
-  SLUICE_CHECK(identities.size() == generation.ids);
-  SLUICE_RETURN_IF_ERROR(options_.disk->MakeFolders(options_.folder));
-  const std::string path = options_.folder + "/run-" + std::to_string(runs_written_++);
-  SLUICE_ASSIGN_OR_RETURN(
-      generation.run, internal::IdentityRun::Write(*options_.disk, path, std::move(identities)));
-  ids_on_disk_ += generation.ids;
+  const size_t ids = identities.size();
+  SLUICE_RETURN_IF_ERROR(generation.runs->Add(std::move(identities)));
+  ++generation.shards_on_disk;
+  generation.ids_on_disk += ids;
+  ids_on_disk_ += ids;
   MarkLive();
-  for (Shard& shard : shards_) {
-    if (shard.size > 0) Rebuild(shard);
-  }
+  if (shards_[number].size > 0) Rebuild(number);
+  SLUICE_CHECK(generation.shards_on_disk < shards_.size() ||
+               generation.ids_on_disk == generation.ids);
   return {};
 }
 
 std::optional<uint64_t> Dedupe::FindOnDisk(const privacy::Hash128& id) {
+  const size_t shard = ShardOf(id);
   for (auto generation = generations_.begin(); generation != generations_.end();) {
-    if (generation->run == nullptr) {
+    if (shard >= generation->shards_on_disk) {
       ++generation;
       continue;
     }
-    const auto found = generation->run->Find(id);
+    const auto found = generation->runs->Find(shard, id);
     if (found.ok()) {
       if (*found) return generation->any_content ? kAnyContent : **found;
       ++generation;
@@ -158,7 +169,7 @@ std::optional<uint64_t> Dedupe::FindOnDisk(const privacy::Hash128& id) {
     trace::Error("identities forgotten early",
                  {{"ids", generation->ids}, {"reason", found.error().ToString()}});
     size_ -= generation->ids;
-    ids_on_disk_ -= generation->ids;
+    ids_on_disk_ -= generation->ids_on_disk;
     forgotten_early_ += generation->ids;
     generation = generations_.erase(generation);
     MarkLive();
@@ -172,24 +183,28 @@ void Dedupe::Prefetch(const privacy::Hash128& id) const {
 }
 
 Dedupe::Slot* Dedupe::Find(const privacy::Hash128& id) {
-  Shard& shard = shards_[ShardOf(id)];
+  const size_t number = ShardOf(id);
+  Shard& shard = shards_[number];
   if (shard.size == 0) return nullptr;
   for (size_t at = shard.Home(id.low);; at = at + 1 < shard.size ? at + 1 : 0) {
     Slot& slot = shard.slots[at];
     if (slot.high_generation == 0) return nullptr;
-    if (slot.low == id.low && ((slot.high_generation ^ id.high) & kHighMask) == 0 && IsLive(slot)) {
+    if (slot.low == id.low && ((slot.high_generation ^ id.high) & kHighMask) == 0 &&
+        IsLive(slot, number)) {
       return &slot;
     }
   }
 }
 
 Dedupe::Slot* Dedupe::FindOrInsert(const privacy::Hash128& id, bool& is_new) {
-  Shard& shard = shards_[ShardOf(id)];
-  if ((shard.used + 1) * 4 > shard.size * 3) Rebuild(shard);
+  const size_t number = ShardOf(id);
+  Shard& shard = shards_[number];
+  if ((shard.used + 1) * 4 > shard.size * 3) Rebuild(number);
   size_t at = shard.Home(id.low);
   for (; shard.slots[at].high_generation != 0; at = at + 1 < shard.size ? at + 1 : 0) {
     Slot& slot = shard.slots[at];
-    if (slot.low == id.low && ((slot.high_generation ^ id.high) & kHighMask) == 0 && IsLive(slot)) {
+    if (slot.low == id.low && ((slot.high_generation ^ id.high) & kHighMask) == 0 &&
+        IsLive(slot, number)) {
       is_new = false;
       return &slot;
     }
@@ -205,16 +220,18 @@ Dedupe::Slot* Dedupe::FindOrInsert(const privacy::Hash128& id, bool& is_new) {
   return &shard.slots[at];
 }
 
-void Dedupe::Rebuild(Shard& shard) {
+void Dedupe::Rebuild(size_t number) {
+  Shard& shard = shards_[number];
   const std::span<const Slot> old(shard.slots.get(), shard.size);
-  const auto count = std::ranges::count_if(old, [&](const Slot& slot) { return IsLive(slot); });
+  const auto count =
+      std::ranges::count_if(old, [&](const Slot& slot) { return IsLive(slot, number); });
 
   Shard next;
   // Full to 45 %, until it is full to 75 %.
   next.size = std::max(kSlotsMin, static_cast<size_t>(count) * 20 / 9);
   next.slots = std::make_unique<Slot[]>(next.size);
   for (const Slot& slot : old) {
-    if (!IsLive(slot)) continue;
+    if (!IsLive(slot, number)) continue;
     size_t at = next.Home(slot.low);
     while (next.slots[at].high_generation != 0) at = at + 1 < next.size ? at + 1 : 0;
     next.slots[at] = slot;
@@ -232,8 +249,8 @@ void Dedupe::Advance(os::Timestamp now) {
         {.begin = now, .last = now, .number = last % kGenerationNumbers + 1, .ids = 0});
     SLUICE_CHECK(generations_.size() < kGenerationNumbers);
     MarkLive();
-    if (options_.disk != nullptr && options_.memory != nullptr) Spill();
   }
+  if (options_.disk != nullptr && options_.memory != nullptr) Spill();
   // Received time never goes back, so the oldest slice ends first.
   while (generations_.size() > 1 && now - generations_.front().last > options_.horizon) {
     DropOldest();
@@ -324,7 +341,8 @@ void Dedupe::Restore(const privacy::Hash128& id, uint64_t content, os::Timestamp
 }
 
 void Dedupe::ForgetContents() {
-  for (Generation& generation : generations_) generation.any_content = generation.run != nullptr;
+  for (Generation& generation : generations_)
+    generation.any_content = generation.shards_on_disk > 0;
   for (Shard& shard : shards_) {
     for (size_t i = 0; i < shard.size; ++i) shard.slots[i].content_claim &= kClaimMask;
   }
@@ -336,7 +354,7 @@ size_t Dedupe::memory_bytes() const {
   size_t bytes = 0;
   for (const Shard& shard : shards_) bytes += shard.size * sizeof(Slot);
   for (const Generation& generation : generations_) {
-    if (generation.run != nullptr) bytes += generation.run->memory_bytes();
+    if (generation.runs != nullptr) bytes += generation.runs->memory_bytes();
   }
   return bytes;
 }

@@ -21,7 +21,7 @@
 namespace sluice::ingest {
 
 namespace internal {
-class IdentityRun;
+class IdentityRuns;
 }
 
 /// Identities in memory, of all topics together.
@@ -117,9 +117,12 @@ class Dedupe {
     os::Timestamp last;
     uint64_t number = 0;
     size_t ids = 0;
-    /// Where they are, if not in memory. Nobody else has it: the type is incomplete here.
-    std::shared_ptr<internal::IdentityRun> run = {};
-    bool any_content = false;  ///< In the run: compares equal to any.
+    /// Where those of the first shards are, a run each, if not in memory. Nobody else has it: the
+    /// type is incomplete here.
+    std::shared_ptr<internal::IdentityRuns> runs = {};
+    size_t shards_on_disk = 0;
+    size_t ids_on_disk = 0;    ///< Of ids.
+    bool any_content = false;  ///< In the runs: compares equal to any.
   };
   struct Open {
     std::vector<privacy::Hash128> ids;
@@ -128,14 +131,15 @@ class Dedupe {
   };
 
   static size_t ShardOf(const privacy::Hash128& id);
-  bool IsLive(const Slot& slot) const;
+  bool IsLive(const Slot& slot, size_t shard) const;
   /// The content of an identity that lies in a file; nothing if none has it.
   std::optional<uint64_t> FindOnDisk(const privacy::Hash128& id);
   /// How many identities make a slice, if its time does not end before.
   size_t SliceIds() const;
-  /// Brings the oldest slices that are in memory into files, until little enough is left.
+  /// Brings a shard of the oldest slice that is in memory into its file, while too much is there or
+  /// a slice is begun; more than one only if much too much is. So nobody waits long for the mutex.
   void Spill();
-  Status SpillSlice(Generation& generation);
+  Status SpillShard(Generation& generation);
   void DropOldest();    ///< Its time is over.
   void ForgetOldest();  ///< It is not.
   void MarkLive();
@@ -146,7 +150,7 @@ class Dedupe {
   /// Returns the slot of the identity; if it has none, puts it into one (`is_new`), without
   /// content.
   Slot* FindOrInsert(const privacy::Hash128& id, bool& is_new);
-  void Rebuild(Shard& shard);
+  void Rebuild(size_t number);
   /// Begins and ends slices of time.
   void Advance(os::Timestamp now);
   Open* FindOpen(ClaimId claim);
@@ -154,8 +158,9 @@ class Dedupe {
   const DedupeOptions options_;
   std::array<Shard, 64> shards_;
   std::deque<Generation> generations_;  ///< Oldest first; what has none of them is dead.
-  std::array<bool, 64> live_{};         ///< By number: whether slots of that slice count.
-  size_t ids_on_disk_ = 0;              ///< Of size_.
+  /// By number of a slice: the first shard whose slots of that slice count.
+  std::array<size_t, 64> live_from_{};
+  size_t ids_on_disk_ = 0;  ///< Of size_.
   size_t forgotten_early_ = 0;
   size_t told_ids_ = 0;  ///< To options_.memory.
   size_t told_bytes_ = 0;

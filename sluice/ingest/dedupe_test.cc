@@ -1,7 +1,10 @@
 #include "sluice/ingest/dedupe.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <cstdio>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <utility>
@@ -118,6 +121,40 @@ TEST(DedupeTest, BringsTheOldestToFilesAndKnowsThem) {
     EXPECT_EQ(dedupe.ids_on_disk(), 0u);
   }
   EXPECT_TRUE(disk.List("dedupe/orders")->empty());
+}
+
+// Whoever sends meanwhile waits for the mutex. SLUICE_LONG=1: as many as a server has by default.
+TEST(DedupeTest, BringsNoMoreToFilesAtOnceThanAShard) {
+  const uint64_t ids_max = std::getenv("SLUICE_LONG") != nullptr ? 7'000'000 : 200'000;
+  std::string folder = testing::TempDir() + "/sluice_dedupe_XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  os::SystemDisk disk;
+  const os::SystemClock clock;
+  {
+    Dedupe dedupe({.horizon = std::chrono::hours(1'000),
+                   .ids_max = ids_max * 4,
+                   .memory = Memory(ids_max),
+                   .disk = &disk,
+                   .folder = folder});
+    std::chrono::microseconds longest{0};
+    uint64_t most = 0;
+    for (uint64_t i = 1; i < ids_max * 2; ++i) {
+      const privacy::Hash128 id{i * 0x9E3779B97F4A7C15, i * 0xD6E8FEB86659FD93};
+      const uint64_t before = dedupe.ids_on_disk();
+      const auto begun = clock.Steady();
+      dedupe.Restore(id, i, At(static_cast<int64_t>(i / (ids_max / 1'000))));
+      longest = std::max(
+          longest, std::chrono::duration_cast<std::chrono::microseconds>(clock.Steady() - begun));
+      most = std::max(most, dedupe.ids_on_disk() - before);
+    }
+    EXPECT_GT(dedupe.ids_on_disk(), ids_max / 2);
+    EXPECT_LT(dedupe.size() - dedupe.ids_on_disk(), ids_max + ids_max / 8);
+    EXPECT_LT(most, ids_max / 4 / 64 * 5 / 4) << "a shard of a slice, more or less";
+    std::printf("%llu identities, the longest call %.1f ms\n",
+                static_cast<unsigned long long>(dedupe.size()),
+                static_cast<double>(longest.count()) / 1e3);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 TEST(DedupeTest, ForgetsTheOldestWhereTheDiskTakesNothing) {

@@ -23,73 +23,79 @@ size_t BlockOf(const privacy::Hash128& id, size_t blocks) {
 
 }  // namespace
 
-void IdentityRun::AddToFilter(const privacy::Hash128& id) {
-  const size_t block = BlockOf(id, filter_.size() / kBlockWords);
+void IdentityRuns::Run::AddToFilter(const privacy::Hash128& id) {
+  const size_t block = BlockOf(id, filter.size() / kBlockWords);
   uint64_t bits = id.high;
   for (int i = 0; i < kProbes; ++i, bits >>= 9) {
-    filter_[block + (bits % kBlockBits) / 64] |= uint64_t{1} << (bits % 64);
+    filter[block + (bits % kBlockBits) / 64] |= uint64_t{1} << (bits % 64);
   }
 }
 
-bool IdentityRun::MayHave(const privacy::Hash128& id) const {
-  const size_t block = BlockOf(id, filter_.size() / kBlockWords);
+bool IdentityRuns::Run::MayHave(const privacy::Hash128& id) const {
+  const size_t block = BlockOf(id, filter.size() / kBlockWords);
   uint64_t bits = id.high;
   for (int i = 0; i < kProbes; ++i, bits >>= 9) {
-    if ((filter_[block + (bits % kBlockBits) / 64] >> (bits % 64) & 1) == 0) return false;
+    if ((filter[block + (bits % kBlockBits) / 64] >> (bits % 64) & 1) == 0) return false;
   }
   return true;
 }
 
-Result<std::unique_ptr<IdentityRun>> IdentityRun::Write(os::Disk& disk, std::string path,
-                                                        std::vector<StoredIdentity> identities) {
-  std::unique_ptr<IdentityRun> run(new IdentityRun(disk, std::move(path)));
+Result<std::unique_ptr<IdentityRuns>> IdentityRuns::Create(os::Disk& disk, std::string path) {
+  std::unique_ptr<IdentityRuns> made(new IdentityRuns(disk, std::move(path)));
+  const Status removed = disk.Remove(made->path_);
+  if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
+  SLUICE_ASSIGN_OR_RETURN(made->file_, disk.Open(made->path_, os::OpenMode::kCreatePrivate));
+  return made;
+}
+
+Status IdentityRuns::Add(std::vector<StoredIdentity> identities) {
   std::sort(identities.begin(), identities.end());
-  run->size_ = identities.size();
-  const size_t blocks = run->size_ * kBitsPerIdentity / kBlockBits + 1;
-  run->filter_.assign(blocks * kBlockWords, 0);
-  for (const StoredIdentity& identity : identities) run->AddToFilter(identity.id);
+  Run run{.begin = runs_.empty() ? 0 : runs_.back().begin + runs_.back().size,
+          .size = identities.size()};
+  run.filter.assign((run.size * kBitsPerIdentity / kBlockBits + 1) * kBlockWords, 0);
+  for (const StoredIdentity& identity : identities) run.AddToFilter(identity.id);
   for (size_t at = 0; at < identities.size(); at += kPageIdentities) {
     const auto page =
         std::span(identities).subspan(at, std::min(kPageIdentities, identities.size() - at));
-    run->pages_.push_back({.first = page.front().id.low, .crc = Crc32c(std::as_bytes(page))});
+    run.pages.push_back({.first = page.front().id.low, .crc = Crc32c(std::as_bytes(page))});
   }
-  const Status removed = disk.Remove(run->path_);
-  if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
-  SLUICE_ASSIGN_OR_RETURN(run->file_, disk.Open(run->path_, os::OpenMode::kCreatePrivate));
   const std::span<const std::byte> bytes = std::as_bytes(std::span(identities));
-  SLUICE_RETURN_IF_ERROR(run->file_->Write(0, {&bytes, 1}));
-  return run;
+  SLUICE_RETURN_IF_ERROR(file_->Write(run.begin * sizeof(StoredIdentity), {&bytes, 1}));
+  memory_bytes_ +=
+      sizeof(Run) + run.filter.size() * sizeof(uint64_t) + run.pages.size() * sizeof(Page);
+  runs_.push_back(std::move(run));
+  return {};
 }
 
-IdentityRun::~IdentityRun() {
+IdentityRuns::~IdentityRuns() {
   if (file_ == nullptr) return;
   file_.reset();
   (void)disk_.Remove(path_);  // Else the next start does it.
 }
 
-Result<std::optional<uint64_t>> IdentityRun::Find(const privacy::Hash128& id) const {
-  if (!MayHave(id)) return std::optional<uint64_t>();
-  auto page = std::ranges::upper_bound(pages_, id.low, {}, &Page::first);
-  while (page != pages_.begin()) {
+Result<std::optional<uint64_t>> IdentityRuns::Find(size_t number,
+                                                   const privacy::Hash128& id) const {
+  if (number >= runs_.size() || !runs_[number].MayHave(id)) return std::optional<uint64_t>();
+  const Run& run = runs_[number];
+  auto page = std::ranges::upper_bound(run.pages, id.low, {}, &Page::first);
+  while (page != run.pages.begin()) {
     --page;
-    const size_t begin = static_cast<size_t>(page - pages_.begin()) * kPageIdentities;
+    const size_t begin = static_cast<size_t>(page - run.pages.begin()) * kPageIdentities;
     StoredIdentity identities[kPageIdentities];
-    const auto wanted = std::span(identities).first(std::min(kPageIdentities, size_ - begin));
+    const auto wanted = std::span(identities).first(std::min(kPageIdentities, run.size - begin));
     const auto bytes = std::as_writable_bytes(wanted);
-    SLUICE_ASSIGN_OR_RETURN(const size_t read, file_->Read(begin * sizeof(StoredIdentity), bytes),
+    SLUICE_ASSIGN_OR_RETURN(const size_t read,
+                            file_->Read((run.begin + begin) * sizeof(StoredIdentity), bytes),
                             "'{}'", path_);
     if (read != bytes.size() || Crc32c(bytes) != page->crc) {
-      return Corrupt("'{}': page {} is not what was written", path_, page - pages_.begin());
+      return Corrupt("'{}': page {} of run {} is not what was written", path_,
+                     page - run.pages.begin(), number);
     }
     const auto found = std::lower_bound(wanted.begin(), wanted.end(), StoredIdentity{.id = id});
     if (found != wanted.end() && found->id == id) return std::optional(found->content);
     if (page->first < id.low) break;  // Else those with an equal first word may begin before it.
   }
   return std::optional<uint64_t>();
-}
-
-size_t IdentityRun::memory_bytes() const {
-  return filter_.size() * sizeof(uint64_t) + pages_.size() * sizeof(Page);
 }
 
 }  // namespace sluice::ingest::internal

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Identities that do not fit into memory: a sorted file, and what leads to a place in it.
+/// Identities that do not fit into memory: sorted runs in a file, and what leads to a place in it.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,44 +24,52 @@ struct StoredIdentity {
 };
 static_assert(sizeof(StoredIdentity) == 24);
 
-/// A sorted run of identities in a file, which goes with the object.
+/// Sorted runs of identities in one file, added one after the other; it goes with the object.
 ///
 /// Keeps 10 bits an identity of a Bloom filter in memory: of identities that it does not have, one
 /// in about 60 costs a read of 3 KiB. The file is a cache: nothing syncs it, each page is checked
 /// against a sum that only memory has, and a restart begins without it. Not thread-safe.
-class IdentityRun {
+class IdentityRuns {
  public:
-  /// Sorts the identities and writes them to `path`, which must be free or left by another process.
-  /// kUnavailable: the disk is full or failed; nothing is left of it.
-  static Result<std::unique_ptr<IdentityRun>> Write(os::Disk& disk, std::string path,
-                                                    std::vector<StoredIdentity> identities);
-  ~IdentityRun();
-  IdentityRun(const IdentityRun&) = delete;
-  IdentityRun& operator=(const IdentityRun&) = delete;
+  /// `path` must be free or left by another process.
+  static Result<std::unique_ptr<IdentityRuns>> Create(os::Disk& disk, std::string path);
+  ~IdentityRuns();
+  IdentityRuns(const IdentityRuns&) = delete;
+  IdentityRuns& operator=(const IdentityRuns&) = delete;
 
-  /// Returns the content of an identity, if it is here. kCorrupt, kUnavailable: the file cannot be
-  /// read back.
-  Result<std::optional<uint64_t>> Find(const privacy::Hash128& id) const;
+  /// Sorts the identities and writes them as the next run.
+  /// kUnavailable: the disk is full or failed; the runs before it are as they were.
+  Status Add(std::vector<StoredIdentity> identities);
 
-  size_t size() const { return size_; }
-  size_t memory_bytes() const;
+  /// Returns the content of an identity, if run `number` (from 0) has it; none has it that was not
+  /// added. kCorrupt, kUnavailable: the file cannot be read back.
+  Result<std::optional<uint64_t>> Find(size_t number, const privacy::Hash128& id) const;
+
+  size_t runs() const { return runs_.size(); }
+  size_t memory_bytes() const { return memory_bytes_; }
 
  private:
   struct Page {
     uint64_t first = 0;  ///< `low` of its first identity.
     uint32_t crc = 0;
   };
+  struct Run {
+    size_t begin = 0;  ///< In identities, from the front of the file.
+    size_t size = 0;
+    std::vector<Page> pages = {};
+    std::vector<uint64_t> filter = {};  ///< Blocks of 8 words.
 
-  IdentityRun(os::Disk& disk, std::string path) : disk_(disk), path_(std::move(path)) {}
-  void AddToFilter(const privacy::Hash128& id);
-  bool MayHave(const privacy::Hash128& id) const;
+    void AddToFilter(const privacy::Hash128& id);
+    bool MayHave(const privacy::Hash128& id) const;
+  };
+
+  IdentityRuns(os::Disk& disk, std::string path) : disk_(disk), path_(std::move(path)) {}
 
   os::Disk& disk_;
   const std::string path_;
   std::unique_ptr<os::File> file_;
-  size_t size_ = 0;
-  std::vector<Page> pages_;
-  std::vector<uint64_t> filter_;  ///< Blocks of 8 words.
+  std::vector<Run> runs_;
+  size_t memory_bytes_ = 0;
 };
 
 }  // namespace sluice::ingest::internal
