@@ -215,6 +215,46 @@ TEST(ParquetTest, StoresTextByHowOftenItRepeats) {
   EXPECT_EQ(file->columns.at("few").null_count, written->column(0)->null_count());
 }
 
+// Of floating-point numbers a trial decides, for what they measure is often all noise.
+TEST(ParquetTest, StoresNumbersByWhatMakesThemSmaller) {
+  constexpr int kRows = 20'000;
+  arrow::DoubleBuilder noise;
+  arrow::DoubleBuilder prices;
+  arrow::DoubleBuilder steps;
+  arrow::FloatBuilder late;  // Noise, but for its first tenth.
+  uint64_t state = 7;
+  for (int i = 0; i < kRows; ++i) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    ASSERT_TRUE(noise.Append(static_cast<double>(state >> 11) * 1e-15).ok());
+    ASSERT_TRUE(prices.Append(static_cast<double>(state >> 59) + 0.99).ok());
+    ASSERT_TRUE(steps.Append(i).ok());
+    ASSERT_TRUE(late.Append(i < kRows / 10 ? 0 : 1e-9F * static_cast<float>(state >> 33)).ok());
+  }
+  arrow::ArrayVector columns = {*noise.Finish(), *prices.Finish(), *steps.Finish(), *late.Finish()};
+  const auto batch = arrow::RecordBatch::Make(
+      arrow::schema(
+          {arrow::field("noise", arrow::float64()), arrow::field("prices", arrow::float64()),
+           arrow::field("steps", arrow::float64()), arrow::field("late", arrow::float32())}),
+      kRows, columns);
+  const auto file = WriteParquet(batch->schema(), {batch->Slice(0, 500), batch->Slice(500)});
+  ASSERT_TRUE(file.ok()) << file.error().ToString();
+  const auto metadata =
+      parquet::ParquetFileReader::Open(
+          std::make_shared<arrow::io::BufferReader>(std::make_shared<arrow::Buffer>(file->bytes)))
+          ->metadata();
+  const auto column = [&](int i) { return metadata->RowGroup(0)->ColumnChunk(i); };
+  EXPECT_FALSE(column(0)->has_dictionary_page());
+  EXPECT_EQ(column(0)->compression(), parquet::Compression::UNCOMPRESSED);
+  EXPECT_TRUE(column(1)->has_dictionary_page());
+  EXPECT_FALSE(column(2)->has_dictionary_page());
+  EXPECT_EQ(column(2)->compression(), parquet::Compression::ZSTD);
+  EXPECT_FALSE(column(3)->has_dictionary_page());
+  EXPECT_TRUE(file->columns.at("noise").minimum != nullptr);
+  const auto read = ReadParquet(file->bytes);
+  ASSERT_TRUE(read.ok()) << read.error().ToString();
+  EXPECT_EQ((*Concatenate(*read))->ToString(), batch->ToString());
+}
+
 TEST(ParquetTest, WritesNoRows) {
   const auto schema = Sample()->schema();
   const auto file = WriteParquet(schema, {});

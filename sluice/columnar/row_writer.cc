@@ -124,8 +124,7 @@ void AppendTimestamp(std::string& out, const arrow::Array& array, int64_t row) {
   const size_t begin = out.size();
   AppendFormatted<arrow::TimestampType>(out, array, row);
   const size_t space = out.find(' ', begin);
-  if (space != std::string::npos) out[space] = 'T';
-  if (!static_cast<const arrow::TimestampType&>(*array.type()).timezone().empty()) out += 'Z';
+  if (space != std::string::npos) out[space] = 'T';  // The zone's Z is there already.
 }
 
 void AppendReal(std::string& out, double value, bool narrow) {

@@ -96,7 +96,7 @@ class TableChanges final : public ChangeFeed {
 Result<std::unique_ptr<ChangeFeed>> ChangeFeed::Open(const DeltaTable& table,
                                                      ChangeFeedOptions options) {
   auto feed = std::make_unique<TableChanges>(table, std::move(options));
-  SLUICE_RETURN_IF_ERROR(feed->Prepare(), "table '{}'", table.root());
+  SLUICE_RETURN_IF_ERROR(feed->Prepare(), "table '{}'", table.name());
   return std::unique_ptr<ChangeFeed>(std::move(feed));
 }
 

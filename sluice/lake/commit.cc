@@ -32,9 +32,9 @@ Result<Commit> ReadCommit(const DeltaTable& table, Version version) {
   SLUICE_ASSIGN_OR_RETURN(
       const std::string text,
       table.store().Get(internal::LogFolder(table.root()) + internal::CommitName(version)),
-      "commit {} of table '{}'", version, table.root());
+      "commit {} of table '{}'", version, table.name());
   SLUICE_ASSIGN_OR_RETURN(internal::Actions actions, internal::ParseActions(text),
-                          "commit {} of table '{}'", version, table.root());
+                          "commit {} of table '{}'", version, table.name());
   Commit commit;
   commit.version = version;
   TakeInfo(internal::FindCommitInfo(text), commit);

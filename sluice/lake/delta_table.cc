@@ -148,6 +148,7 @@ DeltaTable::DeltaTable(store::ObjectStore& store, std::string root, const os::Cl
                        os::Random& random, ForeignFiles foreign)
     : store_(store),
       root_(std::move(root)),
+      name_(root_.empty() && !store_.is_remote() ? store_.Location("") : root_),
       clock_(clock),
       random_(random),
       foreign_(std::move(foreign)) {}
@@ -190,7 +191,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schem
       bytes, internal::NewProtocol(options.properties, HasTimestampNtz(*table_schema)));
   internal::AppendMetadata(bytes, metadata);
   SLUICE_ASSIGN_OR_RETURN(auto state, TableLog(store_, root_).Create(id, bytes), "table '{}'",
-                          root_);
+                          name());
   return std::shared_ptr<const Snapshot>(std::move(state));
 }
 
@@ -199,12 +200,12 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Load(
   const TableLog log(store_, root_);
   SLUICE_ASSIGN_OR_RETURN(auto state,
                           since == nullptr ? log.Load(std::nullopt) : log.Advance(AsState(since)),
-                          "table '{}'", root_);
+                          "table '{}'", name());
   return std::shared_ptr<const Snapshot>(std::move(state));
 }
 
 Result<std::shared_ptr<const Snapshot>> DeltaTable::LoadAt(Version version) const {
-  SLUICE_ASSIGN_OR_RETURN(auto state, TableLog(store_, root_).Load(version), "table '{}'", root_);
+  SLUICE_ASSIGN_OR_RETURN(auto state, TableLog(store_, root_).Load(version), "table '{}'", name());
   return std::shared_ptr<const Snapshot>(std::move(state));
 }
 
@@ -220,17 +221,17 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
   StatePtr state = AsState(start);
   if (internal::Judge(*state, options) != Standing::kFree) {
     // The caller's snapshot may be old.
-    SLUICE_ASSIGN_OR_RETURN(state, log.Advance(state), "table '{}'", root_);
+    SLUICE_ASSIGN_OR_RETURN(state, log.Advance(state), "table '{}'", name());
     const Standing standing = internal::Judge(*state, options);
     if (standing == Standing::kDone) return std::shared_ptr<const Snapshot>(state);
     if (standing == Standing::kBroken) {
       return internal::BrokenExpectation(*state, *options.expect)
-          .Wrap(fmt::format("table '{}'", root_));
+          .Wrap(fmt::format("table '{}'", name()));
     }
   }
-  SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", root_);
+  SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", name());
   SLUICE_ASSIGN_OR_RETURN(const internal::RowRules rules, internal::RowRules::Of(*state),
-                          "table '{}'", root_);
+                          "table '{}'", name());
   std::map<std::string, internal::Identity> identities = rules.identities();
 
   const int64_t now_ms = NowMs(clock_);
@@ -279,7 +280,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
   }
   if (failed) {
     discard();
-    return std::move(*failed).Wrap(fmt::format("table '{}'", root_));
+    return std::move(*failed).Wrap(fmt::format("table '{}'", name()));
   }
   if (entries.empty() && options.transactions.empty()) {
     return std::shared_ptr<const Snapshot>(state);
@@ -323,7 +324,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     // would name these files.
     const ErrorCode code = committed.error().code();
     if (code == ErrorCode::kConflict || code == ErrorCode::kUnsupported) discard();
-    return std::move(committed).error().Wrap(fmt::format("table '{}'", root_));
+    return std::move(committed).error().Wrap(fmt::format("table '{}'", name()));
   }
   if (!committed->ours) discard();
   return std::shared_ptr<const Snapshot>(std::move(committed->state));
@@ -413,7 +414,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
   };
 
   StatePtr state = AsState(base);
-  SLUICE_ASSIGN_OR_RETURN(const Additions first, missing(*state), "table '{}'", root_);
+  SLUICE_ASSIGN_OR_RETURN(const Additions first, missing(*state), "table '{}'", name());
   if (first.empty()) return base;
   internal::Proposal proposal{.id = random_.Uuid(), .make = {}};
   proposal.done = [&](const TableState& now) {
@@ -454,17 +455,17 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
     return lines;
   };
   SLUICE_ASSIGN_OR_RETURN(auto committed, TableLog(store_, root_).Commit(state, proposal),
-                          "table '{}'", root_);
+                          "table '{}'", name());
   return std::shared_ptr<const Snapshot>(std::move(committed.state));
 }
 
 Status DeltaTable::WriteCheckpoint(const Snapshot& snapshot) const {
   const auto* state = dynamic_cast<const TableState*>(&snapshot);
   SLUICE_CHECK(state != nullptr);
-  SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", root_);
+  SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", name());
   SLUICE_RETURN_IF_ERROR(
       TableLog(store_, root_).WriteCheckpoint(*state, NowMs(clock_), random_.Uuid()),
-      "checkpoint {} of table '{}'", snapshot.version(), root_);
+      "checkpoint {} of table '{}'", snapshot.version(), name());
   return {};
 }
 
@@ -472,15 +473,15 @@ Status DeltaTable::CompactLog(const Snapshot& snapshot, Version first, Version l
   if (first < 0 || first >= last || last > snapshot.version()) {
     return Invalid("versions {} to {} of {} cannot be compacted", first, last, snapshot.version());
   }
-  SLUICE_RETURN_IF_ERROR(snapshot.CheckWritable(), "table '{}'", root_);
-  SLUICE_RETURN_IF_ERROR(TableLog(store_, root_).Compact(first, last), "table '{}'", root_);
+  SLUICE_RETURN_IF_ERROR(snapshot.CheckWritable(), "table '{}'", name());
+  SLUICE_RETURN_IF_ERROR(TableLog(store_, root_).Compact(first, last), "table '{}'", name());
   return {};
 }
 
 Result<int64_t> DeltaTable::CleanUpLog(const Snapshot& snapshot) const {
   const auto* state = dynamic_cast<const TableState*>(&snapshot);
   SLUICE_CHECK(state != nullptr);
-  SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", root_);
+  SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", name());
   return TableLog(store_, root_).CleanUp(*state, NowMs(clock_));
 }
 
@@ -500,7 +501,7 @@ Status MakeFilesLocal(const DeltaTable& table, const Files& files) {
   std::vector<std::string> paths;
   paths.reserve(files.size());
   for (const DataFile& file : files) paths.push_back(table.StorePath(file));
-  SLUICE_RETURN_IF_ERROR(table.store().MakeLocal(paths), "table '{}'", table.root());
+  SLUICE_RETURN_IF_ERROR(table.store().MakeLocal(paths), "table '{}'", table.name());
   return {};
 }
 

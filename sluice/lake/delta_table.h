@@ -199,6 +199,9 @@ class DeltaTable {
   Status MakeLocal(const FileList& files) const;
 
   const std::string& root() const { return root_; }
+  /// What messages call the table: its root, or where a store on this machine is if that is the
+  /// whole of it.
+  const std::string& name() const { return name_; }
   store::ObjectStore& store() const { return store_; }
   const ForeignFiles& foreign() const { return foreign_; }
   const os::Clock& clock() const { return clock_; }
@@ -209,6 +212,7 @@ class DeltaTable {
 
   store::ObjectStore& store_;
   const std::string root_;
+  const std::string name_;
   const os::Clock& clock_;
   os::Random& random_;
   const ForeignFiles foreign_;

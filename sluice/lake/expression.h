@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Expressions over the columns of a table: filters of scans, constraints, generated columns and
-/// defaults, in the part of Spark's SQL that tables need (docs/reference/lake-expressions.md).
+/// defaults, in the part of Spark's SQL that tables need (docs/reference/lake.md).
 
 #include <arrow/type_fwd.h>
 

@@ -124,12 +124,12 @@ Result<columnar::RowRuns> DeletedRows(const DeltaTable& table, const DataFile& f
 Result<ChangedFiles> ListChanges(const DeltaTable& table, Version from, std::optional<Version> to,
                                  size_t files_max) {
   SLUICE_ASSIGN_OR_RETURN(auto log, internal::ChangeLog::Open(table, from, to), "table '{}'",
-                          table.root());
+                          table.name());
   const internal::FilePlaces places(table.store(), table.root(), table.foreign());
   ChangedFiles changed{.last = log.last(), .files = {}};
   for (Version version = log.from(); version <= log.to(); ++version) {
     SLUICE_ASSIGN_OR_RETURN(internal::CommitChanges changes, log.Read(version),
-                            "table '{}', version {}", table.root(), version);
+                            "table '{}', version {}", table.name(), version);
     for (internal::ChangePiece& piece : changes.pieces) {
       if (changed.files.size() == files_max) {
         return Unsupported("the changes from version {} to {} have more than {} files", from,

@@ -52,7 +52,7 @@ Result<std::vector<store::ObjectInfo>> ObjectsUpTo(const DeltaTable& table,
   for (const DataFile& file : snapshot.files()) {
     const std::string path = table.StorePath(file);
     if (path.empty()) {
-      return Unsupported("table '{}': a file lies outside of its folder", table.root());
+      return Unsupported("table '{}': a file lies outside of its folder", table.name());
     }
     if (!paths.contains(path)) return NotFound("'{}' of version {}", path, snapshot.version());
   }

@@ -11,6 +11,7 @@
 #include "sluice/decode/json_decoder.h"
 #include "sluice/land/table_schema.h"
 #include "sluice/ledger/proof.h"
+#include "sluice/store/cached_store.h"
 #include "sluice/store/faulty_store.h"
 #include "sluice/store/memory_store.h"
 
@@ -224,6 +225,57 @@ TEST_F(LanderTest, LandsBesideOtherWritersAndShowsTheirRows) {
   AppendForeignRow();
   clock_.Advance(std::chrono::seconds(1));
   EXPECT_EQ(Seen().count(-1), 3u) << "looked up twice a second";
+}
+
+// In a bucket, where files are fetched when somebody asks: those of the version that we know may be
+// gone by then.
+TEST_F(LanderTest, AFileThatAnotherWriterVacuumedIsLookedForInTheNewestVersion) {
+  Add({1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  const auto open_over = [this](store::CachedStore& cached) {
+    lander_ = std::make_unique<Lander>(options_, cached, clock_, random_, threads_, metrics_,
+                                       "journal-1");
+    topic_ = TopicOf(1);
+    next_ = MustOpen();
+  };
+  lander_.reset();
+  store_.PretendRemote();
+  store::MemoryStore nothing_kept;
+  store::CachedStore cached(store_, nothing_kept, 1 << 20, clock_);
+  open_over(cached);
+
+  lake::DeltaTable other = Other();
+  const auto before = *other.Load();
+  const lake::DataFile file = before->files()[0];
+  const std::string old_path = other.StorePath(file);
+  const std::string new_path = std::string(kRoot) + "/compacted.parquet";
+  ASSERT_TRUE(memory_.Put(new_path, *memory_.Get(old_path)).ok());
+  const std::string commit = fmt::format(
+      R"({{"remove":{{"path":"{}","deletionTimestamp":1,"dataChange":false}}}})"
+      "\n"
+      R"({{"add":{{"path":"compacted.parquet","partitionValues":{{"event_date":"2001-01-01"}},)"
+      R"("size":{},"modificationTime":1,"dataChange":false}}}})"
+      "\n",
+      file.path, file.size);
+  const auto version = before->version() + 1;
+  ASSERT_TRUE(
+      memory_.PutIfAbsent(fmt::format("{}/_delta_log/{:020}.json", kRoot, version), commit).ok());
+  ASSERT_TRUE(memory_.Delete(old_path).ok());
+  EXPECT_EQ(Seen(), UpTo(1)) << "no time has passed, so nothing else looked for a newer version";
+  EXPECT_EQ(lander_->View("bronze", "clicks")->snapshot->version(), version);
+
+  // Gone without another in its place: then it is named.
+  lander_.reset();
+  store::MemoryStore nothing_again;
+  store::CachedStore fresh(store_, nothing_again, 1 << 20, clock_);
+  open_over(fresh);
+  ASSERT_TRUE(memory_.Delete(new_path).ok());
+  const auto view = lander_->View("bronze", "clicks");
+  ASSERT_FALSE(view.ok());
+  EXPECT_EQ(view.error().code(), ErrorCode::kCorrupt);
+  EXPECT_NE(view.error().message().find("compacted.parquet"), std::string::npos)
+      << view.error().ToString();
+  lander_.reset();
 }
 
 TEST_F(LanderTest, AnotherWriterMayWinTheRaceForAVersion) {

@@ -37,6 +37,8 @@ class FaultyStore final : public ObjectStore {
   explicit FaultyStore(ObjectStore& store) : store_(store) {}
 
   void Add(Fault fault);
+  /// From here on it says that it is remote. Before others use it.
+  void PretendRemote() { remote_ = true; }
   /// Forgets the faults added so far.
   void Clear();
   /// Calls `observer` before each call is passed on, without a lock: a place to let another writer
@@ -54,6 +56,7 @@ class FaultyStore final : public ObjectStore {
                                        std::string_view after = {}) override;
   Status Delete(std::string_view path) override;
   std::string Location(std::string_view path) const override;
+  bool is_remote() const override { return remote_ || store_.is_remote(); }
 
  private:
   template <typename Answer>
@@ -61,6 +64,7 @@ class FaultyStore final : public ObjectStore {
   std::optional<Fault::When> NextFault(StoreCall call, std::string_view path);
 
   ObjectStore& store_;
+  bool remote_ = false;
   mutable std::mutex mutex_;  // Guards what follows.
   std::vector<Fault> faults_;
   std::function<void(StoreCall, std::string_view)> observer_;

@@ -70,6 +70,26 @@ def lands_once_in_minio():
         lands_once(bucket.Forwarding(port))
 
 
+def answers_about_a_table_by_its_address():
+    backend = bucket.MemoryBucket()
+    external = f"s3://{bucket.BUCKET}/others"
+    settings = f"sql: {{external: ['{external}']}}\n"
+    with bucket.front(backend) as endpoint, found_at(endpoint):
+        # Another project's lake, whose tables this server is not told of.
+        with Project(SETTINGS.replace(PLACE, external)) as project, Server(project) as server:
+            server.send("shop.user-events", [event(n) for n in range(20)], wait="table")
+            server.send("shop.user-events", [event(n) for n in range(20, 30)], wait="table")
+            server.stop()
+        with Project(settings) as project, Server(project) as server:
+            table = f"delta_scan('{external}/tables/default/bronze/shop_user_events')"
+            equal(server.sql(f"select count(*), min(user_id), max(user_id) from {table}"), [[30, 0, 29]])
+            equal(server.sql(f"select user_id from {table} where user_id = 25"), [[25]])
+            status, answer = server.post("/v1/sql", f"from delta_scan('{PLACE}/else')", {"Content-Type": "text/plain"})
+            assert status in (401, 403), answer
+            status, answer = server.post("/v1/sql", f"from delta_scan('{external}/nothing')", {"Content-Type": "text/plain"})
+            equal(status, 404, answer)
+
+
 def refuses_to_start(project):
     code, _, err = project.command("serve")
     assert code != 0
@@ -94,5 +114,5 @@ def refuses_a_bucket_that_is_not_there_and_strangers():
                 assert "SignatureDoesNotMatch" in said and "wrong" not in said, said
 
 
-run(lands_once_in_memory, lands_once_in_minio, refuses_a_bucket_that_ignores_conditions,
+run(lands_once_in_memory, lands_once_in_minio, answers_about_a_table_by_its_address, refuses_a_bucket_that_ignores_conditions,
     refuses_a_bucket_that_is_not_there_and_strangers)

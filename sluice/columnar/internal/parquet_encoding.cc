@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/internal/number_trial.h"
 #include "sluice/columnar/internal/text_dictionary.h"
 
 namespace sluice::columnar::internal {
@@ -181,8 +182,18 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
   if (options.compression == Compression::kZstd) {
     builder.compression(parquet::Compression::ZSTD)->compression_level(1);
   }
+  const auto leave_uncompressed = [&builder](const std::string& name) {
+    builder.compression(name, parquet::Compression::UNCOMPRESSED)
+        ->compression_level(name, arrow::util::kUseDefaultCompressionLevel);
+  };
   for (const auto& field : schema.fields()) {
     const std::string& name = field->name();
+    if (arrow::is_floating(field->type()->id())) {
+      const NumberTrial trial = TryNumbers(*prepared.table->GetColumnByName(name));
+      // What measures something is often all noise: a dictionary would fill up in vain.
+      if (!trial.repeats) builder.disable_dictionary(name);
+      if (!trial.repeats && !trial.compresses) leave_uncompressed(name);
+    }
     if (IsInt64Sequence(*field->type())) {
       // Offsets, sequences and times: differences are a third of the dictionary's bytes and time.
       builder.disable_dictionary(name)->encoding(name, parquet::Encoding::DELTA_BINARY_PACKED);
@@ -199,15 +210,11 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
     }
   }
   for (const std::string& name : options.incompressible_columns) {
-    if (prepared.dictionaries.contains(name)) continue;
-    builder.compression(name, parquet::Compression::UNCOMPRESSED)
-        ->compression_level(name, arrow::util::kUseDefaultCompressionLevel);
+    if (!prepared.dictionaries.contains(name)) leave_uncompressed(name);
   }
   for (const std::string& name : options.random_columns) {
-    builder.disable_dictionary(name)
-        ->compression(name, parquet::Compression::UNCOMPRESSED)
-        ->compression_level(name, arrow::util::kUseDefaultCompressionLevel)
-        ->disable_statistics(name);
+    builder.disable_dictionary(name)->disable_statistics(name);
+    leave_uncompressed(name);
   }
   for (const std::string& name : options.bloom_filter_columns) {
     const int64_t rows = prepared.table->num_rows();

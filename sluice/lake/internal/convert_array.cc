@@ -138,13 +138,7 @@ Result<ArrayPtr> ConvertStruct(const ArrayPtr& array, const arrow::Field& wanted
     SLUICE_ASSIGN_OR_RETURN(ArrayPtr member, ConvertArray(whole.field(found), *field, traits));
     members.push_back(std::move(member));
   }
-  std::shared_ptr<arrow::Buffer> valid;
-  if (array->null_count() > 0) {
-    // The members begin at the slice's first row, so the bits must, too.
-    SLUICE_ASSIGN_OR_RETURN(valid, FromArrow(arrow::internal::CopyBitmap(
-                                       arrow::default_memory_pool(), array->null_bitmap_data(),
-                                       array->offset(), array->length())));
-  }
+  SLUICE_ASSIGN_OR_RETURN(auto valid, ValidityOf(*array));
   return ArrayPtr(std::make_shared<arrow::StructArray>(PlainType(wanted), array->length(),
                                                        std::move(members), std::move(valid),
                                                        array->null_count()));
@@ -211,6 +205,13 @@ int FindField(const arrow::FieldVector& parents, const arrow::Field& wanted,
     if (LowerCase(parents[i]->name()) == lower) return static_cast<int>(i);
   }
   return -1;
+}
+
+Result<std::shared_ptr<arrow::Buffer>> ValidityOf(const arrow::Array& array) {
+  if (array.null_count() == 0) return std::shared_ptr<arrow::Buffer>();
+  // What is put together of a slice begins at its first row, so the bits must, too.
+  return FromArrow(arrow::internal::CopyBitmap(
+      arrow::default_memory_pool(), array.null_bitmap_data(), array.offset(), array.length()));
 }
 
 Result<ArrayPtr> ConvertArray(const ArrayPtr& array, const arrow::Field& wanted,

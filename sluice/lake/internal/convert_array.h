@@ -24,6 +24,9 @@ struct FileTraits {
 /// without regard to case.
 int FindField(const arrow::FieldVector& parents, const arrow::Field& wanted, ColumnMapping mapping);
 
+/// Returns which values of the array, that may be a slice, are valid; null if all are.
+Result<std::shared_ptr<arrow::Buffer>> ValidityOf(const arrow::Array& array);
+
 /// Brings an array of a file to the type of the table's annotated field `wanted`:
 /// members of structs matched and filled up with null, encodings of other writers made one, types
 /// widened. The result has `wanted`'s type without annotations. kCorrupt: the types have nothing to

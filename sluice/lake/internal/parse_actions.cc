@@ -231,9 +231,8 @@ Result<Actions> ParseActions(std::string_view text) {
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     object action;
-    if (const auto error = parser.parse(line.data(), line.size()).get(action);
-        error != simdjson::SUCCESS) {
-      return Corrupt("line {}: {}", line_number, simdjson::error_message(error));
+    if (parser.parse(line.data(), line.size()).get(action) != simdjson::SUCCESS) {
+      return Corrupt("line {}: not a JSON object: damaged, or cut off", line_number);
     }
     for (const auto& [name, value] : action) {
       object body;

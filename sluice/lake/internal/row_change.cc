@@ -296,7 +296,7 @@ Result<ChangeReport> MakeChange(DeltaTable& table, const ChangeOptions& options,
   StatePtr state;
   for (int conflicts = 0;; ++conflicts) {
     SLUICE_ASSIGN_OR_RETURN(state, state == nullptr ? log.Load(std::nullopt) : log.Advance(state),
-                            "table '{}'", table.root());
+                            "table '{}'", table.name());
     if (Judge(*state, options.write) == Standing::kDone) {
       ChangeReport report;
       report.snapshot = state;
@@ -321,7 +321,7 @@ Result<ChangeReport> MakeChange(DeltaTable& table, const ChangeOptions& options,
     const bool may_pass = (code == ErrorCode::kConflict || code == ErrorCode::kNotFound) &&
                           Judge(*state, options.write) == Standing::kFree;
     if (!may_pass || conflicts >= options.conflicts_max) {
-      return std::move(report).error().Wrap(fmt::format("table '{}'", table.root()));
+      return std::move(report).error().Wrap(fmt::format("table '{}'", table.name()));
     }
   }
 }

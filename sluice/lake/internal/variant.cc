@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/internal/convert_array.h"
 #include "sluice/lake/internal/schema_json.h"
 
 namespace sluice::lake::internal {
@@ -17,7 +18,8 @@ Result<std::shared_ptr<arrow::Array>> AssembleVariant(const std::shared_ptr<arro
   const auto metadata = whole.GetFieldByName("metadata");
   const auto value = whole.GetFieldByName("value");
   const auto typed = whole.GetFieldByName("typed_value");
-  if (typed != nullptr && typed->null_count() < typed->length()) {
+  for (int64_t row = 0; typed != nullptr && row < typed->length(); ++row) {
+    if (array->IsNull(row) || typed->IsNull(row)) continue;
     return Unsupported(
         "column '{}' keeps parts of its variants as typed columns (feature 'variantShredding')",
         wanted.name());
@@ -27,11 +29,10 @@ Result<std::shared_ptr<arrow::Array>> AssembleVariant(const std::shared_ptr<arro
     return Corrupt("column '{}' lacks a variant's metadata or value in the file", wanted.name());
   }
   const auto type = WithoutAnnotations(wanted)->type();
-  // Slices and nulls stay those of the file's struct.
+  SLUICE_ASSIGN_OR_RETURN(auto valid, ValidityOf(*array));
   return std::shared_ptr<arrow::Array>(std::make_shared<arrow::StructArray>(
-      type, array->length(),
-      arrow::ArrayVector{array->offset() == 0 ? metadata : whole.GetFieldByName("metadata"), value},
-      array->offset() == 0 ? array->null_bitmap() : nullptr));
+      type, array->length(), arrow::ArrayVector{metadata, value}, std::move(valid),
+      array->null_count()));
 }
 
 }  // namespace sluice::lake::internal
