@@ -14,6 +14,7 @@ import platform
 import resource
 import shutil
 import signal
+import ssl
 import statistics
 import subprocess
 import sys
@@ -86,7 +87,9 @@ class Server:
     def __init__(self, program, folder, schemas, settings=""):
         self.folder = Path(folder)
         (self.folder / "schemas").mkdir(parents=True)
-        (self.folder / "sluice.yaml").write_text("version: 1\nserve: {http: 127.0.0.1:0}\n" + settings)
+        serve = "" if "serve:" in settings else "serve: {http: 127.0.0.1:0}\n"
+        (self.folder / "sluice.yaml").write_text("version: 1\n" + serve + settings)
+        self.tls = ssl._create_unverified_context() if "tls:" in settings else None
         for name, text in schemas.items():
             (self.folder / "schemas" / name).write_text(text)
         self.log = open(self.folder / "log", "w")
@@ -134,7 +137,8 @@ class Server:
             self.pss.append(self._pss())
 
     def ask(self, method, target):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        connection = (http.client.HTTPSConnection("127.0.0.1", self.port, timeout=600, context=self.tls) if self.tls else
+                      http.client.HTTPConnection("127.0.0.1", self.port, timeout=600))
         connection.request(method, target)
         answer = connection.getresponse()
         body = answer.read()
@@ -207,16 +211,19 @@ class Bench:
         return json.loads(done.stdout)
 
     def send(self, server, topic, path, rows, connections, requests_max=None, skipped=0):
-        words = ["send", server.port, f"/v1/events/{topic}", path, rows, connections]
+        words = ["send", f"tls:{server.port}" if server.tls else server.port, f"/v1/events/{topic}", path, rows, connections]
         if requests_max:
             words += [requests_max, skipped]
         return self.generate_and_send(server, *[str(word) for word in words])
 
     # ---- Bulk ingest beside DuckDB.
 
-    def sluice_run(self, shape, schema, topic, table, path, rows):
+    def sluice_run(self, shape, schema, topic, table, path, rows, tls=False):
         folder = self.fresh("sluice")
-        server = Server(self.program, folder, {"schema.capnp": schema})
+        settings = ""
+        if tls:
+            settings = f"serve: {{http: 127.0.0.1:0, tls: {{certificate: {self.work}/chain.pem, key: {self.work}/chain.key}}}}\n"
+        server = Server(self.program, folder, {"schema.capnp": schema}, settings)
         with server.watch():
             begin, cpu = time.monotonic(), server.cpu_seconds()
             client = self.send(server, topic, path, 1000 if shape != "big" else 100, self.arguments.connections)
@@ -286,6 +293,25 @@ class Bench:
                 say(f"   {'warm-up' if number < 0 else f'run {number + 1}'} {name}: {rows / run['seconds']:,.0f} events/s, "
                     f"{rows / run['cpu_seconds']:,.0f} events/CPU-s, {run['bytes'] / 1e6:.1f} MB")
         self.results["bulk"] = {"rows": rows, "bytes_an_event": path.stat().st_size / rows, "runs": runs}
+
+    def variants(self):
+        """The bulk file once more: with a field hashed, and through TLS; the plain way beside them, in turns."""
+        rows = self.arguments.rows
+        path = self.events("flat", rows)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-keyout", f"{self.work}/chain.key", "-out", f"{self.work}/chain.pem"],
+                       check=True, capture_output=True)
+        hashed = FLAT.replace("email @4 :Text;", 'email @4 :Text $Sl.pii("contact") $Sl.hash(hmacSha256);')
+        assert hashed != FLAT
+        say("== variants")
+        runs = {"plain": [], "one hashed field": [], "TLS": []}
+        for _ in range(min(self.arguments.runs, 3)):
+            for name in runs:
+                run = self.sluice_run("flat", hashed if name == "one hashed field" else FLAT, "shop.clicks", "shop_clicks", path, rows,
+                                      tls=name == "TLS")
+                runs[name].append(run)
+                say(f"   {name}: {rows / run['seconds']:,.0f} events/s, {rows / run['cpu_seconds']:,.0f} events/CPU-s")
+        self.results["variants"] = {"rows": rows, "runs": runs}
 
     def alone(self):
         """Sluice without its peers: for work on it."""
@@ -423,6 +449,14 @@ def report(results):
                   f"- PSS: median {median([r['pss_median'] for r in s]) / 2**20:.0f}, peak "
                   f"{max(r['pss_peak'] for r in s) / 2**20:.0f} MiB.",
                   f"- All engines agree on {s[0]['check']}: rows, ids, sums.", ""]
+    if "variants" in results:
+        variants = results["variants"]
+        lines += ["## The same file, another way", "", "| | events/s | events a CPU-second | MB on disk | PSS peak MiB |", "|---|---|---|---|---|"]
+        for name, of in variants["runs"].items():
+            lines.append(f"| {name} | {median([variants['rows'] / r['seconds'] for r in of]):,.0f} | "
+                         f"{median([variants['rows'] / r['cpu_seconds'] for r in of]):,.0f} | {median([r['bytes'] for r in of]) / 1e6:.1f} | "
+                         f"{median([r['pss_peak'] for r in of]) / 2**20:.0f} |")
+        lines.append("")
     if "singles" in results:
         lines += ["## One event a request", "", "| connections | requests/s | ack p50 ms | ack p99 ms | bare sync p50 ms | "
                   "bare sync p99 ms | CPU us a request |", "|---|---|---|---|---|---|---|"]
@@ -450,7 +484,7 @@ def main():
     parser.add_argument("--runs", type=int)
     parser.add_argument("--rows", type=int)
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--only", default="bulk,singles,topics,shapes")
+    parser.add_argument("--only", default="bulk,variants,singles,topics,shapes")
     parser.add_argument("--sluice", default=ROOT / "build/release/sluice")
     parser.add_argument("--generator", default=ROOT / "build/release/bench/load_generator")
     parser.add_argument("--work", help="folder for data of the runs; default: a temporary one beside the results")
@@ -463,7 +497,7 @@ def main():
     work.mkdir(parents=True, exist_ok=True)
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     bench = Bench(arguments, work)
-    scenarios = {"bulk": bench.bulk, "alone": bench.alone, "singles": bench.singles, "topics": bench.topics, "shapes": bench.other_shapes}
+    scenarios = {"bulk": bench.bulk, "variants": bench.variants, "alone": bench.alone, "singles": bench.singles, "topics": bench.topics, "shapes": bench.other_shapes}
     try:
         for name in arguments.only.split(","):
             scenarios[name]()

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <openssl/ssl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/mman.h>
@@ -38,7 +39,11 @@ constexpr std::string_view kUsage =
     "usage: load_generator generate flat|wide|big ROWS [SEED]           events on standard output\n"
     "       load_generator send PORT TARGET FILE ROWS CONNECTIONS [REQUESTS [SKIPPED]]\n"
     "                                        FILE's lines, ROWS a request, without the first\n"
-    "                                        SKIPPED requests; results as JSON\n"
+    "                                        SKIPPED requests; results as JSON; PORT is tls:PORT\n"
+    "                                        for a server with a certificate, which is not checked\n"
+    "       load_generator history PORT ROWS CONNECTIONS\n"
+    "                                        domain events of August to October 2026, in the order\n"
+    "                                        of time, made on the way\n"
     "       load_generator trickle PORT PREFIX TOPICS SECONDS CONNECTIONS\n"
     "                                        one event a second to each of PREFIX0, PREFIX1, ...\n";
 
@@ -177,23 +182,44 @@ int Generate(std::string_view shape, int64_t rows, uint64_t seed) {
 
 // ---- Sending.
 
+/// Where a server listens.
+struct Port {
+  uint16_t number = 0;
+  bool tls = false;
+};
+
+Port ToPort(const char* text) {
+  constexpr std::string_view kTls = "tls:";
+  const bool tls = std::string_view(text).starts_with(kTls);
+  return {static_cast<uint16_t>(Number(tls ? text + kTls.size() : text)), tls};
+}
+
 /// One keep-alive connection. Not thread-safe.
 class Connection {
  public:
-  explicit Connection(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit Connection(Port to) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons(port);
+    address.sin_port = htons(to.number);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-      Die("cannot connect to port " + std::to_string(port));
+      Die("cannot connect to port " + std::to_string(to.number));
     }
     const int on = 1;
     ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (!to.tls) return;
+    context_ = SSL_CTX_new(TLS_client_method());
+    tls_ = SSL_new(context_);
+    SSL_set_fd(tls_, socket_);
+    if (SSL_connect(tls_) != 1) Die("the handshake failed");
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
-  ~Connection() { ::close(socket_); }
+  ~Connection() {
+    SSL_free(tls_);
+    SSL_CTX_free(context_);
+    ::close(socket_);
+  }
 
   /// Sends one request and waits for its answer; returns the status.
   int Ask(std::string_view target, std::string_view body) {
@@ -218,6 +244,14 @@ class Connection {
 
  private:
   void Send(std::string_view body) {
+    if (tls_ != nullptr) {
+      for (const std::string_view piece : {std::string_view(head_), body}) {
+        if (SSL_write(tls_, piece.data(), static_cast<int>(piece.size())) <= 0) {
+          Die("the server closed a connection");
+        }
+      }
+      return;
+    }
     std::array<iovec, 2> pieces = {iovec{head_.data(), head_.size()},
                                    iovec{const_cast<char*>(body.data()), body.size()}};
     std::span<iovec> left(pieces);
@@ -239,7 +273,9 @@ class Connection {
     size_t whole = std::string::npos;  // Size of head and body, once known.
     while (answer_.size() < whole) {
       std::array<char, 4096> buffer;
-      const ssize_t got = ::recv(socket_, buffer.data(), buffer.size(), 0);
+      const ssize_t got = tls_ != nullptr
+                              ? SSL_read(tls_, buffer.data(), static_cast<int>(buffer.size()))
+                              : ::recv(socket_, buffer.data(), buffer.size(), 0);
       if (got <= 0) Die("the server closed a connection");
       answer_.append(buffer.data(), static_cast<size_t>(got));
       const size_t end = answer_.find("\r\n\r\n");
@@ -258,6 +294,8 @@ class Connection {
   }
 
   const int socket_;
+  SSL_CTX* context_ = nullptr;
+  SSL* tls_ = nullptr;  ///< Null: in clear.
   std::string head_;
   std::string answer_;
   size_t body_begin_ = 0;
@@ -360,7 +398,7 @@ double OnThreads(size_t count, Work work) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-int Send(uint16_t port, std::string_view target, const char* path, int64_t rows, size_t connections,
+int Send(Port port, std::string_view target, const char* path, int64_t rows, size_t connections,
          int64_t requests_max, int64_t skipped) {
   const int file = ::open(path, O_RDONLY);
   struct stat info{};
@@ -380,7 +418,75 @@ int Send(uint16_t port, std::string_view target, const char* path, int64_t rows,
   return 0;
 }
 
-int Trickle(uint16_t port, const std::string& prefix, int64_t topics, int64_t seconds,
+// ---- Domain events: an envelope {event, sequence, metadata, content}, 250 bytes on average.
+
+constexpr std::array kDomains = {"user",    "order",    "payment", "shipping",
+                                 "catalog", "identity", "iot",     "support"};
+constexpr std::array kEntities = {"account", "basket", "invoice", "parcel", "sensor"};
+constexpr std::array kNames = {"created", "changed", "removed", "viewed"};
+constexpr std::array kChannels = {"web", "mobile", "api", "partner"};
+constexpr int64_t kHistoryDays = 92;  // August to October.
+constexpr uint64_t kHistoryUsers = 2'000'000;
+
+/// `2026-08-01T00:00:00.000Z` and so many milliseconds.
+void AppendHistoryTime(std::string& out, int64_t ms) {
+  constexpr std::array<int64_t, 3> kMonthDays = {31, 30, 31};
+  int64_t day = ms / 86'400'000;
+  size_t month = 0;
+  while (month + 1 < kMonthDays.size() && day >= kMonthDays[month]) day -= kMonthDays[month++];
+  const int64_t of_day = ms % 86'400'000;
+  std::array<char, 32> text;
+  const int size = std::snprintf(
+      text.data(), text.size(), "2026-%02d-%02dT%02d:%02d:%02d.%03dZ", static_cast<int>(8 + month),
+      static_cast<int>(day + 1), static_cast<int>(of_day / 3'600'000),
+      static_cast<int>(of_day / 60'000 % 60), static_cast<int>(of_day / 1'000 % 60),
+      static_cast<int>(of_day % 1'000));
+  out.append(text.data(), static_cast<size_t>(size));
+}
+
+void AppendDomainEvent(std::string& out, Random& random, int64_t row, int64_t rows) {
+  const double share = static_cast<double>(row) / static_cast<double>(rows);
+  const auto at = static_cast<int64_t>(share * (kHistoryDays * 86'400'000.0 - 60'000.0));
+  out += "{\"event\":\"domain.events\",\"sequence\":" + std::to_string(row);
+  out += ",\"metadata\":{\"published\":\"";
+  AppendHistoryTime(out, at + static_cast<int64_t>(random.Below(30'000)));
+  out.append("\",\"domain\":\"").append(kDomains[random.Below(kDomains.size())]);
+  out.append("\",\"entity\":\"").append(kEntities[random.Below(kEntities.size())]);
+  out.append("\",\"name\":\"").append(kNames[random.Below(kNames.size())]);
+  // Few users do much: the square of an even number leans to the left.
+  const uint64_t even = random.Below(kHistoryUsers);
+  out += "\"},\"content\":{\"userId\":" + std::to_string(even * even / kHistoryUsers);
+  out.append(",\"channel\":\"").append(kChannels[random.Below(kChannels.size())]);
+  out.append("\",\"country\":\"").append(kCountries[random.Below(kCountries.size())]);
+  const uint64_t cents = random.Below(50'000);
+  out += "\",\"amount\":" + std::to_string(cents / 100) + '.';
+  out += static_cast<char>('0' + cents / 10 % 10);
+  out += static_cast<char>('0' + cents % 10);
+  out += random.Below(50) == 0 ? ",\"ok\":false}}\n" : ",\"ok\":true}}\n";
+}
+
+int History(Port port, int64_t rows, size_t connections) {
+  constexpr int64_t kRequestRows = 10'000;
+  std::atomic<int64_t> next{0};
+  std::vector<Tally> tallies(connections);
+  const double seconds = OnThreads(connections, [&](size_t number) {
+    Connection connection(port);
+    std::string body;
+    for (int64_t begin = next.fetch_add(kRequestRows); begin < rows;
+         begin = next.fetch_add(kRequestRows)) {
+      Random random(static_cast<uint64_t>(begin));  // Whoever sends it: the same bytes.
+      body.clear();
+      for (int64_t row = begin; row < std::min(begin + kRequestRows, rows); ++row) {
+        AppendDomainEvent(body, random, row, rows);
+      }
+      tallies[number].Send(connection, "/v1/events", body);
+    }
+  });
+  Report(tallies, seconds);
+  return 0;
+}
+
+int Trickle(Port port, const std::string& prefix, int64_t topics, int64_t seconds,
             size_t connections) {
   const auto begin = Clock::now();
   std::vector<Tally> tallies(connections);
@@ -413,13 +519,17 @@ int main(int count, char** values) {
                     words.size() == 4 ? static_cast<uint64_t>(Number(words[3])) : 1);
   }
   if (command == "send" && words.size() >= 6 && words.size() <= 8) {
-    return Send(static_cast<uint16_t>(Number(words[1])), words[2], words[3], Number(words[4]),
+    return Send(ToPort(words[1]), words[2], words[3], Number(words[4]),
                 static_cast<size_t>(Number(words[5])),
                 words.size() > 6 ? Number(words[6]) : INT64_MAX,
                 words.size() > 7 ? Number(words[7]) : 0);
   }
+  if (command == "history" && words.size() == 4) {
+    return History(ToPort(words[1]), Number(words[2]),
+                   static_cast<size_t>(Number(words[3])));
+  }
   if (command == "trickle" && words.size() == 6) {
-    return Trickle(static_cast<uint16_t>(Number(words[1])), words[2], Number(words[3]),
+    return Trickle(ToPort(words[1]), words[2], Number(words[3]),
                    Number(words[4]), static_cast<size_t>(Number(words[5])));
   }
   std::fputs(kUsage.data(), stderr);

@@ -16,6 +16,7 @@
 #include "sluice/cli/internal/command_tree.h"
 #include "sluice/cli/internal/commands.h"
 #include "sluice/cli/internal/journal_commands.h"
+#include "sluice/cli/internal/pages.h"
 #include "sluice/cli/internal/table_commands.h"
 #include "sluice/server/settings.h"
 #include "sluice/server/version.h"
@@ -102,6 +103,7 @@ class Commands {
   internal::TokenArguments tokens_;
   std::string shell_;
   std::vector<std::string> helped_;
+  bool pages_ = false;
   bool reference_ = false;
 };
 
@@ -197,6 +199,7 @@ void Commands::AddProject() {
       ->check(CLI::Range(1, 86'400));
   command->add_option("--keep", demo_.keep, "Keep the project in this folder")->option_text("DIR");
   command->add_option("--port", demo_.port, "Port of the server; 0 for any free one");
+  command->add_flag("--no-open", demo_.no_open, "Do not open the page in a browser");
 
   command = Add(app_, "init", "Make a project", [this] { return internal::Init(global_, init_); });
   command->add_option("dir", init_.folder, "Folder of the project");
@@ -514,8 +517,10 @@ void Commands::AddAbout() {
   command->add_option("shell", shell_, "Which shell")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  command = Add(app_, "help", "Explain a command", [this] { return Help(); });
-  command->add_option("command", helped_, "Its words");
+  command = Add(app_, "help", "Explain a command, or show a page of the documentation",
+                [this] { return Help(); });
+  command->add_option("command", helped_, "Its words, or a page, such as send-events");
+  command->add_flag("--pages", pages_, "List the pages");
   command->add_flag("--reference", reference_, "All commands, as docs/reference/cli.md has them");
   Add(app_, "version", "Print the version", [] {
     std::printf("sluice %.*s\n", static_cast<int>(server::kVersion.size()),
@@ -530,12 +535,19 @@ int Commands::Help() {
     std::fputs(internal::WriteReference(app_).c_str(), stdout);
     return kDone;
   }
+  if (pages_) {
+    std::fputs(internal::ListPages().c_str(), stdout);
+    return kDone;
+  }
   const CLI::App* const command = internal::FindCommand(app_, helped_);
-  if (command == nullptr) {
-    std::fprintf(stderr, "error: %s\n", internal::ExplainUsage(app_, helped_).c_str());
+  const std::string page = helped_.size() == 1 ? internal::PageText(helped_[0]) : "";
+  if (command == nullptr && page.empty()) {
+    std::fprintf(stderr, "error: %s\nrun `sluice help --pages` for the documentation\n",
+                 internal::ExplainUsage(app_, helped_).c_str());
     return kUsage;
   }
-  std::fputs(command->help().c_str(), stdout);
+  std::fputs(command == nullptr ? page.c_str() : command->help().c_str(), stdout);
+  if (helped_.empty()) std::fputs("\nDocumentation: sluice help --pages\n", stdout);
   return kDone;
 }
 

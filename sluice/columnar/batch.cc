@@ -93,15 +93,15 @@ Result<std::string> SerializeBatch(const arrow::RecordBatch& batch) {
   SLUICE_RETURN_IF_ERROR(CheckNoDictionaries(*batch.schema()));
   auto options = arrow::ipc::IpcWriteOptions::Defaults();
   options.use_threads = false;
-  int64_t size = 0;
-  SLUICE_RETURN_IF_ERROR(FromArrow(arrow::ipc::GetRecordBatchSize(batch, options, &size)));
+  // Put together once: asking for the size first would do all of the work twice.
+  arrow::ipc::IpcPayload payload;
+  SLUICE_RETURN_IF_ERROR(FromArrow(arrow::ipc::GetRecordBatchPayload(batch, options, &payload)));
   std::string bytes;
-  bytes.reserve(static_cast<size_t>(size));
+  bytes.reserve(static_cast<size_t>(arrow::ipc::GetPayloadSize(payload, options)));
   internal::StringOutput output(bytes);
   int32_t metadata_size = 0;
-  int64_t body_size = 0;
-  SLUICE_RETURN_IF_ERROR(FromArrow(
-      arrow::ipc::WriteRecordBatch(batch, 0, &output, &metadata_size, &body_size, options)));
+  SLUICE_RETURN_IF_ERROR(
+      FromArrow(arrow::ipc::WriteIpcPayload(payload, options, &output, &metadata_size)));
   return bytes;
 }
 

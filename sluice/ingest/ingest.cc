@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <future>
 #include <set>
@@ -66,6 +67,8 @@ Ingest::Ingest(const IngestOptions& options, journal::Journal& journal, land::La
       random_(random),
       threads_(threads),
       metrics_(metrics),
+      ack_seconds_(metrics.GetHistogram("sluice_ingest_ack_seconds")),
+      queryable_seconds_(metrics.GetHistogram("sluice_queryable_delay_seconds")),
       open_errors_(std::make_unique<internal::OpenErrors>()) {
   metrics_.GetCounter("sluice_ingest_refused_total");  // Shown from the start, as 0.
   metrics_.GetCounter("sluice_ingest_put_off_total");
@@ -513,8 +516,8 @@ void Ingest::Commit(std::shared_ptr<internal::Draft> draft) {
       const auto state = outcomes.error > 0 ? Find(name) : nullptr;
       if (state != nullptr) lander_.AddErrors(state->topic.partition, outcomes.error);
     }
-    metrics_.GetHistogram("sluice_queryable_delay_seconds")
-        .Observe(std::chrono::duration<double>(clock_.Steady() - draft->start).count());
+    queryable_seconds_.Observe(
+        std::chrono::duration<double>(clock_.Steady() - draft->start).count());
     Settle(draft, true);
   });
 }
@@ -560,27 +563,37 @@ void Ingest::Arrive(const std::shared_ptr<internal::Draft>& draft, bool ok) {
   });
 }
 
+void Ingest::Count(const internal::TopicState* state, std::string_view topic, size_t outcome,
+                   int64_t rows) {
+  if (rows == 0) return;
+  std::atomic<Counter*>* const kept = state == nullptr ? nullptr : &state->seen->counters[outcome];
+  Counter* counter = kept == nullptr ? nullptr : kept->load(std::memory_order_relaxed);
+  if (counter == nullptr) {
+    constexpr std::array<std::string_view, internal::kOutcomes> kNames = {"received", "accepted",
+                                                                          "duplicate", "error"};
+    counter =
+        &metrics_.GetCounter("sluice_ingest_events_total",
+                             fmt::format("topic=\"{}\",outcome=\"{}\"", topic, kNames.at(outcome)));
+    if (kept != nullptr) kept->store(counter, std::memory_order_relaxed);
+  }
+  counter->Add(rows);
+}
+
 void Ingest::Answer(const std::shared_ptr<internal::Draft>& draft) {
   const bool durable = !draft->failed;
   if (durable) {
     for (const auto& [topic, outcomes] : draft->outcomes) {
-      const auto count = [&, &name = topic](std::string_view outcome, int64_t rows) {
-        if (rows == 0) return;
-        metrics_
-            .GetCounter("sluice_ingest_events_total",
-                        fmt::format("topic=\"{}\",outcome=\"{}\"", name, outcome))
-            .Add(rows);
-      };
-      count("received", outcomes.accepted + outcomes.duplicate + outcomes.error);
-      count("accepted", outcomes.accepted);
-      count("duplicate", outcomes.duplicate);
-      if (const auto state = outcomes.duplicate > 0 ? Find(topic) : nullptr) {
+      const auto state = Find(topic);
+      Count(state.get(), topic, internal::kReceived,
+            outcomes.accepted + outcomes.duplicate + outcomes.error);
+      Count(state.get(), topic, internal::kAccepted, outcomes.accepted);
+      Count(state.get(), topic, internal::kDuplicate, outcomes.duplicate);
+      if (state != nullptr && outcomes.duplicate > 0) {
         lander_.AddDuplicates(state->topic.partition, outcomes.duplicate);
       }
-      count("error", outcomes.error);
+      Count(state.get(), topic, internal::kError, outcomes.error);
     }
-    metrics_.GetHistogram("sluice_ingest_ack_seconds")
-        .Observe(std::chrono::duration<double>(clock_.Steady() - draft->start).count());
+    ack_seconds_.Observe(std::chrono::duration<double>(clock_.Steady() - draft->start).count());
   }
   if (!draft->done) return;
   if (draft->refusal) return draft->done(*draft->refusal);

@@ -198,6 +198,9 @@ class Ingest {
   void CountDuplicates(internal::Draft& draft, std::vector<journal::NewFrame>& frames) const;
   /// One of the outcomes that the answer waits for.
   void Arrive(const std::shared_ptr<internal::Draft>& draft, bool ok);
+  /// Adds to the topic's counters; `state` may be null.
+  void Count(const internal::TopicState* state, std::string_view topic, size_t outcome,
+             int64_t rows);
   /// All outcomes are known.
   void Answer(const std::shared_ptr<internal::Draft>& draft);
   std::unique_ptr<Decoders> TakeDecoders();
@@ -213,6 +216,8 @@ class Ingest {
   os::Random& random_;
   os::Threads& threads_;
   Metrics& metrics_;
+  Histogram& ack_seconds_;
+  Histogram& queryable_seconds_;
 
   std::mutex register_mutex_;        // One change of topics at a time.
   mutable std::shared_mutex mutex_;  // Guards topics_.

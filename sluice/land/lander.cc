@@ -7,9 +7,14 @@
 #include "sluice/base/trace.h"
 #include "sluice/lake/history.h"
 #include "sluice/land/internal/table_lander.h"
+#include "sluice/os/memory.h"
 
 namespace sluice::land {
 namespace {
+
+// What a landing of so many rows leaves in the allocator is worth the time that giving it back
+// takes.
+constexpr journal::Offset kManyRows = 100'000;
 
 constexpr std::chrono::milliseconds kTick{50};
 constexpr std::chrono::seconds kRetryAfter{1};
@@ -181,6 +186,7 @@ Status Lander::Land(internal::TableLander& table) {
     metrics_.GetHistogram("sluice_land_seconds")
         .Observe(std::chrono::duration<double>(clock_.Steady() - start).count());
     if (landed_) landed_(table.partition(), *next);
+    if (*next - before > kManyRows) os::ReturnFreeMemory();
   }
   return {};
 }

@@ -90,6 +90,28 @@ Result<std::string> ReadCommand(const std::string& line, size_t bytes_max,
   return text;
 }
 
+Status StartProgram(const std::string& program, const std::string& argument) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);  // Ctrl-C is for us alone.
+  std::string name = program;
+  std::string text = argument;
+  const std::array<char*, 3> arguments = {name.data(), text.data(), nullptr};
+  pid_t pid = 0;
+  const int error =
+      posix_spawnp(&pid, name.c_str(), &actions, &attributes, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) return Unavailable("cannot run {}: {}", program, std::strerror(error));
+  return {};
+}
+
 Status ForbidCoreDumps() {
   const rlimit none{.rlim_cur = 0, .rlim_max = 0};
   // The limit alone does not hold where dumps are piped to a program.

@@ -59,6 +59,23 @@ def the_reference_is_what_the_program_says():
             assert option in text, f"{name} --help does not tell of {option}"
 
 
+def the_documentation_is_inside():
+    code, out, _ = sluice("help", "--pages")
+    equal(code, 0)
+    pages = dict(line.split("  ", 1) for line in out.splitlines())
+    folder = REFERENCE.parents[1]
+    equal(set(pages), {str(page.relative_to(folder).with_suffix("")) for part in ("tutorial", "how-to", "reference", "explanation")
+                       for page in (folder / part).glob("*.md")})
+    for page, title in pages.items():
+        code, text, _ = sluice("help", page)
+        equal((code, text.splitlines()[0]), (0, "# " + title.strip()))
+    equal(sluice("help", "tokens")[1], sluice("help", "reference/tokens")[1])
+    assert "Usage: token" in sluice("help", "token")[1]
+    code, _, err = sluice("help", "reference/nothing")
+    equal(code, 2)
+    assert "sluice help --pages" in err, err
+
+
 # Commands that the design does not name, and why they are there.
 ADDED = {"table adopt": "what landing asks for when another journal has landed",
          "schema show": "the design writes it as `show T[@v]`", "config schema": "for editors"}
@@ -424,7 +441,7 @@ def dev_follows_the_files():
         equal(code, 0, "exit code of dev")
 
 
-run(the_reference_is_what_the_program_says, the_tree_is_the_one_designed, files_are_checked_one_by_one,
+run(the_reference_is_what_the_program_says, the_documentation_is_inside, the_tree_is_the_one_designed, files_are_checked_one_by_one,
     settings_can_be_laid_over_the_file, the_samples_of_the_design_are_taken_as_they_stand, what_is_mistyped_is_named_with_what_was_meant,
     exit_codes_are_those_of_the_table, codes_are_explained, colours_are_for_terminals, words_are_completed, settings_have_a_value_and_a_place, files_get_their_plain_form,
     the_doctor_finds_what_is_wrong, events_are_made_up_from_a_schema, the_tail_follows, dev_follows_the_files)

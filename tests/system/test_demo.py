@@ -1,13 +1,17 @@
 """The demo: five topics, events that are wrong and repeated on purpose, a balance; and its project to begin with."""
 
+import contextlib
 import os
+import pathlib
+import pty
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 
-from server import Project, Server, binary, equal, run
+from server import Project, Server, binary, equal, run, until
 
 TOPICS = {"user.identity.created", "shop.user-events", "pointer.moved", "metadata.changed", "plant.sensor-readings"}
 
@@ -84,6 +88,43 @@ def its_project_is_a_template():
             assert email.startswith("h1.") and name.startswith("s1."), (email, name)
 
 
+def the_page_is_opened_where_somebody_sees_it():
+    with tempfile.TemporaryDirectory() as folder:
+        opened = pathlib.Path(folder, "opened")
+        fake = pathlib.Path(folder, "xdg-open")
+        fake.write_text(f'#!/bin/sh\necho "$1" > {opened}.part; mv {opened}.part {opened}\n')
+        fake.chmod(0o755)
+
+        def demo_at(display, *words):
+            """What was opened while it ran at a terminal."""
+            primary, secondary = pty.openpty()
+            process = subprocess.Popen([binary(), "demo", "--port", "0", *words], stdin=secondary, stdout=secondary,
+                                       stderr=secondary, env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}",
+                                                              "DISPLAY": display, "WAYLAND_DISPLAY": ""})
+            os.close(secondary)
+            said = b""
+            try:
+                while b"on purpose" not in said:
+                    said += os.read(primary, 65536)
+                if display and not words:
+                    until(opened.exists, "the page is opened")
+            finally:
+                process.send_signal(signal.SIGINT)
+                with contextlib.suppress(OSError):  # The terminal ends with the process.
+                    while os.read(primary, 65536):
+                        pass
+                process.wait(timeout=60)
+                os.close(primary)
+            address = opened.read_text().strip() if opened.exists() else None
+            opened.unlink(missing_ok=True)
+            return address, said.decode()
+
+        address, said = demo_at(":0")
+        assert address and address.startswith("http://127.0.0.1:") and address in said, (address, said)
+        equal(demo_at("")[0], None)
+        equal(demo_at(":0", "--no-open")[0], None)
+
+
 if __name__ == "__main__":
     run(it_asks_nothing_and_leaves_nothing, a_kept_one_goes_on, a_port_that_is_taken_is_no_obstacle,
-        its_project_is_a_template)
+        its_project_is_a_template, the_page_is_opened_where_somebody_sees_it)

@@ -149,4 +149,16 @@ test("a schema is tried, and added", async ({ page }) => {
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await expect(page.locator("h1")).toContainText("shop.orders-");
   await expect(page.getByText("hash", { exact: true })).toBeVisible();
+
+  await page.getByRole("button", { name: "Try a change" }).click();
+  await text.fill(good.replace("\n}", "\n  note @3 :Text;\n}"));
+  await page.getByRole("button", { name: "Try", exact: true }).click();
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByLabel("Compare with").selectOption("1");
+  const differences = page.getByLabel("Differences of the texts");
+  await expect(differences.locator(".new")).toHaveText(/^\+\s*note @3 :Text;$/);
+  await expect(differences.locator(".gone")).toHaveCount(0);
+  await expect(page.getByRole("region", { name: "Changes" }).first()).toContainText("note");
+  await page.getByLabel("Version", { exact: true }).selectOption("1");
+  await expect(differences).toHaveCount(0);
 });

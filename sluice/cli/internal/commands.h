@@ -33,6 +33,7 @@ struct DemoArguments {
   int64_t seconds = 0;  ///< 0: until interrupted.
   std::string keep;     ///< Folder to keep; a temporary one else.
   uint16_t port = 7117;
+  bool no_open = false;  ///< Do not show the page in a browser.
 };
 int Demo(const Global& global, const DemoArguments& arguments);
 

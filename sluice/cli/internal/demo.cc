@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "sluice/cli/internal/demo_events.h"
 #include "sluice/cli/internal/templates.h"
 #include "sluice/os/clock.h"
+#include "sluice/os/command.h"
 #include "sluice/os/disk.h"
 #include "sluice/os/random.h"
 #include "sluice/server/server.h"
@@ -190,6 +192,18 @@ Result<int> Generate(server::Server& server, int64_t rate, int64_t seconds) {
   return balanced ? kDone : kFailed;
 }
 
+/// Shows the page to who sits at this machine; without a screen, or a terminal that somebody looks
+/// at, does nothing.
+void OpenPage(uint16_t port) {
+  const auto is_set = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return value != nullptr && *value != '\0';
+  };
+  if (isatty(STDERR_FILENO) != 1 || !(is_set("DISPLAY") || is_set("WAYLAND_DISPLAY"))) return;
+  // Should it fail: the address stands on the terminal.
+  (void)os::StartProgram("xdg-open", fmt::format("http://127.0.0.1:{}", port));
+}
+
 }  // namespace
 
 int Demo(const Global& global, const DemoArguments& arguments) {
@@ -223,6 +237,7 @@ int Demo(const Global& global, const DemoArguments& arguments) {
                  server->port(), server->port(), folder.c_str(), static_cast<long long>(*rate),
                  arguments.keep.empty() ? "Ctrl-C stops and removes everything"
                                         : "Ctrl-C stops; the project stays");
+    if (!arguments.no_open) OpenPage(server->port());
     SLUICE_ASSIGN_OR_RETURN(const int code, Generate(*server, *rate, arguments.seconds));
     SLUICE_RETURN_IF_ERROR(server->Stop());
     return code;

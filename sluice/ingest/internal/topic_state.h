@@ -2,6 +2,7 @@
 /// \file
 /// What the door keeps for each topic, and one request on its way.
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/base/metrics.h"
 #include "sluice/catalog/catalog.h"
 #include "sluice/columnar/batch.h"
 #include "sluice/ingest/dedupe.h"
@@ -23,6 +25,9 @@ namespace sluice::ingest::internal {
 /// The `_id` of an event that has none.
 inline constexpr privacy::Hash128 kNoIdentity{};
 
+/// What is counted of the rows of a topic; kReceived is the sum of the others.
+enum Outcome : size_t { kReceived, kAccepted, kDuplicate, kError, kOutcomes };
+
 /// One version of a topic's contract at the door; the next version shares its dedupe.
 struct TopicState {
   struct Seen {
@@ -30,6 +35,9 @@ struct TopicState {
     const std::chrono::microseconds horizon;
     std::mutex mutex;  // Guards dedupe.
     Dedupe dedupe;
+    /// `sluice_ingest_events_total` of the topic, by Outcome; null before the first of a kind. Kept
+    /// because finding one by its text takes longer than all else that an answer takes.
+    std::array<std::atomic<Counter*>, kOutcomes> counters{};
   };
 
   catalog::Topic topic;

@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { ask, get, problemOf, type Problem, type Result } from "../api";
 import { count } from "../format";
+import { TextDiff } from "../parts/diff";
 import { Card, Command, Empty, Icon, ProblemNote, toast } from "../parts/ui";
 import { go, link, route } from "../route";
 import { eventTopics, refresh } from "../state";
@@ -176,11 +177,34 @@ function example(): string {
   return `@0x${id.toString(16)};\n${EXAMPLE}`;
 }
 
+/** What changed between two versions: the meaning first, then the text. */
+function Compared({ address, from, to, newest }: { address: string; from: number; to: Schema; newest: number }) {
+  const [changes, setChanges] = useState<Result | null>(null);
+  const [before, setBefore] = useState<Schema | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  useEffect(() => {
+    const fail = (error: unknown) => setProblem(problemOf(error));
+    setChanges(null);
+    setProblem(null);
+    get<Result>(`${address}/diff?from=${from}&to=${to.version}`).then(setChanges, fail);
+    get<Schema>(`${address}?version=${from}`).then(setBefore, fail);
+  }, [address, from, to.version]);
+  return (
+    <Card title={`From version ${from} to ${to.version}${to.version === newest ? ", the newest" : ""}`} flush>
+      {problem && <ProblemNote problem={problem} />}
+      {changes && changes.rows.length > 0 && <Changes columns={changes.columns} rows={changes.rows} />}
+      {changes && changes.rows.length === 0 && <p class="muted pad">Fields, types and rules are the same.</p>}
+      {before?.version === from && <TextDiff before={before.source ?? ""} after={to.source ?? ""} />}
+    </Card>
+  );
+}
+
 function Detail({ topic }: { topic: string }) {
   const [schema, setSchema] = useState<Schema | null>(null);
   const [history, setHistory] = useState<Result | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [version, setVersion] = useState("");
+  const [from, setFrom] = useState("");
   const [trying, setTrying] = useState(false);
   const state = eventTopics.value.find((one) => one.topic === topic);
   const address = `/v1/admin/schemas/${encodeURIComponent(topic)}`;
@@ -207,6 +231,16 @@ function Detail({ topic }: { topic: string }) {
               ))}
             </select>
           )}
+          {versions.length > 1 && (
+            <select aria-label="Compare with" value={from} onChange={(event) => setFrom(event.currentTarget.value)}>
+              <option value="">compare with …</option>
+              {versions
+                .filter((one) => one !== schema.version)
+                .map((one) => (
+                  <option value={String(one)}>compare with version {one}</option>
+                ))}
+            </select>
+          )}
           <a class="button" href={link("live", topic)}>
             <Icon name="live" /> Live
           </a>
@@ -216,6 +250,9 @@ function Detail({ topic }: { topic: string }) {
         </div>
       )}
       {trying && schema && <Trial start={schema.source || example()} close={() => setTrying(false)} />}
+      {schema && from && Number(from) !== schema.version && (
+        <Compared address={address} from={Number(from)} to={schema} newest={versions[0]} />
+      )}
       {schema && (
         <Card title={`Fields of version ${schema.version}`} flush>
           <div class="grid-wrap" tabIndex={0} role="region" aria-label="Fields">
