@@ -20,6 +20,8 @@ using internal::Shared;
 
 // Connections beyond the limit are told so, but only so many at once.
 constexpr size_t kRefusalsMax = 64;
+// That yield their places, and have not done so yet.
+constexpr int kOverMax = 64;
 constexpr std::chrono::milliseconds kAcceptPause{50};
 constexpr std::chrono::milliseconds kAbortTimeMax{2'000};
 
@@ -128,14 +130,30 @@ class Server final : public HttpServer {
       if (shared_->stopping) return;
       const bool full = shared_->served >= std::max(1, shared_->options.connections_max);
       const size_t refused = shared_->open.size() - static_cast<size_t>(shared_->served);
-      if (!full || refused < kRefusalsMax) {
+      const bool refuse = full && !MakePlace();
+      if (!refuse || refused < kRefusalsMax) {
         shared_->open.insert(connection);
-        shared_->served += full ? 0 : 1;
+        shared_->served += refuse ? 0 : 1;
         asio::post(connection->executor(),
-                   [connection, full] { full ? connection->Refuse() : connection->Start(); });
+                   [connection, refuse] { refuse ? connection->Refuse() : connection->Start(); });
       }
     }
     Accept();
+  }
+
+  /// Has the connection closed whose client has kept it waiting for longest: else who opens many
+  /// and sends nothing would shut all others out. Needs the mutex. False: no client does.
+  bool MakePlace() {
+    const int over = shared_->served - std::max(1, shared_->options.connections_max);
+    if (over >= kOverMax) return false;
+    const auto longest = std::ranges::min_element(
+        shared_->open, {}, [](const auto& connection) { return connection->WaitsSince(); });
+    if (longest == shared_->open.end() || (*longest)->WaitsSince() > shared_->clock.Steady()) {
+      return false;
+    }
+    (*longest)->ClaimPlace();
+    asio::post((*longest)->executor(), [yielding = *longest] { yielding->YieldPlace(); });
+    return true;
   }
 
   const std::shared_ptr<Shared> shared_;

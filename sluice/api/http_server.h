@@ -61,6 +61,8 @@ struct HttpOptions {
   int threads = 2;
   uint64_t body_bytes_max = 16ull << 20;
   uint32_t header_bytes_max = 32u << 10;
+  /// Beyond, the connection goes that idles, or sends or reads too slowly, for longest; 503 if none
+  /// does.
   int connections_max = 1024;
   std::chrono::milliseconds header_time_max{10'000};
   std::chrono::milliseconds body_time_max{60'000};

@@ -241,24 +241,57 @@ TEST(HttpServerTest, ServesManyConnectionsAtOnce) {
 TEST(HttpServerTest, RefusesConnectionsOverTheLimit) {
   HttpOptions options;
   options.connections_max = 2;
-  const auto server = Serve(Echo, options);
+  std::mutex mutex;
+  std::vector<Respond> owed;
+  const auto server = Serve(
+      [&](const std::shared_ptr<const Request>& request, Respond respond) {
+        if (request->path == "/again") return Echo(request, std::move(respond));
+        const std::lock_guard lock(mutex);
+        owed.push_back(std::move(respond));
+      },
+      options);
   auto first = std::make_unique<RawSocket>(server->port());
   RawSocket second(server->port());
   for (RawSocket* socket : {first.get(), &second}) {
     socket->Send("GET /ok HTTP/1.1\r\nHost: x\r\n\r\n");
-    ASSERT_NE(socket->ReadUntil("GET /ok "), "");
   }
+  const auto both = [&] {
+    const std::lock_guard lock(mutex);
+    return owed.size() == 2;
+  };
+  while (!both()) std::this_thread::yield();  // Both have their places, and keep them.
   RawSocket third(server->port());
   const std::string refused = third.ReadUntil("\r\n\r\n");
   EXPECT_EQ(StatusOf(refused), "503");
   EXPECT_NE(refused.find("Retry-After: 1\r\n"), std::string::npos);
   EXPECT_NE(refused.find("Connection: close\r\n"), std::string::npos);
 
+  for (Respond& respond : owed) respond({});
   first.reset();
   std::string answer;
   while (StatusOf(answer) != "200") {  // Until the server has seen the end of the first.
     answer = Exchange(*server, "GET /again HTTP/1.1\r\nHost: x\r\n\r\n");
   }
+}
+
+TEST(HttpServerTest, IdleConnectionsMakePlaceForNewOnes) {
+  HttpOptions options;
+  options.connections_max = 4;
+  const auto server = Serve(Echo, options);
+  // Two say nothing, two only begin a request.
+  std::vector<std::unique_ptr<RawSocket>> idle;
+  for (int i = 0; i < 4; ++i) {
+    idle.push_back(std::make_unique<RawSocket>(server->port()));
+    if (i % 2 == 1) idle.back()->Send("GET /half HTTP/1.1\r\nHo");
+  }
+  // Until those that came last have had their time.
+  std::vector<std::unique_ptr<RawSocket>> served;
+  while (served.size() < 4) {
+    auto socket = std::make_unique<RawSocket>(server->port());
+    socket->Send("GET /new HTTP/1.1\r\nHost: x\r\n\r\n");
+    if (StatusOf(socket->ReadUntil("\r\n\r\n")) == "200") served.push_back(std::move(socket));
+  }
+  for (const auto& socket : idle) EXPECT_EQ(socket->ReadUntil("x"), "");
 }
 
 TEST(HttpServerTest, RefusesAnAddressThatIsTaken) {

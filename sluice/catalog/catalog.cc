@@ -65,6 +65,9 @@ Status Catalog::Load() {
   SLUICE_ASSIGN_OR_RETURN(const bool exists, disk_.Exists(path));
   if (!exists) return {};
   SLUICE_ASSIGN_OR_RETURN(const std::string bytes, os::ReadFile(disk_, path, kFileBytesMax));
+  // A process that was killed may have left this file's name in the cache alone. What is journaled
+  // by it must not outlive it.
+  SLUICE_RETURN_IF_ERROR(disk_.SyncDirectory(folder_));
 
   const size_t sum_at = bytes.rfind("\nsum ");
   uint32_t sum = 0;

@@ -92,6 +92,23 @@ TEST_F(CatalogTest, WhatCannotBeStoredIsNotKnownEither) {
   EXPECT_EQ(Open()->All().size(), 2u);
 }
 
+TEST_F(CatalogTest, WhatAKilledProcessLeftSurvivesAPowerLossWhenItWasRead) {
+  for (uint64_t calls = 0; calls < 24; ++calls) {
+    os::SimulatedDisk disk;
+    auto catalog = Catalog::Open(disk, "control");
+    ASSERT_TRUE(catalog.ok());
+    disk.CutPowerAfter(calls);
+    for (const auto* const name : {"a", "b", "c"}) (void)(*catalog)->Put(ContractOf(name, "")).ok();
+    disk.Restart();
+    const auto read = Catalog::Open(disk, "control");
+    ASSERT_TRUE(read.ok()) << calls << ": " << read.error().ToString();
+    disk.Crash(calls);
+    const auto again = Catalog::Open(disk, "control");
+    ASSERT_TRUE(again.ok()) << calls << ": " << again.error().ToString();
+    EXPECT_EQ((*again)->All().size(), (*read)->All().size()) << calls;
+  }
+}
+
 TEST_F(CatalogTest, WhatItHasAnsweredSurvivesAPowerLossAtAnyCall) {
   for (uint64_t calls = 0; calls < 24; ++calls) {
     os::SimulatedDisk disk;

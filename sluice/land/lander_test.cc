@@ -205,6 +205,19 @@ TEST_F(LanderTest, GoesOnBehindACommitThatLandedUnknown) {
   EXPECT_EQ(Seen(), UpTo(4));
 }
 
+TEST_F(LanderTest, GoesOnBehindACountThatLandedUnknown) {
+  lander_->AddDuplicates(kPartition, 2);
+  store_.Add({.call = StoreCall::kPutIfAbsent, .when = Fault::When::kAfter, .path_part = ".json"});
+  store_.Add({.call = StoreCall::kGet, .path_part = ".json"});
+  EXPECT_FALSE(lander_->LandAll().ok());
+  lander_->AddDuplicates(kPartition, 3);
+  Add({1});
+  const Status landed = lander_->LandAll();
+  EXPECT_TRUE(landed.ok()) << landed.error().ToString();
+  EXPECT_EQ(Seen(), UpTo(1));
+  EXPECT_EQ(Table().duplicates, 5);
+}
+
 TEST_F(LanderTest, KeepsRowsInTheTailWhileTheStoreFails) {
   Add({1});
   store_.Add({.call = StoreCall::kPut, .path_part = ".parquet"});

@@ -213,6 +213,11 @@ Result<Keys> Keys::LoadOrMake(os::Disk& disk, const std::string& path, os::Rando
           "and tokenized values cannot be read)",
           path);
     }
+    // A process that was killed may have left its name in the cache alone, and what is made with
+    // these keys must not outlive them.
+    const std::string_view folder = os::FolderOf(path);
+    SLUICE_RETURN_IF_ERROR(disk.SyncDirectory(folder), "keys '{}'", path);
+    SLUICE_RETURN_IF_ERROR(disk.SyncDirectory(os::FolderOf(folder)), "keys '{}'", path);
     state.derived_day = state.sealing_day;
     state.derived = state.sealing;
     if (state.wrapping && !file.starts_with(kWrappedFirstLine)) {

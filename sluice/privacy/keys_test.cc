@@ -108,6 +108,25 @@ TEST_F(KeysTest, ThatWereUsedSurviveAPowerLoss) {
   }
 }
 
+// The process that made them was killed in the middle; the next one found them in the cache.
+TEST_F(KeysTest, ThatAKilledProcessMadeSurviveAPowerLossWhenTheyWereUsed) {
+  for (uint64_t calls = 0; calls < 8; ++calls) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      os::SimulatedDisk disk;
+      os::SimulatedRandom random(seed);
+      disk.CutPowerAfter(calls);
+      (void)Keys::LoadOrMake(disk, kPath, random).ok();
+      disk.Restart();
+      const auto used = Keys::LoadOrMake(disk, kPath, random);
+      ASSERT_TRUE(used.ok()) << used.error().ToString();
+      disk.Crash(seed);
+      const auto again = Keys::LoadOrMake(disk, kPath, random);
+      ASSERT_TRUE(again.ok()) << again.error().ToString();
+      EXPECT_EQ(used->Fingerprint(), again->Fingerprint()) << calls << " calls, seed " << seed;
+    }
+  }
+}
+
 TEST_F(KeysTest, AreTheSameForEachUse) {
   bool made = false;
   const Keys first = *Keys::LoadOrMake(disk_, "keys/sluice.keys", random_, &made);

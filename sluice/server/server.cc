@@ -192,6 +192,9 @@ Status RunningServer::Start() {
                           journal::Journal::Open(journal_options, disk_, clock_, random_, threads_),
                           "open journal");
   SLUICE_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::Open(disk_, data + "/control"));
+  // The names of these folders, should an earlier start have been killed before it synced them.
+  SLUICE_RETURN_IF_ERROR(disk_.SyncDirectory(data), "data folder");
+  SLUICE_RETURN_IF_ERROR(disk_.SyncDirectory(os::FolderOf(data)), "data folder");
   // A journal or catalog that comes with other keys must not be gone on with: nothing would join,
   // and what is sealed could not be opened.
   for (const char* const folder : {"/control", "/journal"}) {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Plants each bug of bugs/ in a copy of the sources and shows that the simulation finds it.
 
-usage: run_bugs.py [--deps FOLDER] [--minutes N] [--keep FOLDER] [NAME ...]
+usage: run_bugs.py [--deps FOLDER] [--minutes N] [--keep FOLDER] [--check] [NAME ...]
 
 A bug is a patch; the text before its first `---` says what is wrong. Each gets N minutes (default 2) of
-runs. Prints a line a bug, and exits 1 if one was not found, or if the sources without bugs fail.
+runs. Prints a line a bug, and exits 1 if one was not found, or if the sources without bugs fail. --check only shows that
+each can be planted in the sources as they are: when one cannot, its patch must follow the code.
 """
 
 import argparse
@@ -18,7 +19,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-MODULES = "base;os;event;columnar;decode;privacy;store;journal;lake;catalog;land;ingest"
+SOURCES = ("cmake", "sluice", "tests", "bench", "fuzz", "examples")
+MODULES = "base;os;event;columnar;decode;privacy;store;journal;lake;ledger;catalog;land;ingest"
 
 
 def run(command, **options):
@@ -26,10 +28,10 @@ def run(command, **options):
 
 
 def copy_sources(folder):
-    for name in ("CMakeLists.txt", "cmake", "sluice", "tests"):
+    for name in ("CMakeLists.txt", *SOURCES):
         source, target = ROOT / name, folder / name
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.patch", "__pycache__"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.patch", "__pycache__", "fixtures"))
         else:
             shutil.copy(source, target)
     (folder / "tools").mkdir()
@@ -47,7 +49,7 @@ def build(folder, deps):
                    env=environment)
         if done.returncode:
             return done.stdout
-    done = run(["ninja", "-C", folder / "build", "sluice_sim", "sluice_journal_test"], env=environment)
+    done = run(["ninja", "-j2", "-C", folder / "build", "sluice_sim", "sluice_journal_test"], env=environment)
     return done.stdout if done.returncode else None
 
 
@@ -77,25 +79,42 @@ def reason(output):
     return lines[-1] if lines else "no output"
 
 
+def check(patches):
+    """Returns 1 if a patch does not fit the sources, 77 where that cannot be told."""
+    if not shutil.which("patch"):
+        print("patch is not installed")
+        return 77
+    bad = 0
+    for patch in patches:
+        with open(patch) as file:
+            done = run(["patch", "-p1", "--dry-run", "--force", "-d", ROOT], stdin=file)
+        if done.returncode:
+            print(f"{patch.name} does not fit the sources any more; plant the same bug in them as they are:\n{done.stdout}")
+            bad += 1
+    print(f"{len(patches)} bugs, {bad} cannot be planted")
+    return 1 if bad else 0
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--deps", default=os.environ.get("SLUICE_DEPS", str(ROOT / ".deps")))
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", help="folder for the copy, kept for the next time")
+    parser.add_argument("--check", action="store_true", help="only whether the patches fit")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
-
-    folder = Path(arguments.keep or tempfile.mkdtemp(prefix="sluice-bugs-"))
-    shutil.rmtree(folder / "sluice", ignore_errors=True)
-    shutil.rmtree(folder / "tests", ignore_errors=True)
-    shutil.rmtree(folder / "tools", ignore_errors=True)
-    shutil.rmtree(folder / "cmake", ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    copy_sources(folder)
     patches = sorted((HERE / "bugs").glob("*.patch"))
     if arguments.names:
         patches = [patch for patch in patches if patch.stem in arguments.names]
+    if arguments.check:
+        return check(patches)
+
+    folder = Path(arguments.keep or tempfile.mkdtemp(prefix="sluice-bugs-"))
+    for name in (*SOURCES, "tools"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    copy_sources(folder)
 
     broken = build(folder, arguments.deps)
     if broken:

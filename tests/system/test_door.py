@@ -240,11 +240,18 @@ def slow_and_lying_clients_are_cut_off():
         assert b" 431 " in answer.split(b"\r\n")[0], answer[:200]
         answer = raw(server, f"POST {EVENTS} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n".encode())
         assert b" 413 " in answer.split(b"\r\n")[0] and b"SL4130" in answer, answer
-        # All places taken by connections that say nothing: the next is told to come back.
-        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(8)]
+        # Connections that say nothing give their places to new ones.
+        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
+        until(lambda: server.another().ask("GET", "/healthz")[0] == 200, "those that idle give their places", 5)
+        # All places taken by requests under way: the next is told to come back.
+        body = json.dumps(event(1)).encode()
+        busy = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(8)]
+        for connection in busy:
+            connection.sendall(f"POST {EVENTS}?wait=table HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         until(lambda: is_turned_away(server), "the server turns connections away")
-        for connection in idle:
+        for connection in idle + busy:
             connection.close()
+        server.land()
         until(lambda: server.another().ask("GET", "/healthz")[0] == 200, "it takes them again")
 
 

@@ -23,6 +23,11 @@ constexpr size_t kReadBytes = 16u << 10;
 constexpr size_t kBodyStepBytes = 256u << 10;
 constexpr size_t kPaddingBytes = 64;
 constexpr std::chrono::milliseconds kLingerTime{2'000};
+// Where the server is full, who has just come is given so long to begin,
+constexpr std::chrono::milliseconds kPlaceTime{250};
+// and a body or an answer must pass at this pace: 13 KB/s.
+constexpr std::chrono::milliseconds kPaceTime{5'000};
+constexpr size_t kPaceBytes = 64u << 10;
 constexpr size_t kWatchedBytesMax = 64u << 10;  // Of requests that wait behind a watched one.
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -75,7 +80,9 @@ Connection::Connection(Socket socket, const std::shared_ptr<Shared>& shared)
     : shared_(*shared),
       shared_weak_(shared),
       wire_(std::move(socket)),
-      timer_(wire_.get_executor()) {}
+      timer_(wire_.get_executor()) {
+  WaitsFrom(shared_.clock.Steady() + kPlaceTime);
+}
 
 void Connection::Start() {
   served_ = true;
@@ -111,6 +118,17 @@ void Connection::Drain() {
 }
 
 void Connection::Abort() { Close(); }
+
+void Connection::YieldPlace() {
+  if (waits_since_.load(std::memory_order_relaxed) == kClaimed) Close();
+}
+
+void Connection::Passed(size_t bytes) {
+  passed_ += bytes;
+  if (passed_ < kPaceBytes) return;
+  passed_ = 0;
+  WaitsFrom(shared_.clock.Steady() + kPaceTime);
+}
 
 template <typename OnBytes>
 void Connection::ReadMore(OnBytes on_bytes) {
@@ -171,6 +189,7 @@ void Connection::OnHead(size_t length) {
 
   state_ = State::kBody;
   SetDeadline(shared_.options.body_time_max);
+  Passed(kPaceBytes);
   if (!framing_.expects_continue || begin_ != end_) return StartBody();
   asio::async_write(wire_, asio::buffer(kContinue),
                     [self = shared_from_this()](ErrorCode error, size_t) {
@@ -198,12 +217,17 @@ void Connection::StartBody() {
 void Connection::ReadBody() {
   const size_t size = static_cast<size_t>(*framing_.content_length);
   if (body_read_ == size) return OnRequest();
-  if (body_->size() == body_read_) body_->resize(std::min(size, body_read_ + kBodyStepBytes));
+  if (body_->size() == body_read_) {
+    // As much again as has come: who sends little takes little.
+    const size_t step = std::clamp(body_read_, kReadBytes, kBodyStepBytes);
+    body_->resize(std::min(size, body_read_ + step));
+  }
   wire_.async_read_some(asio::buffer(body_->data() + body_read_, body_->size() - body_read_),
                         [self = shared_from_this()](ErrorCode error, size_t count) {
                           if (self->state_ != State::kBody) return;
                           if (error) return self->Close();
                           self->body_read_ += count;
+                          self->Passed(count);
                           self->ReadBody();
                         });
 }
@@ -213,6 +237,7 @@ void Connection::ReadChunks() {
   const size_t before = bytes.size();
   const auto fault = chunks_->Decode(bytes, *body_);
   begin_ += before - bytes.size();
+  Passed(before - bytes.size());
   if (fault) return Fail(*fault);
   if (chunks_->done()) {
     body_read_ = body_->size();
@@ -223,6 +248,7 @@ void Connection::ReadChunks() {
 
 void Connection::OnRequest() {
   state_ = State::kHandling;
+  WaitsFrom(os::Monotonic::max());
   ClearDeadline();
   body_->resize(body_read_ + kPaddingBytes);
   request_->body_storage = std::move(body_);
@@ -291,6 +317,7 @@ void Connection::Write(Response response, Then then) {
     if (out_.stream) std::exchange(out_.stream, nullptr)->Leave();
   }
   written_ = 0;
+  Passed(kPaceBytes);
   WriteMore();
 }
 
@@ -304,6 +331,7 @@ void Connection::WriteMore() {
     if (self->state_ != State::kWriting) return;
     if (error) return self->Close();
     self->written_ += count;
+    self->Passed(count);
     if (self->written_ < self->out_head_.size() + self->out_.body.size()) return self->WriteMore();
     if (self->out_.stream == nullptr) return self->OnWritten();
     // Called with bytes on any thread, also long after the connection is gone.
@@ -329,6 +357,7 @@ void Connection::WriteStream() {
   if (bytes.empty() && ended == BodyStream::State::kOpen) {
     stream_idle_ = true;
     ClearDeadline();  // It is not the client who is slow.
+    WaitsFrom(os::Monotonic::max());
     return;
   }
   if (ended == BodyStream::State::kCut || ended == BodyStream::State::kGone) return Close();
@@ -343,6 +372,7 @@ void Connection::WriteStream() {
   if (stream_ended_ && !framing_.old) chunk_.append("0\r\n\r\n");
   if (chunk_.empty()) return OnWritten();
   written_ = 0;
+  Passed(kPaceBytes);
   WriteChunk();
 }
 
@@ -353,6 +383,7 @@ void Connection::WriteChunk() {
                            if (self->state_ != State::kWriting) return;
                            if (error) return self->Close();
                            self->written_ += count;
+                           self->Passed(count);
                            if (self->written_ < self->chunk_.size()) return self->WriteChunk();
                            self->WriteStream();
                          });
@@ -375,6 +406,7 @@ void Connection::Next() {
   scanner_.Reset();
   head_started_ = false;
   SetDeadline(shared_.options.idle_time_max);
+  WaitsFrom(shared_.clock.Steady());
   ReadHead();
 }
 
@@ -383,6 +415,7 @@ void Connection::Linger() {
   // answer.
   state_ = State::kLingering;
   SetDeadline(kLingerTime);
+  WaitsFrom(shared_.clock.Steady());
   in_.resize(std::max(in_.size(), kReadBytes));
   if (wire_.tls() == nullptr) {
     ErrorCode ignored;

@@ -8,6 +8,7 @@
 #include <boost/asio/strand.hpp>
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -64,6 +65,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Drain();
   /// Closes at once.
   void Abort();
+  /// For a server that is full: since when the client keeps the connection without need, by idling
+  /// or by sending or reading slowly; the time may lie ahead. Thread-safe.
+  os::Monotonic WaitsSince() const {
+    return os::Monotonic(os::Monotonic::duration(waits_since_.load(std::memory_order_relaxed)));
+  }
+  /// Claims the connection for YieldPlace(), so that nobody claims it again. Thread-safe.
+  void ClaimPlace() { waits_since_.store(kClaimed, std::memory_order_relaxed); }
+  /// Closes, unless the client has done its part since the place was claimed.
+  void YieldPlace();
   /// Answers the request that the handler has; ignored if the connection is gone.
   void Answer(Response response);
   /// Looks from now on whether the client goes away before the answer is whole; if so, `gone`
@@ -106,12 +116,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void AwaitTimer();
   void OnTimeout();
 
+  static constexpr os::Monotonic::rep kClaimed =
+      os::Monotonic::max().time_since_epoch().count() - 1;
+  void WaitsFrom(os::Monotonic time) {
+    waits_since_.store(time.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  /// Notes that `bytes` more of a body or an answer have passed. Some now and then are not enough.
+  void Passed(size_t bytes);
+
   Shared& shared_;
   std::weak_ptr<Shared> shared_weak_;
   Wire<Socket> wire_;
   State state_ = State::kHead;
   bool served_ = false;
   bool draining_ = false;
+
+  std::atomic<os::Monotonic::rep> waits_since_{os::Monotonic::max().time_since_epoch().count()};
+  size_t passed_ = 0;  // Since it was last put off.
 
   // Bytes read and not consumed: [begin_, end_) of in_.
   std::string in_;

@@ -277,20 +277,34 @@ void TableLander::AddErrors(int64_t rows) {
 }
 
 Status TableLander::CommitCounts() {
-  std::shared_ptr<const lake::Snapshot> base;
-  lake::AppendOptions append;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stopped_.empty() || counted_ == duplicates_) return {};
-    base = snapshot_;
-    append.transactions = {CounterNow()};
+  constexpr int kTriesMax = 3;
+  for (int i = 1;; ++i) {
+    std::shared_ptr<const lake::Snapshot> base;
+    lake::AppendOptions append;
+    append.operation = "COUNT";
+    {
+      const std::lock_guard lock(mutex_);
+      if (!stopped_.empty() || counted_ == duplicates_) return {};
+      base = snapshot_;
+    }
+    // A commit of ours may have landed though its answer was lost: it is no other writer's.
+    SLUICE_ASSIGN_OR_RETURN(base, table_.Load(base), "table '{}'", topic_.table_path);
+    {
+      const std::lock_guard lock(mutex_);
+      Advance(base);
+      if (!stopped_.empty() || counted_ == duplicates_) return {};
+      append.transactions = {CounterNow()};
+    }
+    auto snapshot = table_.Append(base, {}, append);
+    if (snapshot.ok()) {
+      const std::lock_guard lock(mutex_);
+      Advance(std::move(*snapshot));
+      return {};
+    }
+    // A landing on another thread counted them at the same time.
+    const bool again = snapshot.error().code() == ErrorCode::kConflict && i < kTriesMax;
+    if (!again) return std::move(snapshot).error().Wrap("table '" + topic_.table_path + "'");
   }
-  append.operation = "COUNT";
-  SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.Append(base, {}, append), "table '{}'",
-                          topic_.table_path);
-  const std::lock_guard lock(mutex_);
-  Advance(std::move(snapshot));
-  return {};
 }
 
 lake::Transaction TableLander::CounterNow() const {
@@ -467,6 +481,8 @@ Result<journal::Offset> TableLander::Land() {
     ++landings_;
   }
   auto landed = LandWaiting();
+  // A count of duplicates whose answer was lost may have landed: then it is in the snapshot now.
+  if (!landed.ok() && landed.error().code() == ErrorCode::kConflict) landed = LandWaiting();
   const std::lock_guard lock(mutex_);
   if (--landings_ == 0) landing_ended_.notify_all();
   return landed;
