@@ -8,6 +8,11 @@
 //          lake_operations list TABLE                  the addresses of all files
 //          lake_operations checkpoint TABLE            opens, and writes one
 //          lake_operations query TABLE SQL             over `t`
+//          lake_operations vectors TABLE FILE.arrow    as append; rows are deleted by vectors
+//          lake_operations delete TABLE CONDITION
+//          lake_operations merge TABLE FILE.arrow      by `id`: updates what is there, inserts the rest
+//          lake_operations compact TABLE
+//          lake_operations vacuum TABLE                without any retention
 //
 // Prints the seconds that the operation took, without the start of the program and reading FILE.
 
@@ -24,7 +29,11 @@
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/columnar/memory.h"
 #include "sluice/duck/engine.h"
+#include "sluice/lake/compact_files.h"
 #include "sluice/lake/delta_table.h"
+#include "sluice/lake/merge_rows.h"
+#include "sluice/lake/row_changes.h"
+#include "sluice/lake/vacuum.h"
 #include "sluice/os/disk.h"
 #include "sluice/sql/table_relation.h"
 #include "sluice/store/local_store.h"
@@ -126,10 +135,10 @@ class Operation {
       : store_(disk_, std::filesystem::absolute(folder).string()),
         table_(store_, "", clock_, random_) {}
 
-  Result<Seconds> Append(const std::string& path) {
+  Result<Seconds> Append(const std::string& path, const lake::CreateOptions& options) {
     SLUICE_ASSIGN_OR_RETURN(const auto files, ReadRows(path));
     Start();
-    SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.Create(RowSchema()));
+    SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.Create(RowSchema(), options));
     SLUICE_ASSIGN_OR_RETURN(snapshot, table_.Append(snapshot, files, {.threads = 4}));
     return Took();
   }
@@ -177,6 +186,40 @@ class Operation {
     return Took();
   }
 
+  Result<Seconds> Delete(const std::string& text) {
+    SLUICE_ASSIGN_OR_RETURN(const auto condition, lake::Expression::Parse(text));
+    Start();
+    SLUICE_ASSIGN_OR_RETURN(const auto report, lake::DeleteRows(table_, condition));
+    return Took();
+  }
+
+  Result<Seconds> Merge(const std::string& path) {
+    using Clause = lake::MergeClause;
+    SLUICE_ASSIGN_OR_RETURN(const auto files, ReadRows(path));
+    const std::vector<lake::MergeKey> keys = {{"id", "id"}};
+    const std::vector<Clause> clauses = {
+        {.when = Clause::When::kMatched, .action = Clause::Action::kUpdate},
+        {.when = Clause::When::kNotMatched, .action = Clause::Action::kInsert}};
+    Start();
+    SLUICE_ASSIGN_OR_RETURN(const auto report,
+                            lake::MergeRows(table_, files.at(0).batches, keys, clauses));
+    return Took();
+  }
+
+  Result<Seconds> Compact() {
+    Start();
+    SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CompactFiles(table_));
+    return Took();
+  }
+
+  Result<Seconds> Vacuum() {
+    Start();
+    SLUICE_ASSIGN_OR_RETURN(const auto report,
+                            lake::Vacuum(table_, {.retention = std::chrono::milliseconds(0),
+                                                  .allow_short_retention = true}));
+    return Took();
+  }
+
   Result<Seconds> Query(const std::string& sql) {
     const std::string root = store_.Location("");
     SLUICE_ASSIGN_OR_RETURN(const auto engine,
@@ -219,7 +262,14 @@ Result<Seconds> Run(const std::vector<std::string>& words) {
   }
   if (words.size() < 2) return Invalid("no operation");
   Operation operation(words[1]);
-  if (words.size() == 3 && words[0] == "append") return operation.Append(words[2]);
+  if (words.size() == 3 && words[0] == "append") return operation.Append(words[2], {});
+  if (words.size() == 3 && words[0] == "vectors") {
+    return operation.Append(words[2], {.properties = {{"delta.enableDeletionVectors", "true"}}});
+  }
+  if (words.size() == 3 && words[0] == "delete") return operation.Delete(words[2]);
+  if (words.size() == 3 && words[0] == "merge") return operation.Merge(words[2]);
+  if (words.size() == 2 && words[0] == "compact") return operation.Compact();
+  if (words.size() == 2 && words[0] == "vacuum") return operation.Vacuum();
   if (words.size() == 3 && words[0] == "spread") return operation.Commit(number, 100, 1000);
   if (words.size() == 3 && words[0] == "commits") return operation.Commit(number, 3, 100);
   if (words.size() == 2 && words[0] == "open") return operation.Open();

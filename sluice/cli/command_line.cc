@@ -17,6 +17,7 @@
 #include "sluice/cli/internal/commands.h"
 #include "sluice/cli/internal/journal_commands.h"
 #include "sluice/cli/internal/pages.h"
+#include "sluice/cli/internal/table_change_commands.h"
 #include "sluice/cli/internal/table_commands.h"
 #include "sluice/server/settings.h"
 #include "sluice/server/version.h"
@@ -62,6 +63,7 @@ class Commands {
   void AddTopics();
   void AddTables();
   void AddDeltaTables(CLI::App& parent);
+  void AddTableChanges(CLI::App& parent);
   void AddJournal();
   void AddBackup();
   void AddPersonalData();
@@ -95,6 +97,7 @@ class Commands {
   std::string deleted_;
   bool yes_ = false;
   internal::TableArguments any_table_;
+  internal::TableChangeArguments changed_table_;
   std::string adopted_;
   internal::JournalArguments journal_;
   internal::BackupArguments backup_;
@@ -362,6 +365,7 @@ void Commands::AddTables() {
   CLI::App& table = AddGroup("table", "Landed tables, and any Delta table by its path");
   Add(table, "list", "List landed tables", [this] { return internal::ListTables(global_); });
   AddDeltaTables(table);
+  AddTableChanges(table);
   CLI::App* command = Add(table, "adopt", "Let landing go on behind what another journal landed",
                           [this] { return internal::AdoptTable(global_, adopted_); });
   command->add_option("topic", adopted_, "Topic of the table")->required();
@@ -409,6 +413,63 @@ void Commands::AddDeltaTables(CLI::App& parent) {
   command->add_option("--to", any_table_.to, "Last version")->option_text("N");
   add_columns(command);
   add_moment(add("check", "Compare all files with the log", internal::CheckTableFiles));
+}
+
+/// Commands that change a Delta table, or keep it healthy.
+void Commands::AddTableChanges(CLI::App& parent) {
+  const auto add = [&](const char* name, const char* help,
+                       int (*run)(const Global&, const internal::TableChangeArguments&)) {
+    CLI::App* const command =
+        Add(parent, name, help, [this, run] { return run(global_, changed_table_); });
+    command->add_option("table", changed_table_.address, "Folder of the table, or s3://bucket/path")
+        ->required();
+    return command;
+  };
+  const auto add_rows = [&](CLI::App* command) {
+    CLI::Option* const where =
+        command->add_option("--where", changed_table_.where, "Rows for which this is true")
+            ->option_text("CONDITION");
+    command->add_flag("--all", changed_table_.all, "Every row")->excludes(where);
+  };
+  add_rows(add("delete", "Delete rows", internal::DeleteTableRows));
+  CLI::App* command = add("update", "Change columns of rows", internal::UpdateTableRows);
+  command
+      ->add_option("--set", changed_table_.assignments,
+                   "A column and the expression for its new value; may stand several times")
+      ->option_text("COLUMN=EXPRESSION")
+      ->required();
+  add_rows(command);
+  command = add("merge", "Update rows that a source has, too, and insert those that it has alone",
+                internal::MergeTableRows);
+  command->add_option("--source", changed_table_.source, "A Parquet file, or another table")
+      ->option_text("PATH")
+      ->required();
+  command
+      ->add_option("--key", changed_table_.keys,
+                   "Column by which rows match, and its name in the source, if another")
+      ->option_text("COLUMN[=COLUMN]")
+      ->required();
+  command->add_option("--matched", changed_table_.matched, "What becomes of rows of both")
+      ->check(CLI::IsMember({"update", "delete", "keep"}));
+  command
+      ->add_option("--not-matched", changed_table_.not_matched,
+                   "What becomes of rows of the source alone")
+      ->check(CLI::IsMember({"insert", "ignore"}));
+  command =
+      add("compact", "Put the rows of small files into fewer, fuller ones", internal::CompactTable);
+  command->add_option("--where", changed_table_.where, "Only files that may have such rows")
+      ->option_text("CONDITION");
+  command->add_option("--file-size", changed_table_.file_size, "Of a full file, such as 256MiB")
+      ->option_text("SIZE");
+  add("purge", "Rewrite files without the rows that are deleted in them", internal::PurgeTable);
+  command = add("vacuum", "Delete files that no version needs within the retention",
+                internal::VacuumTable);
+  command
+      ->add_option("--retain", changed_table_.retention,
+                   "Keep what left the table since, such as 168h; else as the table says")
+      ->option_text("TIME");
+  command->add_flag("--force", changed_table_.force, "Also where the table says longer");
+  command->add_flag("--dry-run", changed_table_.dry_run, "Only say what would go");
 }
 
 void Commands::AddJournal() {

@@ -47,7 +47,8 @@ class Compaction {
     const internal::BinOptions bin_options{.file_bytes = options_.file_bytes > 0
                                                              ? options_.file_bytes
                                                              : internal::TargetFileBytes(*state_),
-                                           .deleted_part_max = options_.deleted_part_max};
+                                           .deleted_part_max = options_.deleted_part_max,
+                                           .small_files = options_.small_files};
     const Status done = Rewrite(internal::ChooseBins(files, bin_options));
     if (!done.ok()) {
       for (WrittenBin& bin : written_) bin.files->Discard();

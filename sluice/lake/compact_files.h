@@ -24,6 +24,8 @@ struct CompactOptions {
   /// Files of which more than this part is deleted are rewritten, however large: 0 purges every row
   /// under a deletion vector, 1 none that is not in a small file anyway.
   double deleted_part_max = 0.3;
+  /// False: files are rewritten for their deleted rows alone.
+  bool small_files = true;
   /// Over partition columns and statistics: which files are looked at; absent: all.
   std::optional<Expression> where = {};
   std::string zone = "UTC";  ///< As in ScanOptions.

@@ -138,5 +138,23 @@ TEST_F(MaintenanceTest, VacuumTakesWhatNoVersionNeeds) {
   EXPECT_TRUE(store_.Get(table_->root() + "/_other/file").ok());
 }
 
+TEST_F(MaintenanceTest, VacuumKnowsOwnFilesByTheirAddress) {
+  Create({}, false);
+  Append(0, 10, "de");
+  // As a writer that names files by absolute addresses would have it.
+  const std::string log = table_->root() + "/_delta_log/00000000000000000001.json";
+  std::string commit = *store_.Get(log);
+  const DataFile file = (*table_->Load())->files()[0];
+  const std::string address = table_->Location(file);
+  const size_t at = commit.find(file.path);
+  ASSERT_NE(at, std::string::npos);
+  commit.replace(at, file.path.size(), address);
+  ASSERT_TRUE(store_.Put(log, commit).ok());
+  clock_.Advance(hours(24 * 8));
+  const auto done = Vacuum(*table_);
+  ASSERT_TRUE(done.ok()) << done.error().message();
+  EXPECT_EQ(done->files_deleted, 0);
+}
+
 }  // namespace
 }  // namespace sluice::lake

@@ -45,10 +45,22 @@ bool IsVisible(const Snapshot& snapshot, std::string_view path) {
   return true;
 }
 
+// An absolute path of the log as stores spell addresses.
+std::string PlaceOf(const std::string& path) {
+  std::string place = internal::CanonicalPath(path);
+  for (const std::string_view other : {"s3a://", "s3n://"}) {
+    if (place.starts_with(other)) place.erase(2, 1);
+  }
+  return place;
+}
+
 /// One call. Not thread-safe.
 class VacuumRun {
  public:
-  VacuumRun(DeltaTable& table, const VacuumOptions& options) : table_(table), options_(options) {}
+  VacuumRun(DeltaTable& table, const VacuumOptions& options)
+      : table_(table), options_(options), folder_(table.store().Location(InTable("x"))) {
+    folder_.pop_back();
+  }
 
   Result<VacuumReport> Run() {
     SLUICE_ASSIGN_OR_RETURN(state_, internal::TableLog(table_.store(), table_.root()).Load({}));
@@ -97,7 +109,11 @@ class VacuumRun {
   }
 
   void Keep(const std::string& path, const std::shared_ptr<const DeletionVector>& vector) {
-    if (!internal::IsAbsolute(path)) kept_.insert(PercentDecode(path));
+    if (!internal::IsAbsolute(path)) {
+      kept_.insert(PercentDecode(path));
+    } else if (const std::string place = PlaceOf(path); place.starts_with(folder_)) {
+      kept_.insert(place.substr(folder_.size()));  // Its own file, by an address.
+    }
     if (vector == nullptr || vector->storage != "u") return;
     const auto place = internal::DeletionVectorPath(*vector);
     if (place.ok()) kept_.insert(PercentDecode(*place));
@@ -168,6 +184,7 @@ class VacuumRun {
 
   DeltaTable& table_;
   const VacuumOptions& options_;
+  std::string folder_;  // Where the table lies, with its final '/'.
   StatePtr state_;
   int64_t now_ms_ = 0;
   int64_t cutoff_ms_ = 0;

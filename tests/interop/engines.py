@@ -52,7 +52,7 @@ def partition_text(value):
 class Sluice:
     """sluice/lake, through sluice_table_driver."""
     name = "sluice"
-    can = ("append", "grow", "checkpoint", "shorten", "clean")
+    can = ("append", "grow", "checkpoint", "shorten", "clean", "compact", "delete", "update", "merge", "vacuum")
 
     def __init__(self, driver, folder):
         self.folder = folder
@@ -121,6 +121,21 @@ class Sluice:
     def clean(self, path):
         self._ask("clean", path)
 
+    def compact(self, path):
+        self._ask("optimize", path)
+
+    def delete(self, path, low, high):
+        self._ask("delete", path, f"id >= {low} and id < {high}")
+
+    def update(self, path, column, literal, low, high):
+        self._ask("update", path, column, literal, f"id >= {low} and id < {high}")
+
+    def merge(self, path, rows, schema):
+        self._ask("merge", path, "id", self._write(schema, rows))
+
+    def vacuum(self, path):
+        self._ask("vacuum", path)
+
     def transaction(self, path):
         answer = self._ask("transaction", path, "driver")
         return None if answer == "none" else int(answer)
@@ -135,7 +150,7 @@ class Sluice:
 class Deltalake:
     """delta-rs, through its Python package."""
     name = "deltalake"
-    can = ("append", "grow", "append_and_grow", "checkpoint", "clean", "compact", "delete", "vacuum")
+    can = ("append", "grow", "append_and_grow", "checkpoint", "clean", "compact", "delete", "update", "merge", "vacuum")
 
     def close(self):
         pass
@@ -167,6 +182,14 @@ class Deltalake:
     def delete(self, path, low, high):
         deltalake.DeltaTable(path).delete(f"id >= {low} and id < {high}")
 
+    def update(self, path, column, literal, low, high):
+        deltalake.DeltaTable(path).update({f'"{column}"': literal}, predicate=f"id >= {low} and id < {high}")
+
+    def merge(self, path, rows, schema):
+        (deltalake.DeltaTable(path).merge(pyarrow.Table.from_pylist(rows, schema), "target.id = source.id",
+                                          source_alias="source", target_alias="target")
+         .when_matched_update_all().when_not_matched_insert_all().execute())
+
     def vacuum(self, path):
         deltalake.DeltaTable(path).vacuum(0, dry_run=False, enforce_retention_duration=False)
 
@@ -175,7 +198,8 @@ class Deltalake:
 
     def read(self, path):
         table = deltalake.DeltaTable(path)
-        if "v2Checkpoint" in (table.protocol().reader_features or ()):  # Its Arrow reader refuses these.
+        if {"v2Checkpoint", "deletionVectors"} & set(table.protocol().reader_features or ()):
+            # Its Arrow reader refuses these, its queries do not.
             return plain_rows(self.sql(path, "select * from t").to_pylist())
         return plain_rows(table.to_pyarrow_table().to_pylist())
 
@@ -195,7 +219,7 @@ class Deltalake:
 class Spark:
     """Delta's reference implementation, in one local session."""
     name = "spark"
-    can = ("append", "grow", "append_and_grow", "checkpoint", "clean", "compact", "delete", "vacuum")
+    can = ("append", "grow", "append_and_grow", "checkpoint", "clean", "compact", "delete", "update", "merge", "vacuum")
 
     def __init__(self, folder):
         from pyspark.sql import SparkSession
@@ -270,6 +294,14 @@ class Spark:
 
     def delete(self, path, low, high):
         self.sql(f"delete from delta.`{path}` where id >= {low} and id < {high}")
+
+    def update(self, path, column, literal, low, high):
+        self.sql(f"update delta.`{path}` set `{column}` = {literal} where id >= {low} and id < {high}")
+
+    def merge(self, path, rows, schema):
+        self._frame(rows, schema).createOrReplaceTempView("source")
+        self.sql(f"merge into delta.`{path}` as target using source on target.id = source.id "
+                 "when matched then update set * when not matched then insert *")
 
     def vacuum(self, path):
         self.sql(f"vacuum delta.`{path}` retain 0 hours")

@@ -13,6 +13,11 @@
 //   checkpoint TABLE
 //   compact TABLE                             one file for the last commits, as many as there are
 //   clean TABLE                               answers how many files of the log went
+//   delete TABLE CONDITION                    these four answer what they did
+//   update TABLE COLUMN EXPRESSION CONDITION
+//   merge TABLE KEY SOURCE.arrow              updates all columns of rows with that key, inserts others
+//   optimize TABLE                            one file a partition, without deleted rows
+//   vacuum TABLE                              without any retention
 //   transaction TABLE APP                     answers the version, or "none"
 //   read TABLE OUT.arrow                      writes all rows, read as queries read them
 //
@@ -32,7 +37,11 @@
 
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/duck/engine.h"
+#include "sluice/lake/compact_files.h"
 #include "sluice/lake/delta_table.h"
+#include "sluice/lake/merge_rows.h"
+#include "sluice/lake/row_changes.h"
+#include "sluice/lake/vacuum.h"
 #include "sluice/sql/table_relation.h"
 #include "sluice/store/local_store.h"
 
@@ -123,6 +132,11 @@ class Driver {
     if (words[0] == "checkpoint" && needs(2)) return Checkpoint(words[1]);
     if (words[0] == "compact" && needs(2)) return Compact(words[1]);
     if (words[0] == "clean" && needs(2)) return Clean(words[1]);
+    if (words[0] == "delete" && needs(3)) return Delete(words);
+    if (words[0] == "update" && needs(5)) return Update(words);
+    if (words[0] == "merge" && needs(4)) return Merge(words);
+    if (words[0] == "optimize" && needs(2)) return Optimize(words[1]);
+    if (words[0] == "vacuum" && needs(2)) return Vacuum(words[1]);
     if (words[0] == "transaction" && needs(3)) return Transaction(words);
     if (words[0] == "read" && needs(3)) return Read(words);
     return Invalid("no command '{}' with {} words", words[0], words.size());
@@ -199,6 +213,59 @@ class Driver {
     SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Follow(name));
     SLUICE_ASSIGN_OR_RETURN(const int64_t deleted, Table(name).CleanUpLog(*snapshot));
     return std::to_string(deleted);
+  }
+
+  std::string Keep(const std::string& name, const lake::ChangeReport& report) {
+    Keep(name, report.snapshot);
+    return fmt::format("{} deleted, {} updated, {} inserted, {} copied, {} files marked",
+                       report.rows_deleted, report.rows_updated, report.rows_inserted,
+                       report.rows_copied, report.files_marked);
+  }
+
+  Result<std::string> Delete(const Words& words) {
+    SLUICE_ASSIGN_OR_RETURN(const auto condition, lake::Expression::Parse(words[2]));
+    auto table = Table(words[1]);
+    SLUICE_ASSIGN_OR_RETURN(const auto report, lake::DeleteRows(table, condition));
+    return Keep(words[1], report);
+  }
+
+  Result<std::string> Update(const Words& words) {
+    SLUICE_ASSIGN_OR_RETURN(auto value, lake::Expression::Parse(words[3]));
+    SLUICE_ASSIGN_OR_RETURN(const auto condition, lake::Expression::Parse(words[4]));
+    auto table = Table(words[1]);
+    const std::vector<lake::Assignment> assignments = {{words[2], std::move(value)}};
+    SLUICE_ASSIGN_OR_RETURN(const auto report, lake::UpdateRows(table, assignments, condition));
+    return Keep(words[1], report);
+  }
+
+  Result<std::string> Merge(const Words& words) {
+    using Clause = lake::MergeClause;
+    SLUICE_ASSIGN_OR_RETURN(const auto source, ReadRows(words[3], {}));
+    auto table = Table(words[1]);
+    const std::vector<lake::MergeKey> keys = {{words[2], words[2]}};
+    const std::vector<Clause> clauses = {
+        {.when = Clause::When::kMatched, .action = Clause::Action::kUpdate},
+        {.when = Clause::When::kNotMatched, .action = Clause::Action::kInsert}};
+    SLUICE_ASSIGN_OR_RETURN(const auto report,
+                            lake::MergeRows(table, source.batches, keys, clauses));
+    return Keep(words[1], report);
+  }
+
+  Result<std::string> Optimize(const std::string& name) {
+    auto table = Table(name);
+    SLUICE_ASSIGN_OR_RETURN(const auto report,
+                            lake::CompactFiles(table, {.deleted_part_max = 0}));
+    Keep(name, report.snapshot);
+    return fmt::format("{} files became {}", report.files_removed, report.files_added);
+  }
+
+  Result<std::string> Vacuum(const std::string& name) {
+    auto table = Table(name);
+    SLUICE_ASSIGN_OR_RETURN(const auto report,
+                            lake::Vacuum(table, {.retention = std::chrono::milliseconds(0),
+                                                 .allow_short_retention = true}));
+    Keep(name, report.snapshot);
+    return fmt::format("{} files deleted", report.files_deleted);
   }
 
   Result<std::string> Transaction(const Words& words) {

@@ -78,7 +78,8 @@ def the_documentation_is_inside():
 
 # Commands that the design does not name, and why they are there.
 ADDED = {"table adopt": "what landing asks for when another journal has landed",
-         "schema show": "the design writes it as `show T[@v]`", "config schema": "for editors"}
+         "schema show": "the design writes it as `show T[@v]`", "config schema": "for editors",
+         "table delete": "changes of rows, where no server is", "table update": "likewise", "table merge": "likewise"}
 
 
 def the_tree_is_the_one_designed():

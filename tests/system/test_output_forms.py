@@ -5,8 +5,10 @@ import io
 import json
 import pathlib
 import re
+import subprocess
+import urllib.parse
 
-from server import SCHEMA, Project, Server, equal, event, run
+from server import SCHEMA, Project, Server, binary, equal, event, run
 
 PUBLISHED = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs/reference/output.schema.json").read_text())
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float),
@@ -22,7 +24,7 @@ def check(value, schema, at="$"):
         if keyword == "$ref":
             target = PUBLISHED
             for step in wanted.removeprefix("#/").split("/"):
-                target = target[step]
+                target = target[urllib.parse.unquote(step)]
             check(value, target, at)
         elif keyword == "type":
             kinds = [wanted] if isinstance(wanted, str) else wanted
@@ -85,6 +87,14 @@ def every_command_prints_what_is_published():
                 print_(*words.split())
             print_("sql", "-c", "select 1 as one, 'x' as two, null as three")
             print_("table", "check", folder)
+            source = f"{project.folder}/source.parquet"
+            with open(source, "wb") as file:
+                file.write(subprocess.run([binary(), "table", "read", folder, "-o", "parquet"], capture_output=True,
+                                          check=True).stdout)
+            for words in (f"delete {folder} --all", f"merge {folder} --source {source} --key event_id",
+                          f"update {folder} --set page=page --all", f"compact {folder}", f"purge {folder}",
+                          f"vacuum {folder} --dry-run"):
+                print_("table", *words.split())
             left = set(PUBLISHED["$defs"]) - told - {"pii reveal", "diagnostics"}  # These two: see below.
             equal(sorted(left), [], "published, and never printed here")
         with open(f"{project.folder}/sluice.yaml", "a") as file:

@@ -9,43 +9,20 @@
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
 #include "sluice/cli/internal/json_line.h"
+#include "sluice/cli/internal/open_table.h"
 #include "sluice/columnar/row_writer.h"
 #include "sluice/lake/change_feed.h"
 #include "sluice/lake/check_table.h"
 #include "sluice/lake/history.h"
 #include "sluice/lake/scan.h"
 #include "sluice/lake/timestamps.h"
-#include "sluice/store/store_set.h"
 
 namespace sluice::cli::internal {
 
 namespace {
 
-/// A table opened by its address, with all that it needs.
-struct Opened {
-  os::SystemDisk disk;
-  os::SystemClock clock;
-  os::SystemRandom random;
-  store::StoreSet stores{disk, random};
-  std::unique_ptr<lake::DeltaTable> table;
-};
-
 // Like Fail(), with the word for what can be done.
 int FailNamed(const Error& error) { return Fail(Error(error.code(), error.ToString())); }
-
-Result<std::unique_ptr<Opened>> Open(const TableArguments& arguments) {
-  auto opened = std::make_unique<Opened>();
-  SLUICE_ASSIGN_OR_RETURN(const store::Place place, opened->stores.Folder(arguments.address));
-  store::StoreSet& stores = opened->stores;
-  const lake::ForeignFiles foreign =
-      [&stores](const std::string& address) -> Result<lake::ForeignFile> {
-    SLUICE_ASSIGN_OR_RETURN(store::Place found, stores.Object(address));
-    return lake::ForeignFile{found.store, std::move(found.path)};
-  };
-  opened->table = std::make_unique<lake::DeltaTable>(*place.store, place.path, opened->clock,
-                                                     opened->random, foreign);
-  return opened;
-}
 
 Result<std::shared_ptr<const lake::Snapshot>> Load(const lake::DeltaTable& table,
                                                    const TableArguments& arguments) {
@@ -103,7 +80,7 @@ Status WriteBatches(const Global& global, const columnar::Schema& schema, uint64
 }
 
 Status Read(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   lake::ScanOptions options;
   options.columns = SplitNames(arguments.columns);
@@ -118,7 +95,7 @@ Status Read(const Global& global, const TableArguments& arguments) {
 }
 
 Status Changes(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
   lake::ChangeFeedOptions options;
   options.from = arguments.version.value_or(0);
   options.to = arguments.to;
@@ -154,7 +131,7 @@ class Lines {
 };
 
 Status Describe(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   const std::optional<int64_t> rows = snapshot->files().rows();
   const Status writable = snapshot->CheckWritable();
@@ -176,7 +153,7 @@ Status Describe(const Global& global, const TableArguments& arguments) {
 }
 
 Status History(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
   SLUICE_ASSIGN_OR_RETURN(
       const auto records,
       lake::ReadHistory(*opened->table, arguments.limit == 0 ? SIZE_MAX : arguments.limit));
@@ -194,7 +171,7 @@ Status History(const Global& global, const TableArguments& arguments) {
 }
 
 Status Files(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   Lines lines(global);
   const auto print = [&lines](const lake::DataFile& file) {
@@ -221,7 +198,7 @@ Status Files(const Global& global, const TableArguments& arguments) {
 }
 
 Result<int> Check(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, Open(arguments));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CheckTable(*opened->table, snapshot));
   Lines lines(global);

@@ -31,7 +31,8 @@ std::vector<FileBin> ChooseBins(const std::vector<DataFile>& files, const BinOpt
   };
   for (const DataFile& file : files) {
     const bool purged = DeletedPart(file) > options.deleted_part_max;
-    if (!purged && BytesLeft(file) >= options.file_bytes / 4 * 3) continue;
+    const bool small = options.small_files && BytesLeft(file) < options.file_bytes / 4 * 3;
+    if (!purged && !small) continue;
     FileBin& bin = open[file.partition_values];
     if (!bin.files.empty() && bin.bytes + BytesLeft(file) > options.file_bytes) close(bin);
     bin.bytes += BytesLeft(file);

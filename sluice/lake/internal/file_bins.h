@@ -12,6 +12,7 @@ namespace sluice::lake::internal {
 struct BinOptions {
   int64_t file_bytes = 0;  ///< Of a full file.
   double deleted_part_max = 1;
+  bool small_files = true;  ///< False: only files with too many deleted rows.
 };
 
 /// Files of one partition that are written anew together, in the order of the log.

@@ -18,6 +18,7 @@ namespace {
 
 using columnar::FromArrow;
 
+constexpr size_t kFilesLookedAt = 100;
 constexpr const char* kChangeFolder = "_change_data/";
 
 bool IsOn(const TableState& state, const std::string& property) {
@@ -78,12 +79,20 @@ Status RowChange::Prepare(std::string operation) {
 
   SLUICE_ASSIGN_OR_RETURN(RowCopy copy, RowCopy::Of(table_, *state_, options_.zone));
   RowFiles::Options files{.write = options_.write, .extra = copy.extra()};
+  // Rows that move take along that somebody wants no bounds of a column.
+  std::vector<DataFile> sample;
+  const size_t step = state_->files().size() / kFilesLookedAt + 1;
+  for (size_t i = 0; i < state_->files().size(); i += step) sample.push_back(state_->files()[i]);
+  if (!sample.empty()) {
+    std::ranges::move(ColumnsWithoutBounds(*state_, sample),
+                      std::back_inserter(files.write.parquet.private_columns));
+  }
   rows_plan_ = copy.WithPositions();
-  files_ = std::make_unique<RowFiles>(table_, *state_, std::move(files));
+  files_ = std::make_unique<RowFiles>(table_, *state_, files);
   if (IsOn(*state_, "delta.enableChangeDataFeed")) {
     change_files_ = std::make_unique<RowFiles>(
         table_, *state_,
-        RowFiles::Options{.write = options_.write,
+        RowFiles::Options{.write = std::move(files.write),
                           .extra = {arrow::field("_change_type", arrow::utf8())},
                           .folder = kChangeFolder});
   }

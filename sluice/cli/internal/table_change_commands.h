@@ -1,0 +1,35 @@
+#pragma once
+/// \file
+/// Commands that change any Delta table, by path or URI, or keep it healthy: without a server, and
+/// without a project.
+
+#include <string>
+#include <vector>
+
+#include "sluice/cli/internal/commands.h"
+
+namespace sluice::cli::internal {
+
+struct TableChangeArguments {
+  std::string address;                   ///< Folder or `s3://bucket/path`.
+  std::string where;                     ///< A condition.
+  bool all = false;                      ///< Every row, instead of a condition.
+  std::vector<std::string> assignments;  ///< `update`: `column=expression`.
+  std::string source;                    ///< `merge`: a Parquet file, or another table.
+  std::vector<std::string> keys;         ///< `merge`: `column`, or `column=column of the source`.
+  std::string matched = "update";        ///< `merge`: `update`, `delete`, `keep`.
+  std::string not_matched = "insert";    ///< `merge`: `insert`, `ignore`.
+  std::string file_size;                 ///< `compact`: `128MiB`; the table's own if empty.
+  std::string retention;                 ///< `vacuum`: `7d`; the table's own if empty.
+  bool force = false;                    ///< `vacuum`: also a shorter one than the table's.
+  bool dry_run = false;                  ///< `vacuum`: only say what would go.
+};
+
+int DeleteTableRows(const Global& global, const TableChangeArguments& arguments);
+int UpdateTableRows(const Global& global, const TableChangeArguments& arguments);
+int MergeTableRows(const Global& global, const TableChangeArguments& arguments);
+int CompactTable(const Global& global, const TableChangeArguments& arguments);
+int PurgeTable(const Global& global, const TableChangeArguments& arguments);
+int VacuumTable(const Global& global, const TableChangeArguments& arguments);
+
+}  // namespace sluice::cli::internal

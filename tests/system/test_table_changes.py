@@ -1,0 +1,122 @@
+"""`sluice table delete, update, merge, compact, purge, vacuum`: on a table by its path, no server, no project."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+from server import Project, Server, binary, equal, event, run, testdata, until
+
+FOLDER = tempfile.mkdtemp(prefix="sluice-table-changes-")
+
+
+def table(*arguments, expect=0):
+    answer = subprocess.run([os.path.abspath(binary()), "table", *map(str, arguments)], capture_output=True, text=True,
+                            cwd=FOLDER)
+    assert answer.returncode == expect, (arguments, answer.returncode, answer.stderr)
+    return answer
+
+
+def told(*arguments):
+    return json.loads(table(*arguments, "-o", "json").stdout)
+
+
+def rows(path, *arguments):
+    return [json.loads(line) for line in table("read", path, *arguments).stdout.splitlines()]
+
+
+def copy_of(golden):
+    path = tempfile.mkdtemp(dir=FOLDER)
+    shutil.copytree(f"{testdata('delta-golden')}/{golden}/delta", path, dirs_exist_ok=True)
+    return path
+
+
+def rows_are_deleted_updated_and_merged():
+    path = copy_of("basic-decimal-table")
+    before = rows(path)
+    column = list(before[0])[0]
+    source = f"{FOLDER}/source.parquet"
+    with open(source, "wb") as file:
+        file.write(subprocess.run([os.path.abspath(binary()), "table", "read", path, "-o", "parquet"],
+                                  capture_output=True, check=True).stdout)
+    answer = told("delete", path, "--all")
+    assert answer["rows_deleted"] == len(before) and not rows(path)
+    answer = told("merge", path, "--source", source, "--key", column)
+    assert answer["rows_inserted"] == len({row[column] for row in before}) == len(before), answer
+    assert sorted(map(str, rows(path))) == sorted(map(str, before))
+    answer = told("merge", path, "--source", source, "--key", f"{column}={column}", "--matched", "delete",
+                  "--not-matched", "ignore")
+    assert answer["rows_deleted"] == len(before) and not rows(path)
+
+
+def deletion_vectors_are_written_and_purged():
+    path = copy_of("dv-partitioned-with-checkpoint")
+    before = rows(path)
+    column = list(before[0])[0]
+    some = before[: max(1, len(before) // 3)]
+    values = ", ".join(str(row[column]) for row in some)
+    answer = told("delete", path, "--where", f"{column} in ({values})")
+    left = [row for row in before if row[column] not in {row[column] for row in some}]
+    assert answer["rows_deleted"] == len(before) - len(left), answer
+    assert sorted(map(str, rows(path))) == sorted(map(str, left))
+    answer = told("purge", path)
+    assert sorted(map(str, rows(path))) == sorted(map(str, left))
+    assert all(json.loads(line)["deleted"] == 0 for line in table("files", path, "-o", "ndjson").stdout.splitlines())
+    told("compact", path)
+    assert told("compact", path)["commits"] == 0
+    gone = told("vacuum", path, "--retain", "0ms", "--force", "--dry-run")
+    assert gone["files_deleted"] > 0 and gone["dry_run"]
+    assert told("vacuum", path, "--retain", "0ms", "--force")["files_deleted"] == gone["files_deleted"]
+    assert sorted(map(str, rows(path))) == sorted(map(str, left))
+    table("check", path)
+
+
+def mistakes_change_nothing():
+    path = copy_of("basic-decimal-table")
+    version = told("describe", path)["version"]
+    assert "--where CONDITION, or --all" in table("delete", path, expect=1).stderr
+    assert "no column 'nope'" in table("delete", path, "--where", "nope = 1", expect=1).stderr
+    assert "COLUMN=EXPRESSION" in table("update", path, "--set", "x", "--all", expect=1).stderr
+    assert "--force allows it" in table("vacuum", path, "--retain", "1h", expect=1).stderr
+    assert table("merge", path, "--source", "nowhere.parquet", "--key", "a", expect=1).stderr.count("nowhere.parquet")
+    assert told("describe", path)["version"] == version
+    missing = table("delete", f"{FOLDER}/nothing-here", "--all", expect=1)
+    assert "there is no table" in missing.stderr
+
+
+def the_page_of_changes_is_true():
+    """docs/how-to/change-tables.md, run as it stands, on a table that a server goes on landing into."""
+    page = pathlib.Path(__file__).resolve().parents[2] / "docs/how-to/change-tables.md"
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.S | re.M)
+    equal(len(blocks), 3)
+    with Project() as project, Server(project) as server:
+        for batch in range(4):
+            server.send("shop.user-events", [event(10 * batch + n, "/old" if n == 0 else "/Page") for n in range(10)])
+            server.land()
+        environment = {**os.environ, "PATH": f"{os.path.dirname(os.path.abspath(binary()))}:{os.environ['PATH']}"}
+        question = "select count(*), count_if(user_id > 1000), count_if(page = '/page') from bronze.shop_user_events"
+        # 4 of 40 are deleted, 9 are changed; then those are merged, and deleted; then nothing changes.
+        for block, expected in zip(blocks, ([[36, 9, 9]], [[27, 0, 0]], [[27, 0, 0]])):
+            done = subprocess.run(["bash", "-euc", block], cwd=project.folder, env=environment, capture_output=True,
+                                  text=True, timeout=60)
+            equal(done.returncode, 0, done.stdout + done.stderr)
+            # The server looks for what others did to the table now and then.
+            until(lambda wanted=expected: server.sql(question) == wanted, f"{expected}, but {server.sql(question)}")
+        described = json.loads(subprocess.run([os.path.abspath(binary()), "table", "describe", project.table_folder(), "-o",
+                                               "json"], capture_output=True, check=True).stdout)
+        equal(described["files"], 1)
+        server.send("shop.user-events", [event(100)])
+        server.land()
+        equal(server.sql("select count(*) from bronze.shop_user_events"), [[28]])
+        code, out, err = project.command("verify", "--server", f"127.0.0.1:{server.port}")
+        equal(code, 0, out + err)
+
+
+try:
+    run(rows_are_deleted_updated_and_merged, deletion_vectors_are_written_and_purged, mistakes_change_nothing,
+        the_page_of_changes_is_true)
+finally:
+    shutil.rmtree(FOLDER, ignore_errors=True)
