@@ -12,11 +12,13 @@
 #include "sluice/base/percent.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/expression.h"
+#include "sluice/lake/internal/column_mapping.h"
 #include "sluice/lake/internal/commit_checks.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/data_file.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/schema_json.h"
+#include "sluice/lake/internal/table_editor.h"
 #include "sluice/lake/internal/table_features.h"
 #include "sluice/lake/internal/table_log.h"
 
@@ -49,15 +51,11 @@ std::string JsonList(const std::vector<std::string>& names) {
   return list + "]";
 }
 
-Status CheckColumnNames(const arrow::Schema& schema) {
+Status CheckColumnNames(const arrow::Schema& schema, const internal::Metadata& metadata) {
   std::set<std::string> names;
   for (const auto& field : schema.fields()) {
     const std::string& name = field->name();
-    // Spark refuses these in Parquet files, unless the table maps its columns.
-    if (name.empty() || name.find_first_of(" ,;{}()\n\t=") != std::string::npos) {
-      return Invalid("'{}' cannot name a column: it is empty or has one of ' ,;{{}}()=' or a break",
-                     name);
-    }
+    SLUICE_RETURN_IF_ERROR(internal::CheckColumnName(name, metadata));
     if (!names.insert(LowerCase(name)).second) {
       return Invalid("two columns are named '{}', without regard to case", name);
     }
@@ -90,15 +88,9 @@ bool HasTimestampNtz(const arrow::Schema& schema) {
 // A table's constraints must be conditions over its columns before anybody relies on them.
 Status CheckConstraints(const std::map<std::string, std::string>& properties,
                         const arrow::Schema& schema) {
-  SLUICE_ASSIGN_OR_RETURN(
-      const auto no_rows,
-      columnar::FromArrow(arrow::RecordBatch::MakeEmpty(std::make_shared<arrow::Schema>(schema))));
   for (const auto& [name, text] : properties) {
     if (!name.starts_with("delta.constraints.")) continue;
-    SLUICE_ASSIGN_OR_RETURN(const Expression condition, Expression::Parse(text), "{}", name);
-    SLUICE_ASSIGN_OR_RETURN(const auto held, condition.Evaluate(*no_rows), "{}", name);
-    if (held->type_id() != arrow::Type::BOOL)
-      return Invalid("{}: '{}' is no condition", name, text);
+    SLUICE_RETURN_IF_ERROR(internal::ParseCondition(text, schema).status(), "{}", name);
   }
   return {};
 }
@@ -156,7 +148,6 @@ DeltaTable::DeltaTable(store::ObjectStore& store, std::string root, const os::Cl
 Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schema& schema,
                                                            const CreateOptions& options) {
   SLUICE_ASSIGN_OR_RETURN(const columnar::Schema table_schema, internal::TableSchema(*schema));
-  SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema));
   SLUICE_RETURN_IF_ERROR(CheckPartitionColumns(*table_schema, options.partition_columns));
   SLUICE_RETURN_IF_ERROR(internal::CheckNewProperties(options.properties));
   SLUICE_RETURN_IF_ERROR(CheckConstraints(options.properties, *table_schema));
@@ -168,14 +159,13 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schem
                               .configuration = options.properties,
                               .created_ms = now_ms};
   if (!options.description.empty()) metadata.description = options.description;
+  SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema, metadata));
+  SLUICE_RETURN_IF_ERROR(internal::MapNewFields(metadata, random_));
   const auto on = [&](const std::string& name) {
     return LowerCase(internal::Property(options.properties, name, "false")) == "true";
   };
-  if (on("delta.enableRowTracking")) {  // Where writers that copy rows keep their ids.
-    metadata.configuration.emplace("delta.rowTracking.materializedRowIdColumnName",
-                                   "_row-id-col-" + random_.Uuid());
-    metadata.configuration.emplace("delta.rowTracking.materializedRowCommitVersionColumnName",
-                                   "_row-commit-version-col-" + random_.Uuid());
+  if (on("delta.enableRowTracking")) {
+    internal::NameRowTrackingColumns(metadata.configuration, random_);
   }
   const std::string id = random_.Uuid();
   std::string bytes;
@@ -408,7 +398,6 @@ Result<Additions> FindAdditions(const arrow::Schema& table, const arrow::Schema&
 Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
     const std::shared_ptr<const Snapshot>& base, const columnar::Schema& wanted) {
   SLUICE_ASSIGN_OR_RETURN(const columnar::Schema table_schema, internal::TableSchema(*wanted));
-  SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema));
   const auto missing = [&](const TableState& now) {
     return FindAdditions(*now.schema(), *table_schema);
   };
@@ -423,9 +412,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
   };
   proposal.make = [&](const TableState& now) -> Result<std::string> {
     SLUICE_RETURN_IF_ERROR(now.CheckWritable());
-    if (internal::MappingOf(now.metadata()) != internal::ColumnMapping::kNone) {
-      return Unsupported("adding columns to a table that maps its columns");
-    }
+    SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema, now.metadata()));
     SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, NowMs(clock_)));
     SLUICE_ASSIGN_OR_RETURN(const Additions added, missing(now));
     internal::Metadata metadata = now.metadata();
@@ -434,6 +421,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
     }
     SLUICE_ASSIGN_OR_RETURN(metadata.schema,
                             internal::AppendFields(metadata.schema, added.columns));
+    SLUICE_RETURN_IF_ERROR(internal::MapNewFields(metadata, random_));
     std::string lines;
     internal::AppendCommitInfo(lines, {.id = proposal.id,
                                        .at_ms = NowMs(clock_),

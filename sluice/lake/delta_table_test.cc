@@ -154,11 +154,14 @@ TEST_F(DeltaTableTest, RefusesTablesThatOthersCouldNotRead) {
             "two columns are named 'A', without regard to case (invalid)");
   EXPECT_EQ(
       create({a, arrow::field("b c", arrow::int32())}),
-      "'b c' cannot name a column: it is empty or has one of ' ,;{}()=' or a break (invalid)");
+      "'b c' cannot name a column: it has one of ' ,;{}()=' or a break, which only tables that map "
+      "their columns may have (property delta.columnMapping.mode = name) (invalid)");
   EXPECT_EQ(create({a}, {.partition_columns = {"a"}}),
             "a table needs a column that does not partition it (invalid)");
-  EXPECT_EQ(create({a}, {.properties = {{"delta.columnMapping.mode", "name"}}}),
-            "property 'delta.columnMapping.mode' is not supported for new tables (unsupported)");
+  EXPECT_EQ(create({a}, {.properties = {{"delta.enableIcebergCompatV2", "true"}}}),
+            "a new table: property 'delta.enableIcebergCompatV2' is not supported (unsupported)");
+  EXPECT_EQ(create({a}, {.properties = {{"delta.appendOnly", "1"}}}),
+            "a new table: property 'delta.appendOnly' must be true or false (invalid)");
 }
 
 TEST_F(DeltaTableTest, FollowsOtherWritersFromASnapshotOrAfresh) {

@@ -111,6 +111,15 @@ class Sluice:
     def grow(self, path, field):
         self._ask("add", path, self._write(pyarrow.schema([field]), []))
 
+    def alter(self, path, kind, column, more=""):
+        """One change of the table itself; `more` may be a field, whose type is meant."""
+        if isinstance(more, pyarrow.Field):
+            more = self._write(pyarrow.schema([more]), [], "field")
+        self._ask("alter", path, kind, column, more)
+
+    def restore(self, path, version):
+        self._ask("restore", path, str(version))
+
     def checkpoint(self, path):
         self._ask("checkpoint", path)
 
@@ -198,8 +207,8 @@ class Deltalake:
 
     def read(self, path):
         table = deltalake.DeltaTable(path)
-        if {"v2Checkpoint", "deletionVectors"} & set(table.protocol().reader_features or ()):
-            # Its Arrow reader refuses these, its queries do not.
+        # Its Arrow reader refuses these, its SQL does not.
+        if {"v2Checkpoint", "columnMapping", "deletionVectors"} & set(table.protocol().reader_features or ()):
             return plain_rows(self.sql(path, "select * from t").to_pylist())
         return plain_rows(table.to_pyarrow_table().to_pylist())
 

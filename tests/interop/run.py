@@ -27,6 +27,7 @@ def checks(build):
         "formats by deltalake": ["deltalake_reads.py", f"{build}/modules/lake/sluice_lake_test"],
         "500 histories with deltalake": ["differential.py", driver, "--sequences", "500", "--seed", "1"],
         "schema changes with Spark": ["evolution.py", f"{build}/sluice", "--spark"],
+        "altered tables with Spark": ["altered_tables.py", driver, "--spark"],
         "590 random schemas with deltalake": ["random_schemas.py", f"{build}/modules/decode/sluice_decode_test", driver,
                                               "--tables", "590"],
         "flights with deltalake": ["flights_table.py", f"{build}/sluice", "--real"],

@@ -10,6 +10,10 @@
 //   append TABLE APP VERSION ROWS.arrow..     one file a partition, whose values are in the schema's
 //                                             metadata; moves APP's transaction to VERSION
 //   add TABLE SCHEMA.arrow                    adds the columns that the table does not have
+//   alter TABLE set|unset|rename|drop|widen|add|not_null|nullable|constraint|default|cluster ..
+//                                             one change of the table; paths are dotted, types are
+//                                             those of a schema's first field
+//   restore TABLE VERSION
 //   checkpoint TABLE
 //   compact TABLE                             one file for the last commits, as many as there are
 //   clean TABLE                               answers how many files of the log went
@@ -37,9 +41,11 @@
 
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/duck/engine.h"
+#include "sluice/lake/alter_table.h"
 #include "sluice/lake/compact_files.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/lake/merge_rows.h"
+#include "sluice/lake/restore_table.h"
 #include "sluice/lake/row_changes.h"
 #include "sluice/lake/vacuum.h"
 #include "sluice/sql/table_relation.h"
@@ -129,6 +135,8 @@ class Driver {
     if (words[0] == "create" && needs(4)) return Create(words);
     if (words[0] == "append" && needs(5)) return Append(words);
     if (words[0] == "add" && needs(3)) return Add(words);
+    if (words[0] == "alter" && needs(4)) return Alter(words);
+    if (words[0] == "restore" && needs(3)) return Restore(words);
     if (words[0] == "checkpoint" && needs(2)) return Checkpoint(words[1]);
     if (words[0] == "compact" && needs(2)) return Compact(words[1]);
     if (words[0] == "clean" && needs(2)) return Clean(words[1]);
@@ -189,6 +197,44 @@ class Driver {
     SLUICE_ASSIGN_OR_RETURN(const auto schema, ReadSchema(words[2]));
     SLUICE_ASSIGN_OR_RETURN(auto snapshot, Table(words[1]).AddColumns(base, schema));
     return Keep(words[1], std::move(snapshot));
+  }
+
+  static Result<lake::TableAlteration> ParseChange(const Words& words) {
+    const std::string& kind = words[2];
+    const lake::ColumnPath path = Split(words[3], '.');
+    const std::string more = words.size() > 4 ? words[4] : "";
+    if (kind == "set") return lake::TableAlteration(lake::SetProperties{{{words[3], more}}});
+    if (kind == "unset") return lake::TableAlteration(lake::UnsetProperties{{words[3]}});
+    if (kind == "rename") return lake::TableAlteration(lake::RenameColumn{path, more});
+    if (kind == "drop") return lake::TableAlteration(lake::DropColumn{path});
+    if (kind == "not_null") return lake::TableAlteration(lake::SetNotNull{path});
+    if (kind == "nullable") return lake::TableAlteration(lake::DropNotNull{path});
+    if (kind == "constraint") return lake::TableAlteration(lake::AddConstraint{words[3], more});
+    if (kind == "default") return lake::TableAlteration(lake::SetDefault{path, more});
+    if (kind == "cluster") return lake::TableAlteration(lake::ClusterBy{{path}});
+    if (kind == "add" || kind == "widen") {
+      SLUICE_ASSIGN_OR_RETURN(const auto schema, ReadSchema(more));
+      const auto type = schema->field(0)->type();
+      if (kind == "widen") return lake::TableAlteration(lake::WidenColumn{path, type});
+      return lake::TableAlteration(lake::AddColumn{.path = path, .type = type});
+    }
+    return Invalid("no change '{}'", kind);
+  }
+
+  Result<std::string> Alter(const Words& words) {
+    SLUICE_ASSIGN_OR_RETURN(const auto base, Follow(words[1]));
+    SLUICE_ASSIGN_OR_RETURN(const auto change, ParseChange(words));
+    lake::DeltaTable table = Table(words[1]);
+    SLUICE_ASSIGN_OR_RETURN(auto snapshot, lake::AlterTable(table, base, std::vector{change}));
+    return Keep(words[1], std::move(snapshot));
+  }
+
+  Result<std::string> Restore(const Words& words) {
+    lake::Version version = 0;
+    std::from_chars(words[2].data(), words[2].data() + words[2].size(), version);
+    lake::DeltaTable table = Table(words[1]);
+    SLUICE_ASSIGN_OR_RETURN(auto report, lake::RestoreTable(table, version));
+    return Keep(words[1], std::move(report.snapshot));
   }
 
   Result<std::string> Checkpoint(const std::string& name) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/table_features.h"
 
@@ -116,6 +117,16 @@ Status CheckStillFits(const TableState& base, const TableState& now, const Appen
     }
   }
   return {};
+}
+
+Result<Expression> ParseCondition(std::string_view text, const arrow::Schema& schema) {
+  SLUICE_ASSIGN_OR_RETURN(Expression condition, Expression::Parse(text));
+  SLUICE_ASSIGN_OR_RETURN(
+      const auto no_rows,
+      columnar::FromArrow(arrow::RecordBatch::MakeEmpty(std::make_shared<arrow::Schema>(schema))));
+  SLUICE_ASSIGN_OR_RETURN(const auto held, condition.Evaluate(*no_rows));
+  if (held->type_id() != arrow::Type::BOOL) return Invalid("'{}' is no condition", text);
+  return condition;
 }
 
 }  // namespace sluice::lake::internal

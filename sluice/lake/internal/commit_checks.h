@@ -2,6 +2,9 @@
 /// \file
 /// What must hold before a commit is put on top of what other writers did.
 
+#include <string_view>
+
+#include "sluice/lake/expression.h"
 #include "sluice/lake/internal/table_state.h"
 
 namespace sluice::lake::internal {
@@ -17,5 +20,8 @@ Status CheckOptions(const AppendOptions& options);
 /// kConflict: naming why files written for `base` are not right on top of `now`, whatever rows they
 /// have. kUnsupported: the table has become one that we cannot write.
 Status CheckStillFits(const TableState& base, const TableState& now, const AppendOptions& options);
+
+/// Parses a condition over the columns of `schema`. kInvalid: it is none.
+Result<Expression> ParseCondition(std::string_view text, const arrow::Schema& schema);
 
 }  // namespace sluice::lake::internal

@@ -140,7 +140,8 @@ std::set<std::string> ListedColumns(std::string_view text) {
   return names;
 }
 
-// Returns the columns that statistics are kept of.
+}  // namespace
+
 std::vector<std::string> IndexedColumns(const arrow::Schema& schema,
                                         const std::map<std::string, std::string>& properties,
                                         const std::set<std::string>& left_out) {
@@ -162,8 +163,6 @@ std::vector<std::string> IndexedColumns(const arrow::Schema& schema,
   }
   return columns;
 }
-
-}  // namespace
 
 std::optional<std::string> LowerBound(std::string_view text, size_t units_max) {
   if (!IsUtf8(text)) return std::nullopt;

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/base/error.h"
 #include "sluice/columnar/batch.h"
@@ -21,6 +22,11 @@ namespace sluice::lake::internal {
 std::string MakeStatistics(const arrow::Schema& schema, const columnar::ParquetFile& file,
                            const std::map<std::string, std::string>& properties,
                            const std::set<std::string>& left_out);
+
+/// Returns the columns that get statistics, by the table's properties.
+std::vector<std::string> IndexedColumns(const arrow::Schema& schema,
+                                        const std::map<std::string, std::string>& properties,
+                                        const std::set<std::string>& left_out);
 
 /// Returns the statistics of a file of `rows` rows some of which are deleted: the same, but their
 /// bounds need no longer be met. kCorrupt: `stats` is no JSON object.

@@ -124,68 +124,161 @@ Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
   return {};
 }
 
-Status CheckNewProperties(const std::map<std::string, std::string>& properties) {
-  constexpr std::array<std::string_view, 20> kKnown = {"delta.appendOnly",
-                                                       "delta.checkpointPolicy",
-                                                       "delta.checkpointInterval",
-                                                       "delta.checkpoint.writeStatsAsJson",
-                                                       "delta.checkpoint.writeStatsAsStruct",
-                                                       "delta.dataSkippingNumIndexedCols",
-                                                       "delta.dataSkippingStatsColumns",
-                                                       "delta.dataSkippingStringPrefixLength",
-                                                       "delta.deletedFileRetentionDuration",
-                                                       "delta.enableChangeDataFeed",
-                                                       "delta.enableDeletionVectors",
-                                                       "delta.enableExpiredLogCleanup",
-                                                       "delta.enableInCommitTimestamps",
-                                                       "delta.enableRowTracking",
-                                                       "delta.enableTypeWidening",
-                                                       "delta.isolationLevel",
-                                                       "delta.logRetentionDuration",
-                                                       "delta.randomizeFilePrefixes",
-                                                       "delta.setTransactionRetentionDuration",
-                                                       "delta.targetFileSize"};
-  for (const auto& [name, value] : properties) {
-    if (name.starts_with("delta.") && !name.starts_with("delta.constraints.") &&
-        !Contains(kKnown, name)) {
-      return Unsupported("property '{}' is not supported for new tables", name);
+namespace {
+
+// Properties that anybody may set, and what their values are.
+enum class Value : uint8_t { kFlag, kCount, kInterval, kText, kPolicy, kMapping, kIsolation };
+
+constexpr std::array<std::pair<std::string_view, Value>, 21> kProperties = {
+    {{"delta.appendOnly", Value::kFlag},
+     {"delta.checkpointPolicy", Value::kPolicy},
+     {"delta.checkpointInterval", Value::kCount},
+     {"delta.checkpoint.writeStatsAsJson", Value::kFlag},
+     {"delta.checkpoint.writeStatsAsStruct", Value::kFlag},
+     {"delta.columnMapping.mode", Value::kMapping},
+     {"delta.dataSkippingNumIndexedCols", Value::kCount},
+     {"delta.dataSkippingStatsColumns", Value::kText},
+     {"delta.dataSkippingStringPrefixLength", Value::kCount},
+     {"delta.deletedFileRetentionDuration", Value::kInterval},
+     {"delta.enableChangeDataFeed", Value::kFlag},
+     {"delta.enableDeletionVectors", Value::kFlag},
+     {"delta.enableExpiredLogCleanup", Value::kFlag},
+     {"delta.enableInCommitTimestamps", Value::kFlag},
+     {"delta.enableRowTracking", Value::kFlag},
+     {"delta.enableTypeWidening", Value::kFlag},
+     {"delta.isolationLevel", Value::kIsolation},
+     {"delta.logRetentionDuration", Value::kInterval},
+     {"delta.randomizeFilePrefixes", Value::kFlag},
+     {"delta.setTransactionRetentionDuration", Value::kInterval},
+     {"delta.targetFileSize", Value::kText}}};
+
+std::string_view Expected(Value value) {
+  switch (value) {
+    case Value::kFlag:
+      return "true or false";
+    case Value::kCount:
+      return "a number";
+    case Value::kInterval:
+      return "an interval such as 'interval 7 days'";
+    case Value::kPolicy:
+      return "classic or v2";
+    case Value::kMapping:
+      return "none, name or id";
+    case Value::kIsolation:
+      return "Serializable";
+    case Value::kText:
+      break;
+  }
+  return "text";
+}
+
+bool IsValue(std::string_view text, Value value) {
+  const std::string lower = LowerCase(text);
+  const auto is_one_of = [&](std::initializer_list<std::string_view> words) {
+    return std::ranges::find(words, lower) != words.end();
+  };
+  switch (value) {
+    case Value::kFlag:
+      return is_one_of({"true", "false"});
+    case Value::kCount: {
+      int64_t count = 0;
+      const auto parsed = std::from_chars(text.data(), text.data() + text.size(), count);
+      return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && count >= -1;
     }
+    case Value::kInterval:
+      return ParseInterval(text).has_value();
+    case Value::kPolicy:
+      return is_one_of({"classic", "v2"});
+    case Value::kMapping:
+      return is_one_of({"none", "name", "id"});
+    case Value::kIsolation:
+      return is_one_of({"serializable"});
+    case Value::kText:
+      break;
+  }
+  return true;
+}
+
+}  // namespace
+
+Status CheckProperty(std::string_view name, std::string_view value) {
+  if (!name.starts_with("delta.")) return {};
+  const auto found =
+      std::ranges::find(kProperties, name, &std::pair<std::string_view, Value>::first);
+  if (found == kProperties.end()) return Unsupported("property '{}' is not supported", name);
+  if (!IsValue(value, found->second)) {
+    return Invalid("property '{}' must be {}", name, Expected(found->second));
+  }
+  return {};
+}
+
+bool IsReaderFeature(std::string_view feature) {
+  constexpr std::array<std::string_view, 7> kReaderFeatures = {
+      "deletionVectors",     "columnMapping", "timestampNtz",        "v2Checkpoint",
+      "vacuumProtocolCheck", "typeWidening",  "typeWidening-preview"};
+  return Contains(kReaderFeatures, feature);
+}
+
+Status CheckFeature(std::string_view feature) {
+  if (Contains(kAppendable, feature)) return {};
+  return Unsupported("the feature '{}' is not supported", feature);
+}
+
+std::vector<std::string> FeaturesAskedFor(const std::map<std::string, std::string>& properties) {
+  const auto on = [&](const std::string& name) {
+    return IsTrue(Property(properties, name, "false"));
+  };
+  std::vector<std::string> features;
+  const std::string mapping = LowerCase(Property(properties, "delta.columnMapping.mode", "none"));
+  if (mapping != "none") features.emplace_back("columnMapping");
+  if (on("delta.enableDeletionVectors")) features.emplace_back("deletionVectors");
+  if (on("delta.enableTypeWidening")) features.emplace_back("typeWidening");
+  if (LowerCase(Property(properties, "delta.checkpointPolicy", "classic")) == "v2") {
+    features.emplace_back("v2Checkpoint");
+  }
+  if (on("delta.appendOnly")) features.emplace_back("appendOnly");
+  if (on("delta.enableChangeDataFeed")) features.emplace_back("changeDataFeed");
+  if (on("delta.enableInCommitTimestamps")) features.emplace_back("inCommitTimestamp");
+  if (on("delta.enableRowTracking")) {
+    features.emplace_back("rowTracking");
+    features.emplace_back("domainMetadata");
+  }
+  const bool constrained = std::ranges::any_of(properties, [](const auto& property) {
+    return property.first.starts_with("delta.constraints.");
+  });
+  if (constrained) features.emplace_back("checkConstraints");
+  return features;
+}
+
+Protocol WithFeatures(const Protocol& protocol, const std::vector<std::string>& features) {
+  std::vector<std::string> writers = WriterFeatures(protocol);
+  std::vector<std::string> readers = ReaderFeatures(protocol);
+  bool more = false;
+  for (const std::string& feature : features) {
+    // `-preview` is the same feature under the name that it had first.
+    if (Contains(writers, feature) || Contains(writers, feature + "-preview")) continue;
+    writers.push_back(feature);
+    if (IsReaderFeature(feature)) readers.push_back(feature);
+    more = true;
+  }
+  if (!more) return protocol;
+  Protocol wider{.reader = readers.empty() ? 1 : 3, .writer = 7, .writer_features = writers};
+  if (!readers.empty()) wider.reader_features = readers;
+  return wider;
+}
+
+Status CheckNewProperties(const std::map<std::string, std::string>& properties) {
+  for (const auto& [name, value] : properties) {
+    if (name.starts_with("delta.constraints.")) continue;
+    SLUICE_RETURN_IF_ERROR(CheckProperty(name, value), "a new table");
   }
   return {};
 }
 
 Protocol NewProtocol(const std::map<std::string, std::string>& properties, bool timestamp_ntz) {
-  const auto on = [&](const std::string& name) {
-    return IsTrue(Property(properties, name, "false"));
-  };
-  std::vector<std::string> readers;
-  std::vector<std::string> writers;
-  const auto add = [&](std::string_view name, bool reads) {
-    writers.emplace_back(name);
-    if (reads) readers.emplace_back(name);
-  };
-  if (timestamp_ntz) add("timestampNtz", true);
-  if (on("delta.enableDeletionVectors")) add("deletionVectors", true);
-  if (on("delta.enableTypeWidening")) add("typeWidening", true);
-  if (LowerCase(Property(properties, "delta.checkpointPolicy", "classic")) == "v2") {
-    add("v2Checkpoint", true);
-  }
-  if (on("delta.enableChangeDataFeed")) add("changeDataFeed", false);
-  if (on("delta.enableInCommitTimestamps")) add("inCommitTimestamp", false);
-  if (on("delta.enableRowTracking")) {
-    add("rowTracking", false);
-    add("domainMetadata", false);
-  }
-  const bool constrained = std::ranges::any_of(properties, [](const auto& property) {
-    return property.first.starts_with("delta.constraints.");
-  });
-  if (constrained) add("checkConstraints", false);
-  if (writers.empty()) return {.reader = 1, .writer = 2};
-  add("appendOnly", false);
-  add("invariants", false);
-  Protocol protocol{.reader = readers.empty() ? 1 : 3, .writer = 7, .writer_features = writers};
-  if (!readers.empty()) protocol.reader_features = readers;
-  return protocol;
+  std::vector<std::string> features = FeaturesAskedFor(properties);
+  if (timestamp_ntz) features.emplace_back("timestampNtz");
+  return WithFeatures({.reader = 1, .writer = 2}, features);
 }
 
 std::optional<int64_t> ParseInterval(std::string_view text) {

@@ -2,8 +2,12 @@
 /// \file
 /// Which tables we may read, and which we may append to.
 
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "sluice/base/error.h"
 #include "sluice/lake/internal/actions.h"
@@ -27,8 +31,24 @@ Status CheckReadable(const Protocol& protocol, const Metadata& metadata);
 Status CheckAppendable(const Protocol& protocol, const Metadata& metadata,
                        const std::set<std::string>& field_features);
 
-/// kUnsupported: naming the first property that asks a new table for a feature that we do not have.
+/// kUnsupported: a property of Delta that is not known here. kInvalid: its value is none that it
+/// can have. Names that are not Delta's are anybody's own.
+Status CheckProperty(std::string_view name, std::string_view value);
+
+/// CheckProperty() for all, but constraints.
 Status CheckNewProperties(const std::map<std::string, std::string>& properties);
+
+/// Whether readers must know the feature, too.
+bool IsReaderFeature(std::string_view feature);
+
+/// kUnsupported: we cannot write to tables that have the feature.
+Status CheckFeature(std::string_view feature);
+
+/// Returns the features that the properties switch on.
+std::vector<std::string> FeaturesAskedFor(const std::map<std::string, std::string>& properties);
+
+/// Returns the oldest protocol that has all that `protocol` has, and the features.
+Protocol WithFeatures(const Protocol& protocol, const std::vector<std::string>& features);
 
 /// Returns the protocol of a new table: the oldest one that has what its properties ask for.
 /// `timestamp_ntz`: whether its schema has such a column.
