@@ -80,6 +80,24 @@ TEST_F(MaintenanceTest, CompactionGivesWayToOtherWriters) {
   EXPECT_EQ(Read().size(), 45);
 }
 
+TEST_F(MaintenanceTest, CompactionGoesOnWhereAColumnIsAdded) {
+  Create({}, false);
+  Append(0, 10, "de");
+  Append(10, 10, "de");
+  bool done = false;
+  const std::string root = table_->root();
+  faulty_.Observe([&](store::StoreCall call, std::string_view) {
+    if (call != store::StoreCall::kPutIfAbsent || std::exchange(done, true)) return;
+    DeltaTable other(store_, root, clock_, random_);
+    const auto wanted = arrow::schema({arrow::field("more", arrow::utf8())});
+    ASSERT_TRUE(other.AddColumns(*other.Load(), wanted).ok());
+  });
+  const auto report = CompactFiles(*table_);
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->files_added, 1);
+  EXPECT_EQ(Read().size(), 20);
+}
+
 TEST_F(MaintenanceTest, AChangeIsMadeAgainWhenCompactionWins) {
   Create({}, false);
   Append(0, 10, "de");

@@ -142,6 +142,24 @@ TEST_F(RowChangesTest, TwoWritersDeleteOtherRowsOfOneFile) {
   EXPECT_EQ(again->snapshot->files()[0].deletion_vector->cardinality, 15 + 20);
 }
 
+TEST_F(RowChangesTest, AColumnThatIsAddedMeanwhileIsSeen) {
+  Create({}, false);
+  Append(0, 10, "de");
+  Append(10, 10, "de");
+  bool done = false;
+  const std::string root = table_->root();
+  faulty_.Observe([&](store::StoreCall call, std::string_view) {
+    if (call != store::StoreCall::kPutIfAbsent || std::exchange(done, true)) return;
+    DeltaTable other(store_, root, clock_, random_);
+    const auto wanted = arrow::schema({arrow::field("more", arrow::utf8())});
+    ASSERT_TRUE(other.AddColumns(*other.Load(), wanted).ok());
+  });
+  const auto report = DeleteRows(*table_, Parse("id % 2 = 0"));
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->conflicts, 1);
+  EXPECT_EQ(Read().size(), 10);
+}
+
 TEST_F(RowChangesTest, RowsTakeThePlaceOfOthers) {
   for (const char* vectors : {"true", "false"}) {
     SCOPED_TRACE(vectors);

@@ -74,7 +74,9 @@ class ChangeCommit {
   Result<std::string> Make(const TableState& now) {
     if (Judge(now, options_) != Standing::kFree) return BrokenExpectation(now, *options_.expect);
     SLUICE_RETURN_IF_ERROR(CheckStillFits(*state_, now, options_));
-    if (now.schema_json() != state_->schema_json() || now.protocol() != state_->protocol()) {
+    // What changes rows may owe others more now, such as a change feed; copies of rows do not.
+    if (change_.data_change &&
+        (now.metadata() != state_->metadata() || now.protocol() != state_->protocol())) {
       return Conflict("the table itself was changed by another writer");
     }
     if (!in_the_way_.empty()) {
