@@ -44,6 +44,28 @@ std::string Evaluate(std::string_view text) {
   return out;
 }
 
+TEST(ExpressionParserTest, KnowsNumbersOfFewAndOfManyDigits) {
+  const std::vector<std::string> numbers = {"0.",
+                                            "0.0",
+                                            "00.",
+                                            ".0",
+                                            "-0.",
+                                            "1.",
+                                            "0." + std::string(38, '0'),
+                                            "1" + std::string(37, '0') + "."};
+  for (const std::string& text : numbers) {
+    EXPECT_TRUE(Expression::Parse(text + " = 0").ok()) << text;
+  }
+  const std::vector<std::string> too_long = {"0." + std::string(39, '0'),
+                                             "0." + std::string(39, '0') + "1",
+                                             std::string(39, '9'), std::string(39, '9') + "."};
+  for (const std::string& text : too_long) {
+    const auto parsed = Expression::Parse(text + " = 0");
+    ASSERT_FALSE(parsed.ok()) << text;
+    EXPECT_EQ(parsed.error().code(), ErrorCode::kInvalid);
+  }
+}
+
 TEST(ExpressionTest, Compares) {
   EXPECT_EQ(Evaluate("i > 0"), "true false null");
   EXPECT_EQ(Evaluate("I >= -7 AND i < 1"), "false true null");

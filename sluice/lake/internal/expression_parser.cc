@@ -366,11 +366,12 @@ class Parser {
     int32_t precision = 0;
     int32_t scale = 0;
     if (!arrow::Decimal128::FromString(text, &decimal, &precision, &scale).ok() || scale < 0 ||
-        precision > 38) {
+        std::max(precision, scale) > 38) {
       return Invalid("'{}' is no number", text);
     }
+    // Of `0.` no digit counts, and there is no type without one.
     return Literal(std::make_shared<arrow::Decimal128Scalar>(
-        decimal, arrow::decimal128(std::max(precision, scale), scale)));
+        decimal, arrow::decimal128(std::max({precision, scale, 1}), scale)));
   }
 
   Result<ExpressionNode> ParseColumn() {
