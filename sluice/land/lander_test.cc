@@ -261,7 +261,7 @@ TEST_F(LanderTest, AFileThatAnotherWriterVacuumedIsLookedForInTheNewestVersion) 
   const auto before = *other.Load();
   const lake::DataFile file = before->files()[0];
   const std::string old_path = other.StorePath(file);
-  const std::string new_path = std::string(kRoot) + "/compacted.parquet";
+  const std::string new_path = fmt::format("{}/compacted.parquet", kRoot);
   ASSERT_TRUE(memory_.Put(new_path, *memory_.Get(old_path)).ok());
   const std::string commit = fmt::format(
       R"({{"remove":{{"path":"{}","deletionTimestamp":1,"dataChange":false}}}})"
