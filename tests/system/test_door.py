@@ -243,16 +243,24 @@ def slow_and_lying_clients_are_cut_off():
         # Connections that say nothing give their places to new ones.
         idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
         until(lambda: server.another().ask("GET", "/healthz")[0] == 200, "those that idle give their places", 5)
-        # All places taken by requests under way: the next is told to come back.
+
+
+def requests_under_way_keep_their_places():
+    settings = "serve: {http: 127.0.0.1:0, connections: 8, body_time: 60s}\n"
+    with Project(settings) as project, Server(project) as server:
         body = json.dumps(event(1)).encode()
-        busy = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(8)]
+        head = f"POST {EVENTS} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        busy = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(8)]
         for connection in busy:
-            connection.sendall(f"POST {EVENTS}?wait=table HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            connection.sendall(head + body[:5])
         until(lambda: is_turned_away(server), "the server turns connections away")
-        for connection in idle + busy:
+        for connection in busy:  # Not one of them was given up for those that came later.
+            connection.sendall(body[5:])
+            answer = connection.makefile("rb").readline()
+            assert answer.startswith(b"HTTP/1.1 200 "), answer
             connection.close()
-        server.land()
         until(lambda: server.another().ask("GET", "/healthz")[0] == 200, "it takes them again")
+        equal(stored(server), 1)
 
 
 def is_turned_away(server):
@@ -308,4 +316,4 @@ def a_stop_drains_and_lands():
 run(what_cannot_be_taken_is_refused_whole, receipts_add_up, wait_for_the_table_ends_with_202,
     a_batch_is_taken_once_and_bound_to_its_content, a_producer_counts_where_the_topic_says_so,
     too_much_at_once_is_told_to_come_back, a_full_disk_refuses_and_reads_go_on,
-    slow_and_lying_clients_are_cut_off, a_stop_drains_and_lands)
+    slow_and_lying_clients_are_cut_off, requests_under_way_keep_their_places, a_stop_drains_and_lands)
