@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <span>
 
 #include "sluice/base/crc32c.h"
+#include "sluice/base/line_words.h"
 
 namespace sluice::backup {
 
@@ -22,33 +22,6 @@ constexpr size_t kNamedMax = 10;
 
 uint32_t Checksum(std::string_view text) { return Crc32c(std::as_bytes(std::span(text))); }
 
-/// Takes the words of a line, one after the other.
-class Words {
- public:
-  explicit Words(std::string_view line) : rest_(line) {}
-
-  std::string_view Text() {
-    const size_t size = std::min(rest_.find('\t'), rest_.size());
-    const std::string_view word = rest_.substr(0, size);
-    rest_.remove_prefix(std::min(size + 1, rest_.size()));
-    return word;
-  }
-  std::string_view Rest() { return std::exchange(rest_, {}); }
-
-  template <typename T>
-  Words& Number(T& value, int radix = 10) {
-    const std::string_view word = Text();
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value, radix);
-    ok_ = ok_ && error == std::errc() && end == word.data() + word.size();
-    return *this;
-  }
-  bool ok() const { return ok_; }
-
- private:
-  std::string_view rest_;
-  bool ok_ = true;
-};
-
 bool DecodeKeys(std::string_view word, KeysInBackup& keys) {
   for (const auto each : {KeysInBackup::kLeftOut, KeysInBackup::kSealed, KeysInBackup::kClear}) {
     if (word != ToString(each)) continue;
@@ -59,7 +32,7 @@ bool DecodeKeys(std::string_view word, KeysInBackup& keys) {
 }
 
 bool DecodeLine(std::string_view line, Contents& contents) {
-  Words words(line);
+  LineWords words(line, '\t');
   const std::string_view what = words.Text();
   if (what == "made") {
     int64_t made_us = 0;
@@ -152,7 +125,7 @@ Result<Contents> ReadContents(os::Disk& disk, const std::string& folder) {
   const size_t sum_at = text.rfind(kSum);
   uint32_t sum = 0;
   if (!text.starts_with(kTitle) || sum_at == std::string_view::npos || text.back() != '\n' ||
-      !Words(text.substr(sum_at + kSum.size(), text.size() - sum_at - kSum.size() - 1))
+      !LineWords(text.substr(sum_at + kSum.size(), text.size() - sum_at - kSum.size() - 1), '\t')
            .Number(sum, 16)
            .ok() ||
       sum != Checksum(text.substr(0, sum_at))) {

@@ -1,13 +1,12 @@
 #include "sluice/journal/internal/manifest.h"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
-#include <system_error>
 
 #include <fmt/format.h>
 
 #include "sluice/base/crc32c.h"
+#include "sluice/base/line_words.h"
 
 namespace sluice::journal::internal {
 
@@ -16,37 +15,8 @@ namespace {
 constexpr std::string_view kTitle = "sluice journal ";
 constexpr std::string_view kChecksum = "checksum ";
 
-/// Takes words off the front of a line.
-class Words {
- public:
-  explicit Words(std::string_view line) : rest_(line) {}
-
-  std::string_view Text() {
-    const size_t size = std::min(rest_.find(' '), rest_.size());
-    const std::string_view word = rest_.substr(0, size);
-    rest_.remove_prefix(std::min(size + 1, rest_.size()));
-    return word;
-  }
-
-  template <typename T>
-  Words& Number(T& value, int radix = 10) {
-    const std::string_view word = Text();
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value, radix);
-    ok_ = ok_ && error == std::errc() && end == word.data() + word.size();
-    return *this;
-  }
-
-  std::string_view Rest() { return std::exchange(rest_, {}); }
-  /// Whether all numbers were numbers and nothing is left.
-  bool Done() const { return ok_ && rest_.empty(); }
-
- private:
-  std::string_view rest_;
-  bool ok_ = true;
-};
-
 bool DecodeLine(std::string_view line, Manifest& manifest) {
-  Words words(line);
+  LineWords words(line, ' ');
   const std::string_view key = words.Text();
   if (key == "uuid") {
     manifest.uuid = words.Text();
@@ -151,7 +121,7 @@ Result<Manifest> DecodeManifest(std::string_view text) {
   uint32_t expected = 0;
   std::string_view last = text.substr(end + kChecksum.size());
   last.remove_suffix(1);
-  if (!Words(last).Number(expected, 16).Done()) return Corrupt("checksum is damaged");
+  if (!LineWords(last, ' ').Number(expected, 16).Done()) return Corrupt("checksum is damaged");
   text = text.substr(0, end);
   if (const uint32_t crc = Crc32c(std::as_bytes(std::span(text))); crc != expected) {
     return Corrupt("checksum is {:08x}, expected {:08x}", crc, expected);
