@@ -92,7 +92,7 @@ class RowCheck {
   Status Check(const TableState& now) {
     if (edit_.conditions.empty()) return {};
     for (const DataFile& file : now.files()) {
-      if (!checked_.insert(internal::FileKey(file.path, file.deletion_vector.get())).second) {
+      if (!checked_.insert(internal::FileKey(file)).second) {
         continue;
       }
       for (const RowCondition& condition : edit_.conditions) {
@@ -201,18 +201,13 @@ class AlterCommits {
  private:
   using Write = std::function<Status(const TableState& now, std::string& lines)>;
 
-  int64_t NowMs() const {
-    return std::chrono::floor<std::chrono::milliseconds>(table_.clock().Now())
-        .time_since_epoch()
-        .count();
-  }
-
   // The first in-commit timestamp must be later than what the commits before count as.
   Result<std::optional<int64_t>> CommitTime(const TableState& now, const TableEdit& edit) {
-    if (!edit.begins_commit_times) return internal::NextCommitTime(now, NowMs());
+    if (!edit.begins_commit_times)
+      return internal::NextCommitTime(now, internal::NowMs(table_.clock()));
     SLUICE_ASSIGN_OR_RETURN(auto times, internal::CommitTimes::List(table_));
     SLUICE_ASSIGN_OR_RETURN(const int64_t before, times.At(now.version()));
-    return std::optional(std::max(NowMs(), before + 1));
+    return std::optional(std::max(internal::NowMs(table_.clock()), before + 1));
   }
 
   Status Commit(const std::string& operation, const TableEdit& edit, const Write& write) {
@@ -235,7 +230,7 @@ class AlterCommits {
       SLUICE_ASSIGN_OR_RETURN(in_commit_ms_, CommitTime(now, edit));
       std::string lines;
       internal::AppendCommitInfo(lines, {.id = proposal.id,
-                                         .at_ms = NowMs(),
+                                         .at_ms = internal::NowMs(table_.clock()),
                                          .operation = operation,
                                          .read_version = now.version(),
                                          .in_commit_ms = in_commit_ms_});

@@ -7,8 +7,8 @@
 #include <algorithm>
 
 #include "sluice/lake/history.h"
+#include "sluice/lake/internal/sorted_rows.h"
 #include "sluice/lake/row_changes.h"
-#include "sluice/lake/scan.h"
 #include "sluice/os/clock.h"
 #include "sluice/store/faulty_store.h"
 #include "sluice/store/memory_store.h"
@@ -68,29 +68,7 @@ class AlterTableTest : public ::testing::Test {
     return altered.ok() ? "done" : altered.error().ToString();
   }
 
-  // Rows of a fresh load as text, sorted.
-  std::vector<std::string> Read(bool row_ids = false) {
-    const auto snapshot = table_.Load();
-    EXPECT_TRUE(snapshot.ok()) << snapshot.error().ToString();
-    const auto scan = Scan::Open(table_, *snapshot, {.row_ids = row_ids});
-    EXPECT_TRUE(scan.ok()) << scan.error().ToString();
-    std::vector<std::string> rows;
-    while (true) {
-      const auto batch = (*scan)->Next();
-      EXPECT_TRUE(batch.ok()) << batch.error().ToString();
-      if (!batch.ok() || *batch == nullptr) break;
-      for (int64_t row = 0; row < (*batch)->num_rows(); ++row) {
-        std::string text;
-        for (int i = 0; i < (*batch)->num_columns(); ++i) {
-          const auto value = (*batch)->column(i)->GetScalar(row).ValueOrDie();
-          text += (text.empty() ? "" : " ") + value->ToString();
-        }
-        rows.push_back(text);
-      }
-    }
-    std::ranges::sort(rows);
-    return rows;
-  }
+  std::vector<std::string> Read(bool row_ids = false) { return SortedRows(table_, row_ids); }
 
   using Rows = std::vector<std::string>;
 

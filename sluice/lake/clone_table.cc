@@ -1,10 +1,10 @@
 #include "sluice/lake/clone_table.h"
 
-#include <chrono>
 #include <set>
 
 #include "sluice/base/ascii.h"
 #include "sluice/base/percent.h"
+#include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/deletion_vector.h"
 #include "sluice/lake/internal/file_places.h"
 #include "sluice/lake/internal/path_encoding.h"
@@ -17,14 +17,10 @@ namespace {
 
 using internal::TableState;
 
-std::string InRoot(const DeltaTable& table, const std::string& path) {
-  return table.root().empty() ? path : table.root() + "/" + path;
-}
-
 // Where everybody finds the object that a log names by `path`.
 std::string AddressOf(const DeltaTable& table, const std::string& path) {
   if (internal::IsAbsolute(path)) return path;
-  const std::string location = table.store().Location(InRoot(table, PercentDecode(path)));
+  const std::string location = table.store().Location(table.InRoot(PercentDecode(path)));
   return location.starts_with('/') ? "file://" + internal::UriEncode(location) : location;
 }
 
@@ -86,7 +82,7 @@ class Clone {
     }
     if (!copied_.insert(path).second) return {};
     SLUICE_ASSIGN_OR_RETURN(const internal::FilePlace from, places_.Find(path));
-    const std::string to = InRoot(target_, PercentDecode(path));
+    const std::string to = target_.InRoot(PercentDecode(path));
     SLUICE_ASSIGN_OR_RETURN(const store::ObjectInfo info, from.store->Head(from.path));
     // A put is whole or not at all, so one of the same size is from a call before.
     const auto there = target_.store().Head(to);
@@ -100,9 +96,7 @@ class Clone {
 
   // All of the commit but its files.
   std::string Head(const std::string& id) const {
-    const int64_t now_ms = std::chrono::floor<std::chrono::milliseconds>(target_.clock().Now())
-                               .time_since_epoch()
-                               .count();
+    const int64_t now_ms = internal::NowMs(target_.clock());
     internal::Metadata metadata = state_.metadata();
     metadata.id = target_.random().Uuid();
     metadata.created_ms = now_ms;
@@ -110,9 +104,7 @@ class Clone {
     std::erase_if(metadata.configuration, [](const auto& property) {
       return property.first.starts_with("delta.inCommitTimestampEnablement");
     });
-    const bool timed =
-        LowerCase(internal::Property(metadata.configuration, "delta.enableInCommitTimestamps",
-                                     "false")) == "true";
+    const bool timed = internal::IsOn(metadata.configuration, "delta.enableInCommitTimestamps");
     std::string lines;
     internal::AppendCommitInfo(
         lines, {.id = id,

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "sluice/lake/internal/sorted_rows.h"
 #include "sluice/lake/row_changes.h"
-#include "sluice/lake/scan.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/disk.h"
 #include "sluice/store/faulty_store.h"
@@ -51,27 +51,7 @@ class CloneTableTest : public ::testing::Test {
     ASSERT_TRUE(appended.ok()) << appended.error().ToString();
   }
 
-  static Rows Read(const DeltaTable& table) {
-    const auto snapshot = table.Load();
-    EXPECT_TRUE(snapshot.ok()) << snapshot.error().ToString();
-    const auto scan = Scan::Open(table, *snapshot, {.row_ids = true});
-    EXPECT_TRUE(scan.ok()) << scan.error().ToString();
-    Rows rows;
-    while (true) {
-      const auto batch = (*scan)->Next();
-      EXPECT_TRUE(batch.ok()) << batch.error().ToString();
-      if (!batch.ok() || *batch == nullptr) break;
-      for (int64_t row = 0; row < (*batch)->num_rows(); ++row) {
-        std::string text;
-        for (const auto& column : (*batch)->columns()) {
-          text += (text.empty() ? "" : " ") + column->GetScalar(row).ValueOrDie()->ToString();
-        }
-        rows.push_back(text);
-      }
-    }
-    std::ranges::sort(rows);
-    return rows;
-  }
+  static Rows Read(const DeltaTable& table) { return SortedRows(table, /*row_ids=*/true); }
 
   const std::string folder_ = MakeFolder();
   os::SystemDisk disk_;

@@ -126,10 +126,10 @@ class Compaction {
     SLUICE_ASSIGN_OR_RETURN(state_, log_.Advance(state_));
     std::set<std::string> there;
     for (const DataFile& file : state_->files()) {
-      there.insert(internal::FileKey(file.path, file.deletion_vector.get()));
+      there.insert(internal::FileKey(file));
     }
     const auto gone = [&](const DataFile& file) {
-      return !there.contains(internal::FileKey(file.path, file.deletion_vector.get()));
+      return !there.contains(internal::FileKey(file));
     };
     const auto lost = std::erase_if(written_, [&](WrittenBin& written) {
       if (std::ranges::none_of(written.bin.files, gone)) return false;

@@ -26,6 +26,7 @@ namespace sluice::lake {
 
 namespace {
 
+using internal::NowMs;
 using internal::Standing;
 using internal::StatePtr;
 using internal::TableLog;
@@ -36,10 +37,6 @@ StatePtr AsState(const std::shared_ptr<const Snapshot>& snapshot) {
   auto state = std::dynamic_pointer_cast<const TableState>(snapshot);
   SLUICE_CHECK(state != nullptr);
   return state;
-}
-
-int64_t NowMs(const os::Clock& clock) {
-  return std::chrono::floor<std::chrono::milliseconds>(clock.Now()).time_since_epoch().count();
 }
 
 std::string JsonList(const std::vector<std::string>& names) {
@@ -161,9 +158,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schem
   if (!options.description.empty()) metadata.description = options.description;
   SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema, metadata));
   SLUICE_RETURN_IF_ERROR(internal::MapNewFields(metadata, random_));
-  const auto on = [&](const std::string& name) {
-    return LowerCase(internal::Property(options.properties, name, "false")) == "true";
-  };
+  const auto on = [&](const std::string& name) { return internal::IsOn(options.properties, name); };
   if (on("delta.enableRowTracking")) {
     internal::NameRowTrackingColumns(metadata.configuration, random_);
   }

@@ -190,6 +190,9 @@ class DeltaTable {
   /// Where an engine on this machine finds a file of this table.
   std::string Location(const DataFile& file) const;
 
+  /// A path in the table, as the store spells it.
+  std::string InRoot(const std::string& path) const;
+
   /// The file's path in the store; empty if the log names it by an absolute address.
   std::string StorePath(const DataFile& file) const;
 
@@ -208,8 +211,6 @@ class DeltaTable {
   os::Random& random() const { return random_; }
 
  private:
-  std::string InRoot(const std::string& path) const;
-
   store::ObjectStore& store_;
   const std::string root_;
   const std::string name_;

@@ -18,7 +18,6 @@ namespace {
 using columnar::FromArrow;
 using internal::KeyIndex;
 using internal::RowChange;
-using internal::RowSet;
 using Action = MergeClause::Action;
 using When = MergeClause::When;
 
@@ -36,10 +35,6 @@ void CollectTargetColumns(const internal::ExpressionNode& node, std::set<std::st
     }
   }
   for (const auto& argument : node.arguments) CollectTargetColumns(argument, names);
-}
-
-Result<columnar::Batch> Pick(const columnar::Batch& batch, const std::vector<int64_t>& rows) {
-  return columnar::Take(*batch, rows);
 }
 
 // The columns that expressions see: those of both sides, bare and as members of their side.
@@ -149,8 +144,8 @@ class Merge {
     const size_t begin = chosen.size();
     std::vector<const MergeClause*> clauses;
     if (!pairs.empty() && Has(When::kMatched)) {
-      SLUICE_ASSIGN_OR_RETURN(const auto target, Pick(batch, rows));
-      SLUICE_ASSIGN_OR_RETURN(const auto source, Pick(source_, source_rows));
+      SLUICE_ASSIGN_OR_RETURN(const auto target, columnar::Take(*batch, rows));
+      SLUICE_ASSIGN_OR_RETURN(const auto source, columnar::Take(*source_, source_rows));
       SLUICE_ASSIGN_OR_RETURN(const auto sides, Sides(target, source));
       SLUICE_RETURN_IF_ERROR(Choose(When::kMatched, sides, clauses));
       for (size_t i = 0; i < clauses.size(); ++i) {
@@ -163,7 +158,7 @@ class Merge {
       for (int64_t row = 0; row < batch->num_rows(); ++row) {
         if (!has_pair[static_cast<size_t>(row)]) rows.push_back(row);
       }
-      SLUICE_ASSIGN_OR_RETURN(const auto target, Pick(batch, rows));
+      SLUICE_ASSIGN_OR_RETURN(const auto target, columnar::Take(*batch, rows));
       SLUICE_ASSIGN_OR_RETURN(const auto sides, Sides(target, nullptr));
       SLUICE_RETURN_IF_ERROR(Choose(When::kNotMatchedBySource, sides, clauses));
       for (size_t i = 0; i < clauses.size(); ++i) {
@@ -234,7 +229,7 @@ class Merge {
         source_rows.push_back(chosen[i].source_row);
       }
       if (picked.empty()) continue;
-      SLUICE_ASSIGN_OR_RETURN(const auto before, Pick(rows, picked));
+      SLUICE_ASSIGN_OR_RETURN(const auto before, columnar::Take(*rows, picked));
       if (clause.action == Action::kDelete) {
         change_.report().rows_deleted += before->num_rows();
         SLUICE_RETURN_IF_ERROR(change_.NoteChange(before, "delete"));
@@ -242,7 +237,7 @@ class Merge {
       }
       columnar::Batch source;
       if (clause.when == When::kMatched) {
-        SLUICE_ASSIGN_OR_RETURN(source, Pick(source_, source_rows));
+        SLUICE_ASSIGN_OR_RETURN(source, columnar::Take(*source_, source_rows));
       }
       SLUICE_ASSIGN_OR_RETURN(const auto sides, Sides(TableColumns(before), source));
       SLUICE_ASSIGN_OR_RETURN(const auto assignments, AssignmentsOf(clause));
@@ -264,7 +259,7 @@ class Merge {
       if (!matched_[row]) rows.push_back(static_cast<int64_t>(row));
     }
     if (rows.empty()) return {};
-    SLUICE_ASSIGN_OR_RETURN(const auto source, Pick(source_, rows));
+    SLUICE_ASSIGN_OR_RETURN(const auto source, columnar::Take(*source_, rows));
     SLUICE_ASSIGN_OR_RETURN(const auto sides, Sides(nullptr, source));
     std::vector<const MergeClause*> clauses;
     SLUICE_RETURN_IF_ERROR(Choose(When::kNotMatched, sides, clauses));
@@ -275,7 +270,7 @@ class Merge {
         if (clauses[i] == &clause) rows.push_back(static_cast<int64_t>(i));
       }
       if (rows.empty()) continue;
-      SLUICE_ASSIGN_OR_RETURN(const auto values, Pick(sides, rows));
+      SLUICE_ASSIGN_OR_RETURN(const auto values, columnar::Take(*sides, rows));
       SLUICE_ASSIGN_OR_RETURN(const auto assignments, AssignmentsOf(clause));
       arrow::FieldVector fields;
       arrow::ArrayVector columns;

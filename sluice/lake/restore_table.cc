@@ -106,7 +106,7 @@ class Restoration {
     if (target_->table_id() != state->table_id()) {
       return Unsupported("version {} is of another table that was in this folder", version);
     }
-    for (const DataFile& file : target_->files()) target_keys_.insert(KeyOf(file));
+    for (const DataFile& file : target_->files()) target_keys_.insert(internal::FileKey(file));
     SLUICE_ASSIGN_OR_RETURN(const bool differs, Differs(*state));
     RestoreReport report;
     report.snapshot = state;
@@ -120,10 +120,6 @@ class Restoration {
   }
 
  private:
-  static std::string KeyOf(const DataFile& file) {
-    return internal::FileKey(file.path, file.deletion_vector.get());
-  }
-
   struct Differences {
     std::vector<DataFile> restored;
     std::vector<DataFile> removed;
@@ -132,12 +128,12 @@ class Restoration {
     Differences found;
     std::unordered_set<std::string> present;
     for (const DataFile& file : now.files()) {
-      std::string key = KeyOf(file);
+      std::string key = internal::FileKey(file);
       if (!target_keys_.contains(key)) found.removed.push_back(file);
       present.insert(std::move(key));
     }
     for (const DataFile& file : target_->files()) {
-      if (!present.contains(KeyOf(file))) found.restored.push_back(file);
+      if (!present.contains(internal::FileKey(file))) found.restored.push_back(file);
     }
     return found;
   }
@@ -157,15 +153,13 @@ class Restoration {
 
   Result<std::string> Make(const TableState& now, const std::string& id, RestoreReport& report) {
     SLUICE_RETURN_IF_ERROR(now.CheckWritable());
-    if (LowerCase(internal::Property(now.properties(), "delta.appendOnly", "false")) == "true") {
+    if (internal::IsOn(now.properties(), "delta.appendOnly")) {
       return Unsupported("the table only appends (property delta.appendOnly)");
     }
     Differences files = FindDifferences(now);
     SLUICE_RETURN_IF_ERROR(CheckThere(files.restored));
     SLUICE_ASSIGN_OR_RETURN(const Metadata metadata, RestoredMetadata(*target_, now));
-    const int64_t now_ms = std::chrono::floor<std::chrono::milliseconds>(table_.clock().Now())
-                               .time_since_epoch()
-                               .count();
+    const int64_t now_ms = internal::NowMs(table_.clock());
     SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, now_ms));
     report.files_restored = static_cast<int64_t>(files.restored.size());
     report.files_removed = static_cast<int64_t>(files.removed.size());

@@ -9,8 +9,8 @@
 #include "sluice/lake/alter_table.h"
 #include "sluice/lake/change_feed.h"
 #include "sluice/lake/history.h"
+#include "sluice/lake/internal/sorted_rows.h"
 #include "sluice/lake/row_changes.h"
-#include "sluice/lake/scan.h"
 #include "sluice/os/clock.h"
 #include "sluice/store/memory_store.h"
 
@@ -55,27 +55,7 @@ class RestoreTableTest : public ::testing::Test {
     return report.ok() ? *report : RestoreReport();
   }
 
-  Rows Read(bool row_ids = false) {
-    const auto snapshot = table_.Load();
-    EXPECT_TRUE(snapshot.ok()) << snapshot.error().ToString();
-    const auto scan = Scan::Open(table_, *snapshot, {.row_ids = row_ids});
-    EXPECT_TRUE(scan.ok()) << scan.error().ToString();
-    Rows rows;
-    while (true) {
-      const auto batch = (*scan)->Next();
-      EXPECT_TRUE(batch.ok()) << batch.error().ToString();
-      if (!batch.ok() || *batch == nullptr) break;
-      for (int64_t row = 0; row < (*batch)->num_rows(); ++row) {
-        std::string text;
-        for (const auto& column : (*batch)->columns()) {
-          text += (text.empty() ? "" : " ") + column->GetScalar(row).ValueOrDie()->ToString();
-        }
-        rows.push_back(text);
-      }
-    }
-    std::ranges::sort(rows);
-    return rows;
-  }
+  Rows Read(bool row_ids = false) { return SortedRows(table_, row_ids); }
 
   store::MemoryStore store_;
   os::SimulatedClock clock_{os::Timestamp(std::chrono::seconds(1'700'000'000))};

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "sluice/base/percent.h"
+#include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/deletion_vector.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/table_change.h"
@@ -58,7 +59,7 @@ std::string PlaceOf(const std::string& path) {
 class VacuumRun {
  public:
   VacuumRun(DeltaTable& table, const VacuumOptions& options)
-      : table_(table), options_(options), folder_(table.store().Location(InTable("x"))) {
+      : table_(table), options_(options), folder_(table.store().Location(table.InRoot("x"))) {
     folder_.pop_back();
   }
 
@@ -74,7 +75,7 @@ class VacuumRun {
           "versions and writers at work would lose files; it must be allowed explicitly",
           retention_ms / 3'600'000, table_ms / 3'600'000);
     }
-    now_ms_ = NowMs();
+    now_ms_ = internal::NowMs(table_.clock());
     cutoff_ms_ = now_ms_ - retention_ms;
     KeepFilesOfTable();
     SLUICE_RETURN_IF_ERROR(FindGarbage());
@@ -100,14 +101,6 @@ class VacuumRun {
   }
 
  private:
-  int64_t NowMs() const {
-    return std::chrono::floor<milliseconds>(table_.clock().Now()).time_since_epoch().count();
-  }
-
-  std::string InTable(std::string_view path) const {
-    return table_.root().empty() ? std::string(path) : fmt::format("{}/{}", table_.root(), path);
-  }
-
   void Keep(const std::string& path, const std::shared_ptr<const DeletionVector>& vector) {
     if (!internal::IsAbsolute(path)) {
       kept_.insert(PercentDecode(path));
@@ -127,7 +120,7 @@ class VacuumRun {
   }
 
   Status FindGarbage() {
-    const std::string prefix = InTable("");
+    const std::string prefix = table_.InRoot("");
     SLUICE_ASSIGN_OR_RETURN(auto objects, table_.store().List(prefix));
     for (auto& object : objects) {
       const std::string path = object.path.substr(prefix.size());
@@ -164,7 +157,8 @@ class VacuumRun {
         report_.finished = false;
         return {};
       }
-      SLUICE_RETURN_IF_ERROR(table_.store().Delete(InTable(object.path)), "'{}'", object.path);
+      SLUICE_RETURN_IF_ERROR(table_.store().Delete(table_.InRoot(object.path)), "'{}'",
+                             object.path);
       Count(object);
     }
     return {};

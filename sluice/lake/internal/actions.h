@@ -84,6 +84,7 @@ struct Actions {
 
 /// Returns the key by which newer references replace older ones.
 std::string FileKey(std::string_view path, const DeletionVector* vector);
+std::string FileKey(const DataFile& file);
 
 /// Returns the file that was removed, as far as the action tells: without statistics.
 DataFile FileOf(const Remove& remove);

@@ -12,8 +12,8 @@ namespace sluice::lake::internal {
 
 namespace {
 
-bool IsOn(const std::map<std::string, std::string>& properties) {
-  return LowerCase(Property(properties, "delta.enableChangeDataFeed", "false")) == "true";
+bool HasFeed(const std::map<std::string, std::string>& properties) {
+  return IsOn(properties, "delta.enableChangeDataFeed");
 }
 
 // A commit without files of changes: they follow from its adds and removes.
@@ -61,7 +61,7 @@ Result<ChangeLog> ChangeLog::Open(const DeltaTable& table, Version from,
     return Invalid("changes from version {} to {}", from, last->version());
   }
   SLUICE_ASSIGN_OR_RETURN(const auto first, table.LoadAt(from));
-  if (!IsOn(first->properties())) return OffAt(from);
+  if (!HasFeed(first->properties())) return OffAt(from);
   auto state = std::dynamic_pointer_cast<const TableState>(last);
   SLUICE_CHECK(state != nullptr);
   SLUICE_ASSIGN_OR_RETURN(auto times, CommitTimes::List(table));
@@ -72,7 +72,7 @@ Result<CommitChanges> ChangeLog::Read(Version version) {
   SLUICE_ASSIGN_OR_RETURN(const std::string text,
                           table_->store().Get(LogFolder(table_->root()) + CommitName(version)));
   SLUICE_ASSIGN_OR_RETURN(Actions actions, ParseActions(text));
-  if (actions.metadata && !IsOn(actions.metadata->configuration)) return OffAt(version);
+  if (actions.metadata && !HasFeed(actions.metadata->configuration)) return OffAt(version);
   CommitChanges changes;
   SLUICE_ASSIGN_OR_RETURN(changes.commit_ms, times_.At(version));
   if (actions.changes.empty()) {

@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "sluice/base/ascii.h"
 #include "sluice/lake/internal/schema_json.h"
@@ -15,18 +16,18 @@ namespace {
 
 constexpr const char* kRowTrackingDomain = "delta.rowTracking";
 
-bool IsOn(const TableState& state, const std::string& property) {
-  return LowerCase(Property(state.properties(), property, "false")) == "true";
-}
-
 bool Lists(const std::vector<std::string>& features, std::string_view name) {
   return std::ranges::find(features, name) != features.end();
 }
 
 }  // namespace
 
+int64_t NowMs(const os::Clock& clock) {
+  return std::chrono::floor<std::chrono::milliseconds>(clock.Now()).time_since_epoch().count();
+}
+
 Result<std::optional<int64_t>> NextCommitTime(const TableState& state, int64_t now_ms) {
-  if (!IsOn(state, "delta.enableInCommitTimestamps")) return std::optional<int64_t>();
+  if (!IsOn(state.properties(), "delta.enableInCommitTimestamps")) return std::optional<int64_t>();
   if (!state.commit_ms()) {
     return Corrupt("commit {} has no inCommitTimestamp, which the next one must follow",
                    state.version());
@@ -37,7 +38,7 @@ Result<std::optional<int64_t>> NextCommitTime(const TableState& state, int64_t n
 Status AssignRowIds(std::string& lines, const TableState& state, std::vector<DataFile>& files) {
   // Also a table that could track rows, but does not, gets ids.
   if (!Lists(WriterFeatures(state.protocol()), "rowTracking") || files.empty()) return {};
-  if (IsOn(state, "delta.rowTrackingSuspended")) return {};
+  if (IsOn(state.properties(), "delta.rowTrackingSuspended")) return {};
   int64_t last = -1;
   const auto domain = state.domains().find(kRowTrackingDomain);
   if (domain != state.domains().end()) {

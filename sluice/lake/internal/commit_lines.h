@@ -9,8 +9,12 @@
 
 #include "sluice/lake/internal/row_rules.h"
 #include "sluice/lake/internal/table_state.h"
+#include "sluice/os/clock.h"
 
 namespace sluice::lake::internal {
+
+/// Milliseconds since 1970.
+int64_t NowMs(const os::Clock& clock);
 
 /// Returns the in-commit timestamp of the commit after `state`: later than all before. Nothing
 /// where the table has none. kCorrupt: the commit of `state` should have one, but has not.

@@ -47,8 +47,7 @@ Result<CommitTimes> CommitTimes::List(const DeltaTable& table) {
   }
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, table.Load());
   const auto& properties = snapshot->properties();
-  times.in_commit_ =
-      LowerCase(Property(properties, "delta.enableInCommitTimestamps", "false")) == "true";
+  times.in_commit_ = IsOn(properties, "delta.enableInCommitTimestamps");
   const std::string from(Property(properties, "delta.inCommitTimestampEnablementVersion", "0"));
   times.in_commit_from_ = std::strtoll(from.c_str(), nullptr, 10);
   return times;

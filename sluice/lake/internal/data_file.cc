@@ -211,9 +211,8 @@ Result<std::string> NewFilePath(const TableState& table, const PartitionValues& 
     path += HiveEscape(column) + '=' +
             (is_null ? "__HIVE_DEFAULT_PARTITION__" : HiveEscape(*value)) + '/';
   }
-  const bool random =
-      MappingOf(table.metadata()) != ColumnMapping::kNone ||
-      LowerCase(Property(table.properties(), "delta.randomizeFilePrefixes", "false")) == "true";
+  const bool random = MappingOf(table.metadata()) != ColumnMapping::kNone ||
+                      IsOn(table.properties(), "delta.randomizeFilePrefixes");
   if (random) path = fmt::format("{}/", uuid.substr(0, 2));
   return path + fmt::format("part-{}.parquet", uuid);
 }

@@ -294,6 +294,8 @@ std::string FileKey(std::string_view path, const DeletionVector* vector) {
   return key;
 }
 
+std::string FileKey(const DataFile& file) { return FileKey(file.path, file.deletion_vector.get()); }
+
 std::optional<int64_t> RowsOf(std::string_view stats) {
   if (stats.empty()) return std::nullopt;
   // Nearly all writers begin with the count; parsing the rest would be most of the time of a load.

@@ -21,10 +21,6 @@ using columnar::FromArrow;
 constexpr size_t kFilesLookedAt = 100;
 constexpr const char* kChangeFolder = "_change_data/";
 
-bool IsOn(const TableState& state, const std::string& property) {
-  return LowerCase(Property(state.properties(), property, "false")) == "true";
-}
-
 // Returns the rows of `batch` at positions that are in `rows`, or are not; `positions` is its last
 // column, and is left out.
 Result<columnar::Batch> Pick(const columnar::Batch& batch, const RowSet& rows, bool in) {
@@ -71,9 +67,9 @@ Status RowChange::Prepare(std::string operation) {
   }
   marks_ = may_mark && (options_.removal == RowRemoval::kVectors ||
                         (options_.removal == RowRemoval::kAsTableAsks &&
-                         IsOn(*state_, "delta.enableDeletionVectors")));
+                         IsOn(state_->properties(), "delta.enableDeletionVectors")));
   SLUICE_ASSIGN_OR_RETURN(rules_, RowRules::Of(*state_));
-  tracks_rows_ = IsOn(*state_, "delta.enableRowTracking");
+  tracks_rows_ = IsOn(state_->properties(), "delta.enableRowTracking");
   change_.operation = std::move(operation);
   change_.zone = options_.zone;
 
@@ -89,7 +85,7 @@ Status RowChange::Prepare(std::string operation) {
   }
   rows_plan_ = copy.WithPositions();
   files_ = std::make_unique<RowFiles>(table_, *state_, files);
-  if (IsOn(*state_, "delta.enableChangeDataFeed")) {
+  if (IsOn(state_->properties(), "delta.enableChangeDataFeed")) {
     change_files_ = std::make_unique<RowFiles>(
         table_, *state_,
         RowFiles::Options{.write = std::move(files.write),
@@ -173,7 +169,7 @@ Result<RowChange::Found> RowChange::FindRows(const DataFile& file,
 Status RowChange::TakeOut(const DataFile& file, Found found, const Use& use) {
   const int64_t count = found.rows.count();
   if (count == 0) return {};
-  if (IsOn(*state_, "delta.appendOnly")) {
+  if (IsOn(state_->properties(), "delta.appendOnly")) {
     return Unsupported("the table only appends ('delta.appendOnly'): its rows do not change");
   }
   const bool all = count == found.live;
@@ -206,29 +202,21 @@ Status RowChange::TakeOut(const DataFile& file, Found found, const Use& use) {
 }
 
 Status RowChange::WriteChanged(const columnar::Batch& rows, const columnar::Batch& before) {
-  if (!tracks_rows_) return files_->Write(rows);
   // The row keeps its id; that it changed in this commit follows from the file.
-  arrow::ArrayVector columns = rows->columns();
-  arrow::FieldVector fields = rows->schema()->fields();
-  const int id = before->num_columns() - 2;
-  columns.push_back(before->column(id));
-  SLUICE_ASSIGN_OR_RETURN(auto versions,
-                          FromArrow(arrow::MakeArrayOfNull(arrow::int64(), rows->num_rows())));
-  columns.push_back(std::move(versions));
-  fields.push_back(before->schema()->field(id));
-  fields.push_back(before->schema()->field(id + 1));
-  return files_->Write(arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows->num_rows(),
-                                                std::move(columns)));
+  return Write(rows, tracks_rows_ ? before->column(before->num_columns() - 2) : nullptr);
 }
 
-Status RowChange::WriteNew(const columnar::Batch& rows) {
+Status RowChange::WriteNew(const columnar::Batch& rows) { return Write(rows, nullptr); }
+
+Status RowChange::Write(const columnar::Batch& rows, std::shared_ptr<arrow::Array> ids) {
   if (!tracks_rows_) return files_->Write(rows);
+  SLUICE_ASSIGN_OR_RETURN(auto none,
+                          FromArrow(arrow::MakeArrayOfNull(arrow::int64(), rows->num_rows())));
   arrow::ArrayVector columns = rows->columns();
   arrow::FieldVector fields = rows->schema()->fields();
+  columns.push_back(ids == nullptr ? none : std::move(ids));
+  columns.push_back(std::move(none));
   for (const char* name : {"_row_id", "_row_commit_version"}) {
-    SLUICE_ASSIGN_OR_RETURN(auto none,
-                            FromArrow(arrow::MakeArrayOfNull(arrow::int64(), rows->num_rows())));
-    columns.push_back(std::move(none));
     fields.push_back(arrow::field(name, arrow::int64()));
   }
   return files_->Write(arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows->num_rows(),

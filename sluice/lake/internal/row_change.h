@@ -80,6 +80,8 @@ class RowChange {
  private:
   RowChange(DeltaTable& table, StatePtr state, const ChangeOptions& options);
   Status Prepare(std::string operation);
+  /// `ids`: of the rows, where the table tracks them; null: they are new.
+  Status Write(const columnar::Batch& rows, std::shared_ptr<arrow::Array> ids);
   std::map<std::string, std::string> Metrics() const;
 
   DeltaTable& table_;

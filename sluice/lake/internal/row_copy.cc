@@ -18,8 +18,7 @@ RowCopy::RowCopy(const DeltaTable& table) : places_(table.store(), table.root(),
 Result<RowCopy> RowCopy::Of(const DeltaTable& table, const TableState& state,
                             const std::string& zone) {
   RowCopy copy(table);
-  const bool tracks =
-      LowerCase(Property(state.properties(), "delta.enableRowTracking", "false")) == "true";
+  const bool tracks = IsOn(state.properties(), "delta.enableRowTracking");
   SLUICE_ASSIGN_OR_RETURN(copy.plan_, MakeReadPlan(state, {.row_ids = tracks, .zone = zone}));
   if (!tracks) return copy;
   for (const char* name : {"delta.rowTracking.materializedRowIdColumnName",

@@ -3,11 +3,11 @@
 #include <arrow/api.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
 #include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/partition_value.h"
 #include "sluice/lake/internal/table_features.h"
 
@@ -115,11 +115,9 @@ Status RowFiles::Write(const PartitionRows& part) {
 Status RowFiles::End(Open::iterator file) {
   const auto writer = std::move(file->second);
   open_.erase(file);
-  const int64_t now_ms = std::chrono::floor<std::chrono::milliseconds>(table_.clock().Now())
-                             .time_since_epoch()
-                             .count();
+  const int64_t now_ms = NowMs(table_.clock());
   SLUICE_ASSIGN_OR_RETURN(EncodedFile encoded, writer->Finish(now_ms));
-  written_.push_back(table_.StorePath(encoded.entry));
+  written_.push_back(table_.InRoot(encoded.store_path));
   SLUICE_RETURN_IF_ERROR(table_.store().Put(written_.back(), encoded.bytes));
   files_.push_back(std::move(encoded.entry));
   return {};

@@ -29,7 +29,7 @@ class ChangeCommit {
         options_(options),
         id_(table.random().Uuid()),
         places_(table.store(), table.root(), table.foreign()) {
-    for (const DataFile& file : change.removed) removed_.insert(KeyOf(file));
+    for (const DataFile& file : change.removed) removed_.insert(FileKey(file));
     for (const MarkedFile& marked : change.marked) {
       marked_.emplace(CanonicalPath(marked.file.path), &marked);
     }
@@ -49,16 +49,6 @@ class ChangeCommit {
   }
 
  private:
-  static std::string KeyOf(const DataFile& file) {
-    return FileKey(file.path, file.deletion_vector.get());
-  }
-
-  int64_t NowMs() const {
-    return std::chrono::floor<std::chrono::milliseconds>(table_.clock().Now())
-        .time_since_epoch()
-        .count();
-  }
-
   // Rows that others have added are in the way where the change would have looked at them.
   void LookAt(const Actions& winner) {
     if (change_.read == TableChange::Read::kNothing) return;
@@ -84,7 +74,7 @@ class ChangeCommit {
                       in_the_way_);
     }
     SLUICE_ASSIGN_OR_RETURN(const auto files, FindFiles(now));
-    const int64_t now_ms = NowMs();
+    const int64_t now_ms = NowMs(table_.clock());
     SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, NextCommitTime(now, now_ms));
     std::string lines;
     AppendCommitInfo(lines, {.id = id_,
@@ -113,9 +103,10 @@ class ChangeCommit {
   Result<std::vector<std::pair<const MarkedFile*, DataFile>>> FindFiles(
       const TableState& now) const {
     std::vector<std::pair<const MarkedFile*, DataFile>> found;
+    if (removed_.empty() && marked_.empty()) return found;
     size_t removed = 0;
     for (const DataFile& file : now.files()) {
-      removed += removed_.contains(KeyOf(file)) ? 1 : 0;
+      removed += removed_.contains(FileKey(file)) ? 1 : 0;
       if (const auto marked = marked_.find(CanonicalPath(file.path)); marked != marked_.end()) {
         found.emplace_back(marked->second, file);
       }
@@ -140,16 +131,14 @@ class ChangeCommit {
       SLUICE_ASSIGN_OR_RETURN(now.stats, WithLooseBounds(file.stats, marked->physical));
       AppendAdd(lines, now, change_.data_change);
     }
-    DataFile place{
-        .path = UriEncode(vectors.path()), .partition_values = {}, .stats = {}, .rows = {}};
-    return table_.store().Put(table_.StorePath(place), vectors.bytes());
+    return table_.store().Put(table_.InRoot(vectors.path()), vectors.bytes());
   }
 
   // The rows that are deleted with ours. kConflict: another writer has deleted some of ours, or
   // brought rows back.
   Result<RowSet> Union(const MarkedFile& marked, const DataFile& now) const {
     SLUICE_ASSIGN_OR_RETURN(RowSet rows, ReadRowSet(places_, now, {}, marked.physical));
-    if (KeyOf(now) != KeyOf(marked.file)) {
+    if (FileKey(now) != FileKey(marked.file)) {
       SLUICE_ASSIGN_OR_RETURN(const RowSet before,
                               ReadRowSet(places_, marked.file, {}, marked.physical));
       if (before.Without(rows).count() > 0 || rows.Meets(marked.rows)) {
@@ -167,7 +156,7 @@ class ChangeCommit {
   const AppendOptions& options_;
   const std::string id_;
   const FilePlaces places_;
-  std::set<std::string> removed_;                              // By KeyOf().
+  std::set<std::string> removed_;                              // By FileKey().
   std::unordered_map<std::string, const MarkedFile*> marked_;  // By canonical path.
   std::optional<FileSkipper> skipper_;
   std::string in_the_way_;

@@ -30,10 +30,6 @@ bool IsDerived(std::string_view name) {
          name.starts_with("delta.rowTracking.materialized");
 }
 
-bool IsOnIn(const Metadata& metadata, const std::string& property) {
-  return LowerCase(Property(metadata.configuration, property, "false")) == "true";
-}
-
 // The features that a table of this metadata needs.
 Result<std::vector<std::string>> NeededBy(const Metadata& metadata) {
   std::vector<std::string> features = FeaturesAskedFor(metadata.configuration);
@@ -88,7 +84,9 @@ Status TableEditor::Apply(const TableAlteration& change) {
   return std::visit([this](const auto& one) { return Make(one); }, change);
 }
 
-bool TableEditor::IsOn(const std::string& property) const { return IsOnIn(metadata_, property); }
+bool TableEditor::IsOn(const std::string& property) const {
+  return internal::IsOn(metadata_.configuration, property);
+}
 
 Status TableEditor::WriteSchema() {
   metadata_.schema = ToJson(schema_);
@@ -261,11 +259,12 @@ bool TableEditor::Clusters(const SchemaField& column) const {
 Result<TableEdit> TableEditor::Finish() {
   TableEdit edit{.metadata = {}, .protocol = state_.protocol()};
   const Metadata& before = state_.metadata();
-  edit.begins_row_tracking =
-      IsOn("delta.enableRowTracking") && !IsOnIn(before, "delta.enableRowTracking");
+  edit.begins_row_tracking = IsOn("delta.enableRowTracking") &&
+                             !internal::IsOn(before.configuration, "delta.enableRowTracking");
   if (edit.begins_row_tracking) NameRowTrackingColumns(metadata_.configuration, random_);
   edit.begins_commit_times =
-      IsOn("delta.enableInCommitTimestamps") && !IsOnIn(before, "delta.enableInCommitTimestamps");
+      IsOn("delta.enableInCommitTimestamps") &&
+      !internal::IsOn(before.configuration, "delta.enableInCommitTimestamps");
   if (!IsOn("delta.enableInCommitTimestamps")) {
     std::erase_if(metadata_.configuration, [](const auto& property) {
       return property.first.starts_with("delta.inCommitTimestampEnablement");

@@ -42,6 +42,10 @@ std::string_view Property(const std::map<std::string, std::string>& properties,
   return found == properties.end() ? otherwise : std::string_view(found->second);
 }
 
+bool IsOn(const std::map<std::string, std::string>& properties, const std::string& name) {
+  return IsTrue(Property(properties, name, "false"));
+}
+
 Status CheckReadable(const Protocol& protocol, const Metadata& metadata) {
   if (protocol.reader < 1 || protocol.reader > 3) {
     return Unsupported("the table needs reader version {}, at most 3 is supported",
@@ -225,9 +229,7 @@ Status CheckFeature(std::string_view feature) {
 }
 
 std::vector<std::string> FeaturesAskedFor(const std::map<std::string, std::string>& properties) {
-  const auto on = [&](const std::string& name) {
-    return IsTrue(Property(properties, name, "false"));
-  };
+  const auto on = [&](const std::string& name) { return IsOn(properties, name); };
   std::vector<std::string> features;
   const std::string mapping = LowerCase(Property(properties, "delta.columnMapping.mode", "none"));
   if (mapping != "none") features.emplace_back("columnMapping");

@@ -61,4 +61,7 @@ std::optional<int64_t> ParseInterval(std::string_view text);
 std::string_view Property(const std::map<std::string, std::string>& properties,
                           const std::string& name, std::string_view otherwise);
 
+/// Whether a property is `true`, in any case; without it, it is not.
+bool IsOn(const std::map<std::string, std::string>& properties, const std::string& name);
+
 }  // namespace sluice::lake::internal
