@@ -27,7 +27,7 @@ namespace sluice::fuzz {
 namespace {
 
 // Of a whole run: parsers must not be talked into more, and nothing may pile up.
-constexpr int64_t kResidentMiBMax = 2048;
+constexpr int64_t kResidentMiBMax = 1024;
 
 std::string crash_path;             // NOLINT: for the handler.
 const std::string* input = nullptr;  // NOLINT

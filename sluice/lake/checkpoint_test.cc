@@ -1,7 +1,9 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "sluice/lake/delta_table.h"
+#include "sluice/lake/internal/checkpoint.h"
 #include "sluice/lake/internal/table_state.h"
 #include "sluice/store/faulty_store.h"
 #include "sluice/store/memory_store.h"
@@ -158,6 +160,30 @@ TEST_F(CheckpointTest, IsNotNeededWhenDamaged) {
   EXPECT_EQ((*table_.Load())->files().size(), 2U);  // The older one, or the commits.
   DeleteCommits(2);
   EXPECT_EQ(table_.Load().error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(CheckpointTest, SizesOfDamagedPagesAreNotBelieved) {
+  const auto state = Commit(1, Add("a") + Add("b"));
+  const auto good = internal::WriteCheckpoint(State(state), kNowMs);
+  ASSERT_TRUE(good.ok()) << good.error().ToString();
+  // Nearly 2 GiB, in place of the numbers that follow the kind of page: its sizes.
+  const std::string huge = "\xfe\xff\xff\xff\x0f";
+  int pages = 0;
+  for (const std::string_view begin : {std::string_view("\x15\x00\x15", 3), {"\x15\x04\x15", 3}}) {
+    for (size_t at = good->bytes.find(begin); at != std::string::npos;
+         at = good->bytes.find(begin, at + 1)) {
+      ++pages;
+      for (size_t place = at + 3; place < at + 7; ++place) {
+        std::string damaged = good->bytes;
+        damaged.replace(place, 1, huge);
+        (void)internal::ReadCheckpoint(damaged, [](internal::Actions) {});
+      }
+    }
+  }
+  EXPECT_GT(pages, 10);
+  rusage usage{};
+  ASSERT_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+  EXPECT_LT(usage.ru_maxrss, 512 << 10) << "KiB";
 }
 
 TEST_F(CheckpointTest, SparesReadingWhatLiesBeforeIt) {

@@ -441,14 +441,22 @@ Result<Actions> ReadBatch(const arrow::RecordBatch& batch) {
   return actions;
 }
 
+// The reader believes the size that a page's header says before it has the page's bytes: 2 GiB, in
+// a damaged file of 10 KB. Pages are about 1 MiB; some writers make one of a whole column.
+int64_t PageBytesMax(arrow::io::RandomAccessFile& input) {
+  return (int64_t{256} << 20) + 16 * input.GetSize().ValueOr(0);
+}
+
 Status Read(const std::shared_ptr<arrow::io::RandomAccessFile>& input,
             const std::function<void(Actions)>& sink) {
   parquet::ArrowReaderProperties properties(/*use_threads=*/false);
   properties.set_batch_size(kBatchRows);
   properties.set_pre_buffer(false);
+  arrow::ProxyMemoryPool counted(arrow::default_memory_pool());
+  arrow::CappedMemoryPool pages(&counted, PageBytesMax(*input));
   parquet::arrow::FileReaderBuilder builder;
   // A column is not held whole, as it was written: that may be half of the file.
-  parquet::ReaderProperties reading;
+  parquet::ReaderProperties reading(&pages);
   reading.enable_buffered_stream();
   reading.set_buffer_size(kReadBytes);
   SLUICE_RETURN_IF_ERROR(columnar::FromArrow(builder.Open(input, reading)));
