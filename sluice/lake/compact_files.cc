@@ -36,19 +36,23 @@ class Compaction {
       : table_(table), options_(options), log_(table.store(), table.root()) {}
 
   Result<CompactReport> Run() {
-    SLUICE_ASSIGN_OR_RETURN(state_, log_.Load(std::nullopt));
+    SLUICE_ASSIGN_OR_RETURN(state_, log_.NewestSince(options_.since));
     SLUICE_RETURN_IF_ERROR(state_->CheckWritable());
-    std::vector<DataFile> files;
-    if (options_.where) {
-      files = SelectFiles(*state_, *options_.where, options_.zone);
-    } else {
-      for (const DataFile& file : state_->files()) files.push_back(file);
-    }
     const internal::BinOptions bin_options{.file_bytes = options_.file_bytes > 0
                                                              ? options_.file_bytes
                                                              : internal::TargetFileBytes(*state_),
                                            .deleted_part_max = options_.deleted_part_max,
-                                           .small_files = options_.small_files};
+                                           .small_files = options_.small_files,
+                                           .tiers = options_.tiers};
+    std::vector<DataFile> files;
+    if (options_.where) {
+      files = SelectFiles(*state_, *options_.where, options_.zone);
+      std::erase_if(files, [&](const auto& file) { return !MayRewrite(file, bin_options); });
+    } else {
+      for (DataFile file : state_->files()) {
+        if (MayRewrite(file, bin_options)) files.push_back(std::move(file));
+      }
+    }
     const Status done = Rewrite(internal::ChooseBins(files, bin_options));
     if (!done.ok()) {
       for (WrittenBin& bin : written_) bin.files->Discard();
@@ -73,6 +77,7 @@ class Compaction {
       total += bytes;
       waiting += bytes;
       SLUICE_RETURN_IF_ERROR(Write(std::move(bin)));
+      if (stopped_) break;
       if (waiting < options_.commit_bytes_max) continue;
       SLUICE_RETURN_IF_ERROR(Commit());
       waiting = 0;
@@ -97,8 +102,14 @@ class Compaction {
       if (file.deletion_vector != nullptr) {
         written_.back().purged += file.deletion_vector->cardinality;
       }
-      const auto copied =
-          copy.Read(file, [&](const columnar::Batch& rows) { return out.Write(rows); });
+      const auto copied = copy.Read(file, [&](const columnar::Batch& rows) -> Status {
+        SLUICE_RETURN_IF_ERROR(out.Write(rows));
+        return KeepPace(file, rows->num_rows());
+      });
+      if (stopped_) {
+        DropLast();
+        return {};
+      }
       if (!copied.ok() && copied.error().code() == ErrorCode::kNotFound) {
         // Taken away by another writer, and by its vacuum.
         return GiveUp(file);
@@ -108,6 +119,23 @@ class Compaction {
     return out.Finish();
   }
 
+  Status KeepPace(const DataFile& file, int64_t rows) {
+    if (!options_.pace) return {};
+    // Read, and written: what is copied is about as large as before.
+    const int64_t of_file = std::max(rows, file.rows.value_or(0));
+    const double part =
+        static_cast<double>(rows) / static_cast<double>(std::max<int64_t>(1, of_file));
+    if (options_.pace(static_cast<int64_t>(2 * part * static_cast<double>(file.size)))) return {};
+    stopped_ = true;
+    report_.finished = false;
+    return Unavailable("stopped");
+  }
+
+  void DropLast() {
+    written_.back().files->Discard();
+    written_.pop_back();
+  }
+
   // Throws the last bin away, since one of its files is gone. kNotFound: the log still names it.
   Status GiveUp(const DataFile& file) {
     SLUICE_ASSIGN_OR_RETURN(state_, log_.Advance(state_));
@@ -115,8 +143,7 @@ class Compaction {
       if (there.path == file.path) return NotFound("file '{}' is not there", file.path);
     }
     report_.files_lost += static_cast<int64_t>(written_.back().bin.files.size());
-    written_.back().files->Discard();
-    written_.pop_back();
+    DropLast();
     return {};
   }
 
@@ -190,6 +217,7 @@ class Compaction {
   const TableLog log_;
   StatePtr state_;
   std::vector<WrittenBin> written_;
+  bool stopped_ = false;  // By `pace`.
   CompactReport report_;
 };
 

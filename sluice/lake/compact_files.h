@@ -26,6 +26,17 @@ struct CompactOptions {
   double deleted_part_max = 0.3;
   /// False: files are rewritten for their deleted rows alone.
   bool small_files = true;
+  /// For who compacts again and again while others write. Absent: any two small files become one.
+  struct Tiers {
+    /// A partition's small files are left alone until there are so many; at least 2.
+    int files_min = 8;
+    /// Partitions without a file that was written since then have no more to wait for: 2 are
+    /// enough, and they come first.
+    int64_t quiet_before_ms = 0;
+  };
+  /// Then a file that is larger than all smaller ones together waits until those have grown, so
+  /// that each row is written anew a few times only, however small the files are that come.
+  std::optional<Tiers> tiers = {};
   /// Over partition columns and statistics: which files are looked at; absent: all.
   std::optional<Expression> where = {};
   std::string zone = "UTC";  ///< As in ScanOptions.
@@ -33,8 +44,13 @@ struct CompactOptions {
   int64_t bytes_max = int64_t{1} << 40;
   /// So much is rewritten in one commit, so that a process that dies loses no more.
   int64_t commit_bytes_max = int64_t{1} << 30;
-  /// Asked before each file is read; false stops after what is begun. To yield, it may wait.
+  /// Asked before files are read for each new one; false stops after what is begun.
   std::function<bool()> go_on = {};
+  /// Told of the bytes of files that were read and written, part by part; to keep a pace, it may
+  /// wait. False stops at once: what is begun is thrown away.
+  std::function<bool(int64_t bytes)> pace = {};
+  /// A state that is known already: only commits since then are read.
+  std::shared_ptr<const Snapshot> since = {};
 };
 
 struct CompactReport {
@@ -48,7 +64,7 @@ struct CompactReport {
   int64_t commits = 0;
   /// Files that other writers changed meanwhile: what was made of them was thrown away.
   int64_t files_lost = 0;
-  bool finished = true;  ///< False: `bytes_max` or `go_on` ended it.
+  bool finished = true;  ///< False: `bytes_max`, `go_on` or `pace` ended it.
 };
 
 /// Puts the rows of small files, and of files with many deleted rows, into new ones, partition by

@@ -183,9 +183,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schem
 Result<std::shared_ptr<const Snapshot>> DeltaTable::Load(
     const std::shared_ptr<const Snapshot>& since) const {
   const TableLog log(store_, root_);
-  SLUICE_ASSIGN_OR_RETURN(auto state,
-                          since == nullptr ? log.Load(std::nullopt) : log.Advance(AsState(since)),
-                          "table '{}'", name());
+  SLUICE_ASSIGN_OR_RETURN(auto state, log.NewestSince(since), "table '{}'", name());
   return std::shared_ptr<const Snapshot>(std::move(state));
 }
 

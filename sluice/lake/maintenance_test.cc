@@ -63,6 +63,54 @@ TEST_F(MaintenanceTest, BinsTakeWhatIsWorthIt) {
   EXPECT_EQ(chosen, (std::set<std::string>{"a60 a30 ", "c90 ", "d200 "}));
 }
 
+TEST_F(MaintenanceTest, FilesOfOneSizeAreJoinedWhereMoreWillCome) {
+  const auto made = [](const char* partition, int64_t size, int64_t at_ms) {
+    return DataFile{.path = fmt::format("{}{}", partition, size),
+                    .partition_values = {{"p", partition}},
+                    .size = size,
+                    .modified_ms = at_ms,
+                    .stats = {},
+                    .rows = 100};
+  };
+  const internal::BinOptions options{
+      .file_bytes = 1000, .tiers = CompactOptions::Tiers{.files_min = 3, .quiet_before_ms = 100}};
+  const std::vector<DataFile> files = {
+      made("a", 700, 200), made("a", 10, 200), made("a", 11, 200), made("a", 12, 200),
+      made("b", 10, 200),  made("b", 11, 200),  // Too few yet.
+      made("c", 10, 50),   made("c", 10, 99),   // No more will come.
+      made("d", 10, 50),   made("d", 700, 50),  // Not worth it.
+      made("e", 30, 200),  made("e", 10, 200), made("e", 20, 200), made("e", 60, 200)};
+  std::vector<std::string> chosen;
+  for (const auto& bin : internal::ChooseBins(files, options)) {
+    std::string names;
+    for (const DataFile& member : bin.files) names += member.path + " ";
+    chosen.push_back(names);
+  }
+  EXPECT_EQ(chosen, (std::vector<std::string>{"c10 c10 ", "a10 a11 a12 ", "e30 e10 e20 e60 "}));
+}
+
+TEST_F(MaintenanceTest, CompactionKeepsAPaceAndStopsWhenTold) {
+  Create({}, true);
+  for (int64_t file = 0; file < 8; ++file) Append(file * 10, 10, file % 2 == 0 ? "de" : "fr");
+  const Rows before = Read();
+  const auto objects = store_.List(table_->root() + "/")->size();
+  int parts = 0;
+  int64_t bytes = 0;
+  const auto snapshot = *table_->Load();
+  const auto stopped = CompactFiles(*table_, {.pace =
+                                                  [&](int64_t part) {
+                                                    bytes += part;
+                                                    return ++parts < 6;
+                                                  },
+                                              .since = snapshot});
+  ASSERT_TRUE(stopped.ok()) << stopped.error().message();
+  EXPECT_FALSE(stopped->finished);
+  EXPECT_EQ(stopped->files_removed, 4) << "of the partition that was done";
+  EXPECT_EQ(store_.List(table_->root() + "/")->size(), objects + 2) << "a file and a commit";
+  EXPECT_GT(bytes, 2 * stopped->bytes_removed);
+  EXPECT_EQ(Read(), before);
+}
+
 TEST_F(MaintenanceTest, CompactionGivesWayToOtherWriters) {
   Create({}, true);
   for (int64_t file = 0; file < 4; ++file) Append(file * 10, 10, file % 2 == 0 ? "de" : "fr");

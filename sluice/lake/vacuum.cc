@@ -64,10 +64,13 @@ class VacuumRun {
   }
 
   Result<VacuumReport> Run() {
-    SLUICE_ASSIGN_OR_RETURN(state_, internal::TableLog(table_.store(), table_.root()).Load({}));
+    SLUICE_ASSIGN_OR_RETURN(
+        state_, internal::TableLog(table_.store(), table_.root()).NewestSince(options_.since));
     SLUICE_RETURN_IF_ERROR(state_->CheckWritable());
     const int64_t table_ms = TableRetentionMs(*state_);
-    const int64_t retention_ms = options_.retention ? options_.retention->count() : table_ms;
+    const int64_t retention_ms =
+        std::max<int64_t>(options_.retention ? options_.retention->count() : table_ms,
+                          options_.retention_min.count());
     if (retention_ms < 0) return Invalid("a retention of {} ms", retention_ms);
     if (retention_ms < table_ms && !options_.allow_short_retention) {
       return Invalid(

@@ -19,6 +19,8 @@ struct VacuumOptions {
   /// Files that left the table, or were written, longer ago are deleted; absent:
   /// `delta.deletedFileRetentionDuration`, 7 days if it does not say.
   std::optional<std::chrono::milliseconds> retention = {};
+  /// At least so long, whatever the table says: for who knows how long its readers take.
+  std::chrono::milliseconds retention_min{0};
   /// A retention under the table's own: readers of older versions, and writers that are still at
   /// work, lose their files.
   bool allow_short_retention = false;
@@ -30,6 +32,8 @@ struct VacuumOptions {
   std::function<bool(std::string_view path)> in_use = {};
   /// Asked before each file is deleted; false stops.
   std::function<bool()> go_on = {};
+  /// A state that is known already: only commits since then are read.
+  std::shared_ptr<const Snapshot> since = {};
 };
 
 struct VacuumReport {

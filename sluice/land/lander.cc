@@ -154,6 +154,19 @@ void Lander::AddErrors(uint32_t partition, int64_t rows) {
   if (const auto table = Find(partition)) table->AddErrors(rows);
 }
 
+Result<lake::CompactReport> Lander::Compact(uint32_t partition, lake::CompactOptions options) {
+  const auto table = Find(partition);
+  if (table == nullptr) return NotFound("there is no partition {}", partition);
+  return table->Compact(std::move(options));
+}
+
+Result<lake::VacuumReport> Lander::Vacuum(uint32_t partition, std::chrono::milliseconds retention,
+                                          std::function<bool()> go_on) {
+  const auto table = Find(partition);
+  if (table == nullptr) return NotFound("there is no partition {}", partition);
+  return table->Vacuum(retention, std::move(go_on));
+}
+
 Result<std::vector<ledger::Entry>> Lander::Ledger(uint32_t partition) {
   const auto table = Find(partition);
   if (table == nullptr) return NotFound("there is no partition {}", partition);

@@ -22,7 +22,10 @@
 #include "sluice/columnar/batch.h"
 #include "sluice/columnar/parquet.h"
 #include "sluice/journal/journal.h"
+#include "sluice/lake/compact_files.h"
 #include "sluice/lake/delta_table.h"
+#include "sluice/lake/vacuum.h"
+#include "sluice/land/maintenance_log.h"
 #include "sluice/ledger/entries.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/random.h"
@@ -76,10 +79,11 @@ struct TableStatus {
   journal::Offset end = 0;      ///< Next offset; pending = end - landed - 1.
   int64_t files = 0;
   int64_t version = -1;
-  int64_t landed_rows = 0;  ///< By the table's statistics, foreign rows included.
-  std::string stopped;      ///< Why landing stopped; empty while it works.
-  std::string path;         ///< Of the table in the store.
-  int64_t duplicates = 0;   ///< Events that were answered so.
+  int64_t landed_rows = 0;      ///< By the table's statistics, foreign rows included.
+  std::string stopped;          ///< Why landing stopped; empty while it works.
+  std::string path;             ///< Of the table in the store.
+  int64_t duplicates = 0;       ///< Events that were answered so.
+  bool compaction_off = false;  ///< The table's `delta.autoOptimize.autoCompact` is false.
 };
 
 /// Lands all tables of one journal.
@@ -158,6 +162,18 @@ class Lander {
 
   std::vector<TableStatus> Tables() const;
 
+  /// Compacts the partition's table, with the settings with which it lands: `options.write` and
+  /// `options.since` are set here. Errors as lake::CompactFiles(); kNotFound: there is none.
+  Result<lake::CompactReport> Compact(uint32_t partition, lake::CompactOptions options);
+
+  /// Deletes files of the partition's table that left it longer ago than the table's own retention,
+  /// or else `retention`, and than any query takes. Errors as lake::Vacuum().
+  Result<lake::VacuumReport> Vacuum(uint32_t partition, std::chrono::milliseconds retention,
+                                    std::function<bool()> go_on);
+
+  /// What was done to tables besides landing into them.
+  MaintenanceLog& maintenance() { return maintenance_; }
+
   /// What each commit of the partition's table did to its offsets, oldest first, then what waits.
   Result<std::vector<ledger::Entry>> Ledger(uint32_t partition);
 
@@ -180,6 +196,7 @@ class Lander {
   Metrics& metrics_;
   const std::string journal_uuid_;
   const std::shared_ptr<internal::TailBytes> tail_bytes_;
+  MaintenanceLog maintenance_;
 
   mutable std::mutex mutex_;  // Guards tables_, dropped_, waiters_ and stopping_.
   std::map<uint32_t, std::shared_ptr<internal::TableLander>> tables_;

@@ -70,6 +70,75 @@ void ReadDedup(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
         }}});
 }
 
+Reader::Read Flag(Reader& reader, bool& into, std::string_view yes, std::string_view no) {
+  return [&reader, &into, yes, no](const YAML::Node& node) {
+    const std::string text = node.IsScalar() ? node.Scalar() : "";
+    into = text == yes;
+    if (!into && text != no) reader.Mistake(node, fmt::format("expected {} or {}", yes, no));
+  };
+}
+
+// A share of one processor: `25%`.
+Result<double> ParseShare(std::string_view text) {
+  SLUICE_ASSIGN_OR_RETURN(const double share, ParseWithUnit(text, {{"%", 0.01}}, "25%"));
+  if (share < 0.01 || share > 1) return Invalid("expected 1% to 100%, of one processor");
+  return share;
+}
+
+template <typename T>
+void ReadAtLeast(Reader& reader, const YAML::Node& node, T& into, T least, std::string_view text,
+                 const Reader::Read& read) {
+  read(node);
+  if (into >= least) return;
+  reader.Mistake(node, fmt::format("at least {} is possible", text));
+  into = least;
+}
+
+void ReadMaintenance(Reader& reader, const YAML::Node& node, Config& config) {
+  const auto compact = [&](const YAML::Node& value) {
+    reader.Map(value, "maintenance.compact",
+               {{"files_min",
+                 [&](const YAML::Node& number) {
+                   ReadAtLeast(reader, number, config.compact_files_min, 2, "2",
+                               reader.Parsed(config.compact_files_min, ParseSize));
+                 }},
+                {"target", [&](const YAML::Node& size) {
+                   ReadAtLeast<int64_t>(reader, size, config.compact_file_bytes, 1 << 20, "1MiB",
+                                        reader.Parsed(config.compact_file_bytes, ParseSize));
+                 }}});
+  };
+  const auto vacuum = [&](const YAML::Node& value) {
+    reader.Map(value, "maintenance.vacuum", {{"retention", [&](const YAML::Node& time) {
+                                                ReadAtLeast<std::chrono::milliseconds>(
+                                                    reader, time, config.vacuum_retention,
+                                                    std::chrono::hours(1), "1h, as long as a query",
+                                                    reader.Duration(config.vacuum_retention));
+                                              }}});
+  };
+  reader.Map(node, "maintenance",
+             {{"enabled", Flag(reader, config.maintenance, "true", "false")},
+              {"cpu",
+               [&](const YAML::Node& value) {
+                 const auto share = ParseShare(value.IsScalar() ? value.Scalar() : "");
+                 if (!share.ok()) return reader.Mistake(value, share.error().message());
+                 config.maintenance_processor_share = *share;
+               }},
+              {"bytes_per_second",
+               [&](const YAML::Node& value) {
+                 ReadAtLeast<int64_t>(
+                     reader, value, config.maintenance_bytes_per_second, 64 << 10, "64KiB",
+                     reader.Parsed(config.maintenance_bytes_per_second, ParseSize));
+               }},
+              {"every",
+               [&](const YAML::Node& value) {
+                 ReadAtLeast<std::chrono::milliseconds>(reader, value, config.maintenance_every,
+                                                        std::chrono::milliseconds(100), "100ms",
+                                                        reader.Duration(config.maintenance_every));
+               }},
+              {"compact", compact},
+              {"vacuum", vacuum}});
+}
+
 void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
   reader.Map(node, "a topic",
              {{"schema",
@@ -91,6 +160,7 @@ void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
                  }
                }},
               {"dedup", [&](const YAML::Node& value) { ReadDedup(reader, value, topic); }},
+              {"maintenance", Flag(reader, topic.maintenance, "on", "off")},
               reader.NotServed("partitions", "partitions of a topic", "1"),
               reader.NotServed("journal", "journal of a topic"),
               {"compatibility", [&](const YAML::Node& value) {
@@ -185,6 +255,7 @@ void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader,
                         }
                       }}});
        }},
+      {"maintenance", [&](const YAML::Node& node) { ReadMaintenance(reader, node, config); }},
       {"limits",
        [&](const YAML::Node& node) {
          reader.Map(node, "limits",

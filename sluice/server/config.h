@@ -28,6 +28,7 @@ struct TopicConfig {
   std::optional<std::chrono::microseconds> dedupe_horizon;
   std::optional<uint64_t> dedupe_ids_max;
   std::optional<event::Compatibility> compatibility;  ///< Of the next schema with the present one.
+  bool maintenance = true;
 };
 
 /// All settings of one server. Times and sizes with units in the file: `90s`, `16MiB`.
@@ -51,6 +52,14 @@ struct Config {
   int64_t land_bytes_max = 128ll << 20;
   std::chrono::microseconds land_wait_max = std::chrono::seconds(60);  ///< Of `?wait=table`.
   columnar::Compression land_compression = columnar::Compression::kZstd;
+  /// maintenance: compacting and vacuuming landed tables beside all else.
+  bool maintenance = true;
+  double maintenance_processor_share = 0.25;  ///< maintenance.cpu: of one processor.
+  int64_t maintenance_bytes_per_second = 64ll << 20;
+  std::chrono::milliseconds maintenance_every{60'000};
+  int compact_files_min = 8;
+  int64_t compact_file_bytes = 128ll << 20;
+  std::chrono::milliseconds vacuum_retention{7ll * 86'400'000};
   uint64_t body_bytes_max = 16ull << 20;
   int64_t rows_max = 10'000;
   int64_t row_bytes_max = 1 << 20;

@@ -1,5 +1,6 @@
 #include "sluice/server/config.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "sluice/base/diagnostic.h"
@@ -37,6 +38,30 @@ TEST(ConfigTest, ReadsWhatIsSaidAndKeepsDefaultsElsewhere) {
   EXPECT_TRUE(config->topics.at("moves").by_batch);
   EXPECT_EQ(config->topics.at("moves").dedupe_horizon, std::chrono::hours(1));
   EXPECT_FALSE(config->topics.at("moves").dedupe_ids_max.has_value());
+}
+
+TEST(ConfigTest, MaintenanceHasSharesAndLimits) {
+  const auto config = ParseConfig(
+      "maintenance: {enabled: false, cpu: 12.5%, bytes_per_second: 8MiB, every: 5s,\n"
+      "  compact: {files_min: 3, target: 64MiB}, vacuum: {retention: 2d}}\n"
+      "topics: {a: {maintenance: off}, b: {maintenance: on}}\n",
+      "sluice.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().ToString();
+  EXPECT_FALSE(config->maintenance);
+  EXPECT_EQ(config->maintenance_processor_share, 0.125);
+  EXPECT_EQ(config->maintenance_bytes_per_second, 8 << 20);
+  EXPECT_EQ(config->maintenance_every, std::chrono::seconds(5));
+  EXPECT_EQ(config->compact_files_min, 3);
+  EXPECT_EQ(config->compact_file_bytes, 64 << 20);
+  EXPECT_EQ(config->vacuum_retention, std::chrono::hours(48));
+  EXPECT_FALSE(config->topics.at("a").maintenance);
+  EXPECT_TRUE(config->topics.at("b").maintenance);
+  for (const char* const wrong :
+       {"cpu: 0%", "cpu: 101%", "cpu: 25", "every: 1ms", "compact: {files_min: 1}",
+        "compact: {target: 1KiB}", "vacuum: {retention: 10m}", "enabled: maybe",
+        "bytes_per_second: 1"}) {
+    EXPECT_FALSE(ParseConfig(fmt::format("maintenance: {{{}}}\n", wrong), "f").ok()) << wrong;
+  }
 }
 
 TEST(ConfigTest, TablesMayBeInABucketWhileTheJournalIsHere) {

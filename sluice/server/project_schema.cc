@@ -60,6 +60,31 @@ constexpr std::string_view kSchema = R"json({
             "compression": {"enum": ["zstd", "none"], "default": "zstd"}
           }
         },
+        "maintenance": {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "enabled": {"type": "boolean", "description": "Compacting and vacuuming landed tables by itself", "default": true},
+            "cpu": {"type": "string", "pattern": "^[0-9.]+%$", "description": "Of one processor", "default": "25%"},
+            "bytes_per_second": {"$ref": "#/$defs/size", "description": "Read and written", "default": "64MiB"},
+            "every": {"$ref": "#/$defs/duration", "description": "So often each table is looked at", "default": "60s"},
+            "compact": {
+              "type": "object",
+              "additionalProperties": false,
+              "properties": {
+                "files_min": {"type": "integer", "minimum": 2, "description": "So many small files of a day are left alone while it is being written", "default": 8},
+                "target": {"$ref": "#/$defs/size", "description": "Of a full file", "default": "128MiB"}
+              }
+            },
+            "vacuum": {
+              "type": "object",
+              "additionalProperties": false,
+              "properties": {
+                "retention": {"$ref": "#/$defs/duration", "description": "Files that left the table longer ago are deleted, unless the table itself says otherwise", "default": "7d"}
+              }
+            }
+          }
+        },
         "limits": {
           "type": "object",
           "additionalProperties": false,
@@ -130,6 +155,7 @@ constexpr std::string_view kSchema = R"json({
                   "ids_max": {"type": "integer"}
                 }
               },
+              "maintenance": {"enum": ["on", "off", true, false], "default": "on"},
               "partitions": {"description": "No effect: this program does not have it"},
               "journal": {"description": "No effect: this program does not have it"}
             }

@@ -19,6 +19,8 @@
 #include "sluice/govern/tokens.h"
 #include "sluice/ingest/audit_log.h"
 #include "sluice/ingest/ingest.h"
+#include "sluice/land/maintenance.h"
+#include "sluice/os/background.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/command.h"
 #include "sluice/os/disk.h"
@@ -78,6 +80,7 @@ class RunningServer final : public Server {
   Status StartHttp();
   void RetireKeys(std::stop_token stop);
   void WatchSpace(std::stop_token stop);
+  void Maintain(std::stop_token stop);
   void AddMemoryGauges();
 
   const Config config_;
@@ -112,6 +115,7 @@ class RunningServer final : public Server {
   bool stopped_ = false;
   std::jthread retire_keys_;
   std::jthread watch_space_;
+  std::jthread maintain_;
 };
 
 Result<std::string> RunningServer::WrappingKey() const {
@@ -241,6 +245,9 @@ Status RunningServer::Start() {
   metrics_.AddGauge("sluice_journal_bytes", "",
                     [this] { return static_cast<double>(journal_->BytesOnDisk()); });
   AddMemoryGauges();
+  if (config_.maintenance) {
+    maintain_ = std::jthread([this](std::stop_token stop) { Maintain(std::move(stop)); });
+  }
   watch_space_ = std::jthread([this](std::stop_token stop) { WatchSpace(std::move(stop)); });
   metrics_.AddGauge("sluice_pending_events", "", [this] {
     double pending = 0;
@@ -412,6 +419,35 @@ void RunningServer::WatchSpace(std::stop_token stop) {
   }
 }
 
+void RunningServer::Maintain(std::stop_token stop) {
+  os::GiveWayToOtherThreads();
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  const auto wait = [&](std::chrono::microseconds time) {
+    wake.wait_for(lock, stop, time, [] { return false; });
+    return !stop.stop_requested();
+  };
+  land::MaintenanceOptions options{.every = config_.maintenance_every,
+                                   .file_bytes = config_.compact_file_bytes,
+                                   .files_min = config_.compact_files_min,
+                                   .vacuum_retention = config_.vacuum_retention};
+  for (const auto& [topic, topic_config] : config_.topics) {
+    if (!topic_config.maintenance) options.off.insert(topic);
+  }
+  const land::PaceOptions pace{.processor_share = config_.maintenance_processor_share,
+                               .bytes_per_second = config_.maintenance_bytes_per_second,
+                               .processor_time = os::ThreadProcessorTime,
+                               .wait = wait,
+                               .busy = [this] {
+                                 return space_.full() || lander_->Behind() ||
+                                        journal_->QueueBytes() > config_.QueueBytes() / 2;
+                               }};
+  land::Maintenance maintenance(options, pace, *lander_, clock_, metrics_);
+  while (wait(config_.maintenance_every) && maintenance.Look()) {
+  }
+}
+
 void RunningServer::AddMemoryGauges() {
   const auto add = [this](std::string_view part, uint64_t budget, auto bytes) {
     const std::string labels = fmt::format("part=\"{}\"", part);
@@ -454,6 +490,7 @@ Status RunningServer::Stop() {
   draining_ = true;
   if (http_) http_->Stop(kStopGrace);
   workers_.reset();
+  maintain_ = {};  // Its end, within a part of a file.
   Status landed;
   if (lander_) landed = lander_->Stop();
   if (journal_) journal_->Stop();

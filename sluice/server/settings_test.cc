@@ -88,12 +88,15 @@ TEST(SettingsTest, ThePublishedSchemaHasTheKeysThatTheProjectFileKnows) {
     ++sections;
     EXPECT_EQ(keys(section.second), KnownKeys(section.first.Scalar() + ": {zzz: 1}\n"));
   }
-  EXPECT_EQ(sections, 9);
+  EXPECT_EQ(sections, 10);
   const YAML::Node topic = settings["properties"]["topics"]["additionalProperties"];
   EXPECT_EQ(keys(topic), KnownKeys("topics: {a: {zzz: 1}}\n"));
   EXPECT_EQ(keys(topic["properties"]["dedup"]), KnownKeys("topics: {a: {dedup: {zzz: 1}}}\n"));
   EXPECT_EQ(keys(settings["properties"]["serve"]["properties"]["tls"]),
             KnownKeys("serve: {tls: {zzz: 1}}\n"));
+  const YAML::Node maintenance = settings["properties"]["maintenance"]["properties"];
+  EXPECT_EQ(keys(maintenance["compact"]), KnownKeys("maintenance: {compact: {zzz: 1}}\n"));
+  EXPECT_EQ(keys(maintenance["vacuum"]), KnownKeys("maintenance: {vacuum: {zzz: 1}}\n"));
 }
 
 TEST(SettingsTest, HasEveryKeyThatTheProjectFileKnowsAndValuesThatItTakes) {
@@ -130,7 +133,7 @@ TEST(SettingsTest, HasEveryKeyThatTheProjectFileKnowsAndValuesThatItTakes) {
       known.erase(0, name.size() + 2);
     }
   }
-  EXPECT_EQ(sections.size(), 8U);
+  EXPECT_EQ(sections.size(), 9U);
 }
 
 }  // namespace

@@ -33,9 +33,19 @@ Response TableRoutes::List() const {
         table.partition, table.landed, table.end, table.end - table.landed - 1, table.files,
         table.version, table.landed_rows, table.duplicates);
     AppendMember(out, "stopped", table.stopped);
+    out += ',';
+    AppendMember(out, "maintenance", LastMaintenance(table.topic));
     out += '}';
   }
   return {.headers = {}, .body = out + "]}\n"};
+}
+
+std::string TableRoutes::LastMaintenance(const std::string& topic) const {
+  const auto last = lander_.maintenance().Last(topic);
+  if (!last) return {};
+  const std::string what =
+      last->action == "none" ? last->outcome : fmt::format("{} {}", last->action, last->outcome);
+  return last->reason.empty() ? what : fmt::format("{}: {}", what, last->reason);
 }
 
 Response TableRoutes::Land() {

@@ -2,6 +2,8 @@
 /// \file
 /// Tables and their landing: /v1/admin/tables, /v1/admin/land.
 
+#include <string>
+
 #include "sluice/api/router.h"
 #include "sluice/land/lander.h"
 
@@ -18,6 +20,8 @@ class TableRoutes {
   Response List() const;
   Response Land();
   Response Adopt(const Call& call);
+  /// What maintenance did last to the topic's table, or why nothing; empty: nothing so far.
+  std::string LastMaintenance(const std::string& topic) const;
 
   land::Lander& lander_;
 };

@@ -1,7 +1,10 @@
 #include "sluice/lake/internal/file_bins.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <map>
+#include <set>
+#include <utility>
 
 namespace sluice::lake::internal {
 
@@ -17,30 +20,74 @@ int64_t BytesLeft(const DataFile& file) {
   return static_cast<int64_t>(static_cast<double>(file.size) * (1 - DeletedPart(file)));
 }
 
+bool IsPurged(const DataFile& file, const BinOptions& options) {
+  return DeletedPart(file) > options.deleted_part_max;
+}
+
+/// The files of one partition that may be rewritten.
+struct Candidates {
+  std::vector<const DataFile*> files;
+  bool quiet = true;
+};
+
+/// How many of the files, the smallest first, are worth joining now: as many as there are of which
+/// the largest is no larger than all others together. 0: they wait.
+size_t CountWorthJoining(const std::vector<const DataFile*>& files, size_t least) {
+  std::vector<int64_t> before = {0};  // Of the files before each.
+  for (const DataFile* file : files) before.push_back(before.back() + BytesLeft(*file));
+  for (size_t count = files.size(); count >= least; --count) {
+    if (BytesLeft(*files[count - 1]) <= before[count - 1]) return count;
+  }
+  return 0;
+}
+
 }  // namespace
 
+bool MayRewrite(const DataFile& file, const BinOptions& options) {
+  const bool small = options.small_files && BytesLeft(file) < options.file_bytes / 4 * 3;
+  return small || IsPurged(file, options);
+}
+
 std::vector<FileBin> ChooseBins(const std::vector<DataFile>& files, const BinOptions& options) {
-  std::map<PartitionValues, FileBin> open;
+  std::map<PartitionValues, Candidates> candidates;
+  for (const DataFile& file : files) {
+    if (!MayRewrite(file, options)) continue;
+    Candidates& partition = candidates[file.partition_values];
+    partition.files.push_back(&file);
+    if (options.tiers && file.modified_ms >= options.tiers->quiet_before_ms) {
+      partition.quiet = false;
+    }
+  }
   std::vector<FileBin> bins;
   const auto close = [&](FileBin& bin) {
     const bool worth =
-        bin.files.size() > 1 ||
-        (!bin.files.empty() && DeletedPart(bin.files.front()) > options.deleted_part_max);
+        bin.files.size() > 1 || (!bin.files.empty() && IsPurged(bin.files.front(), options));
     if (worth) bins.push_back(std::move(bin));
     bin = {};
   };
-  for (const DataFile& file : files) {
-    const bool purged = DeletedPart(file) > options.deleted_part_max;
-    const bool small = options.small_files && BytesLeft(file) < options.file_bytes / 4 * 3;
-    if (!purged && !small) continue;
-    FileBin& bin = open[file.partition_values];
-    if (!bin.files.empty() && bin.bytes + BytesLeft(file) > options.file_bytes) close(bin);
-    bin.bytes += BytesLeft(file);
-    bin.files.push_back(file);
+  for (const auto& [values, partition] : candidates) {
+    std::set<const DataFile*> waiting;
+    if (options.tiers) {
+      std::vector<const DataFile*> by_size = partition.files;
+      std::ranges::stable_sort(by_size, {}, [](const DataFile* file) { return BytesLeft(*file); });
+      const auto least =
+          static_cast<size_t>(partition.quiet ? 2 : std::max(2, options.tiers->files_min));
+      const auto joined = static_cast<std::ptrdiff_t>(CountWorthJoining(by_size, least));
+      waiting.insert(by_size.begin() + joined, by_size.end());
+      std::erase_if(waiting, [&](const DataFile* file) { return IsPurged(*file, options); });
+    }
+    FileBin bin;
+    for (const DataFile* file : partition.files) {
+      if (waiting.contains(file)) continue;
+      if (!bin.files.empty() && bin.bytes + BytesLeft(*file) > options.file_bytes) close(bin);
+      bin.quiet = options.tiers && partition.quiet;
+      bin.bytes += BytesLeft(*file);
+      bin.files.push_back(*file);
+    }
+    close(bin);
   }
-  for (auto& [partition, bin] : open) close(bin);
   std::ranges::stable_sort(bins, {}, [](const FileBin& bin) {
-    return bin.bytes / static_cast<int64_t>(bin.files.size());
+    return std::pair(!bin.quiet, bin.bytes / static_cast<int64_t>(bin.files.size()));
   });
   return bins;
 }

@@ -133,8 +133,9 @@ namespace {
 // Properties that anybody may set, and what their values are.
 enum class Value : uint8_t { kFlag, kCount, kInterval, kText, kPolicy, kMapping, kIsolation };
 
-constexpr std::array<std::pair<std::string_view, Value>, 21> kProperties = {
+constexpr std::array<std::pair<std::string_view, Value>, 22> kProperties = {
     {{"delta.appendOnly", Value::kFlag},
+     {"delta.autoOptimize.autoCompact", Value::kText},
      {"delta.checkpointPolicy", Value::kPolicy},
      {"delta.checkpointInterval", Value::kCount},
      {"delta.checkpoint.writeStatsAsJson", Value::kFlag},

@@ -256,6 +256,13 @@ Result<StatePtr> TableLog::Advance(const StatePtr& since) const {
   return replay.Finish(newest, -1);
 }
 
+Result<StatePtr> TableLog::NewestSince(const std::shared_ptr<const Snapshot>& since) const {
+  if (since == nullptr) return Load(std::nullopt);
+  auto state = std::dynamic_pointer_cast<const TableState>(since);
+  SLUICE_CHECK(state != nullptr);  // Every snapshot comes from this module.
+  return Advance(state);
+}
+
 Result<StatePtr> TableLog::After(const StatePtr& state, Actions actions) const {
   Replay replay;
   replay.AddCommit(std::move(actions));

@@ -45,6 +45,8 @@ class TableLog {
   Result<StatePtr> Load(std::optional<Version> target) const;
   /// Returns the newest state, given an older one.
   Result<StatePtr> Advance(const StatePtr& since) const;
+  /// Returns the newest state; only commits since a state of ours are read, if there is one.
+  Result<StatePtr> NewestSince(const std::shared_ptr<const Snapshot>& since) const;
 
   /// Puts the proposal on top of `state`, or of what other writers put there meanwhile.
   /// kConflict: from `make` alone. kUnavailable: the outcome may be unknown.

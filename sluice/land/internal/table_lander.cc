@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sluice/base/ascii.h"
 #include "sluice/base/trace.h"
 #include "sluice/columnar/match_structs.h"
 #include "sluice/lake/history.h"
@@ -23,6 +24,7 @@ constexpr int64_t kAddedBytes = 40;  // Of the columns that a row gets on its wa
 constexpr std::chrono::milliseconds kRefreshEvery{500};
 constexpr size_t kPastMax = 4;  // Snapshots of the past that are kept for the next query.
 const std::string kKeysProperty = "sluice.keys";
+const std::string kCompactProperty = "delta.autoOptimize.autoCompact";
 
 }  // namespace
 
@@ -163,6 +165,7 @@ void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, in
   for (const lake::DataFile& file : snapshot_->files()) {
     locations->push_back(table_.Location(file));
     landed_rows_ += file.rows.value_or(0);
+    if (file.deletion_vector != nullptr) landed_rows_ -= file.deletion_vector->cardinality;
   }
   locations_ = std::move(locations);
   own_files_ = snapshot_->CheckOwnFiles();
@@ -547,11 +550,7 @@ Result<journal::Offset> TableLander::LandWaiting() {
   if (first > 0) expected = first - 1;
   if (!base->TransactionVersion(app_id_)) expected.reset();
   append.expect = {.app_id = app_id_, .expected = expected};
-  append.parquet.random_columns = {"_id"};
-  append.parquet.bloom_filter_columns = {"_id"};
-  append.parquet.incompressible_columns = PseudonymColumns(*contract);
-  append.parquet.private_columns = PrivateColumns(*contract);
-  append.parquet.compression = options_.compression;
+  append.parquet = FileOptions(*contract);
   auto appended = table_.Append(base, files, append);
   if (!appended.ok()) return FindOutcome(base, first, std::move(appended).error());
   const auto& snapshot = *appended;
@@ -674,6 +673,9 @@ TableStatus TableLander::Describe() const {
   status.stopped = stopped_;
   status.path = topic_.table_path;
   status.duplicates = duplicates_;
+  const auto& properties = snapshot_->properties();
+  const auto compacts = properties.find(kCompactProperty);
+  status.compaction_off = compacts != properties.end() && LowerCase(compacts->second) == "false";
   return status;
 }
 

@@ -55,6 +55,9 @@ class TableLander {
   Result<ReadView> View();
   Result<ReadView> ViewAt(const AsOf& when);
   Status Adopt();
+  Result<lake::CompactReport> Compact(lake::CompactOptions options);
+  Result<lake::VacuumReport> Vacuum(std::chrono::milliseconds retention,
+                                    std::function<bool()> go_on);
 
   std::vector<std::string> FilesSince(os::Timestamp since) const;
 
@@ -101,6 +104,8 @@ class TableLander {
   /// Behind the last of the offsets from `begin` on that were given up; `begin` if that was not.
   /// The mutex must be held.
   journal::Offset LossEnd(journal::Offset begin) const;
+  /// How files of the table are written, whoever writes them.
+  columnar::ParquetOptions FileOptions(const event::Contract& contract) const;
   /// Commits that the offsets up to `end` are lost.
   Result<journal::Offset> LandLoss(journal::Offset end);
   /// After a failed commit: what the table says decides. `first` is what was to land.

@@ -6,6 +6,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -182,11 +183,36 @@ Rows Queries(const QueryLog& log, const QueryLog::Of& of) {
   return rows;
 }
 
+Rows Maintenance(const Tables& tables, land::Lander& lander) {
+  Rows rows({{"table_name", arrow::utf8()},
+             {"topic", arrow::utf8()},
+             {"action", arrow::utf8()},
+             {"started", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")},
+             {"took_ms", arrow::int64()},
+             {"cpu_ms", arrow::int64()},
+             {"files_before", arrow::int64()},
+             {"files_after", arrow::int64()},
+             {"bytes_before", arrow::int64()},
+             {"bytes_after", arrow::int64()},
+             {"version", arrow::int64()},
+             {"outcome", arrow::utf8()},
+             {"reason", arrow::utf8()}});
+  for (const land::MaintenanceRun& run : lander.maintenance().List()) {
+    const bool seen = std::ranges::any_of(
+        tables, [&](const land::TableStatus& table) { return table.topic == run.topic; });
+    if (!seen) continue;
+    rows.Add({run.table, run.topic, run.action, run.started, run.took.count() / 1000,
+              run.processor.count() / 1000, run.files_before, run.files_after, run.bytes_before,
+              run.bytes_after, run.version, run.outcome, TextOrNull(run.reason)});
+  }
+  return rows;
+}
+
 }  // namespace
 
 const std::vector<std::string_view>& SystemTables() {
-  static const std::vector<std::string_view> names = {"topics", "tables", "files", "ledger",
-                                                      "queries"};
+  static const std::vector<std::string_view> names = {"topics", "tables",  "files",
+                                                      "ledger", "queries", "maintenance"};
   return names;
 }
 
@@ -201,6 +227,7 @@ Result<std::optional<duck::Relation>> FindSystemTable(std::string_view name, lan
   std::optional<Rows> rows;
   if (name == "topics") rows.emplace(Topics(tables()));
   if (name == "tables") rows.emplace(TableRows(tables()));
+  if (name == "maintenance") rows.emplace(Maintenance(tables(), lander));
   if (name == "queries") {
     rows.emplace(Queries(log, {.tenant = tenant, .principal = reader.SeesQueriesOf()}));
   }

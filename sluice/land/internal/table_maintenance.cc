@@ -1,0 +1,53 @@
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "sluice/land/internal/table_lander.h"
+#include "sluice/land/table_schema.h"
+
+namespace sluice::land::internal {
+
+namespace {
+
+const std::string kRetentionProperty = "delta.deletedFileRetentionDuration";
+// Longer than any query that reads files of a version that was the newest when it began.
+constexpr std::chrono::hours kQueryTimeMax{1};
+
+}  // namespace
+
+columnar::ParquetOptions TableLander::FileOptions(const event::Contract& contract) const {
+  return {.random_columns = {"_id"},
+          .bloom_filter_columns = {"_id"},
+          .incompressible_columns = PseudonymColumns(contract),
+          .private_columns = PrivateColumns(contract),
+          .compression = options_.compression};
+}
+
+Result<lake::CompactReport> TableLander::Compact(lake::CompactOptions options) {
+  {
+    const std::lock_guard lock(mutex_);
+    options.since = snapshot_;
+    options.write.parquet = FileOptions(*topic_.contract);
+  }
+  SLUICE_ASSIGN_OR_RETURN(lake::CompactReport report, lake::CompactFiles(table_, options));
+  const std::lock_guard lock(mutex_);
+  Advance(report.snapshot);
+  return report;
+}
+
+Result<lake::VacuumReport> TableLander::Vacuum(std::chrono::milliseconds retention,
+                                               std::function<bool()> go_on) {
+  lake::VacuumOptions options{
+      .retention_min = kQueryTimeMax, .allow_short_retention = true, .go_on = std::move(go_on)};
+  {
+    const std::lock_guard lock(mutex_);
+    options.since = snapshot_;
+  }
+  if (!options.since->properties().contains(kRetentionProperty)) options.retention = retention;
+  SLUICE_ASSIGN_OR_RETURN(lake::VacuumReport report, lake::Vacuum(table_, options));
+  const std::lock_guard lock(mutex_);
+  Advance(report.snapshot);
+  return report;
+}
+
+}  // namespace sluice::land::internal
