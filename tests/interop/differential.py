@@ -8,6 +8,7 @@ usage: differential.py PATH/TO/sluice_table_driver [--sequences N] [--seed S] [-
 """
 
 import argparse
+import collections
 import datetime
 import decimal
 import os
@@ -63,6 +64,12 @@ WITH_VECTORS = [{"delta.enableDeletionVectors": "true"},
 OURS_TOO = [{"delta.checkpointPolicy": "v2"}, {"delta.checkpointPolicy": "v2", "delta.checkpointInterval": "2"}]
 OURS_TOO += [{"delta.enableChangeDataFeed": "true"}, *WITH_VECTORS]
 OF_SPARK = OURS_TOO
+# What a table is made for that deltalake writes only in part, or does not read: the engines that do, the others'
+# `can`.
+MAPPED = {"delta.columnMapping.mode": "name"}
+WIDENING = {"delta.enableTypeWidening": "true"}
+WIDER = {"int8": ["small", "whole", "long"], "int16": ["whole", "long"], "int32": ["long"], "float": ["real"]}
+WEIGHTS = {"append": 4, "restore": 2, "rename": 2, "drop": 2, "widen": 2}
 LITERALS = {"string": [None, "NL", "changed"], "int32": [None, 7], "int64": [None, 7], "bool": [None]}
 SUFFIXES = ["", "_2", "_Ünï", "-minus", "_Upper"]
 AGE = 40 * 86400  # Logs are kept for 30 days; a cleanup first makes them this much older.
@@ -78,6 +85,7 @@ def value_of(kind, generator):
 
 class Sequence:
     """One table and its history."""
+    done = collections.Counter()  # Of all sequences: steps by engine and kind.
 
     def __init__(self, engines, folder, seed, creator):
         self.random = random.Random(seed)
@@ -86,6 +94,8 @@ class Sequence:
         self.path = f"{folder}/table-{seed}"
         self.rows = []
         self.ids = 0
+        self.names = 0
+        self.aged = -1
         self.history = []
         self.kinds = dict(PARTITIONS)  # Column -> (type, generator)
         if len(engines) > 2:
@@ -103,10 +113,26 @@ class Sequence:
         self.schema = pyarrow.schema(fields)
         os.mkdir(self.path)
         properties = self.random.choice(PROPERTIES + {"spark": OF_SPARK, "sluice": OURS_TOO}.get(creator.name, []))
+        self.can = {engine.name: list(engine.can) for engine in engines}
+        self.readers = engines
+        self.restorable = {}  # Version -> the rows, schema and kinds it has, as long as its files are there.
+        if creator.name != "deltalake" and self.random.random() < 0.4:
+            self.alters(properties := dict(properties), len(engines) > 2 and self.random.random() < 0.4)
         self.note(creator, "create", self.schema.names, self.partition, properties)
         creator.create(self.path, self.schema, self.partition, properties)
 
+    def alters(self, properties, widens):
+        """Makes it a table whose columns are renamed and dropped, or also widened."""
+        properties.update(MAPPED | (WIDENING if widens else {}))
+        more = ["rename", "drop"] + (["widen"] * 2 if widens else [])
+        for engine in self.engines:
+            self.can[engine.name] += more
+        self.can["deltalake"] = [] if widens else Deltalake.can_mapped
+        if widens:  # deltalake refuses to read it.
+            self.readers = [engine for engine in self.engines if engine.name != "deltalake"]
+
     def note(self, engine, what, *details):
+        self.done[f"{engine.name} {what}"] += 1
         self.history.append(f"{len(self.history)}: {engine.name} {what} {' '.join(str(d) for d in details)}".rstrip())
 
     def new_rows(self):
@@ -138,9 +164,60 @@ class Sequence:
             if os.path.isfile(f"{folder}/{name}") and os.path.getmtime(f"{folder}/{name}") > now - AGE / 2:
                 os.utime(f"{folder}/{name}", (now - AGE + number, now - AGE + number))
 
+    def some_column(self, types=None):
+        """A column that may change, neither the id nor one that partitions."""
+        names = [name for name in self.schema.names[1:] if name not in self.partition
+                 and (types is None or str(self.schema.field(name).type) in types)]
+        return self.random.choice(names) if names else None
+
+    def renamed(self, old, new):
+        """`new` of None: dropped."""
+        place = self.schema.names.index(old)
+        if new is None:
+            self.schema = self.schema.remove(place)
+        else:
+            self.schema = self.schema.set(place, self.schema.field(place).with_name(new))
+            self.kinds[new] = self.kinds[old]
+        self.rows = [{new if name == old else name: value for name, value in row.items() if name != old or new}
+                     for row in self.rows]
+
+    def alter(self, engine, what):
+        column = self.some_column(WIDER if what == "widen" else None)
+        if column is None:
+            return
+        if what == "widen":
+            wider = self.random.choice(WIDER[str(self.schema.field(column).type)])
+            field = pyarrow.field(column, COLUMNS[wider][0])
+            self.note(engine, what, column, field.type)
+            engine.widen(self.path, field)
+            self.schema = self.schema.set(self.schema.names.index(column), field)
+            self.kinds[column] = COLUMNS[wider]
+        elif what == "rename":
+            self.names += 1
+            new = f"new name {self.names}"
+            self.note(engine, what, column, new)
+            engine.rename(self.path, column, new)
+            self.renamed(column, new)
+        else:
+            self.note(engine, what, column)
+            engine.drop(self.path, column)
+            self.renamed(column, None)
+
+    def restore(self, engine):
+        now = self.version()
+        earlier = sorted(version for version in self.restorable if self.aged < version < now)
+        if not earlier:
+            return
+        version = self.random.choice(earlier)
+        self.note(engine, "restore", version)
+        engine.restore(self.path, version)
+        self.rows, self.schema, self.kinds = self.restorable[version]
+        self.rows = [dict(row) for row in self.rows]
+
     def step(self):
-        engine = self.random.choice(self.engines)
-        what = self.random.choices(engine.can, [4 if name == "append" else 1 for name in engine.can])[0]
+        engine = self.random.choice([engine for engine in self.engines if self.can[engine.name]])
+        can = self.can[engine.name]
+        what = self.random.choices(can, [WEIGHTS.get(name, 1) for name in can])[0]
         if what == "append":
             rows = self.new_rows()
             self.note(engine, what, len(rows))
@@ -186,23 +263,36 @@ class Sequence:
             engine.merge(self.path, rows, self.schema)
             given = {row["id"] for row in rows}
             self.rows = [row for row in self.rows if row["id"] not in given] + rows
+        elif what in ("rename", "drop", "widen"):
+            self.alter(engine, what)
+        elif what == "restore":
+            self.restore(engine)
         else:
             self.note(engine, what)
             if what == "clean":
                 self.age_log()
             getattr(engine, what)(self.path)
+            if what in ("clean", "vacuum"):
+                self.restorable.clear()
+            if what == "clean":  # Whoever writes next may remove what it made look old.
+                self.aged = self.version()
+
+    def version(self):
+        names = os.listdir(f"{self.path}/_delta_log")
+        return max(int(name[:20]) for name in names if len(name) == 25 and name.endswith(".json"))
 
     def check(self):
         expected = sorted(plain_rows(self.rows), key=lambda row: row["id"])
-        names = self.engines[1].columns(self.path)  # A writer may put its new column before others.
+        self.restorable[self.version()] = ([dict(row) for row in self.rows], self.schema, dict(self.kinds))
+        names = self.readers[1].columns(self.path)  # A writer may put its new column before others.
         if sorted(names) != sorted(self.schema.names):
             raise Difference(f"the table has the columns {names}, expected {self.schema.names}")
-        for engine in self.engines:
+        for engine in self.readers:
             found = sorted(engine.read(self.path), key=lambda row: row["id"])
             compare(engine, found, expected, names)
         low = self.random.randrange(self.ids + 1)
         wanted = [row["id"] for row in expected if low <= row["id"] < low + 3]
-        for engine in self.engines[1:]:
+        for engine in self.readers[1:]:
             found = engine.read_ids(self.path, low, low + 3)
             if found != wanted:
                 raise Difference(f"{engine.name} finds the ids {found} by a filter, expected {wanted}")
@@ -212,8 +302,8 @@ class Sequence:
             if found != (len(ids), min(ids, default=None), max(ids, default=None)):
                 raise Difference(f"spark counts {found} from statistics, expected {len(ids)} rows")
         mine = self.sluice.transactions.get(self.path)
-        for engine in self.engines[:2]:
-            if engine.transaction(self.path) != mine:
+        for engine in self.readers[:2]:
+            if engine.name != "spark" and engine.transaction(self.path) != mine:
                 raise Difference(f"{engine.name}: transaction {engine.transaction(self.path)}, expected {mine}")
 
 
@@ -270,6 +360,7 @@ def main():
     for engine in engines:
         engine.close()
     seconds = time.monotonic() - start
+    print(", ".join(f"{what} {count}" for what, count in sorted(Sequence.done.items())))
     print(f"{sequences} sequences, {steps} steps by {', '.join(e.name for e in engines)}, {failed} failed, {seconds:.0f} s")
     if not arguments.keep:
         shutil.rmtree(folder, ignore_errors=True)

@@ -52,7 +52,8 @@ def partition_text(value):
 class Sluice:
     """sluice/lake, through sluice_table_driver."""
     name = "sluice"
-    can = ("append", "grow", "checkpoint", "shorten", "clean", "compact", "delete", "update", "merge", "vacuum")
+    can = ("append", "grow", "checkpoint", "shorten", "clean", "compact", "delete", "update", "merge", "vacuum",
+           "restore")
 
     def __init__(self, driver, folder):
         self.folder = folder
@@ -120,6 +121,15 @@ class Sluice:
     def restore(self, path, version):
         self._ask("restore", path, str(version))
 
+    def rename(self, path, old, new):
+        self.alter(path, "rename", old, new)
+
+    def drop(self, path, column):
+        self.alter(path, "drop", column)
+
+    def widen(self, path, field):
+        self.alter(path, "widen", field.name, field)
+
     def checkpoint(self, path):
         self._ask("checkpoint", path)
 
@@ -159,7 +169,9 @@ class Sluice:
 class Deltalake:
     """delta-rs, through its Python package."""
     name = "deltalake"
-    can = ("append", "grow", "append_and_grow", "checkpoint", "clean", "compact", "delete", "update", "merge", "vacuum")
+    can = ("append", "grow", "append_and_grow", "checkpoint", "clean", "compact", "delete", "update", "merge", "vacuum",
+           "restore")
+    can_mapped = ("append", "checkpoint")  # Of a table whose columns are mapped.
 
     def close(self):
         pass
@@ -202,6 +214,9 @@ class Deltalake:
     def vacuum(self, path):
         deltalake.DeltaTable(path).vacuum(0, dry_run=False, enforce_retention_duration=False)
 
+    def restore(self, path, version):
+        deltalake.DeltaTable(path).restore(version)
+
     def transaction(self, path):
         return deltalake.DeltaTable(path).transaction_version("driver")
 
@@ -228,7 +243,8 @@ class Deltalake:
 class Spark:
     """Delta's reference implementation, in one local session."""
     name = "spark"
-    can = ("append", "grow", "append_and_grow", "checkpoint", "clean", "compact", "delete", "update", "merge", "vacuum")
+    can = ("append", "grow", "append_and_grow", "checkpoint", "clean", "compact", "delete", "update", "merge", "vacuum",
+           "restore")
 
     def __init__(self, folder):
         from pyspark.sql import SparkSession
@@ -314,6 +330,22 @@ class Spark:
 
     def vacuum(self, path):
         self.sql(f"vacuum delta.`{path}` retain 0 hours")
+
+    def restore(self, path, version):
+        self.sql(f"restore table delta.`{path}` to version as of {version}")
+
+    def rename(self, path, old, new):
+        self.sql(f"alter table delta.`{path}` rename column `{old}` to `{new}`")
+
+    def drop(self, path, column):
+        self.sql(f"alter table delta.`{path}` drop column `{column}`")
+
+    def widen(self, path, field):
+        kind = self._types(pyarrow.schema([field]))[0].dataType.simpleString()
+        self.sql(f"alter table delta.`{path}` alter column `{field.name}` type {kind}")
+
+    def columns(self, path):
+        return self.spark.read.format("delta").load(path).columns
 
     def read(self, path):
         rows = self.spark.read.format("delta").load(path).collect()
