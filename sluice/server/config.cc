@@ -356,6 +356,10 @@ std::string InFolder(const std::string& folder, const std::string& path) {
 }
 
 std::string Config::DataPath() const { return InFolder(folder, data); }
+std::string Config::TablesAddress() const {
+  if (bucket.empty()) return DataPath() + "/tables";
+  return bucket + (bucket.ends_with('/') ? "tables" : "/tables");
+}
 std::string Config::KeysPath() const { return InFolder(folder, keys); }
 std::string Config::TokensPath() const { return KeysPath() + "/tokens"; }
 std::string Config::TlsCertificatePath() const { return InFolder(folder, tls_certificate); }

@@ -92,6 +92,7 @@ struct Config {
   uint64_t DedupeBytes() const { return memory_bytes_max / 8 * 3; }
 
   std::string DataPath() const;
+  std::string TablesAddress() const;  ///< The folder of all tables, on the disk or in the bucket.
   std::string KeysPath() const;
   std::string TokensPath() const;  ///< Beside the keys.
   std::string TlsCertificatePath() const;

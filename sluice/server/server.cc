@@ -296,10 +296,9 @@ Status RunningServer::OpenTables(const std::string& folder) {
   files_ = std::move(files);
   store_ = files_.get();
   if (config_.bucket.empty()) return {};
-  SLUICE_ASSIGN_OR_RETURN(const store::Place place, stores_.WritableFolder(config_.bucket),
+  SLUICE_ASSIGN_OR_RETURN(const store::Place place, stores_.WritableFolder(config_.TablesAddress()),
                           "storage.path '{}'", config_.bucket);
-  bucket_ = std::make_unique<store::FolderStore>(
-      *place.store, place.path.empty() ? "tables" : place.path + "/tables");
+  bucket_ = std::make_unique<store::FolderStore>(*place.store, place.path);
   cache_ = std::make_unique<store::CachedStore>(*bucket_, *files_, config_.cache_bytes_max, clock_);
   store_ = cache_.get();
   return cache_->Open();

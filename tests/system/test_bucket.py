@@ -51,6 +51,8 @@ def lands_once(backend):
                 server.kill()
             with Server(project) as server:  # Files that this machine does not have are fetched.
                 equal(server.sql(asked), [[600, 600]])
+                code, out, err = project.command("--server", f"127.0.0.1:{server.port}", "verify")
+                equal(code, 0, out + err)
                 server.stop()
         assert faults.met > 0
         with found_at(well):
@@ -58,6 +60,11 @@ def lands_once(backend):
             equal(sorted(row["user_id"] for row in found), list(range(600)), f"seed {SEED}")
             code, _, err = project.command("table", "check", TABLE)
             equal(code, 0, err)
+            for words in ([], ["--tables", TABLE], ["--tables", f"{PLACE}/tables"]):  # The tables alone.
+                code, out, err = project.command("-o", "json", "verify", "--full", *words)
+                equal(code, 0, out + err)
+                lines = {line["topic"]: line["landed"] for line in map(json.loads, out.splitlines())}
+                equal(lines.get("default/bronze/shop_user_events", lines.get(TABLE)), 600, str(lines))
             assert not os.path.exists(f"{project.folder}/data/tables")
 
 

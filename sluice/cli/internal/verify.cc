@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
@@ -69,8 +70,10 @@ Result<std::vector<Subject>> AskServer(const Global& global, const std::string& 
   return subjects;
 }
 
-/// All tables in a folder, which may be one itself, at most three folders down:
-/// tenant, schema, table.
+// Tables lie in folders of their tenant and schema.
+constexpr int kDepthMax = 3;
+
+/// All tables in a folder, which may be one itself, at most `depth` folders down.
 Status FindTables(os::Disk& disk, const std::string& folder, const std::string& name, int depth,
                   std::vector<Subject>& subjects) {
   SLUICE_ASSIGN_OR_RETURN(const bool is_table, disk.Exists(folder + "/_delta_log"));
@@ -88,6 +91,34 @@ Status FindTables(os::Disk& disk, const std::string& folder, const std::string& 
                                       subjects));
   }
   return {};
+}
+
+/// The same in a bucket, which has no folders: all names are looked through.
+Status FindTables(store::StoreSet& stores, const std::string& address,
+                  std::vector<Subject>& subjects) {
+  SLUICE_ASSIGN_OR_RETURN(const store::Place place, stores.Folder(address));
+  const std::string prefix = place.path.empty() ? "" : place.path + "/";
+  SLUICE_ASSIGN_OR_RETURN(const auto objects, place.store->List(prefix), "{}", address);
+  std::set<std::string> found;
+  for (const store::ObjectInfo& object : objects) {
+    const std::string_view path = std::string_view(object.path).substr(prefix.size());
+    const size_t log = path.find("_delta_log/");
+    if (log == 0) found.emplace();
+    if (log == std::string_view::npos || log == 0 || path[log - 1] != '/') continue;
+    const std::string_view table = path.substr(0, log - 1);
+    if (std::ranges::count(table, '/') < kDepthMax) found.emplace(table);
+  }
+  for (const std::string& name : found) {
+    subjects.push_back({.topic = name.empty() ? address : name,
+                        .address = name.empty() ? address : address + "/" + name});
+  }
+  return {};
+}
+
+Status FindTables(os::Disk& disk, store::StoreSet& stores, const std::string& address,
+                  std::vector<Subject>& subjects) {
+  if (address.find("://") != std::string::npos) return FindTables(stores, address, subjects);
+  return FindTables(disk, address, "", kDepthMax, subjects);
 }
 
 Result<int64_t> ParseTime(const std::string& text, std::string_view flag) {
@@ -255,20 +286,17 @@ void PrintJson(const Subject& subject, const ledger::Proof& proof) {
   std::fputs((line.Finish() + "\n").c_str(), stdout);
 }
 
-Result<std::vector<Subject>> FindSubjects(const Global& global, const VerifyArguments& arguments) {
-  os::SystemDisk disk;
+Result<std::vector<Subject>> FindSubjects(const Global& global, const VerifyArguments& arguments,
+                                          os::Disk& disk, store::StoreSet& stores) {
   std::vector<Subject> subjects;
   if (!arguments.tables.empty()) {
-    if (arguments.tables.find("://") != std::string::npos) {
-      return std::vector<Subject>{{.topic = arguments.tables, .address = arguments.tables}};
-    }
-    SLUICE_RETURN_IF_ERROR(FindTables(disk, arguments.tables, "", 3, subjects));
+    SLUICE_RETURN_IF_ERROR(FindTables(disk, stores, arguments.tables, subjects));
     if (subjects.empty()) return NotFound("{}: there are no tables in it", arguments.tables);
     return subjects;
   }
   SLUICE_ASSIGN_OR_RETURN(const server::Config config,
                           server::LoadConfig(disk, global.folder, global.overrides));
-  const std::string tables = config.DataPath() + "/tables";
+  const std::string tables = config.TablesAddress();
   // What was counted is kept beside the tables, a file each.
   const auto with_files = [&](std::vector<Subject> found) {
     for (Subject& subject : found) {
@@ -284,14 +312,18 @@ Result<std::vector<Subject>> FindSubjects(const Global& global, const VerifyArgu
   if (asked.error().code() != ErrorCode::kUnavailable) return asked;
   std::fprintf(stderr,
                "no server answers, so what is pending is not known: counting the tables alone\n");
-  SLUICE_RETURN_IF_ERROR(FindTables(disk, tables, "", 3, subjects));
+  SLUICE_RETURN_IF_ERROR(FindTables(disk, stores, tables, subjects));
   return with_files(std::move(subjects));
 }
 
 }  // namespace
 
 int Verify(const Global& global, const VerifyArguments& arguments) {
-  auto subjects = FindSubjects(global, arguments);
+  os::SystemDisk disk;
+  os::SystemClock clock;
+  os::SystemRandom random;
+  store::StoreSet stores(disk, random);
+  auto subjects = FindSubjects(global, arguments, disk, stores);
   if (!subjects.ok()) return Fail(subjects.error());
   if (!arguments.topic.empty()) {
     // Without a server tables are known by their folders.
@@ -303,10 +335,6 @@ int Verify(const Global& global, const VerifyArguments& arguments) {
       return Fail(NotFound("there is no topic '{}'; `sluice status` lists them", arguments.topic));
     }
   }
-  os::SystemDisk disk;
-  os::SystemClock clock;
-  os::SystemRandom random;
-  store::StoreSet stores(disk, random);
   size_t unbalanced = 0;
   for (Subject& subject : *subjects) {
     const auto proof = ProveOne(arguments, subject, stores, disk, clock, random);
