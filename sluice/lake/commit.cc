@@ -50,6 +50,14 @@ Result<Commit> ReadCommit(const DeltaTable& table, Version version) {
   return commit;
 }
 
+bool IsNewest(const DeltaTable& table, const Snapshot& snapshot) {
+  const auto look = [&](Version version) {
+    return table.store().Head(internal::LogFolder(table.root()) + internal::CommitName(version));
+  };
+  const auto next = look(snapshot.version() + 1);
+  return !next.ok() && next.error().code() == ErrorCode::kNotFound && look(snapshot.version()).ok();
+}
+
 Result<Version> OldestCommit(const DeltaTable& table) {
   SLUICE_ASSIGN_OR_RETURN(const auto times, internal::CommitTimes::List(table));
   return times.versions().front();

@@ -28,6 +28,10 @@ struct Commit {
 /// Reads one commit. kNotFound: the log does not, or no longer, have it.
 Result<Commit> ReadCommit(const DeltaTable& table, Version version);
 
+/// Whether the log has no commit behind the snapshot's version, and still has that one: two looks
+/// at names. False also where the store does not tell.
+bool IsNewest(const DeltaTable& table, const Snapshot& snapshot);
+
 /// Returns the oldest version whose commit the log still has, with all later ones. kNotFound: there
 /// is none.
 Result<Version> OldestCommit(const DeltaTable& table);

@@ -21,10 +21,17 @@ enum class RowRemoval : uint8_t {
   kCopies,       ///< Its other rows are written anew.
 };
 
+/// Has the commit count the rows that it deletes.
+struct RowCounter {
+  std::string app_id;  ///< Whose version is raised.
+  std::string column;  ///< By the rows that have a value in it.
+};
+
 struct ChangeOptions {
   /// For the files that are written, and for the commit; `operation` is that of the change.
   AppendOptions write = {};
   RowRemoval removal = RowRemoval::kAsTableAsks;
+  std::optional<RowCounter> count_deleted = {};
   /// So often a change is made again of the newest state when another writer was in its way.
   int conflicts_max = 10;
   std::string zone = "UTC";  ///< As in ScanOptions.

@@ -4,8 +4,10 @@
 #include <unordered_set>
 
 #include "sluice/base/percent.h"
+#include "sluice/lake/commit.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/deletion_vector.h"
+#include "sluice/lake/internal/log_names.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/table_change.h"
 #include "sluice/lake/internal/table_features.h"
@@ -81,6 +83,7 @@ class VacuumRun {
     now_ms_ = internal::NowMs(table_.clock());
     cutoff_ms_ = now_ms_ - retention_ms;
     KeepFilesOfTable();
+    if (options_.named_at_any_age) SLUICE_RETURN_IF_ERROR(FindNamed());
     SLUICE_RETURN_IF_ERROR(FindGarbage());
     if (options_.dry_run || garbage_.empty()) {
       for (const auto& object : garbage_) Count(object);
@@ -104,22 +107,48 @@ class VacuumRun {
   }
 
  private:
-  void Keep(const std::string& path, const std::shared_ptr<const DeletionVector>& vector) {
+  using Paths = std::unordered_set<std::string>;  // As the store spells them, in the table.
+
+  void AddTo(Paths& paths, const std::string& path,
+             const std::shared_ptr<const DeletionVector>& vector = nullptr) const {
     if (!internal::IsAbsolute(path)) {
-      kept_.insert(PercentDecode(path));
+      paths.insert(PercentDecode(path));
     } else if (const std::string place = PlaceOf(path); place.starts_with(folder_)) {
-      kept_.insert(place.substr(folder_.size()));  // Its own file, by an address.
+      paths.insert(place.substr(folder_.size()));  // Its own file, by an address.
     }
     if (vector == nullptr || vector->storage != "u") return;
     const auto place = internal::DeletionVectorPath(*vector);
-    if (place.ok()) kept_.insert(PercentDecode(*place));
+    if (place.ok()) paths.insert(PercentDecode(*place));
   }
 
   void KeepFilesOfTable() {
-    for (const DataFile& file : state_->files()) Keep(file.path, file.deletion_vector);
+    for (const DataFile& file : state_->files()) AddTo(kept_, file.path, file.deletion_vector);
+    if (options_.named_at_any_age) return;
     for (const internal::Remove& remove : state_->tombstones()) {
-      if (remove.deletion_ms > cutoff_ms_) Keep(remove.path, remove.vector);
+      if (remove.deletion_ms > cutoff_ms_) AddTo(kept_, remove.path, remove.vector);
     }
+  }
+
+  // What a commit has named is no longer the work of a writer that has yet to commit.
+  Status FindNamed() {
+    for (const internal::Remove& remove : state_->tombstones()) {
+      AddTo(named_, remove.path, remove.vector);
+    }
+    SLUICE_ASSIGN_OR_RETURN(Version version, OldestCommit(table_));
+    for (; version <= state_->version(); ++version) {
+      SLUICE_ASSIGN_OR_RETURN(
+          const std::string text,
+          table_.store().Get(internal::LogFolder(table_.root()) + internal::CommitName(version)),
+          "commit {}", version);
+      SLUICE_ASSIGN_OR_RETURN(const internal::Actions actions, internal::ParseActions(text),
+                              "commit {}", version);
+      for (const auto& add : actions.adds) {
+        AddTo(named_, add.file.path, add.file.deletion_vector);
+      }
+      for (const auto& remove : actions.removes) AddTo(named_, remove.path, remove.vector);
+      for (const auto& change : actions.changes) AddTo(named_, change.path);
+    }
+    return {};
   }
 
   Status FindGarbage() {
@@ -131,8 +160,13 @@ class VacuumRun {
       const int64_t modified_ms =
           std::chrono::floor<milliseconds>(object.modified).time_since_epoch().count();
       // A store that does not say when something was written may have written it just now.
-      if (kept_.contains(path) || modified_ms > cutoff_ms_ || modified_ms == 0) {
+      const bool young = modified_ms > cutoff_ms_ || modified_ms == 0;
+      const bool kept = kept_.contains(path);
+      if (kept || (young && !named_.contains(path))) {
         ++report_.files_kept;
+        if (!kept && options_.named_at_any_age && report_.unnamed.size() < kPathsMax) {
+          report_.unnamed.push_back(path);
+        }
       } else if (options_.in_use && options_.in_use(path)) {
         ++report_.files_in_use;
       } else {
@@ -185,7 +219,8 @@ class VacuumRun {
   StatePtr state_;
   int64_t now_ms_ = 0;
   int64_t cutoff_ms_ = 0;
-  std::unordered_set<std::string> kept_;  // As the store spells them, in the table.
+  Paths kept_;
+  Paths named_;  // Those that commits have named; with `named_at_any_age`.
   std::vector<store::ObjectInfo> garbage_;
   int64_t garbage_bytes_ = 0;
   VacuumReport report_;

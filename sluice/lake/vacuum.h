@@ -24,6 +24,9 @@ struct VacuumOptions {
   /// A retention under the table's own: readers of older versions, and writers that are still at
   /// work, lose their files.
   bool allow_short_retention = false;
+  /// Files that a commit in the log names, and the newest version does not, are deleted whatever
+  /// their age: only for unnamed ones, which may be those of a writer at work, the retention holds.
+  bool named_at_any_age = false;
   /// Only say what would go.
   bool dry_run = false;
   /// So many files are deleted at most; what is left is left for the next call.
@@ -45,6 +48,8 @@ struct VacuumReport {
   bool finished = true;  ///< False: `files_max` or `go_on` ended it.
   /// Of those that were, or would be, deleted: the first 1,000, as the store spells them.
   std::vector<std::string> paths = {};
+  /// With `named_at_any_age`, of those that were kept: files that no commit names, the first 1,000.
+  std::vector<std::string> unnamed = {};
 };
 
 /// Deletes the files in the table's folder that are neither in the newest version nor left it

@@ -124,6 +124,10 @@ std::vector<std::string> PrivateColumns(const event::Contract& contract) {
   return columns;
 }
 
+columnar::ParquetOptions IdentityFileOptions() {
+  return {.random_columns = {"_id"}, .bloom_filter_columns = {"_id"}};
+}
+
 std::vector<std::string> PseudonymColumns(const event::Contract& contract) {
   std::vector<std::string> columns;
   for (const event::Field& field : contract.fields) {

@@ -8,6 +8,7 @@
 
 #include "sluice/base/error.h"
 #include "sluice/columnar/batch.h"
+#include "sluice/columnar/parquet.h"
 #include "sluice/event/contract.h"
 #include "sluice/journal/journal.h"
 #include "sluice/os/clock.h"
@@ -29,6 +30,9 @@ columnar::Schema FrameColumns(const event::Contract& contract);
 /// The columns that personal data may be in, protected or not: none of their values may stand in
 /// statistics, which the table's log keeps for long.
 std::vector<std::string> PrivateColumns(const event::Contract& contract);
+
+/// How every landed table keeps `_id`: found by value, through a Bloom filter.
+columnar::ParquetOptions IdentityFileOptions();
 
 /// The columns of pseudonyms: each is as random as the key that made it.
 std::vector<std::string> PseudonymColumns(const event::Contract& contract);

@@ -153,16 +153,16 @@ class Prover {
   Status Explain(OffsetSet& missing) {
     SLUICE_ASSIGN_OR_RETURN(const Version oldest, lake::OldestCommit(table_));
     int64_t landed_end = 0;
-    int64_t counted_before = 0;  // Rows without which the oldest commit that is left found it.
+    std::vector<std::pair<Cause, int64_t>> before;  // How many were gone at the oldest commit.
     Version first = oldest;
     counters_.clear();
     if (oldest > 0) {  // What that commit changed cannot be told without the state before.
       SLUICE_ASSIGN_OR_RETURN(const auto begin, table_.LoadAt(oldest));
       landed_end = LandedOffset(*begin) + 1;
       ++first;
-      for (const std::string_view counter : {kLostCounter, kExpiredCounter, kErasedCounter}) {
-        counted_before += SumOfCounter(*begin, counter);
-      }
+      before = {{Cause::kErased, SumOfCounter(*begin, kErasedCounter)},
+                {Cause::kExpired, SumOfCounter(*begin, kExpiredCounter)},
+                {Cause::kLost, SumOfCounter(*begin, kLostCounter)}};
       for (const auto& [app, transaction] : begin->transactions()) {
         counters_[app] = transaction.version;
       }
@@ -189,7 +189,7 @@ class Prover {
         counters_[transaction.app_id] = transaction.version;
       }
     }
-    ExplainByCounters(counted_before, {missing.range().begin, known_from}, missing);
+    ExplainByCounters(before, {missing.range().begin, known_from}, missing);
     if (missing.size() <= ExplainByStatistics(missing.size())) return {};
     auto gap = missing.First(missing.range().begin);
     while (gap && proof_.faults.size() < options_.faults_max) {
@@ -225,11 +225,15 @@ class Prover {
   }
 
   void AddRemoval(const Commit& commit, Removal removal) {
-    if (removal.rows == 0) return;
     removal.version = commit.version;
     removal.timestamp_ms = commit.timestamp_ms;
     removal.operation = commit.operation;
     removal.engine = commit.engine;
+    AddRemoval(std::move(removal));
+  }
+
+  void AddRemoval(Removal removal) {
+    if (removal.rows == 0) return;
     int64_t& sum = removal.cause == Cause::kExpired  ? proof_.expired
                    : removal.cause == Cause::kErased ? proof_.erased
                                                      : proof_.removed;
@@ -279,22 +283,26 @@ class Prover {
     }
   }
 
-  /// Offsets that went before the oldest commit that is left: its counters say how many there were.
-  void ExplainByCounters(int64_t counted, OffsetRange range, OffsetSet& missing) {
-    Removal removal;
-    removal.operation = "BEFORE";
-    removal.by_statistics = true;
+  /// Offsets that went before the oldest commit that is left: its counters say how many there were,
+  /// and why, not which.
+  void ExplainByCounters(const std::vector<std::pair<Cause, int64_t>>& counted, OffsetRange range,
+                         OffsetSet& missing) {
     const int64_t end = std::min(range.end, missing.range().end);
+    int64_t left = 0;
+    for (const auto& [cause, rows] : counted) left += rows;
     int64_t found = 0;
     for (auto at = missing.First(range.begin); at && *at < end; at = missing.First(*at + 1))
       ++found;
-    if (found == 0 || found > counted) return;
-    for (auto at = missing.First(range.begin); at && *at < end; at = missing.First(*at + 1)) {
-      if (removal.rows++ == 0) removal.first_offset = *at;
-      missing.Remove(*at);
+    if (found > left) return;
+    for (const auto& [cause, rows] : counted) {
+      Removal removal{.operation = "BEFORE", .by_statistics = true, .cause = cause};
+      auto at = missing.First(range.begin);
+      for (; at && *at < end && removal.rows < rows; at = missing.First(*at + 1)) {
+        if (removal.rows++ == 0) removal.first_offset = *at;
+        missing.Remove(*at);
+      }
+      AddRemoval(std::move(removal));
     }
-    proof_.removed += removal.rows;
-    proof_.removals.push_back(std::move(removal));
   }
 
   /// Counts removals of which only statistics tell, for no more rows than are missing. Returns for

@@ -53,8 +53,8 @@ enum class Cause : uint8_t {
 struct Removal {
   lake::Version version = 0;
   int64_t timestamp_ms = 0;  ///< By the clock of who did it; 0: not said.
-  std::string operation;
-  std::string engine;
+  std::string operation = {};
+  std::string engine = {};
   int64_t rows = 0;
   int64_t first_offset = -1;  ///< -1: not known.
   /// The files are gone, too: rows by the statistics that they had.

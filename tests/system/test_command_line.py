@@ -79,7 +79,8 @@ def the_documentation_is_inside():
 # Commands that the design does not name, and why they are there.
 ADDED = {"table adopt": "what landing asks for when another journal has landed",
          "schema show": "the design writes it as `show T[@v]`", "config schema": "for editors",
-         "table delete": "changes of rows, where no server is", "table update": "likewise", "table merge": "likewise"}
+         "table delete": "changes of rows, where no server is", "table update": "likewise", "table merge": "likewise",
+         "table erase": "one table's part of `sluice erase`, where no server is"}
 
 
 def the_tree_is_the_one_designed():

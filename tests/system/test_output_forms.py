@@ -91,9 +91,13 @@ def every_command_prints_what_is_published():
             with open(source, "wb") as file:
                 file.write(subprocess.run([binary(), "table", "read", folder, "-o", "parquet"], capture_output=True,
                                           check=True).stdout)
+            proved = f"{project.folder}/proved"
+            with open(proved, "w") as file:
+                file.write("nowhere-at-all\n")
             for words in (f"delete {folder} --all", f"merge {folder} --source {source} --key event_id",
                           f"update {folder} --set page=page --all", f"compact {folder}", f"purge {folder}",
-                          f"vacuum {folder} --dry-run"):
+                          f"vacuum {folder} --dry-run",
+                          f"erase {folder} --where user_id=1 --landed --prove {proved}"):
                 print_("table", *words.split())
             left = set(PUBLISHED["$defs"]) - told - {"pii reveal", "diagnostics"}  # These two: see below.
             equal(sorted(left), [], "published, and never printed here")

@@ -13,6 +13,8 @@
 #include "sluice/lake/row_changes.h"
 #include "sluice/lake/scan.h"
 #include "sluice/lake/vacuum.h"
+#include "sluice/land/table_schema.h"
+#include "sluice/ledger/proof.h"
 
 namespace sluice::cli::internal {
 
@@ -26,12 +28,14 @@ int Finish(const Status& status) {
   return status.ok() ? kDone : Fail(Error(status.error().code(), status.error().ToString()));
 }
 
+bool HasJournal(const lake::Snapshot& snapshot) {
+  return std::ranges::any_of(snapshot.transactions(),
+                             [](const auto& entry) { return ledger::IsLanding(entry.first); });
+}
+
 // What waits in a journal is not in the table yet, and no change of the table reaches it.
 void WarnOfJournal(const Global& global, const lake::Snapshot& snapshot) {
-  const auto& transactions = snapshot.transactions();
-  const bool landed = std::ranges::any_of(
-      transactions, [](const auto& entry) { return entry.first.starts_with("sluice/"); });
-  if (!landed || global.quiet) return;
+  if (!HasJournal(snapshot) || global.quiet) return;
   std::fputs("note: a journal lands here; events that it has not landed yet are not changed\n",
              stderr);
 }
@@ -152,6 +156,8 @@ Status Compact(const Global& global, const TableChangeArguments& arguments, bool
     options.small_files = false;
   }
   SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(options.since, opened->table->Load());
+  if (HasJournal(*options.since)) options.write.parquet = land::IdentityFileOptions();
   SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CompactFiles(*opened->table, options));
   JsonLine line;
   line.Text("table", arguments.address)

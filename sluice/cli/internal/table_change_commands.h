@@ -23,6 +23,11 @@ struct TableChangeArguments {
   std::string retention;                 ///< `vacuum`: `7d`; the table's own if empty.
   bool force = false;                    ///< `vacuum`: also a shorter one than the table's.
   bool dry_run = false;                  ///< `vacuum`: only say what would go.
+  std::string values;                    ///< `erase`: a file, one value of `keys` a line.
+  std::string prove;                     ///< `erase`: a file, one value to look for a line.
+  std::string request;                   ///< `erase`: its name, for log and report.
+  bool landed = false;                   ///< `erase`: nothing waits in a journal.
+  bool alone = false;                    ///< `erase`: nobody else writes.
 };
 
 int DeleteTableRows(const Global& global, const TableChangeArguments& arguments);
@@ -31,5 +36,6 @@ int MergeTableRows(const Global& global, const TableChangeArguments& arguments);
 int CompactTable(const Global& global, const TableChangeArguments& arguments);
 int PurgeTable(const Global& global, const TableChangeArguments& arguments);
 int VacuumTable(const Global& global, const TableChangeArguments& arguments);
+int EraseTableRows(const Global& global, const TableChangeArguments& arguments);
 
 }  // namespace sluice::cli::internal

@@ -151,10 +151,17 @@ Result<ledger::Proof> ProveOne(const VerifyArguments& arguments, Subject& subjec
                                os::Random& random) {
   SLUICE_ASSIGN_OR_RETURN(const store::Place place, stores.Folder(subject.address));
   const lake::DeltaTable table(*place.store, place.path, clock, random);
-  SLUICE_ASSIGN_OR_RETURN(const auto snapshot,
-                          subject.version ? table.LoadAt(*subject.version) : table.Load());
+  auto loaded = subject.version ? table.LoadAt(*subject.version) : table.Load();
+  const bool trimmed =
+      !loaded.ok() && loaded.error().code() == ErrorCode::kNotFound && subject.version;
+  // As an erasure does it: the server has yet to see that.
+  if (trimmed) loaded = table.Load();
+  SLUICE_ASSIGN_OR_RETURN(const auto snapshot, std::move(loaded));
   ledger::ProofOptions options;
   options.end = subject.end;
+  // Of another moment than the version: what has landed meanwhile had been accepted.
+  if (trimmed && options.end)
+    options.end = std::max(*options.end, ledger::LandedOffset(*snapshot) + 1);
   if (!arguments.from.empty() || !arguments.to.empty()) {
     std::optional<int64_t> from_us;
     std::optional<int64_t> to_us;

@@ -62,11 +62,15 @@ std::vector<std::string> ExpiredLogFiles(const TableState& state,
     return checkpoint.version <= newest_old && listing.commits.contains(checkpoint.version);
   });
   if (kept == listing.checkpoints.end()) return {};
+  return LogFilesBefore(kept->version, names);
+}
+
+std::vector<std::string> LogFilesBefore(Version first, const std::vector<std::string>& names) {
   std::vector<std::string> commits;
   std::vector<std::string> others;
   for (const std::string& name : names) {
     const Version version = VersionOf(name);
-    if (version < 0 || version >= kept->version) continue;
+    if (version < 0 || version >= first) continue;
     const LogListing one = ClassifyLog({name});
     (one.commits.empty() ? others : commits).push_back(name);
   }

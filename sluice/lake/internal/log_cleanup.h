@@ -22,6 +22,10 @@ namespace sluice::lake::internal {
 std::vector<std::string> ExpiredLogFiles(const TableState& state,
                                          const std::vector<store::ObjectInfo>& log, int64_t now_ms);
 
+/// Returns the names, as above, of all that only versions before `first` need: where there is a
+/// checkpoint of that version.
+std::vector<std::string> LogFilesBefore(Version first, const std::vector<std::string>& names);
+
 /// Returns those of `sidecars` (names in `_sidecars`) that are older than a day and not in `used`.
 std::vector<std::string> ExpiredSidecars(const std::vector<store::ObjectInfo>& sidecars,
                                          const std::set<std::string>& used, int64_t now_ms);

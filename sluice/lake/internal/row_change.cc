@@ -172,6 +172,7 @@ Status RowChange::TakeOut(const DataFile& file, Found found, const Use& use) {
   if (IsOn(state_->properties(), "delta.appendOnly")) {
     return Unsupported("the table only appends ('delta.appendOnly'): its rows do not change");
   }
+  SLUICE_RETURN_IF_ERROR(Count(file, found));
   const bool all = count == found.live;
   const bool copies = !all && !marks_;
   if (use || copies) {
@@ -199,6 +200,29 @@ Status RowChange::TakeOut(const DataFile& file, Found found, const Use& use) {
     ++report_.files_marked;
   }
   return {};
+}
+
+Status RowChange::Count(const DataFile& file, const Found& found) {
+  if (!options_.count_deleted) return {};
+  const std::string& column = options_.count_deleted->column;
+  if (!change_.raise) change_.raise.emplace(options_.count_deleted->app_id);
+  if (state_->schema()->GetFieldByName(column) == nullptr) return {};  // None has a value.
+  if (NullsOf(file, column) == 0) {
+    change_.raise->by += found.rows.count();
+    return {};
+  }
+  SLUICE_ASSIGN_OR_RETURN(const ReadPlan plan, PositionsPlan({column}));
+  SLUICE_ASSIGN_OR_RETURN(const auto reader, OpenFile(file, plan));
+  while (true) {
+    SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, reader->Next());
+    if (batch == nullptr) return {};
+    const auto& positions =
+        static_cast<const arrow::Int64Array&>(*batch->column(batch->num_columns() - 1));
+    for (int64_t row = 0; row < batch->num_rows(); ++row) {
+      if (!batch->column(0)->IsValid(row)) continue;
+      change_.raise->by += found.rows.Contains(positions.Value(row)) ? 1 : 0;
+    }
+  }
 }
 
 Status RowChange::WriteChanged(const columnar::Batch& rows, const columnar::Batch& before) {

@@ -63,6 +63,9 @@ class RowChange {
   using Use = std::function<Status(const columnar::Batch& rows)>;
   Status TakeOut(const DataFile& file, Found found, const Use& use);
 
+  /// Counts rows that are deleted, for ChangeOptions::count_deleted.
+  Status Count(const DataFile& file, const Found& found);
+
   /// Writes rows that TakeOut() gave, changed: they keep their row ids.
   Status WriteChanged(const columnar::Batch& rows, const columnar::Batch& before);
   /// Writes rows that are new: with the columns of the table alone.

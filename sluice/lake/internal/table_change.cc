@@ -87,6 +87,13 @@ class ChangeCommit {
     for (const Transaction& transaction : options_.transactions) {
       AppendTransaction(lines, transaction);
     }
+    if (change_.raise && change_.raise->by > 0) {
+      const std::string& app = change_.raise->app_id;
+      AppendTransaction(lines,
+                        {.app_id = app,
+                         .version = now.TransactionVersion(app).value_or(0) + change_.raise->by,
+                         .last_updated_ms = now_ms});
+    }
     SLUICE_RETURN_IF_ERROR(AppendIdentities(lines, now, change_.identities));
     for (const DataFile& file : change_.removed) {
       AppendRemove(lines, RemoveOf(file, now_ms, change_.data_change));

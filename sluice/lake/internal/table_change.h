@@ -40,6 +40,12 @@ struct TableChange {
   std::optional<Expression> condition = {};  ///< With kMatching.
   std::string zone = "UTC";                  ///< As in ScanOptions.
   std::map<std::string, Identity> identities = {};
+  /// An application whose version is raised, whatever it is by then.
+  struct Raise {
+    std::string app_id;
+    int64_t by = 0;
+  };
+  std::optional<Raise> raise = {};
 };
 
 /// Commits the change on top of `state`, or of what other writers made of it, if the outcome is the

@@ -409,10 +409,38 @@ Result<int64_t> TableLog::CleanUp(const TableState& state, int64_t now_ms) const
   for (auto& object : log) object.path = object.path.substr(folder_.size());
   const std::vector<std::string> expired = ExpiredLogFiles(state, log, now_ms);
   if (expired.empty()) return 0;
-  for (const std::string& name : expired) {
+  return DeleteFiles(expired, [now_ms](const auto& sidecars, const auto& used) {
+    return ExpiredSidecars(sidecars, used, now_ms);
+  });
+}
+
+Result<int64_t> TableLog::Trim(Version first) const {
+  SLUICE_ASSIGN_OR_RETURN(const auto log, store_.List(Path("0")));
+  std::vector<std::string> names;
+  for (const auto& object : log) names.push_back(object.path.substr(folder_.size()));
+  const LogListing listing = ClassifyLog(names);
+  const auto checkpoint = std::ranges::find(listing.checkpoints, first, &CheckpointFiles::version);
+  if (checkpoint == listing.checkpoints.end() || !listing.commits.contains(first)) {
+    return Corrupt("version {} has no checkpoint to begin the log with", first);
+  }
+  // Read back before all else goes: from then on there is nothing but it.
+  SLUICE_ASSIGN_OR_RETURN(Replay replay, Gather(listing, &*checkpoint, first));
+  SLUICE_RETURN_IF_ERROR(replay.Finish(first, first), "the checkpoint of version {}", first);
+  return DeleteFiles(LogFilesBefore(first, names), [](const auto& sidecars, const auto& used) {
+    std::vector<std::string> unused;
+    for (const auto& sidecar : sidecars) {
+      if (!used.contains(sidecar.path)) unused.push_back(sidecar.path);
+    }
+    return unused;
+  });
+}
+
+Result<int64_t> TableLog::DeleteFiles(const std::vector<std::string>& names,
+                                      const ExpiredOf& expired) const {
+  for (const std::string& name : names) {
     SLUICE_RETURN_IF_ERROR(store_.Delete(Path(name)), "clean up the log");
   }
-  auto deleted = static_cast<int64_t>(expired.size());
+  auto deleted = static_cast<int64_t>(names.size());
 
   // Sidecars that no checkpoint names any more. One that cannot be read may name any of them.
   SLUICE_ASSIGN_OR_RETURN(auto sidecars, store_.List(Path("_sidecars/")));
@@ -429,7 +457,7 @@ Result<int64_t> TableLog::CleanUp(const TableState& state, int64_t now_ms) const
   }
   const std::string prefix = Path("_sidecars/");
   for (auto& sidecar : sidecars) sidecar.path = sidecar.path.substr(prefix.size());
-  for (const std::string& name : ExpiredSidecars(sidecars, used, now_ms)) {
+  for (const std::string& name : expired(sidecars, used)) {
     SLUICE_RETURN_IF_ERROR(store_.Delete(prefix + name), "clean up the log");
     ++deleted;
   }

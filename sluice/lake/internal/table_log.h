@@ -4,9 +4,11 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/lake/internal/checkpoint.h"
 #include "sluice/lake/internal/log_names.h"
@@ -65,6 +67,10 @@ class TableLog {
   /// Deletes what ExpiredLogFiles() and ExpiredSidecars() name; returns how many.
   Result<int64_t> CleanUp(const TableState& state, int64_t now_ms) const;
 
+  /// Deletes all that only versions before `first` need, whatever its age; returns how many.
+  /// kCorrupt: `first` has no checkpoint that can be read, so nothing was deleted.
+  Result<int64_t> Trim(Version first) const;
+
  private:
   std::string Path(std::string_view name) const;
   Result<LogListing> List(std::string_view after) const;
@@ -82,6 +88,12 @@ class TableLog {
   Result<CheckpointBytes> PutCheckpointWithSidecar(const TableState& state, int64_t now_ms,
                                                    const std::string& unique) const;
   std::optional<Version> ReadHint() const;
+  /// Deletes files of the log, in this order, then sidecars that no checkpoint names any more and
+  /// that `expired` chooses, given those that are named.
+  using ExpiredOf = std::function<std::vector<std::string>(
+      const std::vector<store::ObjectInfo>& sidecars, const std::set<std::string>& used)>;
+  Result<int64_t> DeleteFiles(const std::vector<std::string>& names,
+                              const ExpiredOf& expired) const;
   Result<StatePtr> After(const StatePtr& state, Actions actions) const;
   /// Returns the newest state, given the commit right after an older one.
   Result<StatePtr> Follow(const StatePtr& state, Actions winner, const Proposal& proposal) const;

@@ -7,6 +7,7 @@
 #include "sluice/base/ascii.h"
 #include "sluice/base/trace.h"
 #include "sluice/columnar/match_structs.h"
+#include "sluice/lake/commit.h"
 #include "sluice/lake/history.h"
 #include "sluice/land/table_schema.h"
 #include "sluice/ledger/proof.h"
@@ -398,14 +399,16 @@ Result<ReadView> TableLander::View() { return ViewNow(/*after_vacuum=*/false); }
 
 Result<ReadView> TableLander::ViewNow(bool after_vacuum) {
   std::shared_ptr<const lake::Snapshot> since;
+  bool due = false;
   {
     const std::lock_guard lock(mutex_);
-    if (clock_.Steady() - refreshed_ >= kRefreshEvery) {
-      refreshed_ = clock_.Steady();
-      since = snapshot_;
-    }
+    since = snapshot_;
+    due = clock_.Steady() - refreshed_ >= kRefreshEvery;
+    if (due) refreshed_ = clock_.Steady();
   }
-  if (since != nullptr) {  // Other engines may have written: look, without holding up anybody.
+  // On this machine a look at names is cheap, and who erases rows deletes files at once.
+  if (!due && !table_.store().is_remote()) due = !lake::IsNewest(table_, *since);
+  if (due) {  // Other engines may have written: look, without holding up anybody.
     auto newer = table_.Load(since);
     if (!newer.ok()) return std::move(newer).error().Wrap(topic_.table_path);
     const std::lock_guard lock(mutex_);

@@ -16,11 +16,11 @@ constexpr std::chrono::hours kQueryTimeMax{1};
 }  // namespace
 
 columnar::ParquetOptions TableLander::FileOptions(const event::Contract& contract) const {
-  return {.random_columns = {"_id"},
-          .bloom_filter_columns = {"_id"},
-          .incompressible_columns = PseudonymColumns(contract),
-          .private_columns = PrivateColumns(contract),
-          .compression = options_.compression};
+  columnar::ParquetOptions options = IdentityFileOptions();
+  options.incompressible_columns = PseudonymColumns(contract);
+  options.private_columns = PrivateColumns(contract);
+  options.compression = options_.compression;
+  return options;
 }
 
 Result<lake::CompactReport> TableLander::Compact(lake::CompactOptions options) {
