@@ -23,9 +23,9 @@ HERE = ROOT / "tests/interop"
 def checks(build):
     driver = f"{build}/tests/sluice_table_driver"
     return {  # The longest first.
-        "30 histories with Spark": ["differential.py", driver, "--sequences", "30", "--seed", "5001", "--spark"],
+        "50 histories with Spark": ["differential.py", driver, "--sequences", "50", "--seed", "5001", "--spark"],
         "formats by deltalake": ["deltalake_reads.py", f"{build}/modules/lake/sluice_lake_test"],
-        "500 histories with deltalake": ["differential.py", driver, "--sequences", "500", "--seed", "1"],
+        "1,000 histories with deltalake": ["differential.py", driver, "--sequences", "1000", "--seed", "1"],
         "schema changes with Spark": ["evolution.py", f"{build}/sluice", "--spark"],
         "altered tables with Spark": ["altered_tables.py", driver, "--spark"],
         "590 random schemas with deltalake": ["random_schemas.py", f"{build}/modules/decode/sluice_decode_test", driver,

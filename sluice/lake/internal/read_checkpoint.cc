@@ -444,7 +444,7 @@ Result<Actions> ReadBatch(const arrow::RecordBatch& batch) {
 // The reader believes the size that a page's header says before it has the page's bytes: 2 GiB, in
 // a damaged file of 10 KB. Pages are about 1 MiB; some writers make one of a whole column.
 int64_t PageBytesMax(arrow::io::RandomAccessFile& input) {
-  return (int64_t{256} << 20) + 16 * input.GetSize().ValueOr(0);
+  return (int64_t{64} << 20) + 32 * input.GetSize().ValueOr(0);
 }
 
 Status Read(const std::shared_ptr<arrow::io::RandomAccessFile>& input,

@@ -327,12 +327,12 @@ export function Sql() {
     <div class="content fill">
       <div class="head">
         <h1>SQL</h1>
-        <span class="muted small">Tables and what has not landed yet, as one. Nothing here can change a row.</span>
+        <span class="muted small">Tables and what has not landed yet, as one.</span>
         <div class="actions">
           <label class="row small muted">
             As of
             <input
-              style={{ width: "190px" }}
+              style={{ width: "250px" }}
               placeholder="now, 42, 2026-01-05T10:00:00Z"
               value={asOf}
               onInput={(event) => setAsOf(event.currentTarget.value)}

@@ -65,7 +65,7 @@ function Changes({ columns, rows }: { columns: { name: string }[]; rows: unknown
         <thead>
           <tr>
             {columns.map((column) => (
-              <th>{column.name}</th>
+              <th>{column.name.charAt(0).toUpperCase() + column.name.slice(1)}</th>
             ))}
           </tr>
         </thead>
@@ -221,7 +221,7 @@ function Detail({ topic }: { topic: string }) {
         <div class="row wrap">
           <span class="pill">table bronze.{schema.table}</span>
           <span class="pill">compatibility {schema.compatibility}</span>
-          {state && <span class="pill">{count(state.next_offset)} events</span>}
+          {state && <span class="pill">{count(state.next_offset)} {state.next_offset === 1 ? "event" : "events"}</span>}
           <span class="grow" />
           {versions.length > 1 && (
             <select aria-label="Version" value={version} onChange={(event) => setVersion(event.currentTarget.value)}>
