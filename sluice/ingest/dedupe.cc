@@ -182,12 +182,30 @@ void Dedupe::Prefetch(const privacy::Hash128& id) const {
   if (shard.size > 0) __builtin_prefetch(&shard.slots[shard.Home(id.low)]);
 }
 
+std::optional<Dedupe::Slice> Dedupe::ReceivedWithin(const privacy::Hash128& id) const {
+  const Slot* const slot = Find(id);
+  const size_t shard = ShardOf(id);
+  for (const Generation& generation : generations_) {
+    bool has = slot != nullptr && NumberOf(slot->high_generation) == generation.number;
+    if (slot == nullptr && shard < generation.shards_on_disk) {
+      const auto found = generation.runs->Find(shard, id);
+      has = found.ok() && *found;  // A file that cannot be read does not know it.
+    }
+    if (has) return Slice{.first = generation.begin, .last = generation.last};
+  }
+  return std::nullopt;
+}
+
 Dedupe::Slot* Dedupe::Find(const privacy::Hash128& id) {
+  return const_cast<Slot*>(std::as_const(*this).Find(id));
+}
+
+const Dedupe::Slot* Dedupe::Find(const privacy::Hash128& id) const {
   const size_t number = ShardOf(id);
-  Shard& shard = shards_[number];
+  const Shard& shard = shards_[number];
   if (shard.size == 0) return nullptr;
   for (size_t at = shard.Home(id.low);; at = at + 1 < shard.size ? at + 1 : 0) {
-    Slot& slot = shard.slots[at];
+    const Slot& slot = shard.slots[at];
     if (slot.high_generation == 0) return nullptr;
     if (slot.low == id.low && ((slot.high_generation ^ id.high) & kHighMask) == 0 &&
         IsLive(slot, number)) {

@@ -82,6 +82,14 @@ class Dedupe {
   /// Adds what the journal or the lake holds: durable at once.
   void Restore(const privacy::Hash128& id, uint64_t content, os::Timestamp received);
 
+  /// When an identity that is known was received: in a slice of the horizon, both ends included.
+  /// Nothing: it is not known.
+  struct Slice {
+    os::Timestamp first;
+    os::Timestamp last;
+  };
+  std::optional<Slice> ReceivedWithin(const privacy::Hash128& id) const;
+
   /// Lets identities stand for themselves: what was seen so far compares equal to any content,
   /// because from now on content is protected, so hashed, in another way.
   void ForgetContents();
@@ -147,6 +155,7 @@ class Dedupe {
   void TellMemory();
   /// Returns the slot of the identity, or null.
   Slot* Find(const privacy::Hash128& id);
+  const Slot* Find(const privacy::Hash128& id) const;
   /// Returns the slot of the identity; if it has none, puts it into one (`is_new`), without
   /// content.
   Slot* FindOrInsert(const privacy::Hash128& id, bool& is_new);

@@ -67,6 +67,32 @@ TEST(DedupeTest, ForgetsBeyondTheHorizonAndBeyondTheLargestNumber) {
   EXPECT_LE(dedupe.size(), 1100u);
 }
 
+TEST(DedupeTest, SaysInWhichSliceAnIdentityWasReceived) {
+  // The same in memory and in files.
+  for (const size_t in_memory : {size_t{1'000'000}, size_t{2'000}}) {
+    os::SimulatedDisk disk;
+    Dedupe dedupe({.horizon = std::chrono::seconds(800),
+                   .ids_max = 100'000,
+                   .memory = Memory(in_memory),
+                   .disk = &disk,
+                   .folder = "d"});
+    for (uint64_t i = 1; i < 20'000; ++i) {
+      const uint64_t word = i * 0x9e37'79b9'7f4a'7c15u;
+      dedupe.Restore({word, ~word}, i, At(static_cast<int64_t>(i / 40)));
+    }
+    EXPECT_EQ(dedupe.ids_on_disk() > 0, in_memory == 2'000);
+    for (uint64_t i = 1; i < 20'000; i += 500) {
+      const uint64_t word = i * 0x9e37'79b9'7f4a'7c15u;
+      const auto slice = dedupe.ReceivedWithin({word, ~word});
+      ASSERT_TRUE(slice) << i;
+      EXPECT_LE(slice->first, At(static_cast<int64_t>(i / 40)));
+      EXPECT_GE(slice->last, At(static_cast<int64_t>(i / 40)));
+      EXPECT_LE(slice->last - slice->first, std::chrono::seconds(110));
+    }
+    EXPECT_FALSE(dedupe.ReceivedWithin({5, 5}));
+  }
+}
+
 TEST(DedupeTest, KnowsOldIdentitiesWhenClaimNumbersComeAgain) {
   Dedupe dedupe({});
   const auto first = dedupe.Begin();

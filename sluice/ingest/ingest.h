@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -147,6 +148,10 @@ class Ingest {
   /// The `_id`s, 16 bytes each, that an event with this id may have in the topic: by the field that
   /// its schema calls the id, or by the envelope's `event_id`. kNotFound: there is no such topic.
   Result<std::vector<std::string>> IdentitiesOf(std::string_view topic, std::string_view event_id);
+  /// The time in which an event of the topic with one of these identities was received, both ends
+  /// included; nothing if none is known any more.
+  std::optional<Dedupe::Slice> ReceivedWithin(std::string_view topic,
+                                              std::span<const std::string> identities) const;
 
   /// Records what became of open errors (`fixed`, `dropped`), by their offsets; blocks until
   /// durable.

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
+#include "sluice/base/check.h"
 #include "sluice/base/json.h"
 #include "sluice/ingest/ingest.h"
+#include "sluice/ingest/internal/topic_state.h"
 
 namespace sluice::ingest {
 
@@ -46,6 +49,25 @@ Result<std::vector<std::string>> Ingest::IdentitiesOf(std::string_view topic,
   add(fmt::format(R"({{"topic":{},"event_id":{},"content":{{}}}})", quoted_topic, text),
       decode::Shape::kEnvelope);
   return identities;
+}
+
+std::optional<Dedupe::Slice> Ingest::ReceivedWithin(std::string_view topic,
+                                                    std::span<const std::string> identities) const {
+  const auto state = Find(topic);
+  if (state == nullptr) return std::nullopt;
+  std::optional<Dedupe::Slice> all;
+  const std::lock_guard lock(state->seen->mutex);
+  for (const std::string& identity : identities) {
+    privacy::Hash128 id;
+    SLUICE_CHECK(identity.size() == sizeof(id));
+    std::memcpy(&id, identity.data(), sizeof(id));
+    const auto slice = state->seen->dedupe.ReceivedWithin(id);
+    if (!slice) continue;
+    if (!all) all = slice;
+    all->first = std::min(all->first, slice->first);
+    all->last = std::max(all->last, slice->last);
+  }
+  return all;
 }
 
 }  // namespace sluice::ingest

@@ -36,7 +36,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(const Options& options, os::Disk&
                                                const os::Clock& clock, os::Random& random,
                                                os::Threads& threads) {
   SLUICE_RETURN_IF_ERROR(Check(options));
-  SLUICE_RETURN_IF_ERROR(disk.MakeFolders(options.folder));
+  SLUICE_RETURN_IF_ERROR(disk.MakeFolders(options.folder, options.on_sync_failure));
   SLUICE_ASSIGN_OR_RETURN(auto lock, disk.Lock(options.folder + "/lock"), "journal");
   auto on_sync_failure = options.on_sync_failure;
   if (!on_sync_failure) {

@@ -5,7 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,8 +74,13 @@ class Disk {
   /// Returns the names in a folder, sorted, folders with a final '/'; empty if there is no such
   /// folder.
   virtual Result<std::vector<std::string>> List(std::string_view folder) = 0;
-  /// Makes the folder and its parents, durably; fine if it exists.
-  virtual Status MakeFolders(std::string_view folder) = 0;
+  /// Makes the folder and its parents; fine if it exists. Their names are durable then, also those
+  /// that a process made which died before it could sync them.
+  ///
+  /// Calls `on_sync_failure`, if given, when a sync fails. What lies in that folder cannot be known
+  /// then: kUnavailable, for the folders in it, for as long as the disk object lives.
+  Status MakeFolders(std::string_view folder,
+                     const std::function<void(const Error&)>& on_sync_failure = {});
   virtual Status SyncDirectory(std::string_view folder) = 0;
   virtual Result<bool> Exists(std::string_view path) = 0;
   /// Whether nobody but its owner may read or write the file. True on disks without owners.
@@ -82,6 +90,21 @@ class Disk {
   /// Takes an exclusive lock on the file `path`, made if need be; it lasts as long as the returned
   /// object. kConflict: another process (or another call) holds it.
   virtual Result<std::unique_ptr<File>> Lock(std::string_view path) = 0;
+
+ protected:
+  /// Makes a folder in one that exists. kConflict: the name is taken.
+  virtual Status MakeFolder(std::string_view folder) = 0;
+  /// kConflict: it is a file.
+  virtual Result<bool> FolderExists(std::string_view folder) = 0;
+  /// Whether this process could have made something in the folder.
+  virtual bool CanMakeIn(std::string_view folder) = 0;
+  /// Forgets which folders are durable, as a new process does.
+  void ForgetFolders();
+
+ private:
+  std::mutex folders_mutex_;  // Guards what follows.
+  std::set<std::string, std::less<>> durable_folders_;
+  std::set<std::string, std::less<>> failed_folders_;  // Whose sync failed.
 };
 
 /// The machine's files.
@@ -92,12 +115,16 @@ class SystemDisk final : public Disk {
   Status RenameNoReplace(std::string_view from, std::string_view to) override;
   Status Remove(std::string_view path) override;
   Result<std::vector<std::string>> List(std::string_view folder) override;
-  Status MakeFolders(std::string_view folder) override;
   Status SyncDirectory(std::string_view folder) override;
   Result<bool> Exists(std::string_view path) override;
   Result<bool> IsPrivate(std::string_view path) override;
   Result<uint64_t> FreeBytes(std::string_view path) override;
   Result<std::unique_ptr<File>> Lock(std::string_view path) override;
+
+ protected:
+  Status MakeFolder(std::string_view folder) override;
+  Result<bool> FolderExists(std::string_view folder) override;
+  bool CanMakeIn(std::string_view folder) override;
 };
 
 /// Reads a whole file. kInvalid: it is larger than `bytes_max`.

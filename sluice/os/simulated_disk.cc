@@ -167,16 +167,20 @@ void SimulatedDisk::Change(NameChange change) {
 }
 
 void SimulatedDisk::Apply(const NameChange& change, Names& names) {
-  if (!change.removed.empty()) {
-    const auto old = names.find(change.removed);
-    if (old != names.end() && old->second == change.inode) names.erase(old);
+  if (!change.inode) {
+    names.folders.emplace(change.added);
+    return;
   }
-  if (!change.added.empty()) names[change.added] = change.inode;
+  if (!change.removed.empty()) {
+    const auto old = names.files.find(change.removed);
+    if (old != names.files.end() && old->second == change.inode) names.files.erase(old);
+  }
+  if (!change.added.empty()) names.files[change.added] = change.inode;
 }
 
 uint64_t SimulatedDisk::Used() const {
   uint64_t used = 0;
-  for (const auto& [name, inode] : names_) {
+  for (const auto& [name, inode] : names_.files) {
     used += (inode->seen.size() + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
   }
   return used;
@@ -261,14 +265,14 @@ Result<std::unique_ptr<File>> SimulatedDisk::Open(std::string_view path, OpenMod
   const Outcome outcome = Begin(DiskCall::kOpen, creates);
   if (outcome == Outcome::kDead) return PowerLost("open");
   if (outcome == Outcome::kFault) return Injected("open");
-  const auto found = names_.find(path);
+  const auto found = names_.files.find(path);
   if (!creates) {
-    if (found == names_.end()) return NotFound("cannot open '{}': no such file", path);
+    if (found == names_.files.end()) return NotFound("cannot open '{}': no such file", path);
     return std::unique_ptr<File>(std::make_unique<SimulatedFile>(*this, found->second, false));
   }
-  if (found != names_.end()) return Conflict("cannot create '{}': it exists", path);
+  if (found != names_.files.end()) return Conflict("cannot create '{}': it exists", path);
   const std::string_view folder = FolderOf(path);
-  if (folder != "." && folder != "/" && !folders_.contains(folder)) {
+  if (!names_.HasFolder(folder)) {
     return NotFound("cannot create '{}': no such folder", path);
   }
   auto inode = std::make_shared<Inode>();
@@ -281,8 +285,8 @@ Status SimulatedDisk::RenameTo(std::string_view from, std::string_view to) {
   const Outcome outcome = Begin(DiskCall::kRename, true);
   if (outcome == Outcome::kDead) return PowerLost("rename");
   if (outcome == Outcome::kFault) return Injected("rename");
-  const auto source = names_.find(from);
-  if (source == names_.end()) return NotFound("cannot rename '{}': no such file", from);
+  const auto source = names_.files.find(from);
+  if (source == names_.files.end()) return NotFound("cannot rename '{}': no such file", from);
   Change({.removed = std::string(from), .added = std::string(to), .inode = source->second});
   return outcome == Outcome::kDone ? Status() : PowerLost("rename");
 }
@@ -294,7 +298,7 @@ Status SimulatedDisk::Rename(std::string_view from, std::string_view to) {
 
 Status SimulatedDisk::RenameNoReplace(std::string_view from, std::string_view to) {
   const std::lock_guard lock(mutex_);
-  if (names_.contains(to)) return Conflict("'{}' exists", to);
+  if (names_.files.contains(to)) return Conflict("'{}' exists", to);
   return RenameTo(from, to);
 }
 
@@ -303,8 +307,8 @@ Status SimulatedDisk::Remove(std::string_view path) {
   const Outcome outcome = Begin(DiskCall::kRemove, true);
   if (outcome == Outcome::kDead) return PowerLost("remove");
   if (outcome == Outcome::kFault) return Injected("remove");
-  const auto found = names_.find(path);
-  if (found == names_.end()) return NotFound("cannot remove '{}': no such file", path);
+  const auto found = names_.files.find(path);
+  if (found == names_.files.end()) return NotFound("cannot remove '{}': no such file", path);
   Change({.removed = std::string(path), .added = "", .inode = found->second});
   return outcome == Outcome::kDone ? Status() : PowerLost("remove");
 }
@@ -314,48 +318,69 @@ Result<std::vector<std::string>> SimulatedDisk::List(std::string_view folder) {
   if (!powered_) return PowerLost("list");
   folder = WithoutSlash(folder);
   std::vector<std::string> names;
-  for (const auto& [path, inode] : names_) {
+  for (const auto& [path, inode] : names_.files) {
     if (IsIn(path, folder)) names.push_back(path.substr(path.rfind('/') + 1));
   }
-  for (const std::string& path : folders_) {
+  for (const std::string& path : names_.folders) {
     if (IsIn(path, folder)) names.push_back(path.substr(path.rfind('/') + 1) + "/");
   }
   std::sort(names.begin(), names.end());
   return names;
 }
 
-Status SimulatedDisk::MakeFolders(std::string_view folder) {
+Status SimulatedDisk::MakeFolder(std::string_view folder) {
   const std::lock_guard lock(mutex_);
-  const Outcome outcome = Begin(DiskCall::kMakeFolders, true);
+  const Outcome outcome = Begin(DiskCall::kMakeFolder, true);
   if (outcome == Outcome::kDead) return PowerLost("make folder");
   if (outcome == Outcome::kFault) return Injected("make folder");
-  folder = WithoutSlash(folder);
-  while (folder != "." && folder != "/") {
-    if (names_.contains(folder)) return Conflict("'{}' is a file, not a folder", folder);
-    folders_.emplace(folder);
-    folder = FolderOf(folder);
-  }
+  if (names_.HasFolder(folder)) return Conflict("'{}' exists", folder);
+  if (!names_.HasFolder(FolderOf(folder))) return NotFound("no folder '{}'", FolderOf(folder));
+  Change({.removed = "", .added = std::string(folder), .inode = nullptr});
   return outcome == Outcome::kDone ? Status() : PowerLost("make folder");
 }
 
+Result<bool> SimulatedDisk::FolderExists(std::string_view folder) {
+  const std::lock_guard lock(mutex_);
+  if (!powered_) return PowerLost("stat");
+  if (names_.files.contains(folder)) return Conflict("'{}' is a file, not a folder", folder);
+  return names_.HasFolder(folder);
+}
+
+bool SimulatedDisk::CanMakeIn(std::string_view) { return true; }
+
 Status SimulatedDisk::SyncDirectory(std::string_view folder) {
   const std::lock_guard lock(mutex_);
-  const Outcome outcome = Begin(DiskCall::kSyncDirectory, true);
-  if (outcome == Outcome::kFault) return Injected("sync folder");
-  if (outcome != Outcome::kDone) return PowerLost("sync folder");
   folder = WithoutSlash(folder);
-  std::erase_if(changes_, [&](const NameChange& change) {
-    if (!IsIn(change.removed, folder) && !IsIn(change.added, folder)) return false;
+  const auto in_folder = [&](const NameChange& change) {
+    return IsIn(change.removed, folder) || IsIn(change.added, folder);
+  };
+  const Outcome outcome = Begin(DiskCall::kSyncDirectory, true);
+  if (outcome == Outcome::kFault) {
+    for (NameChange& change : changes_) change.failed = change.failed || in_folder(change);
+    return Injected("sync folder");
+  }
+  if (outcome != Outcome::kDone) return PowerLost("sync folder");
+  if (!names_.HasFolder(folder)) return NotFound("no folder '{}'", folder);
+  std::vector<NameChange> left;
+  for (NameChange& change : changes_) {
+    if (change.failed || !in_folder(change)) {
+      left.push_back(std::move(change));
+      continue;
+    }
     Apply(change, durable_names_);
-    return true;
-  });
+    // What the disk has of a name now is newer than what failed to reach it before.
+    std::erase_if(left, [&](const NameChange& older) {
+      return older.failed && (older.added == change.added || older.added == change.removed);
+    });
+  }
+  changes_ = std::move(left);
   return {};
 }
 
 Result<bool> SimulatedDisk::Exists(std::string_view path) {
   const std::lock_guard lock(mutex_);
   if (!powered_) return PowerLost("stat");
-  return names_.contains(path) || folders_.contains(WithoutSlash(path));
+  return names_.files.contains(path) || names_.HasFolder(WithoutSlash(path));
 }
 
 Result<uint64_t> SimulatedDisk::FreeBytes(std::string_view) {
@@ -369,8 +394,8 @@ Result<std::unique_ptr<File>> SimulatedDisk::Lock(std::string_view path) {
   auto made = Open(path, OpenMode::kCreateNew);
   if (!made.ok() && made.error().code() != ErrorCode::kConflict) return made;
   const std::lock_guard lock(mutex_);
-  const auto found = names_.find(path);
-  if (!powered_ || found == names_.end()) return PowerLost("lock");
+  const auto found = names_.files.find(path);
+  if (!powered_ || found == names_.files.end()) return PowerLost("lock");
   if (found->second->locked) return Conflict("'{}' is locked by another process", path);
   found->second->locked = true;
   return std::unique_ptr<File>(std::make_unique<SimulatedFile>(*this, found->second, true));
@@ -414,8 +439,8 @@ uint64_t SimulatedDisk::UsedBytes() const {
 
 std::optional<std::string> SimulatedDisk::Look(std::string_view path) const {
   const std::lock_guard lock(mutex_);
-  const auto found = names_.find(path);
-  if (found == names_.end()) return std::nullopt;
+  const auto found = names_.files.find(path);
+  if (found == names_.files.end()) return std::nullopt;
   const auto& seen = found->second->seen;
   return std::string(reinterpret_cast<const char*>(seen.data()), seen.size());
 }
@@ -430,7 +455,8 @@ void SimulatedDisk::Boot() {
   powered_ = true;
   power_until_.reset();
   faults_.clear();
-  for (const auto& [name, inode] : names_) inode->locked = false;
+  for (const auto& [name, inode] : names_.files) inode->locked = false;
+  ForgetFolders();
 }
 
 void SimulatedDisk::Crash(uint64_t seed) {
@@ -442,20 +468,28 @@ void SimulatedDisk::Crash(uint64_t seed) {
     if (keep == 1 || (keep == 2 && lucky)) Apply(change, durable_names_);
   }
   changes_.clear();
+  // A folder stands before what lies in it.
+  std::erase_if(durable_names_.folders, [&](const std::string& folder) {
+    return !durable_names_.HasFolder(FolderOf(folder));
+  });
+  std::erase_if(durable_names_.files,
+                [&](const auto& file) { return !durable_names_.HasFolder(FolderOf(file.first)); });
   names_ = durable_names_;
-  for (const auto& [name, inode] : names_) CrashInode(*inode, engine);
+  for (const auto& [name, inode] : names_.files) CrashInode(*inode, engine);
   Boot();
 }
 
 void SimulatedDisk::Restart() {
   const std::lock_guard lock(mutex_);
+  // Where a folder's sync failed there is nothing more that a new process could do but to sync it.
+  for (NameChange& change : changes_) change.failed = false;
   Boot();
 }
 
 Status SimulatedDisk::Damage(std::string_view path, uint64_t offset, uint8_t bits) {
   const std::lock_guard lock(mutex_);
-  const auto found = names_.find(path);
-  if (found == names_.end()) return NotFound("no file '{}'", path);
+  const auto found = names_.files.find(path);
+  if (found == names_.files.end()) return NotFound("no file '{}'", path);
   Inode& inode = *found->second;
   if (offset >= inode.seen.size()) return Invalid("'{}' ends before byte {}", path, offset);
   inode.seen[offset] ^= static_cast<std::byte>(bits);

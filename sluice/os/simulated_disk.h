@@ -27,16 +27,17 @@ enum class DiskCall : uint8_t {
   kAllocate,
   kRename,
   kRemove,
-  kMakeFolders,
+  kMakeFolder,
   kSyncDirectory,
 };
 
 /// Files in memory, with what is durable kept apart from what is only written.
 ///
-/// A file is sectors of 512 bytes and a size; a folder is names. Each has a state that calls see
-/// and one that a power loss leaves. Crash() keeps any subset of the unsynced sectors, sizes and
-/// names, the last or the last but one state of a sector, and may leave zeros or garbage where one
-/// was being written. The same calls and seed give the same bytes.
+/// A file is sectors of 512 bytes and a size; a folder is names of files and folders. Each has a
+/// state that calls see and one that a power loss leaves. Crash() keeps any subset of the unsynced
+/// sectors, sizes and names, the last or the last but one state of a sector, and may leave zeros or
+/// garbage where one was being written; what lies in a folder whose name is lost is lost with it.
+/// The same calls and seed give the same bytes.
 ///
 /// Thread-safe. Files must not outlive the disk.
 class SimulatedDisk final : public Disk {
@@ -51,7 +52,6 @@ class SimulatedDisk final : public Disk {
   Status RenameNoReplace(std::string_view from, std::string_view to) override;
   Status Remove(std::string_view path) override;
   Result<std::vector<std::string>> List(std::string_view folder) override;
-  Status MakeFolders(std::string_view folder) override;
   Status SyncDirectory(std::string_view folder) override;
   Result<bool> Exists(std::string_view path) override;
   Result<uint64_t> FreeBytes(std::string_view path) override;
@@ -59,7 +59,8 @@ class SimulatedDisk final : public Disk {
 
   /// Lets calls of this kind fail with kUnavailable, `times` in a row after the next `skip` ones. A
   /// failed write has written some of its bytes; what a failed sync should have kept is lost, yet
-  /// reads show it until DropCache(), as with a real kernel.
+  /// reads show it until DropCache(), as with a real kernel. Names that a failed sync of a folder
+  /// should have kept are not made durable by a later one either, until Restart().
   void Fail(DiskCall call, uint64_t skip = 0, uint64_t times = 1);
   /// Forgets what Fail() and CutPowerAfter() have asked for and what has not happened yet.
   void ClearFaults();
@@ -95,6 +96,11 @@ class SimulatedDisk final : public Disk {
   /// Inverts bits of a stored byte, durably.
   Status Damage(std::string_view path, uint64_t offset, uint8_t bits);
 
+ protected:
+  Status MakeFolder(std::string_view folder) override;
+  Result<bool> FolderExists(std::string_view folder) override;
+  bool CanMakeIn(std::string_view folder) override;
+
  private:
   friend class SimulatedFile;
 
@@ -107,13 +113,20 @@ class SimulatedDisk final : public Disk {
     bool locked = false;
   };
   using InodePtr = std::shared_ptr<Inode>;
-  using Names = std::map<std::string, InodePtr, std::less<>>;
+  struct Names {
+    std::map<std::string, InodePtr, std::less<>> files;
+    std::set<std::string, std::less<>> folders;
+    bool HasFolder(std::string_view path) const {
+      return path == "." || path == "/" || folders.contains(path);
+    }
+  };
 
   // A change of names that SyncDirectory() has not covered.
   struct NameChange {
     std::string removed;  // Empty: none.
     std::string added;    // Empty: none.
-    InodePtr inode;
+    InodePtr inode;       // Null: what was added is a folder.
+    bool failed = false;  // A sync that should have covered it failed.
   };
 
   struct Fault {
@@ -145,7 +158,6 @@ class SimulatedDisk final : public Disk {
   mutable std::mutex mutex_;  // Guards what follows, and the inodes.
   Names names_;
   Names durable_names_;
-  std::set<std::string, std::less<>> folders_;
   std::vector<NameChange> changes_;
   std::map<DiskCall, Fault> faults_;
   std::map<DiskCall, Fired> fired_;

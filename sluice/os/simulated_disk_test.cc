@@ -97,6 +97,55 @@ TEST_F(SimulatedDiskTest, LosesNamesThatAreNotSynced) {
   EXPECT_EQ(outcomes, (std::set<std::string>{"old", "new", "old+b"}));
 }
 
+TEST_F(SimulatedDiskTest, LosesWhatLiesInAFolderWhoseNameIsLost) {
+  bool lost = false;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const std::string folder = fmt::format("d/{}/x", seed);
+    ASSERT_TRUE(disk_.MakeFolders("d").ok());
+    disk_.Fail(DiskCall::kSyncDirectory);
+    EXPECT_EQ(disk_.MakeFolders(folder).error().code(), ErrorCode::kUnavailable);
+    // Nothing may be put there by this process any more.
+    EXPECT_EQ(disk_.MakeFolders(folder).error().code(), ErrorCode::kUnavailable);
+    disk_.Restart();
+    ASSERT_TRUE(disk_.Exists(fmt::format("d/{}", seed)).value());
+    disk_.Crash(seed);
+    lost = lost || !disk_.Exists(fmt::format("d/{}", seed)).value();
+  }
+  EXPECT_TRUE(lost);
+}
+
+TEST_F(SimulatedDiskTest, MakesFoldersDurableThatADeadProcessHasLeft) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    const std::string folder = fmt::format("d/{}/x/y", seed);
+    disk_.CutPowerAfter(seed % 7);
+    (void)disk_.MakeFolders(folder);
+    disk_.Restart();
+    ASSERT_TRUE(disk_.MakeFolders(folder).ok());
+    ASSERT_TRUE(ReplaceFile(disk_, folder + "/a", "a").ok());
+    disk_.Crash(seed);
+    ASSERT_EQ(Read(folder + "/a"), "a") << seed;
+  }
+}
+
+TEST_F(SimulatedDiskTest, ALaterSyncDoesNotKeepNamesThatAFailedOneLost) {
+  bool lost = false;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const std::string name = fmt::format("d/{}", seed);
+    Create(name);
+    disk_.Fail(DiskCall::kSyncDirectory);
+    EXPECT_FALSE(disk_.SyncDirectory("d").ok());
+    EXPECT_TRUE(disk_.SyncDirectory("d").ok());
+    disk_.Crash(seed);
+    lost = lost || !disk_.Exists(name).value();
+    // What is given the name later is kept.
+    (void)disk_.Remove(name);
+    ASSERT_TRUE(ReplaceFile(disk_, name, "new").ok());
+    disk_.Crash(seed);
+    EXPECT_EQ(Read(name), "new");
+  }
+  EXPECT_TRUE(lost);
+}
+
 TEST_F(SimulatedDiskTest, RepeatsItselfBySeed) {
   const auto run = [](uint64_t seed) {
     SimulatedDisk disk;

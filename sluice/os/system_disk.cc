@@ -259,21 +259,25 @@ Result<std::vector<std::string>> SystemDisk::List(std::string_view folder) {
   return names;
 }
 
-Status SystemDisk::MakeFolders(std::string_view folder) {
-  struct stat info{};
-  const std::string name(folder);
-  if (::stat(name.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode)) return {};
-    return Conflict("'{}' is a file, not a folder", folder);
-  }
-  if (errno != ENOENT) return SystemError(errno, "make folder", folder);
-  while (folder.size() > 1 && folder.back() == '/') folder.remove_suffix(1);
-  const std::string_view parent = FolderOf(folder);
-  SLUICE_RETURN_IF_ERROR(MakeFolders(parent));
-  if (::mkdir(std::string(folder).c_str(), 0750) != 0 && errno != EEXIST) {
+Status SystemDisk::MakeFolder(std::string_view folder) {
+  if (::mkdir(std::string(folder).c_str(), 0750) != 0) {
     return SystemError(errno, "make folder", folder);
   }
-  return SyncDirectory(parent);
+  return {};
+}
+
+Result<bool> SystemDisk::FolderExists(std::string_view folder) {
+  struct stat info{};
+  if (::stat(std::string(folder).c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return true;
+    return Conflict("'{}' is a file, not a folder", folder);
+  }
+  if (errno == ENOENT) return false;
+  return SystemError(errno, "make folder", folder);
+}
+
+bool SystemDisk::CanMakeIn(std::string_view folder) {
+  return ::access(std::string(folder).c_str(), W_OK | X_OK) == 0;
 }
 
 Status SystemDisk::SyncDirectory(std::string_view folder) {

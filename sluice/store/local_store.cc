@@ -113,7 +113,7 @@ Status LocalStore::Write(std::string_view path, std::string_view bytes, IfExists
     SLUICE_ASSIGN_OR_RETURN(const bool exists, disk_.Exists(file));
     if (exists) return Conflict("'{}' exists", path);
   }
-  SLUICE_RETURN_IF_ERROR(NotAConflict(disk_.MakeFolders(folder)));
+  SLUICE_RETURN_IF_ERROR(NotAConflict(disk_.MakeFolders(folder, on_sync_failure_)));
   SLUICE_ASSIGN_OR_RETURN(const std::string temporary, WriteTemporary(file, bytes));
   Status renamed = if_exists == IfExists::kReplace ? disk_.Rename(temporary, file)
                                                    : disk_.RenameNoReplace(temporary, file);

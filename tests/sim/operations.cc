@@ -122,7 +122,11 @@ void Run::SendBody(std::vector<Serial> rows, bool envelope, ingest::WaitLevel wa
 // Another engine's process on the same tables. It has a disk client of its own; that its syncs fail
 // is its own affair.
 void Run::AppendForeign() {
-  store::LocalStore files(machine_.disk, std::string(Machine::kTables), [](const Error&) {});
+  // What a failed sync should have kept is lost for all processes alike: with the other one, ours
+  // ends as well.
+  store::LocalStore files(machine_.disk, std::string(Machine::kTables), [](const Error& error) {
+    throw ProcessDeath{"another engine: " + error.ToString()};
+  });
   const bool orders = Chance(2);
   lake::DeltaTable table(files, orders ? "default/bronze/orders" : "default/bronze/clicks",
                          machine_.clock, machine_.random);
@@ -134,7 +138,13 @@ void Run::AppendForeign() {
   const std::vector<lake::NewFile> rows = {
       {.partition_values = {{"event_date", "2024-09-28"}},
        .batches = {arrow::RecordBatch::Make(schema, 1, {column.ValueOrDie()})}}};
-  const auto appended = table.Append(*snapshot, rows);
+  Result<std::shared_ptr<const lake::Snapshot>> appended = Unavailable("it has died");
+  try {
+    appended = table.Append(*snapshot, rows);
+  } catch (const ProcessDeath&) {
+    model_.SendForeign(serial, false);
+    throw;
+  }
   Note("foreign {}: {}", serial, appended.ok() ? "ok" : appended.error().ToString());
   model_.SendForeign(serial, appended.ok() && machine_.disk.powered());
   if (appended.ok()) ++counts_.foreign_commits;

@@ -18,7 +18,7 @@ constexpr std::array<std::pair<DiskCall, std::string_view>, 10> kDiskCalls = {{
     {DiskCall::kAllocate, "allocate"},
     {DiskCall::kRename, "rename"},
     {DiskCall::kRemove, "remove"},
-    {DiskCall::kMakeFolders, "make folders"},
+    {DiskCall::kMakeFolder, "make folder"},
     {DiskCall::kSyncDirectory, "sync folder"},
 }};
 

@@ -1,5 +1,6 @@
 """`sluice verify` and `system.ledger`: the balance with a server and without one, what others did, and the gap."""
 
+import datetime
 import json
 import os
 import shutil
@@ -223,6 +224,21 @@ struct Order $Sl.event("shop.orders") { number @0 :Int64 $Sl.id; n @1 :Int64; }
             equal(receipt("shop.orders", "17")["state"], "pending", "an id that is a number")
             receipt("shop.orders", "18", 404)
             receipt(TOPIC, "e-never", 404)
+            # By time of receipt.
+            at = receipt(TOPIC, "e120")["received_at"]
+            day_after = f"{datetime.date.fromisoformat(at[:10]) + datetime.timedelta(days=1)}"
+            equal(receipt(TOPIC, f"e120?from={at}&to={day_after}")["offset"], 120)
+            receipt(TOPIC, f"e120?to={at}", 404)
+            receipt(TOPIC, f"e120?from={day_after}", 404)
+            receipt(TOPIC, f"e-bad?from={day_after}", 404)
+            equal(receipt(TOPIC, f"e-bad?from={at}")["state"], "error")
+            equal(receipt(TOPIC, "e120?from=yesterday", 400)["code"], "SL4001")
+            # Files that have none of it are not read: this one is not even there.
+            other = f"{project.table_folder()}/{receipt(TOPIC, 'e5')['file']}"
+            os.rename(other, other + ".away")
+            equal(receipt(TOPIC, f"e120?from={at}")["offset"], 120)
+            equal(server.get(f"/v1/receipts/{TOPIC}/e5")[0] // 100, 5, "the test looks at the wrong file")
+            os.rename(other + ".away", other)
             receipt("nothing", "e1", 404)
             # An id with what is special in addresses, JSON and SQL.
             server.send(TOPIC, [dict(event(1), eventId="a/b '\"é")])

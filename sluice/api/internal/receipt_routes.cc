@@ -3,15 +3,24 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
 #include "sluice/api/internal/answer_text.h"
 #include "sluice/api/problem.h"
 #include "sluice/base/hex.h"
 #include "sluice/base/sql_text.h"
 #include "sluice/event/contract.h"
+#include "sluice/lake/timestamps.h"
 
 namespace sluice::api::internal {
 
 namespace {
+
+// A row's time of receipt is taken a little after that of its identity.
+constexpr auto kSliceSlack = std::chrono::minutes(1);
 
 /// What a query found: members of its first row, of whole numbers and texts.
 struct Row {
@@ -66,6 +75,18 @@ void ReceiptRoutes::AddTo(Router& router) {
                      [this](const Call& call) { return Show(call, call.Parameter("event_id")); });
 }
 
+std::string ReceiptRoutes::InRange(const Range& range, std::string_view column) {
+  std::string text;
+  const auto add = [&](std::string_view comparison, const std::optional<int64_t>& time_us) {
+    if (!time_us) return;
+    text += fmt::format(" and {} {} timestamptz '{}'", column, comparison,
+                        lake::TimestampText(*time_us));
+  };
+  add(">=", range.from_us);
+  add("<", range.to_us);
+  return text;
+}
+
 Response ReceiptRoutes::Show(const Call& call, const std::string& event_id) {
   const std::string& topic = call.Segment("topic");
   if (!call.principal.Allows(govern::Verb::kSend, topic)) {
@@ -80,34 +101,58 @@ Response ReceiptRoutes::Show(const Call& call, const std::string& event_id) {
   if (list.empty()) {
     return ErrorResponse(Invalid("'{}' is no id of topic '{}'", event_id, topic));
   }
+  Range asked;
+  for (auto& [name, time_us] : {std::pair("from", &asked.from_us), std::pair("to", &asked.to_us)}) {
+    const std::string text = call.Parameter(name);
+    if (text.empty()) continue;
+    *time_us = lake::ParseTimestampText(text);
+    if (!*time_us) {
+      return Problem(400, "SL4001",
+                     fmt::format("{} must be a time such as 2026-01-31T12:00:00Z", name));
+    }
+  }
+  // What dedupe still knows was received in a slice of its horizon, so a few files tell. What it
+  // does not know, or has moved since, is looked for in all: filters of the identities rule out
+  // most of them.
+  std::vector<Range> ranges;
+  if (const auto slice = ingest_.ReceivedWithin(topic, *identities)) {
+    ranges.push_back({.from_us = (slice->first - kSliceSlack).time_since_epoch().count(),
+                      .to_us = (slice->last + kSliceSlack).time_since_epoch().count()});
+    if (asked.from_us) ranges[0].from_us = std::max(*asked.from_us, *ranges[0].from_us);
+    if (asked.to_us) ranges[0].to_us = std::min(*asked.to_us, *ranges[0].to_us);
+  }
+  ranges.push_back(asked);
   std::string out = "{";
   AppendMember(out, "topic", topic);
   out += ',';
   AppendMember(out, "event_id", event_id);
-  for (const land::TableStatus& table : lander_.Tables()) {
-    if (table.topic != topic) continue;
-    auto found = FindRow(table, list);
-    if (!found.ok()) return ErrorResponse(found.error());
-    if (*found) return {.headers = {}, .body = out + **found + "}\n"};
+  for (const Range& range : ranges) {
+    for (const land::TableStatus& table : lander_.Tables()) {
+      if (table.topic != topic) continue;
+      auto found = FindRow(table, list, range);
+      if (!found.ok()) return ErrorResponse(found.error());
+      if (*found) return {.headers = {}, .body = out + **found + "}\n"};
+    }
   }
-  auto error = FindError(topic, list);
+  auto error = FindError(topic, list, asked);
   if (!error.ok()) return ErrorResponse(error.error());
   if (*error) return {.headers = {}, .body = out + **error + "}\n"};
   return ErrorResponse(
-      NotFound("no event '{}' of topic '{}' is known: it was never acknowledged, or it was removed "
-               "from the table",
-               event_id, topic));
+      NotFound("no event '{}' of topic '{}' is known{}: it was never acknowledged, or it was "
+               "removed from the table",
+               event_id, topic, asked.from_us || asked.to_us ? " as received in that time" : ""));
 }
 
 Result<std::optional<std::string>> ReceiptRoutes::FindRow(const land::TableStatus& table,
-                                                          const std::string& identities) {
+                                                          const std::string& identities,
+                                                          const Range& range) {
   SLUICE_ASSIGN_OR_RETURN(
       const auto row,
       FirstRow(database_,
                fmt::format("select _offset, strftime(event_date, '%Y-%m-%d') as date, "
                            "strftime(_received_at, '%Y-%m-%dT%H:%M:%S.%fZ') as received_at "
-                           "from {} where _id in ({}) order by _offset limit 1",
-                           table.table, identities)));
+                           "from {} where _id in ({}){} order by _offset desc limit 1",
+                           table.table, identities, InRange(range, "_received_at"))));
   if (row == nullptr) return std::optional<std::string>();
   const int64_t offset = row->Number("_offset");
   std::string out = fmt::format(",\"offset\":{},", offset);
@@ -134,16 +179,17 @@ Result<std::optional<std::string>> ReceiptRoutes::FindRow(const land::TableStatu
 }
 
 Result<std::optional<std::string>> ReceiptRoutes::FindError(std::string_view topic,
-                                                            const std::string& identities) {
+                                                            const std::string& identities,
+                                                            const Range& range) {
   SLUICE_ASSIGN_OR_RETURN(
       const auto row,
       FirstRow(database_,
                fmt::format(
                    "select e._offset, e.code, e.path, e.message, (select max(c.state) from "
                    "system.errors c where c.error_offset = e._offset) as closed from system.errors "
-                   "e where e.topic = {} and e.state = 'open' and e._id in ({}) "
+                   "e where e.topic = {} and e.state = 'open' and e._id in ({}){} "
                    "order by e._offset desc limit 1",
-                   SqlText(topic), identities)));
+                   SqlText(topic), identities, InRange(range, "e._received_at"))));
   if (row == nullptr) return std::optional<std::string>();
   std::string out = fmt::format(",\"state\":\"error\",\"error_id\":{}", row->Number("_offset"));
   for (const char* const name : {"code", "path", "message"}) {

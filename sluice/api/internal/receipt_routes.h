@@ -2,6 +2,11 @@
 /// \file
 /// What became of one event: /v1/receipts.
 
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "sluice/api/router.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/land/lander.h"
@@ -18,13 +23,20 @@ class ReceiptRoutes {
   void AddTo(Router& router);
 
  private:
+  /// Of the time of receipt; the end is not part of it. Files that have none of it are not read.
+  struct Range {
+    std::optional<int64_t> from_us;
+    std::optional<int64_t> to_us;
+  };
+
   Response Show(const Call& call, const std::string& event_id);
-  /// A row of the topic's table, or an open error, as the first row of a query; null: there is
-  /// none.
+  /// The newest row of the topic's table, or open error, that was received in `range`, as members
+  /// of the answer; nothing: there is none.
   Result<std::optional<std::string>> FindRow(const land::TableStatus& table,
-                                             const std::string& identities);
+                                             const std::string& identities, const Range& range);
   Result<std::optional<std::string>> FindError(std::string_view topic,
-                                               const std::string& identities);
+                                               const std::string& identities, const Range& range);
+  static std::string InRange(const Range& range, std::string_view column);
 
   ingest::Ingest& ingest_;
   land::Lander& lander_;
