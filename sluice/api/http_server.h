@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/base/byte_budget.h"
 #include "sluice/base/error.h"
 
 namespace sluice::api {
@@ -27,6 +28,8 @@ struct Request {
   /// The whole body, and behind its end at least 64 readable bytes (body_storage has them).
   std::string_view body;
   std::shared_ptr<std::string> body_storage;
+  /// Of HttpOptions::bodies: has the body; who makes more of it takes more. Never null.
+  std::shared_ptr<ByteLease> body_lease = std::make_shared<ByteLease>(nullptr);
   /// Returns a token that stops when the client goes away, or ends its side, before it has the
   /// whole answer. For requests that take long: without this call nobody looks. May be called on
   /// any thread, once.
@@ -60,6 +63,8 @@ struct HttpOptions {
   uint16_t port = 7117;  ///< 0: any free one.
   int threads = 2;
   uint64_t body_bytes_max = 16ull << 20;
+  /// For the bodies of all connections; beyond: 429. Null: no limit.
+  std::shared_ptr<ByteBudget> bodies = {};
   uint32_t header_bytes_max = 32u << 10;
   /// Beyond, the connection goes that idles, or sends or reads too slowly, for longest; 503 if none
   /// does.
@@ -72,8 +77,8 @@ struct HttpOptions {
 };
 
 /// Serves one handler. Answers itself, as application/problem+json: 400 (bad framing, conflicting
-/// lengths, bad path), 408, 411, 413 (declared or real size), 431, 503 with Retry-After
-/// (connections).
+/// lengths, bad path), 408, 411, 413 (declared or real size), 431; with Retry-After 429 (memory for
+/// bodies) and 503 (connections).
 ///
 /// Thread-safe.
 class HttpServer {

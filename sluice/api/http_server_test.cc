@@ -79,6 +79,45 @@ TEST(HttpServerTest, TakesALargeBodyWithReadablePaddingBehindIt) {
   EXPECT_TRUE(padded);
 }
 
+TEST(HttpServerTest, PutsOffBodiesForWhichThereIsNoMemory) {
+  HttpOptions options;
+  options.bodies = std::make_shared<ByteBudget>(100'000);
+  std::promise<Respond> held;
+  const auto server = Serve(
+      [&](const std::shared_ptr<const Request>& request, const Respond& respond) {
+        if (request->path != "/held") return Echo(request, respond);
+        // The body stays as long as somebody has the request.
+        held.set_value([request, respond](const Response& response) { respond(response); });
+      },
+      options);
+  // Alone it may have more than there is.
+  RawSocket first(server->port());
+  first.Send("POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 150000\r\n\r\n" +
+             std::string(150'000, 'x'));
+  Respond respond = held.get_future().get();
+  EXPECT_EQ(options.bodies->taken(), 150'000u);
+  // Also where the length is not known, and without the body where the client asks.
+  const std::string declared =
+      Exchange(*server, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_EQ(StatusOf(declared), "429");
+  EXPECT_NE(declared.find("Retry-After: 1"), std::string::npos) << declared;
+  const std::string chunked = Exchange(
+      *server,
+      "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+  EXPECT_EQ(StatusOf(chunked), "429");
+  const std::string asked = Exchange(
+      *server, "POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_EQ(StatusOf(asked), "429") << asked;
+  // Requests without a body need none.
+  EXPECT_EQ(StatusOf(Exchange(*server, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n")), "200");
+  respond(Response());
+  respond = nullptr;
+  EXPECT_EQ(options.bodies->taken(), 0u);
+  EXPECT_EQ(
+      StatusOf(Exchange(*server, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")),
+      "200");
+}
+
 TEST(HttpServerTest, SendsALargeAnswerWhole) {
   const auto server = Serve([](const auto&, const Respond& respond) {
     Response response;

@@ -2,6 +2,7 @@
 
 #include <arrow/api.h>
 
+#include <future>
 #include <map>
 #include <set>
 #include <utility>
@@ -18,6 +19,24 @@ namespace {
 using columnar::Batch;
 using internal::kNoIdentity;
 using internal::TopicState;
+
+// So many identities ahead the memory of one is fetched.
+constexpr size_t kPrefetchAhead = 16;
+
+/// Makes the identities of a frame's rows known.
+Status RestoreIdentities(TopicState& topic, const Batch& rows, os::Timestamp received) {
+  SLUICE_ASSIGN_OR_RETURN(auto contents,
+                          topic.protector->ContentHashes(rows, topic.content_columns));
+  if (topic.contract().identity.by_batch) internal::TakeMarks(rows, contents);
+  const auto ids = internal::StoredIds(rows);
+  const std::lock_guard lock(topic.seen->mutex);
+  Dedupe& dedupe = topic.seen->dedupe;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (i + kPrefetchAhead < ids.size()) dedupe.Prefetch(ids[i + kPrefetchAhead]);
+    if (ids[i] != kNoIdentity) dedupe.Restore(ids[i], contents[i], received);
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -39,6 +58,10 @@ Status Ingest::Recover() {
 
   std::unordered_map<uint64_t, columnar::Schema> schemas;
   std::set<uint32_t> begun;
+  // About half of the work: that of a frame is done beside the reading of the next one. Waits for
+  // it when it goes.
+  std::future<Status> identities;
+  const auto finish_identities = [&] { return identities.valid() ? identities.get() : Status(); };
   const Status read = journal_.Read([&](const journal::Frame& frame) -> Status {
     if (frame.kind == journal::FrameKind::kSchema) {
       SLUICE_ASSIGN_OR_RETURN(schemas[frame.schema_id], columnar::DeserializeSchema(frame.payload));
@@ -69,17 +92,14 @@ Status Ingest::Recover() {
     if (topic.contract().topic == catalog::kErrorsTopic) {
       return open_errors_->Restore(rows, frame.base);
     }
-    SLUICE_ASSIGN_OR_RETURN(auto contents,
-                            topic.protector->ContentHashes(rows, topic.content_columns));
-    if (topic.contract().identity.by_batch) internal::TakeMarks(rows, contents);
-    const auto ids = internal::StoredIds(rows);
-    const std::lock_guard lock(topic.seen->mutex);
-    for (size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i] != kNoIdentity) topic.seen->dedupe.Restore(ids[i], contents[i], frame.received);
-    }
+    SLUICE_RETURN_IF_ERROR(finish_identities());
+    identities = std::async(std::launch::async, [&topic, rows, received = frame.received] {
+      return RestoreIdentities(topic, rows, received);
+    });
     return {};
   });
   SLUICE_RETURN_IF_ERROR(read, "recover from the journal");
+  SLUICE_RETURN_IF_ERROR(finish_identities(), "recover from the journal");
   for (const auto& [topic, count] : open_errors_->FinishRestore()) {
     if (const auto state = Find(topic)) lander_.AddErrors(state->topic.partition, count);
   }

@@ -49,6 +49,7 @@ class Life {
     options_.idle_watermark = std::chrono::hours(Chance(2) ? 24 : 0);
     options_.on_sync_failure = [this](const Error&) { Finish(true); };
     faults_ = engine_();
+    options_.writes = Chance(2) ? Writes::kDirect : Writes::kCached;
   }
 
   void Run() {

@@ -4,9 +4,11 @@
 #include <cstdlib>
 #include <utility>
 
+#include "sluice/base/trace.h"
 #include "sluice/journal/internal/embedded_journal.h"
 #include "sluice/journal/internal/recovery.h"
 #include "sluice/journal/internal/storage.h"
+#include "sluice/journal/internal/write_probe.h"
 
 namespace sluice::journal {
 
@@ -47,8 +49,15 @@ Result<std::unique_ptr<Journal>> Journal::Open(const Options& options, os::Disk&
   auto storage =
       std::make_unique<internal::Storage>(disk, options.folder, std::move(on_sync_failure));
   SLUICE_ASSIGN_OR_RETURN(auto recovered, internal::Recover(*storage, clock, random));
+  Options chosen = options;
+  if (options.writes != Writes::kCached) {
+    auto choice = internal::ChooseWrites(options.writes, disk, clock, options.folder);
+    chosen.writes = choice.writes;
+    trace::Info("journal writes", {{"way", choice.writes == Writes::kDirect ? "direct" : "cached"},
+                                   {"reason", std::move(choice.reason)}});
+  }
   return std::unique_ptr<Journal>(std::make_unique<internal::EmbeddedJournal>(
-      options, std::move(storage), std::move(lock), std::move(recovered), clock, random, threads));
+      chosen, std::move(storage), std::move(lock), std::move(recovered), clock, random, threads));
 }
 
 }  // namespace sluice::journal

@@ -58,12 +58,20 @@ struct Appended {
   os::Timestamp received{};
 };
 
+/// How groups reach the disk. The bytes are the same, so either reads what the other wrote.
+enum class Writes : uint8_t {
+  kCached,  ///< A write into the page cache, then a sync.
+  kDirect,  ///< One write around it (O_DIRECT, O_DSYNC); kCached where the file system has none.
+  kAuto,    ///< What a short measurement at the start finds better.
+};
+
 struct Options {
   std::string folder = {};  ///< Made if need be. One process at a time (a lock file).
   uint64_t segment_bytes = 64ull << 20;
   uint64_t frame_bytes_max = 64ull << 20;
   uint64_t group_bytes_max = 4ull << 20;    ///< A group closes when it has this many bytes.
   uint64_t queue_bytes_max = 256ull << 20;  ///< Beyond, Append() is refused with kUnavailable.
+  Writes writes = Writes::kCached;
   /// An idle journal proves its last group acknowledged after this time, with a group of its own.
   std::chrono::microseconds idle_watermark{10'000};
   uint64_t free_bytes_min = 64ull << 20;  ///< With less room on the disk Append() is refused.

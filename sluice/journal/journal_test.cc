@@ -12,7 +12,11 @@
 
 #include <gtest/gtest.h>
 
+#include "sluice/os/clock.h"
+#include "sluice/os/disk.h"
+#include "sluice/os/random.h"
 #include "sluice/os/simulated_disk.h"
+#include "sluice/os/threads.h"
 
 namespace sluice::journal {
 namespace {
@@ -95,6 +99,76 @@ class JournalTest : public testing::Test {
   os::SystemThreads threads_;
   Options options_;
 };
+
+TEST_F(JournalTest, ReadsEachWayOfWritingWithTheOther) {
+  Lines expected;
+  for (int boot = 0; boot < 4; ++boot) {
+    options_.writes = boot % 2 == 0 ? Writes::kDirect : Writes::kCached;
+    const auto journal = Open();
+    ASSERT_NE(journal, nullptr);
+    EXPECT_EQ(Read(*journal), expected);
+    for (int i = 0; i < 40; ++i) {  // Also larger than what is written in one piece, and segments.
+      const std::string payload(static_cast<size_t>(1 + i * i * 40), static_cast<char>('a' + boot));
+      const auto appended = Append(*journal, {Data(7, 1, payload)});
+      ASSERT_TRUE(appended.ok()) << appended.error().ToString();
+      expected.push_back(fmt::format("7@{}+1={}", appended->bases[0], payload.substr(0, 20)));
+    }
+    EXPECT_EQ(Read(*journal), expected);
+    if (boot == 2) {
+      disk_.CutPowerAfter(0);
+      disk_.Crash(5);  // Each was durable when it was answered.
+    }
+  }
+}
+
+TEST_F(JournalTest, WhatIsRefusedAroundTheCacheIsNeverRead) {
+  options_.writes = Writes::kDirect;
+  options_.segment_bytes = 1 << 20;  // No other segment is made meanwhile.
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const auto journal = Open();
+    ASSERT_NE(journal, nullptr);
+    // So large that no zeros are written ahead of the next: the fault is for the group.
+    const auto before = Append(*journal, {Data(7, 1, std::string(70'000, 'k'))});
+    ASSERT_TRUE(before.ok());
+    disk_.Fail(os::DiskCall::kWrite);
+    EXPECT_FALSE(Append(*journal, {Data(7, 1, std::string(9000, 'r'))}).ok());
+    disk_.Crash(seed);
+    const auto again = Open();
+    ASSERT_NE(again, nullptr);
+    EXPECT_EQ(Read(*again).back(),
+              fmt::format("7@{}+1={}", before->bases[0], std::string(20, 'k')));
+    EXPECT_EQ(again->NextOffset(7), before->bases[0] + 1);
+  }
+}
+
+TEST(JournalOnDiskTest, WritesAroundThePageCacheWhereTheFileSystemCan) {
+  std::string folder = testing::TempDir() + "/sluice_journal_XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  os::SystemDisk disk;
+  const os::SystemClock clock;
+  os::SystemRandom random;
+  os::SystemThreads threads;
+  Options options;
+  options.folder = folder + "/journal";
+  options.free_bytes_min = 0;
+  options.segment_bytes = 1 << 20;
+  Lines expected;
+  for (const Writes writes : {Writes::kAuto, Writes::kDirect, Writes::kCached, Writes::kDirect}) {
+    options.writes = writes;
+    auto journal = Journal::Open(options, disk, clock, random, threads);
+    ASSERT_TRUE(journal.ok()) << journal.error().ToString();
+    EXPECT_EQ(Read(**journal), expected);
+    for (int i = 0; i < 60; ++i) {
+      const std::string payload(i % 10 == 0 ? 300'000 : 100, static_cast<char>('a' + i % 26));
+      const auto appended = Append(**journal, {Data(7, 1, payload)});
+      ASSERT_TRUE(appended.ok()) << appended.error().ToString();
+      expected.push_back(fmt::format("7@{}+1={}", appended->bases[0], payload.substr(0, 20)));
+    }
+    EXPECT_EQ(Read(**journal), expected);
+    EXPECT_FALSE(std::filesystem::exists(options.folder + "/probe"));
+  }
+  std::filesystem::remove_all(folder);
+}
 
 TEST_F(JournalTest, GivesDenseOffsetsPerPartitionAndReadsBack) {
   auto journal = Open();

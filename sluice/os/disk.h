@@ -54,7 +54,13 @@ enum class OpenMode : uint8_t {
   kCreateNew,  ///< Must not exist (else kConflict); read and write.
   /// As kCreateNew; nobody but its owner may read or write the file.
   kCreatePrivate,
+  /// As kWrite, around the page cache: each write is durable when it returns. Offset, size and
+  /// address of each piece are multiples of kDirectBytes. kUnsupported: the file system has none.
+  kWriteDirect,
 };
+
+/// The largest block that a write around the page cache must keep to; devices have 512 or 4,096.
+constexpr size_t kDirectBytes = 4096;
 
 /// A tree of files. Paths are absolute or relative to the working directory, with '/'.
 ///

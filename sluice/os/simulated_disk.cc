@@ -27,12 +27,14 @@ std::string_view WithoutSlash(std::string_view folder) {
 
 class SimulatedFile final : public File {
  public:
-  SimulatedFile(SimulatedDisk& disk, SimulatedDisk::InodePtr inode, bool holds_lock)
-      : disk_(disk), inode_(std::move(inode)), holds_lock_(holds_lock), boot_(disk.boots_) {}
+  enum class Kind : uint8_t { kPlain, kLock, kDirect };
+
+  SimulatedFile(SimulatedDisk& disk, SimulatedDisk::InodePtr inode, Kind kind)
+      : disk_(disk), inode_(std::move(inode)), kind_(kind), boot_(disk.boots_) {}
 
   ~SimulatedFile() override {
     const std::lock_guard lock(disk_.mutex_);
-    if (holds_lock_ && boot_ == disk_.boots_) inode_->locked = false;
+    if (kind_ == Kind::kLock && boot_ == disk_.boots_) inode_->locked = false;
   }
 
   Result<size_t> Read(uint64_t offset, std::span<std::byte> into) override {
@@ -49,6 +51,14 @@ class SimulatedFile final : public File {
   Status Write(uint64_t offset, std::span<const std::span<const std::byte>> pieces) override {
     const std::lock_guard lock(disk_.mutex_);
     if (disk_.DeadFile(boot_)) return PowerLost("write");
+    if (kind_ == Kind::kDirect) {
+      uint64_t at = offset;
+      for (const auto& piece : pieces) {
+        SLUICE_CHECK(at % kDirectBytes == 0 && piece.size() % kDirectBytes == 0 &&
+                     reinterpret_cast<uintptr_t>(piece.data()) % kDirectBytes == 0);
+        at += piece.size();
+      }
+    }
     const Outcome outcome = disk_.Begin(DiskCall::kWrite, true);
     uint64_t size = 0;
     for (const auto& piece : pieces) size += piece.size();
@@ -68,6 +78,7 @@ class SimulatedFile final : public File {
     }
     if (outcome == Outcome::kFault) return Injected("write");
     if (outcome == Outcome::kLastOne) return PowerLost("write");
+    if (grown.ok() && kind_ == Kind::kDirect) MakeDurable(offset, offset + size);
     return grown;
   }
 
@@ -119,6 +130,17 @@ class SimulatedFile final : public File {
   using Outcome = SimulatedDisk::Outcome;
   static constexpr uint64_t kSector = SimulatedDisk::kSectorBytes;
 
+  // What a write around the cache has written. Its bounds are those of sectors.
+  void MakeDurable(uint64_t begin, uint64_t end) {
+    auto& durable = inode_->durable;
+    durable.resize(std::max<size_t>(durable.size(), end));
+    std::copy(inode_->seen.begin() + static_cast<ptrdiff_t>(begin),
+              inode_->seen.begin() + static_cast<ptrdiff_t>(end),
+              durable.begin() + static_cast<ptrdiff_t>(begin));
+    inode_->unsynced.erase(inode_->unsynced.lower_bound(begin / kSector),
+                           inode_->unsynced.lower_bound(end / kSector));
+  }
+
   Status Resize(DiskCall call, uint64_t size, std::string_view what) {
     const std::lock_guard lock(disk_.mutex_);
     if (disk_.DeadFile(boot_)) return PowerLost(what);
@@ -133,7 +155,7 @@ class SimulatedFile final : public File {
 
   SimulatedDisk& disk_;
   const SimulatedDisk::InodePtr inode_;
-  const bool holds_lock_;
+  const Kind kind_;
   const uint64_t boot_;
 };
 
@@ -268,7 +290,9 @@ Result<std::unique_ptr<File>> SimulatedDisk::Open(std::string_view path, OpenMod
   const auto found = names_.files.find(path);
   if (!creates) {
     if (found == names_.files.end()) return NotFound("cannot open '{}': no such file", path);
-    return std::unique_ptr<File>(std::make_unique<SimulatedFile>(*this, found->second, false));
+    const auto kind =
+        mode == OpenMode::kWriteDirect ? SimulatedFile::Kind::kDirect : SimulatedFile::Kind::kPlain;
+    return std::unique_ptr<File>(std::make_unique<SimulatedFile>(*this, found->second, kind));
   }
   if (found != names_.files.end()) return Conflict("cannot create '{}': it exists", path);
   const std::string_view folder = FolderOf(path);
@@ -278,7 +302,8 @@ Result<std::unique_ptr<File>> SimulatedDisk::Open(std::string_view path, OpenMod
   auto inode = std::make_shared<Inode>();
   Change({.removed = "", .added = std::string(path), .inode = inode});
   if (outcome == Outcome::kLastOne) return PowerLost("create");
-  return std::unique_ptr<File>(std::make_unique<SimulatedFile>(*this, std::move(inode), false));
+  return std::unique_ptr<File>(
+      std::make_unique<SimulatedFile>(*this, std::move(inode), SimulatedFile::Kind::kPlain));
 }
 
 Status SimulatedDisk::RenameTo(std::string_view from, std::string_view to) {
@@ -398,7 +423,8 @@ Result<std::unique_ptr<File>> SimulatedDisk::Lock(std::string_view path) {
   if (!powered_ || found == names_.files.end()) return PowerLost("lock");
   if (found->second->locked) return Conflict("'{}' is locked by another process", path);
   found->second->locked = true;
-  return std::unique_ptr<File>(std::make_unique<SimulatedFile>(*this, found->second, true));
+  return std::unique_ptr<File>(
+      std::make_unique<SimulatedFile>(*this, found->second, SimulatedFile::Kind::kLock));
 }
 
 void SimulatedDisk::Fail(DiskCall call, uint64_t skip, uint64_t times) {

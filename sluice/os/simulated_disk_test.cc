@@ -1,5 +1,6 @@
 #include "sluice/os/simulated_disk.h"
 
+#include <array>
 #include <set>
 #include <string>
 
@@ -144,6 +145,27 @@ TEST_F(SimulatedDiskTest, ALaterSyncDoesNotKeepNamesThatAFailedOneLost) {
     EXPECT_EQ(Read(name), "new");
   }
   EXPECT_TRUE(lost);
+}
+
+TEST_F(SimulatedDiskTest, KeepsWhatWasWrittenAroundTheCache) {
+  alignas(kDirectBytes) static std::array<std::byte, 2 * kDirectBytes> block;
+  block.fill(std::byte{'x'});
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    const std::string name = fmt::format("d/{}", seed);
+    ASSERT_TRUE(ReplaceFile(disk_, name, std::string(3 * kDirectBytes, 'o')).ok());
+    const auto file = disk_.Open(name, OpenMode::kWriteDirect);
+    ASSERT_TRUE(file.ok());
+    const std::span<const std::byte> all = block;
+    const std::span<const std::byte> one = all.first(kDirectBytes);
+    ASSERT_TRUE((*file)->Write(kDirectBytes, {&one, 1}).ok());
+    EXPECT_EQ(Read(name).substr(kDirectBytes, kDirectBytes), std::string(kDirectBytes, 'x'));
+    disk_.CutPowerAfter(0);
+    EXPECT_FALSE((*file)->Write(2 * kDirectBytes, {&all, 1}).ok());
+    disk_.Crash(seed);
+    // What returned is there; what did not may be torn.
+    EXPECT_EQ(Read(name).substr(0, 2 * kDirectBytes),
+              std::string(kDirectBytes, 'o') + std::string(kDirectBytes, 'x'));
+  }
 }
 
 TEST_F(SimulatedDiskTest, RepeatsItselfBySeed) {

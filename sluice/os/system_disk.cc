@@ -190,11 +190,15 @@ class SystemFile final : public File {
 
 Result<std::unique_ptr<File>> SystemDisk::Open(std::string_view path, OpenMode mode) {
   std::string name(path);
-  const int flags = mode == OpenMode::kRead    ? O_RDONLY
-                    : mode == OpenMode::kWrite ? O_RDWR
-                                               : O_RDWR | O_CREAT | O_EXCL;
+  const int flags = mode == OpenMode::kRead          ? O_RDONLY
+                    : mode == OpenMode::kWrite       ? O_RDWR
+                    : mode == OpenMode::kWriteDirect ? O_RDWR | O_DIRECT | O_DSYNC
+                                                     : O_RDWR | O_CREAT | O_EXCL;
   const int descriptor = OpenRetried(name, flags, mode == OpenMode::kCreatePrivate ? 0600 : 0640);
   if (descriptor < 0) {
+    if (mode == OpenMode::kWriteDirect && errno == EINVAL) {
+      return Unsupported("'{}': the file system has no writes around the page cache", path);
+    }
     return SystemError(errno, (flags & O_CREAT) != 0 ? "create" : "open", path);
   }
   return std::unique_ptr<File>(std::make_unique<SystemFile>(descriptor, std::move(name)));

@@ -202,6 +202,19 @@ void ReadExternal(Reader& reader, const YAML::Node& node, Config& config) {
   config.external = std::move(folders);
 }
 
+void ReadWrites(Reader& reader, const YAML::Node& node, Config& config) {
+  const std::string text = node.IsScalar() ? node.Scalar() : "";
+  if (text == "auto") {
+    config.journal_writes = journal::Writes::kAuto;
+  } else if (text == "cached") {
+    config.journal_writes = journal::Writes::kCached;
+  } else if (text == "direct") {
+    config.journal_writes = journal::Writes::kDirect;
+  } else {
+    reader.Mistake(node, "expected auto, cached or direct");
+  }
+}
+
 /// What one layer says: the project file, a profile of it, or a setting given elsewhere.
 void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader, Config& config,
                   Reader::Keys more = {}) {
@@ -220,6 +233,12 @@ void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader,
                      {"free_min", reader.Parsed(config.free_bytes_min, ParseSize)},
                      {"reserve", reader.Parsed(config.reserve_bytes, ParseSize)},
                      {"segment", reader.Parsed(config.segment_bytes, ParseSize)}});
+       }},
+      {"journal",
+       [&](const YAML::Node& node) {
+         reader.Map(
+             node, "journal",
+             {{"writes", [&](const YAML::Node& value) { ReadWrites(reader, value, config); }}});
        }},
       {"serve",
        [&](const YAML::Node& node) {

@@ -15,6 +15,7 @@
 #include "sluice/base/error.h"
 #include "sluice/columnar/parquet.h"
 #include "sluice/event/contract.h"
+#include "sluice/journal/journal.h"
 #include "sluice/os/disk.h"
 
 namespace sluice::server {
@@ -77,6 +78,7 @@ struct Config {
   /// sql.external: folders and buckets in which queries may name tables by path.
   std::vector<std::string> external;
   uint64_t segment_bytes = 64ull << 20;
+  journal::Writes journal_writes = journal::Writes::kCached;
   std::map<std::string, TopicConfig> topics;
   /// errors.retain: payloads sealed longer ago cannot be opened any more.
   std::chrono::microseconds errors_retain = std::chrono::hours(90 * 24);
@@ -90,6 +92,7 @@ struct Config {
   }
   uint64_t TailBytes() const { return memory_bytes_max / 4; }
   uint64_t DedupeBytes() const { return memory_bytes_max / 8 * 3; }
+  uint64_t BodyBytes() const { return memory_bytes_max / 8; }
 
   std::string DataPath() const;
   std::string TablesAddress() const;  ///< The folder of all tables, on the disk or in the bucket.

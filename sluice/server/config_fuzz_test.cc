@@ -24,6 +24,7 @@ const std::vector<std::string>& Samples() {
 version: 1
 project: shop
 storage: {path: data, format: delta, keys: keys, cache: 1GiB, free_min: 64MiB, reserve: 1MiB, segment: 8MiB}
+journal: {writes: auto}
 serve:
   http: 127.0.0.1:7117
   tls: {certificate: cert.pem, key: key.pem}

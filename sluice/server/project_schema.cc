@@ -29,6 +29,13 @@ constexpr std::string_view kSchema = R"json({
             "segment": {"$ref": "#/$defs/size", "description": "Of the journal", "default": "64MiB"}
           }
         },
+        "journal": {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "writes": {"enum": ["auto", "cached", "direct"], "description": "Through the page cache or around it; auto measures at the start", "default": "cached"}
+          }
+        },
         "serve": {
           "type": "object",
           "additionalProperties": false,

@@ -190,6 +190,7 @@ Status RunningServer::Start() {
   journal_options.segment_bytes = config_.segment_bytes;
   journal_options.free_bytes_min = config_.free_bytes_min;
   journal_options.queue_bytes_max = config_.QueueBytes();
+  journal_options.writes = config_.journal_writes;
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(data), "data folder");
   SLUICE_RETURN_IF_ERROR(space_.Start(), "data folder");
   SLUICE_ASSIGN_OR_RETURN(journal_,
@@ -397,6 +398,7 @@ Status RunningServer::StartHttp() {
     http.tls = {.certificate = config_.TlsCertificatePath(), .key = config_.TlsKeyPath()};
   }
   http.body_bytes_max = config_.body_bytes_max;
+  http.bodies = std::make_shared<ByteBudget>(config_.BodyBytes());
   http.connections_max = config_.connections_max;
   http.header_time_max = config_.header_time_max;
   http.body_time_max = config_.body_time_max;

@@ -49,6 +49,11 @@ std::vector<Setting> Resolve(const Config& config) {
       {"storage.reserve", SizeText(config.reserve_bytes), {}},
       {"storage.segment", SizeText(config.segment_bytes), {}},
       {"storage.cache", SizeText(config.cache_bytes_max), {}},
+      {"journal.writes",
+       config.journal_writes == journal::Writes::kAuto     ? "auto"
+       : config.journal_writes == journal::Writes::kDirect ? "direct"
+                                                           : "cached",
+       {}},
       {"serve.http", fmt::format("{}:{}", config.address, config.port), {}},
       {"serve.tls.certificate", config.tls_certificate, {}},
       {"serve.tls.key", config.tls_key, {}},

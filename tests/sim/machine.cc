@@ -35,6 +35,7 @@ Status Process::Start() {
   options.group_bytes_max = setup_.group_bytes_max;
   options.queue_bytes_max = setup_.queue_bytes_max;
   options.free_bytes_min = setup_.free_bytes_min;
+  options.writes = setup_.writes;
   options.on_sync_failure = Die;
   SLUICE_ASSIGN_OR_RETURN(
       journal_,
@@ -45,6 +46,7 @@ Status Process::Start() {
   land.every = setup_.land_every;
   land.bytes_max = setup_.land_bytes_max;
   land.dates_max = setup_.dates_max;
+  land.compression = setup_.compression;
   lander_ = std::make_unique<land::Lander>(land, store_, machine_.clock, machine_.random, threads_,
                                            metrics_, journal_->uuid());
   ingest_ = std::make_unique<ingest::Ingest>(ingest::IngestOptions{}, *journal_, *lander_,

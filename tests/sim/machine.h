@@ -36,6 +36,8 @@ struct Setup {
   std::chrono::milliseconds land_every{10'000};
   int64_t land_bytes_max = 32 << 10;
   int dates_max = 8;
+  journal::Writes writes = journal::Writes::kCached;
+  columnar::Compression compression = columnar::Compression::kZstd;
 };
 
 /// What stays when the process dies.

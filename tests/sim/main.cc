@@ -80,7 +80,9 @@ bool Complete(const Counts& counts) {
   need("kills", counts.kills, counts.runs / 4);
   need("aborts", counts.aborts, counts.runs / 20);
   need("losses during recovery", counts.nested, counts.runs / 20);
-  need("torn tails", counts.torn, counts.runs / 50);
+  // One in 50 of the journals that are written through the cache; around it only a power loss in
+  // the middle of a write tears one.
+  need("torn tails", counts.torn, counts.runs / 100);
   need("foreign commits", counts.foreign_commits, counts.runs / 10);
   need("new contracts", counts.evolutions, counts.runs / 10);
   need("unknown rows kept", counts.model.unknown_kept, counts.runs / 20);

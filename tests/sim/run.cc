@@ -62,6 +62,9 @@ Run::Run(uint64_t seed, Counts& counts)
   setup_.dates_max = static_cast<int>(1 + Below(4));
   fault_kinds_ = engine_();
   with_foreign_ = Chance(2);
+  setup_.writes = Chance(3) ? journal::Writes::kDirect : journal::Writes::kCached;
+  // Compressed files of a few rows are a fifth of what a run takes, and hide no other bugs.
+  setup_.compression = Chance(8) ? columnar::Compression::kZstd : columnar::Compression::kNone;
 }
 
 std::vector<std::string> Run::Execute() {

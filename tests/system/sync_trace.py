@@ -54,8 +54,12 @@ def others(lines):
     return found
 
 
-def parse(lines):
-    """The finished calls of the server, in the order in which they ended."""
+def parse(lines, killed=False):
+    """The finished calls of the server, in the order in which they ended.
+
+    With `killed` the writes, too, in which the process was killed: a kernel ends what it has begun, and the bytes of one
+    that waits for the disk are in the file already. They end with the recording.
+    """
     lines = list(lines)
     foreign = others(lines)
     calls, open_calls = [], {}
@@ -77,9 +81,14 @@ def parse(lines):
         else:
             continue
         result = RESULT.match(text)
-        if not result or result.group(2) == "?":
-            continue
-        calls.append(Call(name, arguments + result.group(1), int(result.group(2)), begin_line, number))
+        if result and result.group(2) == "?":
+            open_calls[thread] = (name, arguments + result.group(1), begin_line)
+        elif result:
+            calls.append(Call(name, arguments + result.group(1), int(result.group(2)), begin_line, number))
+    for name, arguments, begin in open_calls.values() if killed else ():
+        if name in ("pwrite64", "pwritev", "pwritev2"):
+            call = Call(name, arguments, 0, begin, len(lines))
+            calls.append(replace(call, result=len(call.bytes)))
     return calls
 
 

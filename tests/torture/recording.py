@@ -1,7 +1,7 @@
 """Recordings of the system calls of a real server, and the states that a crash could leave of what they did.
 
 The model of the disk is a pessimist's: bytes are durable when a sync of their file has returned that began after they
-were written, names when a sync of their folder has. Of all else any part may survive: single sectors, sizes without
+were written, or when their write has returned, into a file that was opened with O_DSYNC; names when a sync of their folder has. Of all else any part may survive: single sectors, sizes without
 bytes, renames one by one. A kill of the process leaves what the kernel has, so all that was written, up to a point.
 """
 
@@ -9,7 +9,7 @@ import os
 import random
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sync_trace import BYTES, parse
 
@@ -30,6 +30,7 @@ class Change:
     data: bytes = b""
     path: str = ""
     source: str = ""
+    durable: bool = False  # When it has ended: the file was opened with O_DSYNC.
 
 
 @dataclass
@@ -51,11 +52,12 @@ class Recording:
     moments: list = field(default_factory=list)  # Where something ended that matters.
     length: int = 0
     inodes: int = 0
+    durable_descriptors: set = field(default_factory=set)  # Of the run at hand: each write is durable when it returns.
 
     def add(self, trace, identity):
         """Goes on with another run, whose calls are in the file `trace`."""
         with open(trace) as file:
-            calls = parse(file)
+            calls = parse(file, killed=True)
         base, names, open_files, wanted = self.length, self._names(), {}, {}
         for call in calls:
             begin, end = base + call.begin, base + call.end
@@ -95,6 +97,7 @@ class Recording:
 
         if call.name == "openat":
             open_files.pop(call.result, None)
+            self.durable_descriptors.discard(call.result)
             if not ours:
                 return
             path = os.path.normpath(ours[0])
@@ -108,6 +111,8 @@ class Recording:
                 change("make", inode=self.inodes, path=path)
             if "O_RDONLY" not in call.arguments:
                 open_files[call.result] = names[path]
+            if "O_DSYNC" in call.arguments:
+                self.durable_descriptors.add(call.result)
             if "O_TRUNC" in call.arguments:
                 change("truncate", inode=names[path])
         elif call.name == "mkdir" and ours:
@@ -134,7 +139,8 @@ class Recording:
             # pwritev(fd, [...], pieces, OFFSET), pwrite64(fd, "...", size, OFFSET)
             tail = call.arguments[call.arguments.rfind('"'):].rstrip(") ").split(",")
             offset = int(tail[-2 if call.name == "pwritev2" else -1])
-            change("write", inode=open_files[call.descriptor], offset=offset, data=data)
+            change("write", inode=open_files[call.descriptor], offset=offset, data=data,
+                   durable=call.descriptor in self.durable_descriptors)
         elif call.name == "ftruncate":
             change("truncate", inode=open_files[call.descriptor], offset=int(call.arguments.split(",")[1]))
         elif call.name == "fallocate":
@@ -144,7 +150,9 @@ class Recording:
     # Recordings of servers that would be wrong: what finds nothing in them finds nothing.
     def without_file_syncs(self, part):
         named = {change.inode for change in self.changes if change.kind in ("make", "rename") and part in change.path}
-        return self._with(file_syncs={inode: syncs for inode, syncs in self.file_syncs.items() if inode not in named})
+        return self._with(file_syncs={inode: syncs for inode, syncs in self.file_syncs.items() if inode not in named},
+                          changes=[replace(change, durable=False) if change.inode in named else change
+                                   for change in self.changes])
 
     def without_folder_syncs(self, part):
         return self._with(folder_syncs={path: syncs for path, syncs in self.folder_syncs.items() if part not in path})
@@ -244,7 +252,7 @@ class CrashState:
         content, size = bytearray(), 0
         for change in changes:
             done = change.end <= self.moment
-            if (self.kind == "kill" and done) or (done and is_durable(change, syncs, self.moment)):
+            if done and (self.kind == "kill" or change.durable or is_durable(change, syncs, self.moment)):
                 size = apply_bytes(change, content, size)
             elif self.kind == "kill":  # In the middle of it: the kernel had the first pages.
                 if change.kind == "write":

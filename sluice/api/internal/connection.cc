@@ -183,9 +183,15 @@ void Connection::OnHead(size_t length) {
   if (framing_.content_length.value_or(0) > body_bytes_max) {
     return Fail({413, "SL4130", "the body is larger than the server takes"});
   }
+  const auto& budget = shared_.options.bodies;
+  const bool has_body = framing_.chunked || framing_.content_length.value_or(0) > 0;
+  discarding_ = has_body && budget && !budget->HasRoom(framing_.content_length.value_or(0));
+  // Who asks before sending is spared it; who does not would not read an answer before the end.
+  if (discarding_ && framing_.expects_continue) return PutOff(Then::kClose);
+  request_->body_lease = std::make_shared<ByteLease>(budget);
   body_ = std::make_shared<std::string>();
   body_read_ = 0;
-  if (!framing_.chunked && framing_.content_length.value_or(0) == 0) return OnRequest();
+  if (!has_body) return OnRequest();
 
   state_ = State::kBody;
   SetDeadline(shared_.options.body_time_max);
@@ -199,16 +205,32 @@ void Connection::OnHead(size_t length) {
                     });
 }
 
+void Connection::Discard() {
+  discarding_ = true;
+  *body_ = std::string();
+  request_->body_lease->Shrink(0);
+}
+
+void Connection::PutOff(Then then) {
+  body_.reset();
+  request_.reset();
+  Write(TryAgain(429, "SL4290", "too many bodies are under way; send again later", 1), then);
+}
+
 void Connection::StartBody() {
   if (framing_.chunked) {
     chunks_.emplace(shared_.options.body_bytes_max);
     return ReadChunks();
   }
-  // Reserved memory costs nothing until bytes come: a client that only promises a body takes none.
   const size_t size = static_cast<size_t>(*framing_.content_length);
-  body_->reserve(size + kPaddingBytes);
   const std::string_view bytes = buffered().substr(0, size);
-  body_->assign(bytes);
+  if (!discarding_ && !request_->body_lease->Grow(bytes.size())) Discard();
+  if (!discarding_) {
+    // Reserved memory costs nothing until bytes come: a client that only promises a body takes
+    // none.
+    body_->reserve(size + kPaddingBytes);
+    body_->assign(bytes);
+  }
   body_read_ = bytes.size();
   begin_ += bytes.size();
   ReadBody();
@@ -216,34 +238,50 @@ void Connection::StartBody() {
 
 void Connection::ReadBody() {
   const size_t size = static_cast<size_t>(*framing_.content_length);
-  if (body_read_ == size) return OnRequest();
-  if (body_->size() == body_read_) {
+  if (body_read_ == size) return OnBody();
+  if (!discarding_ && body_->size() == body_read_) {
     // As much again as has come: who sends little takes little.
     const size_t step = std::clamp(body_read_, kReadBytes, kBodyStepBytes);
-    body_->resize(std::min(size, body_read_ + step));
+    const size_t next = std::min(size, body_read_ + step);
+    if (request_->body_lease->Grow(next - body_read_)) {
+      body_->resize(next);
+    } else {
+      Discard();
+    }
   }
-  wire_.async_read_some(asio::buffer(body_->data() + body_read_, body_->size() - body_read_),
-                        [self = shared_from_this()](ErrorCode error, size_t count) {
-                          if (self->state_ != State::kBody) return;
-                          if (error) return self->Close();
-                          self->body_read_ += count;
-                          self->Passed(count);
-                          self->ReadBody();
-                        });
+  if (discarding_) body_->resize(kReadBytes);
+  const auto room = discarding_
+                        ? asio::buffer(*body_, size - body_read_)
+                        : asio::buffer(body_->data() + body_read_, body_->size() - body_read_);
+  wire_.async_read_some(room, [self = shared_from_this()](ErrorCode error, size_t count) {
+    if (self->state_ != State::kBody) return;
+    if (error) return self->Close();
+    self->body_read_ += count;
+    self->Passed(count);
+    self->ReadBody();
+  });
 }
 
 void Connection::ReadChunks() {
   std::string_view bytes = buffered();
   const size_t before = bytes.size();
+  const size_t body_before = body_->size();
   const auto fault = chunks_->Decode(bytes, *body_);
   begin_ += before - bytes.size();
   Passed(before - bytes.size());
   if (fault) return Fail(*fault);
+  if (discarding_ || !request_->body_lease->Grow(body_->size() - body_before)) Discard();
   if (chunks_->done()) {
     body_read_ = body_->size();
-    return OnRequest();
+    return OnBody();
   }
   ReadMore([](Connection& self) { self.ReadChunks(); });
+}
+
+void Connection::OnBody() {
+  if (!discarding_) return OnRequest();
+  ClearDeadline();
+  PutOff(framing_.close || draining_ ? Then::kClose : Then::kKeepAlive);
 }
 
 void Connection::OnRequest() {

@@ -91,8 +91,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void StartBody();
   void ReadBody();
   void ReadChunks();
+  void OnBody();
   void OnRequest();
   void Fail(const Fault& fault);
+  /// There is no memory for the body now: the rest of it is read and forgotten.
+  void Discard();
+  /// Says so.
+  void PutOff(Then then);
   void Write(Response response, Then then);
   void WriteMore();
   void WriteStream();
@@ -145,6 +150,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Framing framing_;
   std::shared_ptr<std::string> body_;
   size_t body_read_ = 0;
+  bool discarding_ = false;  // The body will not be handled.
   std::optional<ChunkDecoder> chunks_;
   bool head_only_ = false;  // The request was HEAD.
 

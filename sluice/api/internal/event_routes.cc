@@ -124,6 +124,11 @@ void EventRoutes::Take(const Call& call, Respond respond) {
     content = std::move(*decoded);
     submission.body = content.bytes;
   }
+  // The body without its coding, and its columns, which take about as much as its text.
+  const uint64_t arrived = request->body_lease->bytes();
+  if (!request->body_lease->Grow(content.bytes.size() + submission.body.size())) {
+    return respond(TryAgain(429, "SL4290", "too many bodies are under way; send again later", 1));
+  }
   const auto topic = call.segments.find("topic");
   const bool has_topic = topic != call.segments.end();
   if (mode != CloudEventsMode::kNone) {
@@ -150,7 +155,7 @@ void EventRoutes::Take(const Call& call, Respond respond) {
       };
     }
   }
-  ingest_.Submit(submission, [request, respond, wait](Result<ingest::Receipt> receipt) {
+  ingest_.Submit(submission, [respond, wait](Result<ingest::Receipt> receipt) {
     if (!receipt.ok()) {
       if (receipt.error().code() == ErrorCode::kUnavailable) {
         return respond(TryAgain(429, "SL4290", receipt.error().message(), 1));
@@ -162,6 +167,8 @@ void EventRoutes::Take(const Call& call, Respond respond) {
     response.body = ReceiptJson(*receipt);
     respond(std::move(response));
   });
+  // The rows are in the journal's queue now, or gone.
+  request->body_lease->Shrink(arrived);
 }
 
 }  // namespace sluice::api::internal

@@ -17,12 +17,14 @@ Status Writer::Write(std::span<const FrameToWrite> frames, int64_t received_us) 
   SLUICE_RETURN_IF_ERROR(MakeRoom(GroupBytes(frames)));
   const Cursor at = state_.next;
   builder_.Build(state_.segments.back().entry.key, at, received_us, frames);
-  Status written = active_->Write(at.position, builder_.pieces());
+  Status written = direct_ ? direct_->Write(at.position, builder_.pieces())
+                           : active_->Write(at.position, builder_.pieces());
   if (!written.ok()) {
     SLUICE_RETURN_IF_ERROR(TakeBack(at.position));
     return written;
   }
-  SLUICE_RETURN_IF_ERROR(storage_.Sync(*active_));
+  if (!direct_) SLUICE_RETURN_IF_ERROR(storage_.Sync(*active_));
+  group_bytes_ = builder_.next().position - at.position;
   Publish(frames, received_us, builder_.next());
   return {};
 }
@@ -34,14 +36,17 @@ Status Writer::TakeBack(uint64_t position) {
   std::string block(kBlockBytes, '\1');
   const auto read = active_->Read(position, std::as_writable_bytes(std::span(block)));
   if (read.ok()) block.resize(*read);
-  if (std::ranges::all_of(block, [](char c) { return c == '\0'; })) return {};
+  // Around the cache, what is read here may be older than what is on its way to the disk.
+  if (!direct_ && std::ranges::all_of(block, [](char c) { return c == '\0'; })) return {};
   block.assign(kBlockBytes, '\0');
   const std::span<const std::byte> piece = std::as_bytes(std::span(block));
-  if (Status zeroed = active_->Write(position, {&piece, 1}); !zeroed.ok()) {
+  Status zeroed =
+      direct_ ? direct_->Write(position, {&piece, 1}) : active_->Write(position, {&piece, 1});
+  if (!zeroed.ok()) {
     storage_.Break(zeroed.error());
     return zeroed;
   }
-  return storage_.Sync(*active_);
+  return direct_ ? Status() : storage_.Sync(*active_);
 }
 
 void Writer::Publish(std::span<const FrameToWrite> frames, int64_t received_us,
@@ -106,6 +111,7 @@ void Writer::SealActive() {
   // Gives unused space back. Should this fail, or be lost: nobody reads behind the end.
   (void)active_->Truncate(state_.next.position);
   active_.reset();
+  direct_.reset();
 }
 
 Manifest Writer::MakeManifest() const {
@@ -129,6 +135,7 @@ Status Writer::Prepare(uint64_t bytes) {
 }
 
 void Writer::PrepareAhead() {
+  if (active_ && direct_) direct_->ZeroAhead(state_.next.position, group_bytes_, active_bytes_);
   if (!active_ || prepared_.file || prepare_failed_) return;
   if (state_.next.position < active_bytes_ / 2) return;
   prepare_failed_ = !Prepare(RoundUp(options_.segment_bytes, kBlockBytes)).ok();
@@ -152,6 +159,11 @@ Status Writer::Activate() {
   }
   active_ = std::move(prepared_.file);
   active_bytes_ = prepared_.bytes;
+  if (options_.writes == Writes::kDirect) {
+    // Where it cannot be opened so this time, this segment is written through the cache.
+    auto direct = DirectFile::Open(storage_.disk(), storage_.SegmentPath(prepared_.key.id));
+    if (direct.ok()) direct_ = std::move(*direct);
+  }
   prepare_failed_ = false;
   return {};
 }

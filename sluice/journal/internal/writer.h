@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sluice/base/error.h"
+#include "sluice/journal/internal/direct_file.h"
 #include "sluice/journal/internal/format.h"
 #include "sluice/journal/internal/state.h"
 #include "sluice/journal/internal/storage.h"
@@ -60,7 +61,9 @@ class Writer {
   std::mutex& mutex_;
   State& state_;
   GroupBuilder builder_;
-  std::unique_ptr<os::File> active_;  // The last segment of the state, while it is not sealed.
+  std::unique_ptr<os::File> active_;    // The last segment of the state, while it is not sealed.
+  std::unique_ptr<DirectFile> direct_;  // The same, to write around the cache; null: through it.
+  uint64_t group_bytes_ = 0;            // Of the last one.
   uint64_t active_bytes_ = 0;
   Prepared prepared_;
   std::vector<uint64_t> useless_;  // Segments that got no group; they go with the next manifest.
