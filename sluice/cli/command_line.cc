@@ -17,6 +17,7 @@
 #include "sluice/cli/internal/commands.h"
 #include "sluice/cli/internal/journal_commands.h"
 #include "sluice/cli/internal/pages.h"
+#include "sluice/cli/internal/table_alter_commands.h"
 #include "sluice/cli/internal/table_change_commands.h"
 #include "sluice/cli/internal/table_commands.h"
 #include "sluice/server/settings.h"
@@ -64,6 +65,7 @@ class Commands {
   void AddTables();
   void AddDeltaTables(CLI::App& parent);
   void AddTableChanges(CLI::App& parent);
+  void AddTableAlterations(CLI::App& parent);
   void AddJournal();
   void AddBackup();
   void AddPersonalData();
@@ -98,6 +100,8 @@ class Commands {
   bool yes_ = false;
   internal::TableArguments any_table_;
   internal::TableChangeArguments changed_table_;
+  internal::TableAlterArguments altered_table_;
+  internal::TableVersionArguments table_then_;
   std::string adopted_;
   internal::JournalArguments journal_;
   internal::BackupArguments backup_;
@@ -366,6 +370,7 @@ void Commands::AddTables() {
   Add(table, "list", "List landed tables", [this] { return internal::ListTables(global_); });
   AddDeltaTables(table);
   AddTableChanges(table);
+  AddTableAlterations(table);
   CLI::App* command = Add(table, "adopt", "Let landing go on behind what another journal landed",
                           [this] { return internal::AdoptTable(global_, adopted_); });
   command->add_option("topic", adopted_, "Topic of the table")->required();
@@ -488,6 +493,36 @@ void Commands::AddTableChanges(CLI::App& parent) {
                     "What waited in the journal that lands here has landed");
   command->add_flag("--alone", changed_table_.alone,
                     "Nobody else writes: delete also young files that no commit names");
+}
+
+/// Commands that change a Delta table itself.
+void Commands::AddTableAlterations(CLI::App& parent) {
+  CLI::App* command = Add(parent, "alter", "Change columns, properties and constraints",
+                          [this] { return internal::AlterTable(global_, altered_table_); });
+  command->add_option("table", altered_table_.address, "Folder of the table, or s3://bucket/path")
+      ->required();
+  internal::AddAlterOptions(*command, altered_table_);
+  const auto add_moment = [this](CLI::App& at) {
+    CLI::Option* const version =
+        at.add_option("--version", table_then_.version, "As it was at this version")
+            ->option_text("N");
+    at.add_option("--timestamp", table_then_.timestamp, "As it was at this time")
+        ->option_text("TIME")
+        ->excludes(version);
+  };
+  command = Add(parent, "restore", "Bring a table back to an older version of itself",
+                [this] { return internal::RestoreTable(global_, table_then_); });
+  command->add_option("table", table_then_.address, "Folder of the table, or s3://bucket/path")
+      ->required();
+  add_moment(*command);
+  command = Add(parent, "clone", "Make a table that begins as another one is",
+                [this] { return internal::CloneTable(global_, table_then_); });
+  command->add_option("table", table_then_.address, "Folder of the table, or s3://bucket/path")
+      ->required();
+  command->add_option("target", table_then_.target, "Folder of the new table")->required();
+  command->add_flag("--shallow,!--deep", table_then_.shallow,
+                    "Name the files where they lie, instead of copying them");
+  add_moment(*command);
 }
 
 void Commands::AddJournal() {

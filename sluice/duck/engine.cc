@@ -18,6 +18,8 @@
 #include <utility>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/duck/change_plan.h"
+#include "sluice/duck/internal/change_statement.h"
 #include "sluice/duck/internal/diagnosis.h"
 #include "sluice/duck/internal/relations.h"
 #include "sluice/duck/internal/statement.h"
@@ -73,6 +75,33 @@ class DuckEngine final : public Engine {
   Status Query(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
                const QueryLimits& limits, std::stop_token stop, const Parameters& parameters,
                Diagnostic* diagnosis) override {
+    return Do({sql, parameters, Asked::kRows}, relations, sink, limits, stop, diagnosis);
+  }
+
+  Status Change(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
+                const QueryLimits& limits, std::stop_token stop, const Parameters& parameters,
+                Diagnostic* diagnosis) override {
+    return Do({sql, parameters, Asked::kChanges}, relations, sink, limits, stop, diagnosis);
+  }
+
+  std::string Version() const override { return duckdb::DuckDB::LibraryVersion(); }
+
+ private:
+  enum class Asked : uint8_t { kRows, kChanges };
+  struct Text {
+    std::string_view sql;
+    const Parameters& parameters;
+    Asked asked;
+  };
+
+  // A statement that was read, and what its rows mean.
+  struct Parsed {
+    duckdb::unique_ptr<duckdb::SQLStatement> statement;
+    std::optional<ChangePlan> plan;
+  };
+
+  Status Do(const Text& text, const RelationLookup& relations, ResultSink& sink,
+            const QueryLimits& limits, const std::stop_token& stop, Diagnostic* diagnosis) {
     Diagnostic found;
     Status status = Guarded<Status>([&]() -> Status {
       SLUICE_ASSIGN_OR_RETURN(const auto database, Database());
@@ -84,10 +113,10 @@ class DuckEngine final : public Engine {
 
       Status ended = Guarded<Status>([&]() -> Status {
         try {
-          return Run(connection, sql, parameters, sink, limits, watch, found);
+          return Run(connection, text, sink, limits, watch, found);
         } catch (const std::exception& e) {
           const duckdb::ErrorData error(e);
-          found = internal::Diagnose(error, sql);
+          found = internal::Diagnose(error, text.sql);
           return internal::FromDuck(error);
         }
       });
@@ -111,9 +140,6 @@ class DuckEngine final : public Engine {
     return status;
   }
 
-  std::string Version() const override { return duckdb::DuckDB::LibraryVersion(); }
-
- private:
   /// Returns the database; a new one if DuckDB has given the old one up, as it does after some
   /// errors.
   Result<std::shared_ptr<duckdb::DuckDB>> Database() {
@@ -173,29 +199,51 @@ class DuckEngine final : public Engine {
     return {};
   }
 
-  static Status Run(duckdb::Connection& connection, std::string_view sql,
-                    const Parameters& parameters, ResultSink& sink, const QueryLimits& limits,
-                    const Watchdog::Watch& watch, Diagnostic& diagnosis) {
-    const auto failed = [&](const duckdb::ErrorData& error) {
-      diagnosis = internal::Diagnose(error, sql);
-      return internal::FromDuck(error);
-    };
+  static Result<Parsed> Parse(duckdb::Connection& connection, const Text& text,
+                              Diagnostic& diagnosis) {
+    Parsed parsed;
+    if (text.asked == Asked::kChanges) {
+      SLUICE_ASSIGN_OR_RETURN(auto change,
+                              internal::ParseChange(*connection.context, text.sql, diagnosis));
+      parsed.statement = std::move(change.select);
+      parsed.plan = std::move(change.plan);
+      return parsed;
+    }
     diagnosis.code = "SL2002";
-    auto parsed = internal::ParseStatement(*connection.context, sql);
-    if (!parsed.ok()) {
-      if (parsed.error().code() == ErrorCode::kDenied) diagnosis.code = "SL2003";
-      if (parsed.error().code() == ErrorCode::kUnsupported) diagnosis.code = "SL2209";
-      return std::move(parsed).error();
+    auto statement = internal::ParseStatement(*connection.context, text.sql);
+    if (!statement.ok()) {
+      if (statement.error().code() == ErrorCode::kDenied) diagnosis.code = "SL2003";
+      if (statement.error().code() == ErrorCode::kUnsupported) diagnosis.code = "SL2209";
+      return std::move(statement).error();
     }
     diagnosis.code = "";
-    auto statement = std::move(*parsed);
+    parsed.statement = std::move(*statement);
+    return parsed;
+  }
+
+  static Status Run(duckdb::Connection& connection, const Text& text, ResultSink& sink,
+                    const QueryLimits& limits, const Watchdog::Watch& watch,
+                    Diagnostic& diagnosis) {
+    const auto failed = [&](const duckdb::ErrorData& error) {
+      diagnosis = internal::Diagnose(error, text.sql);
+      return internal::FromDuck(error);
+    };
+    SLUICE_ASSIGN_OR_RETURN(Parsed parsed, Parse(connection, text, diagnosis));
+    auto statement = std::move(parsed.statement);
     duckdb::case_insensitive_map_t<duckdb::BoundParameterData> values;
-    for (const auto& [name, value] : parameters) {
+    for (const auto& [name, value] : text.parameters) {
       values.emplace(name, duckdb::BoundParameterData(ToValue(value)));
     }
     auto pending = connection.PendingQuery(std::move(statement), values,
                                            duckdb::QueryResultOutputType::ALLOW_STREAMING);
-    if (pending->HasError()) return failed(pending->GetErrorObject());
+    if (pending->HasError()) {
+      if (parsed.plan && internal::HasOtherCount(pending->GetErrorObject())) {
+        diagnosis.code = "SL2106";
+        return Invalid("the rows have not the {} values of the columns that are set",
+                       parsed.plan->actions.front().columns.size());
+      }
+      return failed(pending->GetErrorObject());
+    }
     auto result = pending->Execute();
     if (result->HasError()) return failed(result->GetErrorObject());
 
@@ -203,7 +251,9 @@ class DuckEngine final : public Engine {
     auto* wrapper = new duckdb::ResultArrowArrayStreamWrapper(std::move(result), kResultRows);
     SLUICE_ASSIGN_OR_RETURN(const auto reader,
                             columnar::FromArrow(arrow::ImportRecordBatchReader(&wrapper->stream)));
-    SLUICE_RETURN_IF_ERROR(sink.Begin(reader->schema()));
+    const columnar::Schema schema =
+        parsed.plan ? parsed.plan->Mark(reader->schema()) : reader->schema();
+    SLUICE_RETURN_IF_ERROR(sink.Begin(schema));
     int64_t rows = 0;
     while (true) {
       columnar::Batch batch;
@@ -217,6 +267,9 @@ class DuckEngine final : public Engine {
         return Unavailable("the result has more than {} rows", limits.rows_max);
       }
       if (watch.expired()) return Unavailable("out of time");
+      if (parsed.plan) {
+        batch = arrow::RecordBatch::Make(schema, batch->num_rows(), batch->columns());
+      }
       SLUICE_RETURN_IF_ERROR(sink.Add(batch));
     }
   }

@@ -54,7 +54,8 @@ struct RelationName {
   std::string schema;  ///< As written; empty if not.
   std::string name;
   /// Of functions: `delta_scan` with `path`; `table_changes` with `table`, `from`, perhaps `to`.
-  /// Tables at another time and `delta_scan` have `version` or `timestamp`.
+  /// Tables at another time and `delta_scan` have `version` or `timestamp`; a table to change has
+  /// kChangeArgument (change_plan.h).
   std::map<std::string, std::string> arguments = {};
   bool is_function = false;
 
@@ -110,6 +111,13 @@ class Engine {
   virtual Status Query(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
                        const QueryLimits& limits = {}, std::stop_token stop = {},
                        const Parameters& parameters = {}, Diagnostic* diagnosis = nullptr) = 0;
+
+  /// Tells what one INSERT, UPDATE, DELETE or MERGE would change; changes nothing. Its table is
+  /// looked up with kChangeArgument; rows are those of ChangePlan, whose schema says the plan.
+  /// Errors as Query(); kUnsupported: by what.
+  virtual Status Change(std::string_view sql, const RelationLookup& relations, ResultSink& sink,
+                        const QueryLimits& limits = {}, std::stop_token stop = {},
+                        const Parameters& parameters = {}, Diagnostic* diagnosis = nullptr) = 0;
 
   /// DuckDB's version, such as "v1.5.6"; checked at Open() against the headers compiled in.
   virtual std::string Version() const = 0;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <set>
 
+#include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/commit_times.h"
@@ -14,6 +15,7 @@
 #include "sluice/lake/internal/file_places.h"
 #include "sluice/lake/internal/known_engines.h"
 #include "sluice/lake/internal/read_plan.h"
+#include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/table_editor.h"
 #include "sluice/lake/internal/table_features.h"
 #include "sluice/lake/internal/table_log.h"
@@ -266,6 +268,21 @@ Result<StatePtr> Alter(const DeltaTable& table, const StatePtr& base,
 }
 
 }  // namespace
+
+Result<std::shared_ptr<arrow::DataType>> TypeByName(std::string_view name) {
+  static constexpr std::pair<std::string_view, std::string_view> kNamesInSql[] = {
+      {"bigint", "long"}, {"int", "integer"}, {"smallint", "short"}, {"tinyint", "byte"}};
+  std::string wanted = LowerCase(name);
+  for (const auto& [in_sql, in_delta] : kNamesInSql) {
+    if (wanted == in_sql) wanted = in_delta;
+  }
+  auto type = internal::ParseTypeName(wanted);
+  if (type.ok()) return type;
+  return Invalid(
+      "there is no type '{}': they are long, integer, short, byte, float, double, decimal(P,S), "
+      "string, binary, boolean, date, timestamp and timestamp_ntz",
+      name);
+}
 
 Result<AlterPlan> PlanAlter(const DeltaTable& table, const std::shared_ptr<const Snapshot>& base,
                             std::span<const TableAlteration> changes) {

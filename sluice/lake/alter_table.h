@@ -10,12 +10,17 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "sluice/lake/delta_table.h"
 
 namespace sluice::lake {
+
+/// Returns the type that Delta, or SQL, calls `name`: `long` or `bigint`, `decimal(10,2)`. Structs,
+/// lists and maps have no name here. kInvalid: there is none.
+Result<std::shared_ptr<arrow::DataType>> TypeByName(std::string_view name);
 
 /// Names from a column down to a field in it; `element`, `key` and `value` lead into lists and
 /// maps. Matched without regard to case.

@@ -143,7 +143,7 @@ Result<CloneReport> CloneTable(const DeltaTable& source, const Snapshot& snapsho
   const auto* state = dynamic_cast<const TableState*>(&snapshot);
   SLUICE_CHECK(state != nullptr);  // Every snapshot comes from this module.
   SLUICE_ASSIGN_OR_RETURN(CloneReport report, Clone(source, *state, target, kind).Run(),
-                          "clone '{}' of table '{}'", target.root(), source.root());
+                          "clone '{}' of table '{}'", target.name(), source.name());
   return report;
 }
 

@@ -35,6 +35,12 @@ struct ChangeOptions {
   /// So often a change is made again of the newest state when another writer was in its way.
   int conflicts_max = 10;
   std::string zone = "UTC";  ///< As in ScanOptions.
+  /// A state to begin with that is not too old: it is brought up to date, instead of all being read
+  /// again.
+  std::shared_ptr<const Snapshot> since = {};
+  /// Rows that commits with a transaction of this application add meanwhile, and nothing else, are
+  /// not in the way: the change does not reach them. Empty: all rows are.
+  std::string overtaken_by = {};
 };
 
 struct ChangeReport {

@@ -93,20 +93,49 @@ void Lander::Add(uint32_t partition, journal::Offset base, os::Timestamp receive
   SLUICE_CHECK(dropped_.contains(partition));  // A request that was under way.
 }
 
-Result<ReadView> Lander::View(std::string_view schema, std::string_view table) {
+std::shared_ptr<internal::TableLander> Lander::Find(std::string_view schema,
+                                                    std::string_view table) const {
   const std::string wanted = fmt::format("{}.{}", schema, table);
-  for (const auto& candidate : All()) {
-    if (candidate->Describe().table == wanted) return candidate->View();
+  for (auto& candidate : All()) {
+    if (candidate->Describe().table == wanted) return candidate;
   }
-  return NotFound("there is no table {}", wanted);
+  return nullptr;
+}
+
+Result<ReadView> Lander::View(std::string_view schema, std::string_view table) {
+  const auto found = Find(schema, table);
+  if (found == nullptr) return NotFound("there is no table {}.{}", schema, table);
+  return found->View();
 }
 
 Result<ReadView> Lander::ViewAt(std::string_view schema, std::string_view table, const AsOf& when) {
-  const std::string wanted = fmt::format("{}.{}", schema, table);
-  for (const auto& candidate : All()) {
-    if (candidate->Describe().table == wanted) return candidate->ViewAt(when);
+  const auto found = Find(schema, table);
+  if (found == nullptr) return NotFound("there is no table {}.{}", schema, table);
+  return found->ViewAt(when);
+}
+
+Result<TableToChange> Lander::BeginChange(std::string_view schema, std::string_view table,
+                                          os::Monotonic deadline) {
+  const auto found = Find(schema, table);
+  if (found == nullptr) return NotFound("there is no table {}.{}", schema, table);
+  const journal::Offset end = found->Describe().end;
+  while (true) {
+    const TableStatus status = found->Describe();
+    if (!status.stopped.empty()) {
+      return Unavailable("table {} does not land, so no change would reach all of its rows: {}",
+                         status.table, status.stopped);
+    }
+    if (status.landed + 1 >= end) return found->ToChange();
+    if (clock_.Steady() >= deadline) {
+      return Unavailable("the rows of table {} that wait did not land in time", status.table);
+    }
+    SLUICE_RETURN_IF_ERROR(Land(*found));
   }
-  return NotFound("there is no table {}", wanted);
+}
+
+void Lander::EndChange(std::string_view schema, std::string_view table,
+                       std::shared_ptr<const lake::Snapshot> snapshot) {
+  if (const auto found = Find(schema, table)) found->Follow(std::move(snapshot));
 }
 
 Result<std::vector<std::string>> Lander::FilesSince(uint32_t partition, os::Timestamp since) const {

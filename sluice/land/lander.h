@@ -24,6 +24,7 @@
 #include "sluice/journal/journal.h"
 #include "sluice/lake/compact_files.h"
 #include "sluice/lake/delta_table.h"
+#include "sluice/lake/row_changes.h"
 #include "sluice/lake/vacuum.h"
 #include "sluice/land/maintenance_log.h"
 #include "sluice/ledger/entries.h"
@@ -62,6 +63,14 @@ struct ReadView {
   int64_t tail_rows = 0;
   std::shared_ptr<const lake::Snapshot> snapshot;
   std::shared_ptr<const lake::DeltaTable> table;  ///< Valid for as long as the lander is.
+};
+
+/// A table of which rows are about to be changed.
+struct TableToChange {
+  std::shared_ptr<lake::DeltaTable> table;  ///< Valid for as long as the lander is.
+  /// Begins with a state that has all rows that were added before; later ones are not in its way.
+  lake::ChangeOptions options;
+  std::shared_ptr<const event::Contract> contract;
 };
 
 /// A state of the past: a version of each table, or what it was at a time.
@@ -138,6 +147,14 @@ class Lander {
   /// table, version or time; with what there is.
   Result<ReadView> ViewAt(std::string_view schema, std::string_view table, const AsOf& when);
 
+  /// Lands what waits, for a change of rows that is to reach it. kNotFound: no such table.
+  /// kUnavailable: it does not land, with the reason, or not by the deadline.
+  Result<TableToChange> BeginChange(std::string_view schema, std::string_view table,
+                                    os::Monotonic deadline);
+  /// Shows readers the state that a change made.
+  void EndChange(std::string_view schema, std::string_view table,
+                 std::shared_ptr<const lake::Snapshot> snapshot);
+
   /// Paths in the store of the partition's files made since then: what dedupe is rebuilt from.
   Result<std::vector<std::string>> FilesSince(uint32_t partition, os::Timestamp since) const;
 
@@ -185,6 +202,8 @@ class Lander {
   /// How many bytes make a table due now.
   int64_t BytesMax(size_t tables) const;
   std::shared_ptr<internal::TableLander> Find(uint32_t partition) const;
+  std::shared_ptr<internal::TableLander> Find(std::string_view schema,
+                                              std::string_view table) const;
   std::vector<std::shared_ptr<internal::TableLander>> All() const;
   Status Land(internal::TableLander& table);
 

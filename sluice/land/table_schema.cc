@@ -20,6 +20,9 @@ using columnar::Batch;
 using columnar::FromArrow;
 using columnar::Schema;
 
+constexpr std::string_view kTimeColumn = "event_time";
+constexpr std::chrono::hours kEventTimeAhead{24};  // As the decoder has it.
+
 const std::shared_ptr<arrow::DataType>& UtcMicros() {
   static const auto type = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
   return type;
@@ -126,6 +129,53 @@ std::vector<std::string> PrivateColumns(const event::Contract& contract) {
 
 columnar::ParquetOptions IdentityFileOptions() {
   return {.random_columns = {"_id"}, .bloom_filter_columns = {"_id"}};
+}
+
+Result<Batch> CheckGiven(const event::Contract& contract, const Batch& values, bool new_rows,
+                         os::Timestamp now) {
+  std::set<std::string> fields;
+  std::set<std::string> protected_fields;
+  for (const auto* list : {&contract.fields, &contract.retired}) {
+    for (const event::Field& field : *list) fields.insert(field.column);
+    event::ForEachField(*list, [&](const event::FieldPath& path, const event::Field& field) {
+      if (field.privacy.action == event::PrivacyAction::kNone) return;
+      protected_fields.insert((*list)[path[0]].column);
+    });
+  }
+  for (int i = 0; i < values->num_columns(); ++i) {
+    const std::string& name = values->schema()->field(i)->name();
+    if (name == kTimeColumn) continue;
+    if (name == kDateColumn) return Invalid("column 'event_date' follows event_time: set that");
+    if (!fields.contains(name)) {
+      return Invalid("column '{}' is filled by landing alone: it cannot be set", name);
+    }
+    if (protected_fields.contains(name) && values->column(i)->null_count() < values->num_rows()) {
+      return Invalid(
+          "column '{}' is private by its schema: values come with events, which are protected at "
+          "the door; here it can only be set to null",
+          name);
+    }
+  }
+  const auto times = values->GetColumnByName(std::string(kTimeColumn));
+  if (times == nullptr) {
+    if (new_rows) return Invalid("new rows need an event_time");
+    return values;
+  }
+  if (!times->type()->Equals(*UtcMicros())) {
+    return Invalid("event_time is {}, expected a time with a zone", times->type()->ToString());
+  }
+  const auto& moments = static_cast<const arrow::TimestampArray&>(*times);
+  const int64_t last = (now + kEventTimeAhead).time_since_epoch().count();
+  for (int64_t i = 0; i < moments.length(); ++i) {
+    if (moments.IsNull(i)) return Invalid("event_time must not be null");
+    if (moments.Value(i) < 0 || moments.Value(i) > last) {
+      return Invalid("an event_time is outside 1970 … now + 1 day");
+    }
+  }
+  SLUICE_ASSIGN_OR_RETURN(auto dates, DatesOf(moments));
+  return FromArrow(values->AddColumn(values->num_columns(),
+                                     arrow::field(std::string(kDateColumn), arrow::date32()),
+                                     std::move(dates)));
 }
 
 std::vector<std::string> PseudonymColumns(const event::Contract& contract) {

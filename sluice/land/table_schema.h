@@ -34,6 +34,13 @@ std::vector<std::string> PrivateColumns(const event::Contract& contract);
 /// How every landed table keeps `_id`: found by value, through a Bloom filter.
 columnar::ParquetOptions IdentityFileOptions();
 
+/// Checks values that somebody gives for columns of the table, and adds the date to event times.
+/// kInvalid: naming a column that landing alone fills, values of a private one that are not null
+/// (those come as events, through their protection), or an event time that is none; rows that are
+/// `new_rows` need one.
+Result<columnar::Batch> CheckGiven(const event::Contract& contract, const columnar::Batch& values,
+                                   bool new_rows, os::Timestamp now);
+
 /// The columns of pseudonyms: each is as random as the key that made it.
 std::vector<std::string> PseudonymColumns(const event::Contract& contract);
 

@@ -131,5 +131,45 @@ TEST(SplitByDateTest, KeepsTheOrderOfEachDateHoweverOftenItChanges) {
   EXPECT_EQ(split[1].date, 2);
 }
 
+TEST(TableSchemaTest, GivenValuesAreThoseThatMayBeGiven) {
+  const event::Contract contract = event::CompileCapnp({{"c.capnp", R"(@0x9a41c6de07b35f19;
+using Sl = import "sluice.capnp";
+struct Click $Sl.event("clicks") { page @0 :Text; mail @1 :Text $Sl.hash(hmacSha256); }
+)"}},
+                                                       "c.capnp")
+                                       ->front();
+  const os::Timestamp now{std::chrono::days(20'000)};
+  const auto rows = [](const std::string& column, std::shared_ptr<arrow::DataType> type,
+                       const std::string& json) {
+    const auto array = *arrow::json::ArrayFromJSONString(type, json);
+    return arrow::RecordBatch::Make(arrow::schema({arrow::field(column, std::move(type))}),
+                                    array->length(), {array});
+  };
+  const auto check = [&](const columnar::Batch& values, bool new_rows = false) {
+    const auto checked = CheckGiven(contract, values, new_rows, now);
+    return checked.ok() ? std::string("ok") : checked.error().message();
+  };
+  EXPECT_EQ(check(rows("page", arrow::utf8(), R"(["a", null])")), "ok");
+  EXPECT_EQ(check(rows("mail", arrow::utf8(), "[null, null]")), "ok");
+  EXPECT_NE(check(rows("mail", arrow::utf8(), R"([null, "clear"])")).find("private"),
+            std::string::npos);
+  EXPECT_EQ(check(rows("mail", arrow::utf8(), R"(["clear"])")).find("clear"), std::string::npos);
+  for (const char* name : {"_id", "_offset", "_received_at", "_extra", "event_date", "nope"}) {
+    EXPECT_NE(check(rows(name, arrow::utf8(), "[null]")), "ok") << name;
+  }
+  EXPECT_NE(check(rows("page", arrow::utf8(), R"(["a"])"), /*new_rows=*/true), "ok");
+  const auto at = [&](int64_t micros) {
+    return rows("event_time", kMicros, fmt::format("[{}]", micros));
+  };
+  EXPECT_NE(check(rows("event_time", kMicros, "[null]")), "ok");
+  EXPECT_NE(check(rows("event_time", arrow::int64(), "[1]")), "ok");
+  EXPECT_NE(check(at(-1)), "ok");
+  EXPECT_NE(check(at(20'001 * kDay + 1)), "ok");
+  EXPECT_EQ(check(at(20'001 * kDay)), "ok");
+  const auto dated = CheckGiven(contract, at(3 * kDay - 1), /*new_rows=*/true, now);
+  ASSERT_TRUE(dated.ok());
+  EXPECT_EQ(Text(*dated, "event_date", 0), "1970-01-03");
+}
+
 }  // namespace
 }  // namespace sluice::land

@@ -9,7 +9,9 @@
 #include "sluice/base/ascii.h"
 #include "sluice/base/diagnostic.h"
 #include "sluice/base/sql_text.h"
+#include "sluice/duck/change_plan.h"
 #include "sluice/lake/timestamps.h"
+#include "sluice/sql/internal/change_text.h"
 #include "sluice/sql/internal/file_index.h"
 #include "sluice/sql/internal/read_rows.h"
 #include "sluice/sql/internal/reader.h"
@@ -115,6 +117,7 @@ Database::~Database() = default;
 Result<std::optional<duck::Relation>> Database::Find(const QueryRequest& request,
                                                      const internal::Reader& reader,
                                                      const duck::RelationName& name) {
+  if (name.arguments.contains(duck::kChangeArgument)) return std::optional<duck::Relation>();
   if (name.is_function && name.name == "table_changes") return FindChanges(reader, name);
   SLUICE_ASSIGN_OR_RETURN(const auto at, TimeOf(name));
   if (name.is_function) return FindExternal(reader, name.arguments.at("path"), at);
@@ -273,47 +276,59 @@ Result<worker::Outcome> Database::Run(const QueryRequest& request, worker::BodyS
   if (begun) begun(running->id());
   const std::stop_callback on_stop(stop, [&running] { running->Stop(); });
   const os::Monotonic start = clock_.Steady();
-  std::string missing;
-  std::vector<std::string> columns;  // Of the tables found, for who names one that there is not.
-  // Before this query has a worker: two that wait for each other's would wait for ever.
-  std::optional<duck::Relation> errors;
-  if (!reader.SeesAllTables() && LowerCase(request.sql).find(kErrors) != std::string::npos) {
-    SLUICE_ASSIGN_OR_RETURN(errors, ErrorsSeenBy(reader, request, running->stop()));
-  }
-  const auto relations =
-      [&](const duck::RelationName& name) -> Result<std::optional<duck::Relation>> {
-    if (errors && LowerCase(name.schema) == "system" && LowerCase(name.name) == kErrors &&
+  CountingSink counting(sink, *running);
+  Diagnostic found;
+  const auto change = internal::ReadChangeText(request.sql);
+  auto outcome = change ? Change(request, reader, *change, *running, counting, found)
+                        : Select(request, reader, *running, counting, found);
+  if (!outcome.ok()) found.message = outcome.error().message();
+  running->End(outcome.ok() ? "" : found.code.empty() ? "SL2999" : found.code);
+  metrics_.GetHistogram("sluice_query_seconds", "interface=\"http\"")
+      .Observe(std::chrono::duration<double>(clock_.Steady() - start).count());
+  if (!outcome.ok() && diagnosis != nullptr) *diagnosis = std::move(found);
+  return outcome;
+}
+
+duck::RelationLookup Database::LookUp(const QueryRequest& request, const internal::Reader& reader,
+                                      Names& names) {
+  return [&](const duck::RelationName& name) -> Result<std::optional<duck::Relation>> {
+    if (names.errors && LowerCase(name.schema) == "system" && LowerCase(name.name) == kErrors &&
         name.arguments.empty()) {
-      return errors;
+      return names.errors;
     }
     auto found = Find(request, reader, name);
     if (found.ok() && !*found) {
-      missing = name.schema.empty() ? name.name : name.schema + "." + name.name;
-      if (name.is_function) missing = name.arguments.at("table");
+      names.missing = name.schema.empty() ? name.name : name.schema + "." + name.name;
+      if (name.is_function) names.missing = name.arguments.at("table");
     }
-    if (found.ok() && *found && columns.size() < kTablesToldMax) {
-      columns.push_back(TellColumns(**found));
+    if (found.ok() && *found && names.columns.size() < kTablesToldMax) {
+      names.columns.push_back(TellColumns(**found));
     }
     return found;
   };
-  CountingSink counting(sink, *running);
-  Diagnostic found;
+}
+
+Result<worker::Outcome> Database::Select(const QueryRequest& request,
+                                         const internal::Reader& reader, QueryLog::Running& running,
+                                         worker::BodySink& sink, Diagnostic& found) {
+  Names names;
+  // Before this query has a worker: two that wait for each other's would wait for ever.
+  if (!reader.SeesAllTables() && LowerCase(request.sql).find(kErrors) != std::string::npos) {
+    SLUICE_ASSIGN_OR_RETURN(names.errors, ErrorsSeenBy(reader, request, running.stop()));
+  }
   auto outcome = pool_.Run(reader.WorkersOf(tenant_, lander_),
                            {.sql = request.sql,
                             .form = request.format,
                             .parameters = request.parameters,
                             .limits = request.limits},
-                           relations, counting, running->stop(), &found);
+                           LookUp(request, reader, names), sink, running.stop(), &found);
   if (!outcome.ok()) {
-    found.message = outcome.error().message();
-    if (found.code == "SL2104") found.notes = std::move(columns);
-    if (found.code == "SL2101" && !missing.empty()) SuggestTable(missing, reader, found);
+    if (found.code == "SL2104") found.notes = std::move(names.columns);
+    if (found.code == "SL2101" && !names.missing.empty()) {
+      SuggestTable(names.missing, reader, found);
+    }
     if (found.code.empty() && request.as_of) found.code = "SL2301";
   }
-  running->End(outcome.ok() ? "" : found.code.empty() ? "SL2999" : found.code);
-  metrics_.GetHistogram("sluice_query_seconds", "interface=\"http\"")
-      .Observe(std::chrono::duration<double>(clock_.Steady() - start).count());
-  if (!outcome.ok() && diagnosis != nullptr) *diagnosis = std::move(found);
   return outcome;
 }
 

@@ -9,6 +9,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
@@ -24,8 +25,10 @@
 namespace sluice::sql {
 
 namespace internal {
+struct ChangeText;
 class FileIndexes;
 class Reader;
+struct TargetTable;
 }  // namespace internal
 
 using Format = worker::Form;
@@ -38,6 +41,14 @@ struct QueryResult {
 
 using AsOf = land::AsOf;
 
+/// A change of rows, without any value.
+struct ChangeNote {
+  std::string_view statement;  ///< `insert`, `update`, `delete` or `merge`.
+  std::string table;           ///< As people call it.
+  bool done = false;           ///< Else it is about to be made.
+  std::string outcome;         ///< What it did; empty before.
+};
+
 struct QueryRequest {
   std::string sql;
   Format format = Format::kJson;
@@ -48,6 +59,9 @@ struct QueryRequest {
   /// Who asks: sees the tables of topics that it may read, and `system.*` as far as it is about
   /// those; others are to it as if there were none. Absent: the program itself, which sees all.
   std::optional<govern::Principal> principal = {};
+  /// Told of each change of rows before it is committed, perhaps more than once, and when it is. An
+  /// error before ends it.
+  std::function<Status(const ChangeNote& note)> audit = {};
 };
 
 /// Answers queries as of their beginning: a row acknowledged before is seen.
@@ -62,8 +76,13 @@ class Database {
            std::unique_ptr<ExternalTables> external = nullptr);
   ~Database();
 
-  /// Runs one SELECT. `begun` is called with the query's id before anything else. Errors are those
-  /// of worker::Pool::Run(), and kConflict for an id that runs.
+  /// Runs one SELECT; or one INSERT, UPDATE, DELETE or MERGE, for who may do everything: a worker
+  /// tells what it would change, and the change is committed here. Its answer is one row: how many
+  /// rows were deleted, updated and inserted, and the table's version then.
+  ///
+  /// `begun` is called with the query's id before anything else. Errors are those of
+  /// worker::Pool::Run(), and kConflict for an id that runs; of changes also those of
+  /// lake::EditRows() and land::Lander::BeginChange().
   Result<worker::Outcome> Run(const QueryRequest& request, worker::BodySink& sink,
                               std::stop_token stop = {}, Diagnostic* diagnosis = nullptr,
                               const std::function<void(const std::string& id)>& begun = nullptr);
@@ -94,6 +113,23 @@ class Database {
   Result<duck::Relation> ErrorsSeenBy(const internal::Reader& reader, const QueryRequest& request,
                                       std::stop_token stop);
   Result<QueryResult> Query(const QueryRequest& request, std::stop_token stop);
+  /// Relations of a query, by name, and what its errors should tell about them.
+  struct Names {
+    std::string missing;
+    std::vector<std::string> columns;  // Of the tables found, for who names one that there is not.
+    std::optional<duck::Relation> errors;
+  };
+  duck::RelationLookup LookUp(const QueryRequest& request, const internal::Reader& reader,
+                              Names& names);
+  Result<worker::Outcome> Select(const QueryRequest& request, const internal::Reader& reader,
+                                 QueryLog::Running& running, worker::BodySink& sink,
+                                 Diagnostic& found);
+  Result<worker::Outcome> Change(const QueryRequest& request, const internal::Reader& reader,
+                                 const internal::ChangeText& text, QueryLog::Running& running,
+                                 worker::BodySink& sink, Diagnostic& found);
+  Result<internal::TargetTable> OpenTarget(const internal::Reader& reader,
+                                           const internal::ChangeText& text, os::Monotonic deadline,
+                                           Diagnostic& found);
   void SuggestTable(std::string_view missing, const internal::Reader& reader,
                     Diagnostic& diagnosis) const;
 

@@ -1,7 +1,11 @@
 #include "sluice/sql/table_relation.h"
 
+#include <arrow/array/builder_primitive.h>
+#include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/duck/change_plan.h"
 #include "sluice/lake/stored_files.h"
 #include "sluice/sql/internal/file_index.h"
 
@@ -37,6 +41,34 @@ Status AddFiles(const lake::DeltaTable& table,
   }
   for (const lake::DataFile& file : snapshot->files()) {
     relation.files.push_back(table.Location(file));
+  }
+  return {};
+}
+
+Status AddFilesToChange(const lake::DeltaTable& table,
+                        const std::shared_ptr<const lake::Snapshot>& snapshot,
+                        internal::FileIndexes* indexes, duck::Relation& relation) {
+  SLUICE_RETURN_IF_ERROR(AddFiles(table, snapshot, indexes, relation));
+  if (relation.indexed_files == nullptr) {
+    relation.files.clear();
+    SLUICE_ASSIGN_OR_RETURN(relation.indexed_files,
+                            internal::IndexFiles(table, *snapshot, relation.schema));
+  }
+  const columnar::Batch& index = relation.indexed_files;
+  arrow::Int32Builder numbers;
+  for (int64_t i = 0; i < index->num_rows(); ++i) {
+    SLUICE_RETURN_IF_ERROR(columnar::FromArrow(numbers.Append(static_cast<int32_t>(i))));
+  }
+  SLUICE_ASSIGN_OR_RETURN(auto column, columnar::FromArrow(numbers.Finish()));
+  SLUICE_ASSIGN_OR_RETURN(
+      relation.indexed_files,
+      columnar::FromArrow(index->AddColumn(
+          index->num_columns(), "value:" + std::string(duck::kFileColumn), std::move(column))));
+  const auto field = arrow::field(duck::kFileColumn, arrow::int32());
+  for (columnar::Schema* schema : {&relation.schema, &relation.stored_schema}) {
+    if (*schema == nullptr) continue;
+    SLUICE_ASSIGN_OR_RETURN(
+        *schema, columnar::FromArrow((*schema)->AddField((*schema)->num_fields(), field)));
   }
   return {};
 }

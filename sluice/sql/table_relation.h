@@ -21,6 +21,12 @@ Status AddFiles(const lake::DeltaTable& table,
                 const std::shared_ptr<const lake::Snapshot>& snapshot,
                 internal::FileIndexes* indexes, duck::Relation& relation);
 
+/// As AddFiles(), for a table to change: with a column that says which of the snapshot's files each
+/// row stands in (duck::kFileColumn).
+Status AddFilesToChange(const lake::DeltaTable& table,
+                        const std::shared_ptr<const lake::Snapshot>& snapshot,
+                        internal::FileIndexes* indexes, duck::Relation& relation);
+
 /// Returns the changes of a table from one version to another, as lake::ChangeFeed has them.
 Result<duck::Relation> ChangesRelation(const lake::DeltaTable& table, lake::Version from,
                                        std::optional<lake::Version> to);

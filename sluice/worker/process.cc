@@ -138,7 +138,8 @@ class Worker {
     const auto writer = internal::MakeFormWriter(query.form, emit);
     const duck::QueryLimits limits{.rows_max = query.limits.rows_max,
                                    .time_max = query.limits.time_max};
-    Status status = engine_->Query(
+    const auto ask = query.asked == Asked::kChanges ? &duck::Engine::Change : &duck::Engine::Query;
+    Status status = (*engine_.*ask)(
         query.sql, [this](const auto& name) { return Find(name); }, *writer, limits, cancelled,
         query.parameters, &end.diagnosis);
     if (status.ok()) status = writer->Finish();

@@ -10,6 +10,7 @@
 
 #include "sluice/base/diagnostic.h"
 #include "sluice/base/error.h"
+#include "sluice/columnar/batch.h"
 #include "sluice/duck/engine.h"
 #include "sluice/os/clock.h"
 
@@ -32,9 +33,16 @@ struct Limits {
   uint64_t bytes_max = 256ull << 20;  ///< Of the answer.
 };
 
+/// What a text is run for.
+enum class Asked : uint8_t {
+  kRows,     ///< A query's.
+  kChanges,  ///< Those of duck::Engine::Change().
+};
+
 struct Query {
   std::string sql;
   Form form = Form::kJson;
+  Asked asked = Asked::kRows;
   duck::Parameters parameters = {};
   Limits limits = {};
 };
@@ -53,6 +61,9 @@ class BodySink {
   virtual Status Write(std::string_view bytes, std::optional<int64_t> rows,
                        os::Monotonic deadline) = 0;
 };
+
+/// Writes an answer of one batch that the server made itself.
+Status WriteAnswer(Form form, const columnar::Batch& rows, BodySink& sink, os::Monotonic deadline);
 
 /// Returns what has to follow the bytes of `rows` whole rows when the query then fails, so that the
 /// reader learns why; empty for forms that can only be cut off.

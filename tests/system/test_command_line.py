@@ -80,7 +80,8 @@ def the_documentation_is_inside():
 ADDED = {"table adopt": "what landing asks for when another journal has landed",
          "schema show": "the design writes it as `show T[@v]`", "config schema": "for editors",
          "table delete": "changes of rows, where no server is", "table update": "likewise", "table merge": "likewise",
-         "table erase": "one table's part of `sluice erase`, where no server is"}
+         "table erase": "one table's part of `sluice erase`, where no server is",
+         "table alter": "likewise"}
 
 
 def the_tree_is_the_one_designed():
@@ -268,7 +269,7 @@ def words_are_completed():
             assert code == 0 and "sluice __complete" in out
         # As bash does it.
         code, out, err = sluice("completion", "bash")
-        script = out + ("COMP_WORDS=(sluice table re); COMP_CWORD=2; _sluice; echo ${COMPREPLY[@]}; "
+        script = out + ("COMP_WORDS=(sluice table rea); COMP_CWORD=2; _sluice; echo ${COMPREPLY[@]}; "
                         "COMP_WORDS=(sluice send --topic shop.u); COMP_CWORD=3; _sluice; echo ${COMPREPLY[@]}")
         path = os.path.dirname(os.path.abspath(binary())) + ":" + os.environ["PATH"]
         done = subprocess.run(["bash", "-c", script], text=True, capture_output=True, cwd=project.folder,

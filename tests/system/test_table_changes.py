@@ -87,19 +87,59 @@ def mistakes_change_nothing():
     assert "there is no table" in missing.stderr
 
 
+def tables_are_altered_restored_and_cloned():
+    path = copy_of("basic-decimal-table")
+    before = rows(path)
+    column = list(before[0])[0]
+    version = told("describe", path)["version"]
+    rename = ("--set-property", "delta.columnMapping.mode=name", "--rename", f"{column}=new name")
+    plan = told("alter", path, *rename, "--dry-run")
+    assert plan["dry_run"] and plan["changes_anything"] and "columnMapping" in plan["new_features"], plan
+    assert any("could write to it" in engine for engine in plan["locked_out"]), plan
+    assert "columnMapping" in table("alter", path, *rename, expect=2).stderr  # Nobody answers.
+    assert "set the property" in table("alter", path, *rename[2:], "--dry-run", expect=1).stderr
+    equal(told("describe", path)["version"], version)
+    answer = told("alter", path, *rename, "--add-column", "added=decimal(10, 2) first", "--comment", "added=what it is",
+                  "--yes")
+    equal(answer["version"], version + 1)
+    equal(list(rows(path)[0])[:2], ["added", "new name"])
+    equal(sorted(row["new name"] for row in rows(path)), sorted(row[column] for row in before))
+    table("alter", path, "--drop-column", "added", expect=2)
+    told("alter", path, "--drop-column", "added", "--add-constraint", "some=`new name` is not null", "--yes")
+    for mistake, text in ((("--add-column", "x"), "COLUMN=TYPE"), (("--add-column", "x=nothing"), "no type 'nothing'"),
+                          (("--widen", "nope=long"), "nope"), (("--move", "new name=last"), "after NAME"), ((), "what to change")):
+        assert text in table("alter", path, *mistake, expect=1).stderr, mistake
+
+    clones = [f"{FOLDER}/deep", f"{FOLDER}/shallow"]
+    answer = told("clone", path, clones[0])
+    assert answer["kind"] == "deep" and answer["files_copied"] == answer["files"] > 0, answer
+    answer = told("clone", path, clones[1], "--shallow", "--version", str(version))
+    equal((answer["kind"], answer["source_version"], answer["files_copied"]), ("shallow", version, 0))
+    equal(sorted(map(str, rows(clones[0]))), sorted(map(str, rows(path))))
+    equal(sorted(map(str, rows(clones[1]))), sorted(map(str, before)))
+    assert "already" in table("clone", path, clones[0], expect=75).stderr
+
+    table("delete", path, "--all")
+    assert "--version N, or --timestamp" in table("restore", path, expect=1).stderr
+    answer = told("restore", path, "--version", str(version))
+    assert answer["restored_version"] == version and answer["files_restored"] > 0, answer
+    equal(sorted(map(str, rows(path))), sorted(map(str, before)))
+    table("restore", path, "--version", "999", expect=1)
+
+
 def the_page_of_changes_is_true():
     """docs/how-to/change-tables.md, run as it stands, on a table that a server goes on landing into."""
     page = pathlib.Path(__file__).resolve().parents[2] / "docs/how-to/change-tables.md"
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.S | re.M)
-    equal(len(blocks), 3)
+    equal(len(blocks), 4)
     with Project() as project, Server(project) as server:
         for batch in range(4):
             server.send("shop.user-events", [event(10 * batch + n, "/old" if n == 0 else "/Page") for n in range(10)])
             server.land()
         environment = {**os.environ, "PATH": f"{os.path.dirname(os.path.abspath(binary()))}:{os.environ['PATH']}"}
         question = "select count(*), count_if(user_id > 1000), count_if(page = '/page') from bronze.shop_user_events"
-        # 4 of 40 are deleted, 9 are changed; then those are merged, and deleted; then nothing changes.
-        for block, expected in zip(blocks, ([[36, 9, 9]], [[27, 0, 0]], [[27, 0, 0]])):
+        # 4 of 40 are deleted, 9 are changed; then those are merged, and deleted; then nothing changes here.
+        for block, expected in zip(blocks, ([[36, 9, 9]], [[27, 0, 0]], [[27, 0, 0]], [[27, 0, 0]])):
             done = subprocess.run(["bash", "-euc", block], cwd=project.folder, env=environment, capture_output=True,
                                   text=True, timeout=60)
             equal(done.returncode, 0, done.stdout + done.stderr)
@@ -117,6 +157,6 @@ def the_page_of_changes_is_true():
 
 try:
     run(rows_are_deleted_updated_and_merged, deletion_vectors_are_written_and_purged, mistakes_change_nothing,
-        the_page_of_changes_is_true)
+        tables_are_altered_restored_and_cloned, the_page_of_changes_is_true)
 finally:
     shutil.rmtree(FOLDER, ignore_errors=True)

@@ -113,8 +113,8 @@ std::string StatusJson(const sql::QueryStatus& status) {
 
 }  // namespace
 
-SqlRoutes::SqlRoutes(sql::Database& database)
-    : database_(database), queries_(kThreads, kQueueMax) {}
+SqlRoutes::SqlRoutes(sql::Database& database, ingest::Ingest& ingest)
+    : database_(database), audit_(ingest), queries_(kThreads, kQueueMax) {}
 
 void SqlRoutes::AddTo(Router& router) {
   router.Add("POST", "/v1/sql", Access::kRead, [this](const Call& call, const Respond& respond) {
@@ -135,6 +135,13 @@ void SqlRoutes::Run(const Call& call, const Respond& respond) {
   if (auto* const problem = std::get_if<Response>(&read)) return respond(std::move(*problem));
   auto& query = std::get<sql::QueryRequest>(read);
   query.principal = call.principal;
+  query.audit = [&](const sql::ChangeNote& note) {
+    return audit_.Record({.principal = call.principal.id,
+                          .action = fmt::format("sql.{}", note.statement),
+                          .object = note.table,
+                          .outcome = note.done ? note.outcome : "begun",
+                          .reason = {}});
+  };
   AnswerSink sink(query.format, respond);
   Diagnostic diagnosis;
   const auto outcome = database_.Run(query, sink, call.request->watch_client(), &diagnosis,

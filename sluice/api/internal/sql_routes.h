@@ -1,11 +1,12 @@
 #pragma once
 /// \file
-/// Queries: POST /v1/sql, and what runs: /v1/queries.
+/// Queries and changes of rows: POST /v1/sql, and what runs: /v1/queries.
 
 #include <memory>
 
 #include "sluice/api/router.h"
 #include "sluice/base/worker_pool.h"
+#include "sluice/ingest/audit_log.h"
 #include "sluice/sql/database.h"
 
 namespace sluice::api::internal {
@@ -16,7 +17,7 @@ namespace sluice::api::internal {
 /// Thread-safe; all references must outlive it.
 class SqlRoutes {
  public:
-  explicit SqlRoutes(sql::Database& database);
+  SqlRoutes(sql::Database& database, ingest::Ingest& ingest);
 
   void AddTo(Router& router);
 
@@ -29,6 +30,7 @@ class SqlRoutes {
   Response Cancel(const Call& call);
 
   sql::Database& database_;
+  ingest::AuditLog audit_;
   WorkerPool queries_;  // Apart from that of other routes, which a slow reader must not hold up.
 };
 

@@ -3,6 +3,7 @@
 /// Opens a Delta table by its address.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "sluice/lake/delta_table.h"
@@ -24,5 +25,11 @@ struct OpenedTable {
 
 /// `address`: a folder, or `s3://bucket/path`. kInvalid: it is none.
 Result<std::unique_ptr<OpenedTable>> OpenTable(const std::string& address);
+
+/// Loads the table as it was at a version, or at a time if that is not empty, else as it is.
+/// kInvalid: that is no time.
+Result<std::shared_ptr<const lake::Snapshot>> LoadAsAsked(const lake::DeltaTable& table,
+                                                          std::optional<int64_t> version,
+                                                          const std::string& timestamp);
 
 }  // namespace sluice::cli::internal

@@ -26,17 +26,7 @@ int FailNamed(const Error& error) { return Fail(Error(error.code(), error.ToStri
 
 Result<std::shared_ptr<const lake::Snapshot>> Load(const lake::DeltaTable& table,
                                                    const TableArguments& arguments) {
-  if (arguments.version) return table.LoadAt(*arguments.version);
-  if (arguments.timestamp.empty()) return table.Load();
-  const auto at_us = lake::ParseTimestampText(arguments.timestamp);
-  if (!at_us) {
-    return Invalid("--timestamp '{}': expected one such as 2026-01-31T12:00:00Z",
-                   arguments.timestamp);
-  }
-  int64_t at_ms = *at_us / 1000;
-  if (at_ms * 1000 > *at_us) --at_ms;
-  SLUICE_ASSIGN_OR_RETURN(const lake::Version version, lake::VersionAt(table, at_ms));
-  return table.LoadAt(version);
+  return LoadAsAsked(table, arguments.version, arguments.timestamp);
 }
 
 std::optional<std::vector<std::string>> SplitNames(const std::string& text) {

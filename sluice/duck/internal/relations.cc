@@ -18,7 +18,9 @@
 
 #include <algorithm>
 
+#include "sluice/duck/change_plan.h"
 #include "sluice/duck/internal/batch_reader.h"
+#include "sluice/duck/internal/change_statement.h"
 #include "sluice/duck/internal/relation_file_reader.h"
 
 namespace sluice::duck::internal {
@@ -35,19 +37,23 @@ std::string RelationSql(const BoundRelation& bound, size_t slot) {
     columns += duckdb::KeywordHelper::WriteQuoted(name, '"');
   }
   const Relation& relation = bound.relation;
+  const auto columns_and = [&](std::string_view row) {
+    return bound.shows_rows ? fmt::format("{}, {} AS {}", columns, row, kRowColumn) : columns;
+  };
   const bool has_files =
       !relation.files.empty() || (relation.indexed_files && relation.indexed_files->num_rows() > 0);
   std::string sql;
   if (has_files) {
-    sql = fmt::format("SELECT {} FROM {}(['{}']{})", columns, kFilesFunction, slot,
-                      relation.file_rows > 0
-                          ? fmt::format(", explicit_cardinality = {}", relation.file_rows)
-                          : "");
+    sql = fmt::format(
+        "SELECT {} FROM {}(['{}']{})", columns_and("file_row_number"), kFilesFunction, slot,
+        relation.file_rows > 0 ? fmt::format(", explicit_cardinality = {}", relation.file_rows)
+                               : "");
     if (!relation.batches.empty()) sql += " UNION ALL ";
   }
   // Without files and batches it is the latter that gives no rows of the right types.
   if (!has_files || !relation.batches.empty()) {
-    sql += fmt::format("SELECT {} FROM {}({})", columns, kBatchesFunction, slot);
+    sql +=
+        fmt::format("SELECT {} FROM {}({})", columns_and("NULL::BIGINT"), kBatchesFunction, slot);
   }
   return sql;
 }
@@ -180,6 +186,7 @@ std::optional<size_t> QueryRelations::Find(ClientContext& context, const Relatio
   }
 
   BoundRelation bound;
+  bound.shows_rows = !name.is_function && name.arguments.contains(kChangeArgument);
   bound.relation = std::move(**found);
   bound.schema = PlainSchema(bound.relation.schema);
   // The types are those that arrow_scan gives to the schema, so that files and batches agree.

@@ -30,6 +30,8 @@ struct BoundRelation {
   /// and which files have it themselves after all (null: none). Empty if no column is so.
   std::vector<std::shared_ptr<arrow::Array>> values;
   std::vector<std::shared_ptr<arrow::Array>> own;
+  /// Whether queries see kRowColumn: the position of each row in its file.
+  bool shows_rows = false;
   std::shared_ptr<arrow::Array> deleted;  // Of the index; null: no file has deleted rows.
 };
 

@@ -161,8 +161,8 @@ void CheckPlan(duckdb::OptimizerExtensionInput& input,
 
 }  // namespace
 
-Result<duckdb::unique_ptr<duckdb::SQLStatement>> ParseStatement(duckdb::ClientContext& context,
-                                                                std::string_view sql) {
+Result<duckdb::unique_ptr<duckdb::SQLStatement>> ParseOne(duckdb::ClientContext& context,
+                                                          std::string_view sql) {
   if (sql.size() > kSqlBytesMax) {
     return Invalid("the query has {} bytes, the most is {}", sql.size(), kSqlBytesMax);
   }
@@ -173,7 +173,19 @@ Result<duckdb::unique_ptr<duckdb::SQLStatement>> ParseStatement(duckdb::ClientCo
   if (parser.statements.size() > 1) {
     return Invalid("the text has {} statements, expected one", parser.statements.size());
   }
-  duckdb::unique_ptr<duckdb::SQLStatement> statement = std::move(parser.statements[0]);
+  return std::move(parser.statements[0]);
+}
+
+Status InspectQuery(duckdb::QueryNode& query) {
+  Inspector inspector;
+  inspector.Visit(query);
+  if (inspector.error()) return *inspector.error();
+  return {};
+}
+
+Result<duckdb::unique_ptr<duckdb::SQLStatement>> ParseStatement(duckdb::ClientContext& context,
+                                                                std::string_view sql) {
+  SLUICE_ASSIGN_OR_RETURN(auto statement, ParseOne(context, sql));
   duckdb::SQLStatement* inner = statement.get();
   if (inner->type == duckdb::StatementType::EXPLAIN_STATEMENT) {
     inner = inner->Cast<duckdb::ExplainStatement>().stmt.get();
@@ -182,9 +194,7 @@ Result<duckdb::unique_ptr<duckdb::SQLStatement>> ParseStatement(duckdb::ClientCo
     return Denied("only queries are allowed here, this is {}",
                   duckdb::StatementTypeToString(inner->type));
   }
-  Inspector inspector;
-  inspector.Visit(*inner->Cast<duckdb::SelectStatement>().node);
-  if (inspector.error()) return *inspector.error();
+  SLUICE_RETURN_IF_ERROR(InspectQuery(*inner->Cast<duckdb::SelectStatement>().node));
   return statement;
 }
 

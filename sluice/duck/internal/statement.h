@@ -4,6 +4,7 @@
 
 #include "duckdb/main/client_context.hpp"
 #include "duckdb/main/database.hpp"
+#include "duckdb/parser/query_node.hpp"
 #include "duckdb/parser/sql_statement.hpp"
 
 #include <string_view>
@@ -11,6 +12,13 @@
 #include "sluice/base/error.h"
 
 namespace sluice::duck::internal {
+
+/// Parses one statement, of whatever kind. kInvalid: it is not one.
+Result<duckdb::unique_ptr<duckdb::SQLStatement>> ParseOne(duckdb::ClientContext& context,
+                                                          std::string_view sql);
+
+/// Refuses queries that would read anything but relations. kDenied, kUnsupported.
+Status InspectQuery(duckdb::QueryNode& query);
 
 /// Parses one statement that only reads relations. kInvalid: it is not one. kDenied: it would do
 /// more.

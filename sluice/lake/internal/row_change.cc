@@ -72,6 +72,7 @@ Status RowChange::Prepare(std::string operation) {
   tracks_rows_ = IsOn(state_->properties(), "delta.enableRowTracking");
   change_.operation = std::move(operation);
   change_.zone = options_.zone;
+  change_.overtaken_by = options_.overtaken_by;
 
   SLUICE_ASSIGN_OR_RETURN(RowCopy copy, RowCopy::Of(table_, *state_, options_.zone));
   RowFiles::Options files{.write = options_.write, .extra = copy.extra()};
@@ -314,7 +315,7 @@ Result<ChangeReport> MakeChange(DeltaTable& table, const ChangeOptions& options,
                                 const std::string& operation,
                                 const std::function<Status(RowChange&)>& make) {
   const TableLog log(table.store(), table.root());
-  StatePtr state;
+  StatePtr state = std::dynamic_pointer_cast<const TableState>(options.since);
   for (int conflicts = 0;; ++conflicts) {
     SLUICE_ASSIGN_OR_RETURN(state, state == nullptr ? log.Load(std::nullopt) : log.Advance(state),
                             "table '{}'", table.name());

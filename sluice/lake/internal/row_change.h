@@ -31,6 +31,7 @@ class RowChange {
   ~RowChange();
 
   const TableState& state() const { return *state_; }
+  const StatePtr& snapshot() const { return state_; }
   const RowRules& rules() const { return rules_; }
   TableChange& change() { return change_; }
   ChangeReport& report() { return report_; }

@@ -1,5 +1,6 @@
 #include "sluice/lake/internal/table_change.h"
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 #include <unordered_map>
@@ -52,6 +53,11 @@ class ChangeCommit {
   // Rows that others have added are in the way where the change would have looked at them.
   void LookAt(const Actions& winner) {
     if (change_.read == TableChange::Read::kNothing) return;
+    const bool overtakes =
+        std::ranges::any_of(winner.transactions, [this](const Transaction& transaction) {
+          return !change_.overtaken_by.empty() && transaction.app_id == change_.overtaken_by;
+        });
+    if (overtakes && winner.removes.empty()) return;
     std::set<std::string> replaced;  // The same file under another vector: no new rows.
     for (const Remove& remove : winner.removes) replaced.insert(CanonicalPath(remove.path));
     for (const Add& add : winner.adds) {

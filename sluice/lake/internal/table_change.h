@@ -39,6 +39,7 @@ struct TableChange {
   Read read = Read::kNothing;
   std::optional<Expression> condition = {};  ///< With kMatching.
   std::string zone = "UTC";                  ///< As in ScanOptions.
+  std::string overtaken_by = {};             ///< As in ChangeOptions.
   std::map<std::string, Identity> identities = {};
   /// An application whose version is raised, whatever it is by then.
   struct Raise {

@@ -157,9 +157,10 @@ Status TableLander::Evolve(const catalog::Topic& topic) {
   return {};
 }
 
-void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added) {
+void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot,
+                              std::optional<int64_t> rows_added) {
   const bool first = snapshot_ == nullptr;
-  const int64_t expected = landed_rows_ + rows_added;
+  const int64_t expected = landed_rows_ + rows_added.value_or(0);
   snapshot_ = std::move(snapshot);
   auto locations = std::make_shared<std::vector<std::string>>();
   landed_rows_ = 0;
@@ -171,7 +172,7 @@ void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, in
   locations_ = std::move(locations);
   own_files_ = snapshot_->CheckOwnFiles();
   refreshed_ = clock_.Steady();
-  if (first || landed_rows_ == expected) return;
+  if (first || !rows_added || landed_rows_ == expected) return;
   if (landed_rows_ < expected) {
     trace::Warning("rows removed by another writer", {{"table", topic_.table_path},
                                                       {"version", snapshot_->version()},
@@ -183,13 +184,15 @@ void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, in
   }
 }
 
-void TableLander::Advance(std::shared_ptr<const lake::Snapshot> snapshot) {
+void TableLander::Advance(std::shared_ptr<const lake::Snapshot> snapshot, Made made) {
   // Threads that load, land and add columns may come here in another order than they read.
   if (snapshot->version() < snapshot_->version()) return;
   const journal::Offset has = snapshot->TransactionVersion(app_id_).value_or(-1);
   const std::string counter = app_id_ + std::string(ledger::kDuplicateCounter);
   counted_ = std::max(counted_, snapshot->TransactionVersion(counter).value_or(0));
-  SetSnapshot(std::move(snapshot), std::max<int64_t>(0, has - landed_));
+  SetSnapshot(std::move(snapshot), made == Made::kByUs
+                                       ? std::nullopt
+                                       : std::optional(std::max<int64_t>(0, has - landed_)));
   if (has <= landed_) return;
   landed_ = has;
   DropLanded();

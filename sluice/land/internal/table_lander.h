@@ -58,6 +58,10 @@ class TableLander {
   Result<lake::CompactReport> Compact(lake::CompactOptions options);
   Result<lake::VacuumReport> Vacuum(std::chrono::milliseconds retention,
                                     std::function<bool()> go_on);
+  /// What a change of rows needs, as of now.
+  TableToChange ToChange() const;
+  /// Takes over a newer state of the table that this program made.
+  void Follow(std::shared_ptr<const lake::Snapshot> snapshot);
 
   std::vector<std::string> FilesSince(os::Timestamp since) const;
 
@@ -118,11 +122,14 @@ class TableLander {
   /// View(), again where a file of the state was gone.
   Result<ReadView> ViewNow(bool after_vacuum);
   Status CheckOwnership(const lake::Snapshot& snapshot);
-  /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced.
-  void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot, int64_t rows_added = 0);
-  /// Takes over a newer state of the table, and moves the tail with it in the same step. The mutex
-  /// must be held.
-  void Advance(std::shared_ptr<const lake::Snapshot> snapshot);
+  /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced;
+  /// none where it is not said.
+  void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot,
+                   std::optional<int64_t> rows_added = 0);
+  /// Takes over a newer state of the table, and moves the tail with it in the same step. kByUs:
+  /// a change of rows that this program made is in it. The mutex must be held.
+  enum class Made : uint8_t { kByAnybody, kByUs };
+  void Advance(std::shared_ptr<const lake::Snapshot> snapshot, Made made = Made::kByAnybody);
 
   const LandOptions& options_;
   const os::Clock& clock_;

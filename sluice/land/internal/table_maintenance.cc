@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "sluice/base/trace.h"
 #include "sluice/land/internal/table_lander.h"
 #include "sluice/land/table_schema.h"
 
@@ -48,6 +49,23 @@ Result<lake::VacuumReport> TableLander::Vacuum(std::chrono::milliseconds retenti
   const std::lock_guard lock(mutex_);
   Advance(report.snapshot);
   return report;
+}
+
+TableToChange TableLander::ToChange() const {
+  const std::lock_guard lock(mutex_);
+  lake::ChangeOptions options;
+  options.write.parquet = FileOptions(*topic_.contract);
+  options.since = snapshot_;
+  options.overtaken_by = app_id_;
+  return {.table = std::make_shared<lake::DeltaTable>(table_),
+          .options = std::move(options),
+          .contract = topic_.contract};
+}
+
+void TableLander::Follow(std::shared_ptr<const lake::Snapshot> snapshot) {
+  const std::lock_guard lock(mutex_);
+  trace::Info("rows changed", {{"table", topic_.table_path}, {"version", snapshot->version()}});
+  Advance(std::move(snapshot), Made::kByUs);
 }
 
 }  // namespace sluice::land::internal

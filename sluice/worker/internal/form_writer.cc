@@ -188,6 +188,16 @@ std::string_view ContentType(Form form) {
   return "application/json";
 }
 
+Status WriteAnswer(Form form, const columnar::Batch& rows, BodySink& sink, os::Monotonic deadline) {
+  const auto writer = internal::MakeFormWriter(
+      form, [&](std::string_view bytes, std::optional<int64_t> whole_rows) {
+        return sink.Write(bytes, whole_rows, deadline);
+      });
+  SLUICE_RETURN_IF_ERROR(writer->Begin(rows->schema()));
+  SLUICE_RETURN_IF_ERROR(writer->Add(rows));
+  return writer->Finish();
+}
+
 std::string FailureRecord(Form form, int64_t rows, const Error& error,
                           const Diagnostic& diagnosis) {
   if (form != Form::kJson && form != Form::kNdjson) return {};

@@ -86,6 +86,7 @@ std::string Encode(const Query& query) {
   Encoder out;
   out.Put(query.sql);
   out.Put(query.form);
+  out.Put(query.asked);
   out.Put(static_cast<int64_t>(query.limits.time_max.count()));
   out.Put(query.limits.rows_max);
   out.Put(query.limits.bytes_max);
@@ -108,6 +109,7 @@ Status Decode(std::string_view bytes, Query& query) {
   Decoder in(bytes);
   query.sql = Text(in);
   query.form = in.Get<Form>();
+  query.asked = in.Get<Asked>();
   query.limits.time_max = std::chrono::milliseconds(in.Get<int64_t>());
   query.limits.rows_max = in.Get<int64_t>();
   query.limits.bytes_max = in.Get<uint64_t>();
