@@ -477,22 +477,7 @@ void Commands::AddTableChanges(CLI::App& parent) {
   command->add_flag("--dry-run", changed_table_.dry_run, "Only say what would go");
   command = add("erase", "Delete rows, and every byte of them from the table's folder",
                 internal::EraseTableRows);
-  command->add_option("--where", changed_table_.where, "Rows for which this is true")
-      ->option_text("CONDITION");
-  command->add_option("--key", changed_table_.keys, "Column that has one of the values")
-      ->option_text("COLUMN");
-  command->add_option("--values", changed_table_.values, "A file with the values, one a line")
-      ->option_text("FILE");
-  command->add_option("--request-id", changed_table_.request, "Name of the request, for the log")
-      ->option_text("ID");
-  command
-      ->add_option("--prove", changed_table_.prove,
-                   "Then look for the lines of this file in every byte of the folder")
-      ->option_text("FILE");
-  command->add_flag("--landed", changed_table_.landed,
-                    "What waited in the journal that lands here has landed");
-  command->add_flag("--alone", changed_table_.alone,
-                    "Nobody else writes: delete also young files that no commit names");
+  internal::AddEraseOptions(*command, changed_table_);
 }
 
 /// Commands that change a Delta table itself.

@@ -222,8 +222,10 @@ class Deltalake:
 
     def read(self, path):
         table = deltalake.DeltaTable(path)
-        # Its Arrow reader refuses these, its SQL does not.
-        if {"v2Checkpoint", "columnMapping", "deletionVectors"} & set(table.protocol().reader_features or ()):
+        # Its Arrow reader refuses these, or reads mapped columns (reader version 2) as nulls; its SQL does neither.
+        protocol = table.protocol()
+        features = {"v2Checkpoint", "columnMapping", "deletionVectors"} & set(protocol.reader_features or ())
+        if features or protocol.min_reader_version == 2:
             return plain_rows(self.sql(path, "select * from t").to_pylist())
         return plain_rows(table.to_pyarrow_table().to_pylist())
 

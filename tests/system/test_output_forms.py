@@ -97,7 +97,10 @@ def every_command_prints_what_is_published():
             for words in (f"delete {folder} --all", f"merge {folder} --source {source} --key event_id",
                           f"update {folder} --set page=page --all", f"compact {folder}", f"purge {folder}",
                           f"vacuum {folder} --dry-run",
-                          f"erase {folder} --where user_id=1 --landed --prove {proved}"):
+                          f"erase {folder} --where user_id=1 --landed --prove {proved}",
+                          f"alter {folder} --set-property a=b", f"clone {folder} {project.folder}/other",
+                          f"alter {project.folder}/other --set-property c=d",
+                          f"restore {project.folder}/other --version 0"):
                 print_("table", *words.split())
             left = set(PUBLISHED["$defs"]) - told - {"pii reveal", "diagnostics"}  # These two: see below.
             equal(sorted(left), [], "published, and never printed here")

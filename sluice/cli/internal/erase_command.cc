@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 
@@ -151,6 +152,25 @@ Status Erase(const Global& global, const TableChangeArguments& arguments) {
 }
 
 }  // namespace
+
+void AddEraseOptions(CLI::App& command, TableChangeArguments& arguments) {
+  command.add_option("--where", arguments.where, "Rows for which this is true")
+      ->option_text("CONDITION");
+  command.add_option("--key", arguments.keys, "Column that has one of the values")
+      ->option_text("COLUMN");
+  command.add_option("--values", arguments.values, "A file with the values, one a line")
+      ->option_text("FILE");
+  command.add_option("--request-id", arguments.request, "Name of the request, for the log")
+      ->option_text("ID");
+  command
+      .add_option("--prove", arguments.prove,
+                  "Then look for the lines of this file in every byte of the folder")
+      ->option_text("FILE");
+  command.add_flag("--landed", arguments.landed,
+                   "What waited in the journal that lands here has landed");
+  command.add_flag("--alone", arguments.alone,
+                   "Nobody else writes: delete also young files that no commit names");
+}
 
 int EraseTableRows(const Global& global, const TableChangeArguments& arguments) {
   const Status erased = Erase(global, arguments);

@@ -8,6 +8,10 @@
 
 #include "sluice/cli/internal/commands.h"
 
+namespace CLI {
+class App;
+}  // namespace CLI
+
 namespace sluice::cli::internal {
 
 struct TableChangeArguments {
@@ -37,5 +41,8 @@ int CompactTable(const Global& global, const TableChangeArguments& arguments);
 int PurgeTable(const Global& global, const TableChangeArguments& arguments);
 int VacuumTable(const Global& global, const TableChangeArguments& arguments);
 int EraseTableRows(const Global& global, const TableChangeArguments& arguments);
+
+/// Gives `erase` its options.
+void AddEraseOptions(CLI::App& command, TableChangeArguments& arguments);
 
 }  // namespace sluice::cli::internal
