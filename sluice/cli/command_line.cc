@@ -466,6 +466,9 @@ void Commands::AddTableChanges(CLI::App& parent) {
       ->option_text("CONDITION");
   command->add_option("--file-size", changed_table_.file_size, "Of a full file, such as 256MiB")
       ->option_text("SIZE");
+  command = add("cluster", "Put rows that are near each other in some columns into the same files",
+                internal::ClusterTable);
+  internal::AddClusterOptions(*command, changed_table_);
   add("purge", "Rewrite files without the rows that are deleted in them", internal::PurgeTable);
   command = add("vacuum", "Delete files that no version needs within the retention",
                 internal::VacuumTable);

@@ -34,7 +34,7 @@ class CheckpointTest : public testing::Test {
     return fmt::format(
         "{{\"add\":{{\"path\":\"{}\",\"partitionValues\":{{\"day\":\"2024-01-02\"}},\"size\":9,"
         "\"modificationTime\":5,\"dataChange\":true,\"stats\":\"{{\\\"numRecords\\\":3}}\","
-        "\"tags\":{{\"a\":\"b\"}}}}}}\n",
+        "\"tags\":{{\"a\":\"b\"}},\"clusteringProvider\":\"liquid\"}}}}\n",
         path);
   }
   static std::string Remove(std::string_view path, int64_t at_ms) {
@@ -86,6 +86,7 @@ TEST_F(CheckpointTest, HoldsTheWholeState) {
   EXPECT_EQ(after.files()[0].modified_ms, 5);
   EXPECT_EQ(after.files()[0].rows, 3);
   EXPECT_EQ(after.files()[0].tags->at("a"), "b");
+  EXPECT_EQ(after.files()[0].clustering_provider, "liquid");
   // The tombstone of last millennium has expired.
   ASSERT_EQ(after.tombstones().size(), 1U);
   EXPECT_EQ(after.tombstones()[0].path, "c");
@@ -293,6 +294,7 @@ TEST_F(CheckpointTest, CompactedCommitsStandForThoseTheyWereMadeOf) {
       EXPECT_EQ((*loaded)->files()[i].path, newest->files()[i].path);
       EXPECT_EQ((*loaded)->files()[i].stats, newest->files()[i].stats);
       EXPECT_EQ(*(*loaded)->files()[i].tags, *newest->files()[i].tags);
+      EXPECT_EQ((*loaded)->files()[i].clustering_provider, newest->files()[i].clustering_provider);
     }
     EXPECT_EQ((*loaded)->TransactionVersion("x"), 7);
     EXPECT_TRUE(State(*loaded).domains().empty());

@@ -64,12 +64,18 @@ struct CompactReport {
   int64_t commits = 0;
   /// Files that other writers changed meanwhile: what was made of them was thrown away.
   int64_t files_lost = 0;
+  /// ClusterFiles(): left as they are, because they are clustered already, or because a partition
+  /// has only one and that is small.
+  int64_t files_skipped = 0;
+  int64_t bytes_skipped = 0;
   bool finished = true;  ///< False: `bytes_max`, `go_on` or `pace` ended it.
 };
 
 /// Puts the rows of small files, and of files with many deleted rows, into new ones, partition by
 /// partition, in the order of the log. Its commits change no rows (`dataChange` false): writers
 /// that append never conflict with it, and where others take files away, only those are left out.
+/// Files that ClusterFiles() has written are no small files: they are rewritten for their deleted
+/// rows alone.
 ///
 /// Memory is that of one row group, and of one file that is written. kUnsupported: the table needs
 /// a feature that we do not have.

@@ -45,6 +45,7 @@ struct DataFile {
   std::optional<int64_t> base_row_id = {};           ///< Of its first row, where rows are tracked.
   std::optional<Version> row_commit_version = {};    ///< Of all rows that do not say otherwise.
   std::shared_ptr<const PartitionValues> tags = {};  ///< Null: none.
+  std::string clustering_provider = {};  ///< Who put its rows in order; empty: nobody has said.
 };
 
 namespace internal {

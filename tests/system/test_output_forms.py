@@ -95,7 +95,7 @@ def every_command_prints_what_is_published():
             with open(proved, "w") as file:
                 file.write("nowhere-at-all\n")
             for words in (f"delete {folder} --all", f"merge {folder} --source {source} --key event_id",
-                          f"update {folder} --set page=page --all", f"compact {folder}", f"purge {folder}",
+                          f"update {folder} --set page=page --all", f"compact {folder}", f"cluster {folder} --by user_id,page --curve z-order", f"purge {folder}",
                           f"vacuum {folder} --dry-run",
                           f"erase {folder} --where user_id=1 --landed --prove {proved}",
                           f"alter {folder} --set-property a=b", f"clone {folder} {project.folder}/other",

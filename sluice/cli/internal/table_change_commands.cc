@@ -1,5 +1,6 @@
 #include "sluice/cli/internal/table_change_commands.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 
@@ -8,6 +9,7 @@
 #include "sluice/cli/internal/json_line.h"
 #include "sluice/cli/internal/open_table.h"
 #include "sluice/columnar/parquet.h"
+#include "sluice/lake/cluster_files.h"
 #include "sluice/lake/compact_files.h"
 #include "sluice/lake/merge_rows.h"
 #include "sluice/lake/row_changes.h"
@@ -141,24 +143,15 @@ Status Merge(const Global& global, const TableChangeArguments& arguments) {
   return {};
 }
 
-Status Compact(const Global& global, const TableChangeArguments& arguments, bool purge) {
-  lake::CompactOptions options;
-  if (!arguments.file_size.empty()) {
-    SLUICE_ASSIGN_OR_RETURN(const uint64_t size, server::ParseSize(arguments.file_size),
-                            "--file-size");
-    options.file_bytes = static_cast<int64_t>(std::min<uint64_t>(size, INT64_MAX));
-  }
-  if (!arguments.where.empty()) {
-    SLUICE_ASSIGN_OR_RETURN(options.where, lake::Expression::Parse(arguments.where), "--where");
-  }
-  if (purge) {
-    options.deleted_part_max = 0;
-    options.small_files = false;
-  }
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
-  SLUICE_ASSIGN_OR_RETURN(options.since, opened->table->Load());
-  if (HasJournal(*options.since)) options.write.parquet = land::IdentityFileOptions();
-  SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CompactFiles(*opened->table, options));
+// 0: not said.
+Result<int64_t> FileSize(const TableChangeArguments& arguments) {
+  if (arguments.file_size.empty()) return 0;
+  SLUICE_ASSIGN_OR_RETURN(const uint64_t size, server::ParseSize(arguments.file_size),
+                          "--file-size");
+  return static_cast<int64_t>(std::min<uint64_t>(size, INT64_MAX));
+}
+
+JsonLine Rewritten(const TableChangeArguments& arguments, const lake::CompactReport& report) {
   JsonLine line;
   line.Text("table", arguments.address)
       .Number("version", report.snapshot->version())
@@ -170,7 +163,47 @@ Status Compact(const Global& global, const TableChangeArguments& arguments, bool
       .Number("rows_purged", report.rows_purged)
       .Number("files_lost", report.files_lost)
       .Number("commits", report.commits);
+  return line;
+}
+
+Status Cluster(const Global& global, const TableChangeArguments& arguments) {
+  lake::ClusterOptions options{.columns = arguments.by, .full = arguments.full};
+  if (arguments.curve == "z-order") options.curve = lake::Curve::kZOrder;
+  SLUICE_ASSIGN_OR_RETURN(options.file_bytes, FileSize(arguments));
+  if (!arguments.where.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(options.where, lake::Expression::Parse(arguments.where), "--where");
+  }
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(options.since, opened->table->Load());
+  if (HasJournal(*options.since)) options.write.parquet = land::IdentityFileOptions();
+  SLUICE_ASSIGN_OR_RETURN(const auto report, lake::ClusterFiles(*opened->table, options));
+  JsonLine line = Rewritten(arguments, report);
+  line.Number("files_skipped", report.files_skipped).Number("bytes_skipped", report.bytes_skipped);
   PrintAnswer(global, line.Finish() + "\n");
+  if (report.files_skipped > 0 && !global.quiet) {
+    std::fprintf(stderr,
+                 "note: %lld files stay as they are: clustered already, or alone and small "
+                 "(--full: all are written anew)\n",
+                 static_cast<long long>(report.files_skipped));
+  }
+  return {};
+}
+
+Status Compact(const Global& global, const TableChangeArguments& arguments, bool purge) {
+  lake::CompactOptions options;
+  SLUICE_ASSIGN_OR_RETURN(options.file_bytes, FileSize(arguments));
+  if (!arguments.where.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(options.where, lake::Expression::Parse(arguments.where), "--where");
+  }
+  if (purge) {
+    options.deleted_part_max = 0;
+    options.small_files = false;
+  }
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(options.since, opened->table->Load());
+  if (HasJournal(*options.since)) options.write.parquet = land::IdentityFileOptions();
+  SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CompactFiles(*opened->table, options));
+  PrintAnswer(global, Rewritten(arguments, report).Finish() + "\n");
   return {};
 }
 
@@ -203,6 +236,21 @@ Status Vacuum(const Global& global, const TableChangeArguments& arguments) {
 
 }  // namespace
 
+void AddClusterOptions(CLI::App& command, TableChangeArguments& arguments) {
+  command
+      .add_option("--by", arguments.by,
+                  "Columns, one to four; else those that the table itself is clustered by")
+      ->option_text("COLUMN,...")
+      ->delimiter(',');
+  command.add_option("--curve", arguments.curve, "Along which rows are put in order")
+      ->check(CLI::IsMember({"hilbert", "z-order"}));
+  command.add_flag("--full", arguments.full, "Also files that are clustered so already");
+  command.add_option("--where", arguments.where, "Only files that may have such rows")
+      ->option_text("CONDITION");
+  command.add_option("--file-size", arguments.file_size, "Of a full file, such as 16MiB")
+      ->option_text("SIZE");
+}
+
 int DeleteTableRows(const Global& global, const TableChangeArguments& arguments) {
   return Finish(Delete(global, arguments));
 }
@@ -214,6 +262,9 @@ int MergeTableRows(const Global& global, const TableChangeArguments& arguments) 
 }
 int CompactTable(const Global& global, const TableChangeArguments& arguments) {
   return Finish(Compact(global, arguments, false));
+}
+int ClusterTable(const Global& global, const TableChangeArguments& arguments) {
+  return Finish(Cluster(global, arguments));
 }
 int PurgeTable(const Global& global, const TableChangeArguments& arguments) {
   return Finish(Compact(global, arguments, true));

@@ -27,6 +27,9 @@ struct TableChangeArguments {
   std::string retention;                 ///< `vacuum`: `7d`; the table's own if empty.
   bool force = false;                    ///< `vacuum`: also a shorter one than the table's.
   bool dry_run = false;                  ///< `vacuum`: only say what would go.
+  std::vector<std::string> by;           ///< `cluster`: columns; the table's own if empty.
+  std::string curve = "hilbert";         ///< `cluster`: or `z-order`.
+  bool full = false;                     ///< `cluster`: also what is clustered already.
   std::string values;                    ///< `erase`: a file, one value of `keys` a line.
   std::string prove;                     ///< `erase`: a file, one value to look for a line.
   std::string request;                   ///< `erase`: its name, for log and report.
@@ -38,11 +41,13 @@ int DeleteTableRows(const Global& global, const TableChangeArguments& arguments)
 int UpdateTableRows(const Global& global, const TableChangeArguments& arguments);
 int MergeTableRows(const Global& global, const TableChangeArguments& arguments);
 int CompactTable(const Global& global, const TableChangeArguments& arguments);
+int ClusterTable(const Global& global, const TableChangeArguments& arguments);
 int PurgeTable(const Global& global, const TableChangeArguments& arguments);
 int VacuumTable(const Global& global, const TableChangeArguments& arguments);
 int EraseTableRows(const Global& global, const TableChangeArguments& arguments);
 
-/// Gives `erase` its options.
+/// Give `cluster` and `erase` their options.
+void AddClusterOptions(CLI::App& command, TableChangeArguments& arguments);
 void AddEraseOptions(CLI::App& command, TableChangeArguments& arguments);
 
 }  // namespace sluice::cli::internal

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "sluice/lake/internal/cluster_mark.h"
+
 namespace sluice::lake::internal {
 
 namespace {
@@ -44,7 +46,9 @@ size_t CountWorthJoining(const std::vector<const DataFile*>& files, size_t least
 }  // namespace
 
 bool MayRewrite(const DataFile& file, const BinOptions& options) {
-  const bool small = options.small_files && BytesLeft(file) < options.file_bytes / 4 * 3;
+  // Together with others, the rows of a clustered file would be out of their order again.
+  const bool small =
+      options.small_files && BytesLeft(file) < options.file_bytes / 4 * 3 && !MarkOf(file);
   return small || IsPurged(file, options);
 }
 

@@ -47,7 +47,8 @@ DataFile FileChunk::Get(size_t i) const {
           .deletion_vector = more.deletion_vector,
           .base_row_id = more.base_row_id,
           .row_commit_version = more.row_commit_version,
-          .tags = more.tags};
+          .tags = more.tags,
+          .clustering_provider = more.clustering_provider};
 }
 
 struct FileChunkBuilder::Texts {
@@ -72,7 +73,8 @@ void FileChunkBuilder::Add(const DataFile& file) {
            {.deletion_vector = file.deletion_vector,
             .base_row_id = file.base_row_id,
             .row_commit_version = file.row_commit_version,
-            .tags = file.tags});
+            .tags = file.tags,
+            .clustering_provider = file.clustering_provider});
 }
 
 void FileChunkBuilder::Add(const FileChunk& chunk, size_t i) {

@@ -23,9 +23,11 @@ struct RareParts {
   std::optional<int64_t> base_row_id = {};
   std::optional<Version> row_commit_version = {};
   std::shared_ptr<const PartitionValues> tags = {};
+  std::string clustering_provider = {};
 
   bool empty() const {
-    return deletion_vector == nullptr && !base_row_id && !row_commit_version && tags == nullptr;
+    return deletion_vector == nullptr && !base_row_id && !row_commit_version && tags == nullptr &&
+           clustering_provider.empty();
   }
 };
 

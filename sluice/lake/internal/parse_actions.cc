@@ -137,6 +137,7 @@ Status ParseAdd(object from, Add& add) {
   SLUICE_RETURN_IF_ERROR(GetVector(from, add.file.deletion_vector));
   SLUICE_RETURN_IF_ERROR(Get(from, "baseRowId", add.file.base_row_id));
   SLUICE_RETURN_IF_ERROR(Get(from, "defaultRowCommitVersion", add.file.row_commit_version));
+  SLUICE_RETURN_IF_ERROR(Get(from, "clusteringProvider", add.file.clustering_provider));
   std::optional<PartitionValues> tags;
   SLUICE_RETURN_IF_ERROR(Get(from, "tags", tags));
   if (tags && !tags->empty()) add.file.tags = std::make_shared<const PartitionValues>(*tags);

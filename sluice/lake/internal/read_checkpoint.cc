@@ -220,7 +220,8 @@ class AddColumns {
         tags_(Member(column, "tags")),
         vectors_(Member(column, "deletionVector")),
         base_row_ids_(Member(column, "baseRowId")),
-        row_versions_(Member(column, "defaultRowCommitVersion")) {}
+        row_versions_(Member(column, "defaultRowCommitVersion")),
+        clustering_(Member(column, "clusteringProvider")) {}
 
   Result<FileChunkPtr> Read() {
     if (CanTakeTexts()) return TakeTexts();
@@ -240,6 +241,7 @@ class AddColumns {
       file.base_row_id = rare.base_row_id;
       file.row_commit_version = rare.row_commit_version;
       file.tags = std::move(rare.tags);
+      file.clustering_provider = std::move(rare.clustering_provider);
       builder.Add(file);
     }
     return builder.Finish();
@@ -284,7 +286,8 @@ class AddColumns {
   Result<RareParts> RareAt(int64_t row) const {
     RareParts rare{.deletion_vector = vectors_.Get(row),
                    .base_row_id = base_row_ids_.Get(row),
-                   .row_commit_version = row_versions_.Get(row)};
+                   .row_commit_version = row_versions_.Get(row),
+                   .clustering_provider = std::string(clustering_.View(row))};
     if (auto map = tags_.Get(row); map && !map->empty()) {
       rare.tags = std::make_shared<const PartitionValues>(std::move(*map));
     }
@@ -305,6 +308,7 @@ class AddColumns {
   const VectorColumn vectors_;
   const NumberColumn base_row_ids_;
   const NumberColumn row_versions_;
+  const TextColumn clustering_;
 };
 
 void ReadRemoves(const std::shared_ptr<arrow::StructArray>& column, std::vector<Remove>& removes) {

@@ -145,6 +145,9 @@ void AppendAdd(std::string& out, const DataFile& file, bool data_change) {
   if (file.tags != nullptr) action->Map("tags", *file.tags);
   WriteVector(action, file.deletion_vector);
   WriteRowIds(action, file.base_row_id, file.row_commit_version);
+  if (!file.clustering_provider.empty()) {
+    action->Text("clusteringProvider", file.clustering_provider);
+  }
 }
 
 void AppendRemove(std::string& out, const Remove& remove) {

@@ -144,7 +144,8 @@ Result<std::shared_ptr<arrow::Array>> AddsOf(const FileChunk& chunk, const arrow
     values.TextMap(&chunk.partition_values(i));
   }
   SLUICE_ASSIGN_OR_RETURN(const auto filled, values.Finish());
-  const auto rare_type = of({"tags", "deletionVector", "baseRowId", "defaultRowCommitVersion"});
+  const auto rare_type =
+      of({"tags", "deletionVector", "baseRowId", "defaultRowCommitVersion", "clusteringProvider"});
   SLUICE_ASSIGN_OR_RETURN(auto rare, FromArrow(arrow::MakeArrayOfNull(rare_type, rows)));
   if (chunk.has_rare_parts()) {
     ActionColumns columns(rare_type);
@@ -155,6 +156,8 @@ Result<std::shared_ptr<arrow::Array>> AddsOf(const FileChunk& chunk, const arrow
       columns.Vector(parts.deletion_vector);
       columns.Number(parts.base_row_id);
       columns.Number(parts.row_commit_version);
+      const std::string& provider = parts.clustering_provider;
+      columns.Text(provider.empty() ? std::nullopt : std::optional(provider));
     }
     SLUICE_ASSIGN_OR_RETURN(rare, columns.Finish());
   }
@@ -167,7 +170,7 @@ Result<std::shared_ptr<arrow::Array>> AddsOf(const FileChunk& chunk, const arrow
   return FromArrow<std::shared_ptr<arrow::Array>>(arrow::StructArray::Make(
       {chunk.paths(), field(filled, 0), Numbers(chunk.sizes()), Numbers(chunk.all_modified_ms()),
        std::move(unchanged), chunk.all_stats(), field(rare, 0), field(rare, 1), field(rare, 2),
-       field(rare, 3)},
+       field(rare, 3), field(rare, 4)},
       fields.fields()));
 }
 
@@ -192,11 +195,12 @@ columnar::Schema CheckpointSchema() {
       {field("txn", arrow::struct_({field("appId", text), field("version", number),
                                     field("lastUpdated", number)})),
        field("add",
-             arrow::struct_(
-                 {field("path", text), field("partitionValues", TextMap()), field("size", number),
-                  field("modificationTime", number), field("dataChange", flag),
-                  field("stats", text), field("tags", TextMap()), field("deletionVector", vector),
-                  field("baseRowId", number), field("defaultRowCommitVersion", number)})),
+             arrow::struct_({field("path", text), field("partitionValues", TextMap()),
+                             field("size", number), field("modificationTime", number),
+                             field("dataChange", flag), field("stats", text),
+                             field("tags", TextMap()), field("deletionVector", vector),
+                             field("baseRowId", number), field("defaultRowCommitVersion", number),
+                             field("clusteringProvider", text)})),
        field("remove",
              arrow::struct_({field("path", text), field("deletionTimestamp", number),
                              field("dataChange", flag), field("extendedFileMetadata", flag),
