@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/bytes.h"
 #include "sluice/columnar/internal/string_output.h"
 
 namespace sluice::columnar {
@@ -42,28 +43,18 @@ Status CheckNoDictionaries(const arrow::Schema& schema) {
   return {};
 }
 
-// Copies, so that the result lives on its own and is aligned as Arrow wants it.
-Result<std::shared_ptr<arrow::Buffer>> CopyAligned(std::string_view bytes) {
-  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> buffer,
-                          FromArrow(arrow::AllocateBuffer(static_cast<int64_t>(bytes.size()))));
-  if (!bytes.empty()) std::memcpy(buffer->mutable_data(), bytes.data(), bytes.size());
-  return buffer;
-}
-
 Error AsCorrupt(const Error& error) { return Error(ErrorCode::kCorrupt, error.message()); }
 
-Result<Batch> ReadBatch(const Schema& schema, std::string_view bytes) {
+Result<Batch> ReadBatch(const Schema& schema, Bytes bytes) {
   SLUICE_RETURN_IF_ERROR(CheckNoDictionaries(*schema));
-  SLUICE_ASSIGN_OR_RETURN(auto buffer, CopyAligned(bytes));
-  arrow::io::BufferReader stream(std::move(buffer));
+  const int64_t size = bytes->size();
+  arrow::io::BufferReader stream(std::move(bytes));
   SLUICE_ASSIGN_OR_RETURN(const auto message, FromArrow(arrow::ipc::ReadMessage(&stream)));
   if (message == nullptr || message->type() != arrow::ipc::MessageType::RECORD_BATCH) {
     return Corrupt("the bytes are not a record batch");
   }
   SLUICE_ASSIGN_OR_RETURN(const int64_t read, FromArrow(stream.Tell()));
-  if (read != static_cast<int64_t>(bytes.size())) {
-    return Corrupt("the batch ends at byte {} of {}", read, bytes.size());
-  }
+  if (read != size) return Corrupt("the batch ends at byte {} of {}", read, size);
   const arrow::ipc::DictionaryMemo no_dictionaries;
   auto options = arrow::ipc::IpcReadOptions::Defaults();
   options.use_threads = false;
@@ -81,7 +72,7 @@ Result<std::string> SerializeSchema(const arrow::Schema& schema) {
 }
 
 Result<Schema> DeserializeSchema(std::string_view bytes) {
-  SLUICE_ASSIGN_OR_RETURN(auto buffer, CopyAligned(bytes));
+  SLUICE_ASSIGN_OR_RETURN(auto buffer, CopyBytes(bytes));
   arrow::io::BufferReader stream(std::move(buffer));
   arrow::ipc::DictionaryMemo dictionaries;
   auto schema = FromArrow(arrow::ipc::ReadSchema(&stream, &dictionaries));
@@ -105,8 +96,20 @@ Result<std::string> SerializeBatch(const arrow::RecordBatch& batch) {
   return bytes;
 }
 
+Result<Bytes> CopyBytes(std::string_view bytes) {
+  SLUICE_ASSIGN_OR_RETURN(Bytes buffer,
+                          FromArrow(arrow::AllocateBuffer(static_cast<int64_t>(bytes.size()))));
+  if (!bytes.empty()) std::memcpy(buffer->mutable_data(), bytes.data(), bytes.size());
+  return buffer;
+}
+
 Result<Batch> DeserializeBatch(const Schema& schema, std::string_view bytes) {
-  auto batch = ReadBatch(schema, bytes);
+  SLUICE_ASSIGN_OR_RETURN(auto copy, CopyBytes(bytes));
+  return DeserializeBatch(schema, std::move(copy));
+}
+
+Result<Batch> DeserializeBatch(const Schema& schema, Bytes bytes) {
+  auto batch = ReadBatch(schema, std::move(bytes));
   if (!batch.ok() && batch.error().code() == ErrorCode::kInvalid) return AsCorrupt(batch.error());
   // Short input shows as a failed read; the bytes lie in memory, so nothing else can fail it.
   if (!batch.ok() && batch.error().code() == ErrorCode::kUnavailable) {

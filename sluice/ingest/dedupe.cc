@@ -21,6 +21,7 @@ constexpr int kClaimBits = 20;
 constexpr uint64_t kClaimMask = (uint64_t{1} << kClaimBits) - 1;
 
 constexpr size_t kSlotsMin = 8;
+constexpr size_t kReservedMin = 10'000;  // Fewer are added as fast.
 constexpr int kSlices = 8;
 constexpr size_t kSlicesByNumberMax = 32;  // With those by time less than there are numbers.
 
@@ -238,15 +239,30 @@ Dedupe::Slot* Dedupe::FindOrInsert(const privacy::Hash128& id, bool& is_new) {
   return &shard.slots[at];
 }
 
-void Dedupe::Rebuild(size_t number) {
+void Dedupe::Reserve(size_t ids) {
+  ids = std::min(ids, options_.ids_max - std::min(options_.ids_max, size_));
+  if (options_.memory != nullptr) {
+    const size_t taken = options_.memory->ids;
+    ids = std::min(ids, options_.memory->ids_max - std::min(options_.memory->ids_max, taken));
+  }
+  if (ids < kReservedMin) return;
+  for (size_t number = 0; number < shards_.size(); ++number) {
+    Rebuild(number, ids / shards_.size() + 1);
+  }
+  TellMemory();
+}
+
+void Dedupe::Rebuild(size_t number, size_t more) {
   Shard& shard = shards_[number];
   const std::span<const Slot> old(shard.slots.get(), shard.size);
   const auto count =
       std::ranges::count_if(old, [&](const Slot& slot) { return IsLive(slot, number); });
 
   Shard next;
-  // Full to 45 %, until it is full to 75 %.
-  next.size = std::max(kSlotsMin, static_cast<size_t>(count) * 20 / 9);
+  // Full to 45 %, until it is full to 75 %; with those for which room is made to 64 %, as not every
+  // shard gets as many.
+  const auto held = static_cast<size_t>(count);
+  next.size = std::max({kSlotsMin, held * 20 / 9, (held + more) * 14 / 9});
   next.slots = std::make_unique<Slot[]>(next.size);
   for (const Slot& slot : old) {
     if (!IsLive(slot, number)) continue;
@@ -254,7 +270,7 @@ void Dedupe::Rebuild(size_t number) {
     while (next.slots[at].high_generation != 0) at = at + 1 < next.size ? at + 1 : 0;
     next.slots[at] = slot;
   }
-  next.used = static_cast<size_t>(count);
+  next.used = held;
   shard = std::move(next);
 }
 

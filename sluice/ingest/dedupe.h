@@ -79,6 +79,9 @@ class Dedupe {
   /// Has `done` called with the outcome of a claim not yet settled.
   void Await(ClaimId claim, std::function<void(bool)> done);
 
+  /// Makes room for so many more identities, as far as memory may hold them, before many are added:
+  /// to grow step by step costs as much as to add them.
+  void Reserve(size_t ids);
   /// Adds what the journal or the lake holds: durable at once.
   void Restore(const privacy::Hash128& id, uint64_t content, os::Timestamp received);
 
@@ -159,7 +162,8 @@ class Dedupe {
   /// Returns the slot of the identity; if it has none, puts it into one (`is_new`), without
   /// content.
   Slot* FindOrInsert(const privacy::Hash128& id, bool& is_new);
-  void Rebuild(size_t number);
+  /// Has the shard hold its slots, and so many more, without growing.
+  void Rebuild(size_t number, size_t more = 0);
   /// Begins and ends slices of time.
   void Advance(os::Timestamp now);
   Open* FindOpen(ClaimId claim);

@@ -2,7 +2,7 @@
 
 #include <arrow/api.h>
 
-#include <future>
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -10,6 +10,7 @@
 #include "sluice/columnar/parquet.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/ingest/internal/batch_mark.h"
+#include "sluice/ingest/internal/frame_line.h"
 #include "sluice/ingest/internal/open_errors.h"
 #include "sluice/ingest/internal/topic_state.h"
 
@@ -23,14 +24,19 @@ using internal::TopicState;
 // So many identities ahead the memory of one is fetched.
 constexpr size_t kPrefetchAhead = 16;
 
-/// Makes the identities of a frame's rows known.
-Status RestoreIdentities(TopicState& topic, const Batch& rows, os::Timestamp received) {
+/// Makes the identities of a frame's rows known. `rows_behind`: so many rows follow, of which about
+/// as many have one.
+Status RestoreIdentities(TopicState& topic, const Batch& rows, os::Timestamp received,
+                         int64_t rows_behind) {
   SLUICE_ASSIGN_OR_RETURN(auto contents,
                           topic.protector->ContentHashes(rows, topic.content_columns));
   if (topic.contract().identity.by_batch) internal::TakeMarks(rows, contents);
   const auto ids = internal::StoredIds(rows);
   const std::lock_guard lock(topic.seen->mutex);
   Dedupe& dedupe = topic.seen->dedupe;
+  if (rows_behind > 0 && std::ranges::count(ids, kNoIdentity) == 0) {
+    dedupe.Reserve(ids.size() + static_cast<size_t>(rows_behind));
+  }
   for (size_t i = 0; i < ids.size(); ++i) {
     if (i + kPrefetchAhead < ids.size()) dedupe.Prefetch(ids[i + kPrefetchAhead]);
     if (ids[i] != kNoIdentity) dedupe.Restore(ids[i], contents[i], received);
@@ -58,13 +64,10 @@ Status Ingest::Recover() {
 
   std::unordered_map<uint64_t, columnar::Schema> schemas;
   std::set<uint32_t> begun;
-  // About half of the work: that of a frame is done beside the reading of the next one. Waits for
-  // it when it goes.
-  std::future<Status> identities;
-  const auto finish_identities = [&] { return identities.valid() ? identities.get() : Status(); };
-  const Status read = journal_.Read([&](const journal::Frame& frame) -> Status {
+  const auto use = [&](const journal::Frame& frame, columnar::Bytes payload) -> Status {
     if (frame.kind == journal::FrameKind::kSchema) {
-      SLUICE_ASSIGN_OR_RETURN(schemas[frame.schema_id], columnar::DeserializeSchema(frame.payload));
+      SLUICE_ASSIGN_OR_RETURN(schemas[frame.schema_id],
+                              columnar::DeserializeSchema(std::string_view(*payload)));
       return {};
     }
     const auto state = by_partition.find(frame.partition);
@@ -85,21 +88,22 @@ Status Ingest::Recover() {
       return Corrupt("a frame of partition {} names an unknown schema", frame.partition);
     }
     SLUICE_ASSIGN_OR_RETURN(const Batch rows,
-                            columnar::DeserializeBatch(schema->second, frame.payload));
-    if (begun.insert(frame.partition).second) lander_.SetFirstKept(frame.partition, frame.base);
-    lander_.Add(frame.partition, frame.base, frame.received, rows);
+                            columnar::DeserializeBatch(schema->second, std::move(payload)));
     TopicState& topic = *state->second;
+    const bool first = begun.insert(frame.partition).second;
+    if (first) lander_.SetFirstKept(frame.partition, frame.base);
+    lander_.Add(frame.partition, frame.base, frame.received, rows);
     if (topic.contract().topic == catalog::kErrorsTopic) {
       return open_errors_->Restore(rows, frame.base);
     }
-    SLUICE_RETURN_IF_ERROR(finish_identities());
-    identities = std::async(std::launch::async, [&topic, rows, received = frame.received] {
-      return RestoreIdentities(topic, rows, received);
-    });
-    return {};
-  });
+    const journal::Offset end = frame.base + frame.rows;
+    return RestoreIdentities(topic, rows, frame.received,
+                             first ? journal_.NextOffset(frame.partition) - end : 0);
+  };
+  internal::FrameLine line(use);
+  const Status read = journal_.Read([&](const journal::Frame& frame) { return line.Put(frame); });
   SLUICE_RETURN_IF_ERROR(read, "recover from the journal");
-  SLUICE_RETURN_IF_ERROR(finish_identities(), "recover from the journal");
+  SLUICE_RETURN_IF_ERROR(line.Finish(), "recover from the journal");
   for (const auto& [topic, count] : open_errors_->FinishRestore()) {
     if (const auto state = Find(topic)) lander_.AddErrors(state->topic.partition, count);
   }

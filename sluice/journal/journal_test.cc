@@ -421,6 +421,41 @@ TEST_F(JournalTest, AnIdleJournalProvesItsLastGroup) {
   EXPECT_NE(OpenError().find("says that it had been acknowledged"), std::string::npos);
 }
 
+// So many bytes that two threads read the sealed segments.
+TEST_F(JournalTest, ReadsManyBytesAsItReadsFew) {
+  options_.segment_bytes = 8 << 20;
+  Lines expected;
+  {
+    const auto journal = Open();
+    for (int i = 0; i < 40; ++i) {
+      const auto partition = static_cast<PartitionId>(i % 3);
+      ASSERT_TRUE(
+          Append(*journal,
+                 {Data(partition, 2, std::string(2 << 20, 'x')),
+                  {.kind = FrameKind::kDuplicates, .partition = 5, .rows = 1, .payload = {}}})
+              .ok());
+    }
+    ASSERT_TRUE(Append(*journal, {Schema(9, "late")}).ok());
+    expected = Read(*journal);
+    ASSERT_EQ(expected.size(), 41U);
+  }
+  {
+    const auto journal = Open();
+    ASSERT_NE(journal, nullptr);
+    EXPECT_EQ(Read(*journal), expected);
+    EXPECT_EQ(journal->recovery().groups, 41U);
+    EXPECT_EQ(journal->NextOffset(0), 28);
+    EXPECT_EQ(journal->Duplicates(5), 40);
+  }
+  // Of two that are damaged the first is named, whichever thread was there first.
+  const auto segments = Segments();
+  ASSERT_GE(segments.size(), 9U);
+  for (const size_t number : {6, 3}) {
+    ASSERT_TRUE(disk_.Damage("journal/" + segments[number], 5 * 4096, 1).ok());
+    EXPECT_NE(OpenError().find(segments[number] + "' at byte"), std::string::npos) << OpenError();
+  }
+}
+
 TEST_F(JournalTest, HaltsWhenASealedSegmentIsDamagedCutOrGone) {
   auto journal = Open();
   for (int i = 0; i < 20; ++i)

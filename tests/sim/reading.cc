@@ -44,6 +44,13 @@ Result<std::vector<columnar::Batch>> Run::ReadFile(const std::string& location) 
   return rows;
 }
 
+Result<Serial> Run::SerialOfPayload(std::string_view sealed) {
+  const auto known = opened_.find(sealed);
+  if (known != opened_.end()) return known->second;
+  SLUICE_ASSIGN_OR_RETURN(const std::string payload, process_->ingest().OpenPayload(sealed));
+  return opened_.emplace(sealed, SerialOf(payload)).first->second;
+}
+
 Status Run::ReadRows(const columnar::Batch& rows, bool errors, SeenTopic& topic) {
   const auto offsets = Column<arrow::Int64Array>(rows, "_offset");
   const auto received = Column<arrow::TimestampArray>(rows, "_received_at");
@@ -62,9 +69,7 @@ Status Run::ReadRows(const columnar::Batch& rows, bool errors, SeenTopic& topic)
     if (errors && closes->IsValid(i)) {
       row.closes = closes->Value(i);
     } else if (errors) {
-      SLUICE_ASSIGN_OR_RETURN(const std::string payload,
-                              process_->ingest().OpenPayload(payloads->GetView(i)));
-      row.serial = SerialOf(payload);
+      SLUICE_ASSIGN_OR_RETURN(row.serial, SerialOfPayload(payloads->GetView(i)));
       row.code = codes->GetString(i);
     } else {
       row.serial = numbers->Value(i);

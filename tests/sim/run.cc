@@ -64,7 +64,7 @@ Run::Run(uint64_t seed, Counts& counts)
   with_foreign_ = Chance(2);
   setup_.writes = Chance(3) ? journal::Writes::kDirect : journal::Writes::kCached;
   // Compressed files of a few rows are a fifth of what a run takes, and hide no other bugs.
-  setup_.compression = Chance(8) ? columnar::Compression::kZstd : columnar::Compression::kNone;
+  setup_.compression = Chance(16) ? columnar::Compression::kZstd : columnar::Compression::kNone;
 }
 
 std::vector<std::string> Run::Execute() {
@@ -124,6 +124,7 @@ void Run::DamageSealedSegment() {
   const auto bits = static_cast<uint8_t>(1u << Below(8));
   SLUICE_CHECK(machine_.disk.Damage(path, offset, bits).ok());
   ++counts_.damaged;
+  opened_.clear();
   process_ = std::make_unique<Process>(setup_, machine_);
   try {
     const Status started = process_->Start();
@@ -153,6 +154,7 @@ bool Run::Boot(bool may_fail) {
     }
   }
   interleave_ = false;
+  opened_.clear();
   process_ = std::make_unique<Process>(setup_, machine_);
   Status started;
   try {

@@ -85,6 +85,8 @@ class Run {
   // Reading everything back, as a user's engine would.
   Result<std::map<std::string, SeenTopic>> ReadTopics();
   Status ReadTopic(const land::TableStatus& table, SeenTopic& topic);
+  /// Opened once in each life, as it takes longer than all else that is read.
+  Result<Serial> SerialOfPayload(std::string_view sealed);
   Status ReadRows(const columnar::Batch& rows, bool errors, SeenTopic& topic);
   Result<std::vector<columnar::Batch>> ReadFile(const std::string& location);
   void Verify();
@@ -101,6 +103,7 @@ class Run {
     std::vector<columnar::Batch> rows;
   };
   std::map<std::string, ReadBefore> files_;  ///< By location.
+  std::map<std::string, Serial, std::less<>> opened_;  ///< Payloads, in this life.
   uint64_t fault_kinds_ = 0;  ///< A bit per kind of disk call that may fail in this run.
   bool with_foreign_ = false;
   int version_ = 1;         ///< Of the contract of orders: acknowledged.

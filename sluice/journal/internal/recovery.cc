@@ -1,6 +1,8 @@
 #include "sluice/journal/internal/recovery.h"
 
 #include <algorithm>
+#include <atomic>
+#include <future>
 #include <limits>
 #include <optional>
 
@@ -14,6 +16,55 @@ constexpr size_t kRecoveriesKept = 16;
 constexpr std::string_view kAdvice =
     "restore the file from a copy; or see with `sluice journal verify` what is lost, and give that "
     "up with `sluice journal repair --accept-loss`";
+
+// With so many bytes in sealed segments a second thread reads some of them.
+constexpr uint64_t kTwoThreadsBytes = 64 << 20;
+
+/// What the groups of one segment say.
+struct Contents {
+  Segment segment;
+  Cursor next;  ///< Behind the last.
+  uint64_t groups = 0;
+  int64_t received_us = 0;
+  std::map<PartitionId, Offset> begins;  ///< First rows.
+  std::map<PartitionId, int64_t> duplicates;
+  std::map<SchemaKey, Schema> schemas;
+};
+
+Error GoesBack(PartitionId partition, Offset base, Offset floor) {
+  return Corrupt("partition {} goes back to offset {} from {}", partition, base, floor);
+}
+
+Status Take(std::span<const FrameView> group, Contents& contents) {
+  ++contents.groups;
+  for (const FrameView& frame : group) {
+    const FrameHeader& header = frame.header;
+    contents.received_us = std::max(contents.received_us, header.received_us);
+    if (header.kind == static_cast<uint8_t>(FrameKind::kSchema)) {
+      contents.schemas[{header.partition, header.schema_id}] = {
+          .payload = std::make_shared<const std::string>(frame.payload),
+          .base = header.base,
+          .received_us = header.received_us,
+          .segment = contents.segment.entry.key.id};
+    } else if (header.kind == static_cast<uint8_t>(FrameKind::kData)) {
+      if (header.base < 0 || header.rows < 1 ||
+          header.base > std::numeric_limits<Offset>::max() - header.rows) {
+        return Corrupt("partition {} has {} rows at offset {}", header.partition, header.rows,
+                       header.base);
+      }
+      const bool first = contents.begins.try_emplace(header.partition, header.base).second;
+      Offset& end = contents.segment.ends[header.partition];
+      if (!first && header.base < end) return GoesBack(header.partition, header.base, end);
+      end = header.base + header.rows;
+    } else if (header.kind == static_cast<uint8_t>(FrameKind::kDuplicates)) {
+      int64_t& sum = contents.duplicates[header.partition];
+      sum = std::max(sum, header.base);
+    } else {
+      return Unsupported("frames of kind {} are of a newer version", header.kind);
+    }
+  }
+  return {};
+}
 
 class Recoverer {
  public:
@@ -33,11 +84,12 @@ class Recoverer {
     state.losses = manifest->losses;
     result_.found.clean = manifest->clean;
 
+    const auto sealed = ReadSealed(*manifest);
     for (size_t i = 0; i < manifest->segments.size(); ++i) {
-      const bool last = i + 1 == manifest->segments.size();
-      const Cursor& next = last ? manifest->next : manifest->segments[i + 1].first;
-      SLUICE_RETURN_IF_ERROR(ReadSegment(manifest->segments[i], next), "journal '{}'",
-                             storage_.folder());
+      // Those that are sealed may stand before one that is not, never behind it.
+      auto contents = i < sealed.size() ? sealed[i] : ReadSegment(*manifest, i);
+      SLUICE_RETURN_IF_ERROR(contents.status(), "journal '{}'", storage_.folder());
+      SLUICE_RETURN_IF_ERROR(Merge(std::move(*contents)), "journal '{}'", storage_.folder());
     }
     if (manifest->segments.empty()) state.next = manifest->next;
     result_.found.segments = state.segments.size();
@@ -54,7 +106,37 @@ class Recoverer {
   }
 
  private:
-  Status ReadSegment(const SegmentEntry& entry, const Cursor& expected) {
+  // The sealed segments, but for the last: what one holds does not depend on the others, so two
+  // threads may read them. After a failure the list may end early.
+  std::vector<Result<Contents>> ReadSealed(const Manifest& manifest) {
+    size_t count = 0;
+    uint64_t bytes = 0;
+    while (count + 1 < manifest.segments.size() && manifest.segments[count].sealed()) {
+      bytes += manifest.segments[count++].end;
+    }
+    std::vector<std::optional<Result<Contents>>> read(count);
+    std::atomic<size_t> next = 0;
+    std::atomic<bool> failed = false;
+    const auto work = [&] {
+      for (size_t i = next++; i < count && !failed; i = next++) {
+        read[i] = ReadSegment(manifest, i);
+        if (!read[i]->ok()) failed = true;
+      }
+    };
+    std::future<void> second;
+    if (bytes >= kTwoThreadsBytes) second = std::async(std::launch::async, work);
+    work();
+    if (second.valid()) second.wait();
+    std::vector<Result<Contents>> contents;
+    for (size_t i = 0; i < count && read[i]; ++i) contents.push_back(std::move(*read[i]));
+    return contents;
+  }
+
+  Result<Contents> ReadSegment(const Manifest& manifest, size_t number) {
+    const SegmentEntry& entry = manifest.segments[number];
+    const Cursor& expected = number + 1 == manifest.segments.size()
+                                 ? manifest.next
+                                 : manifest.segments[number + 1].first;
     const std::string path = storage_.SegmentPath(entry.key.id);
     auto opened =
         storage_.disk().Open(path, entry.sealed() ? os::OpenMode::kRead : os::OpenMode::kWrite);
@@ -68,19 +150,22 @@ class Recoverer {
     SLUICE_ASSIGN_OR_RETURN(const uint64_t file_bytes, file.Size());
 
     SegmentReader reader(file, entry.key, entry.sealed() ? entry.end : file_bytes);
-    if (Status header = reader.CheckHeader(state().uuid); !header.ok()) {
+    if (Status header = reader.CheckHeader(manifest.uuid); !header.ok()) {
       return std::move(header).error().Wrap("segment '" + path + "'");
     }
-    Segment segment{.entry = entry, .file_bytes = file_bytes};
+    Contents contents;
+    Segment& segment = contents.segment;
+    segment.entry = entry;
+    segment.file_bytes = file_bytes;
     Cursor cursor = entry.first;
     cursor.position = kBlockBytes;
     while (!entry.sealed() || cursor.position < entry.end) {
       const auto group = reader.Next(cursor);
       if (group.ok()) {
-        SLUICE_RETURN_IF_ERROR(Take(*group, segment), "segment '{}'", path);
+        SLUICE_RETURN_IF_ERROR(Take(*group, contents), "segment '{}'", path);
         continue;
       }
-      if (group.error().code() != ErrorCode::kCorrupt) return group.status();
+      if (group.error().code() != ErrorCode::kCorrupt) return group.status().error();
       if (entry.sealed()) return Damaged(path, cursor, group.error().message());
       SLUICE_RETURN_IF_ERROR(EndActive(file, path, reader, cursor, group.error().message()));
       segment.file_bytes = cursor.position;
@@ -92,44 +177,35 @@ class Recoverer {
     }
     segment.entry.end = cursor.position;
     segment.durable_end = cursor.position;
-    state().next = cursor;
-    // A segment that got no group is not worth keeping; RemoveStrays() takes its file.
-    if (cursor.position > kBlockBytes) state().segments.push_back(std::move(segment));
-    return {};
+    contents.next = cursor;
+    return contents;
   }
 
-  Status Take(std::span<const FrameView> group, Segment& segment) {
-    ++result_.found.groups;
-    for (const FrameView& frame : group) {
-      const FrameHeader& header = frame.header;
-      state().received_us = std::max(state().received_us, header.received_us);
-      if (header.kind == static_cast<uint8_t>(FrameKind::kSchema)) {
-        state().schemas[{header.partition, header.schema_id}] = {
-            .payload = std::make_shared<const std::string>(frame.payload),
-            .base = header.base,
-            .received_us = header.received_us,
-            .segment = segment.entry.key.id};
-      } else if (header.kind == static_cast<uint8_t>(FrameKind::kData)) {
-        if (header.base < 0 || header.rows < 1 ||
-            header.base > std::numeric_limits<Offset>::max() - header.rows) {
-          return Corrupt("partition {} has {} rows at offset {}", header.partition, header.rows,
-                         header.base);
-        }
-        Offset& end = segment.ends[header.partition];
-        Offset& floor = floors_[header.partition];
-        if (header.base < floor) {
-          return Corrupt("partition {} goes back to offset {} from {}", header.partition,
-                         header.base, floor);
-        }
-        floor = end = header.base + header.rows;
-        PartitionEntry& partition = state().partitions[header.partition];
-        partition.next = std::max(partition.next, end);
-      } else if (header.kind == static_cast<uint8_t>(FrameKind::kDuplicates)) {
-        int64_t& sum = state().partitions[header.partition].duplicates;
-        sum = std::max(sum, header.base);
-      } else {
-        return Unsupported("frames of kind {} are of a newer version", header.kind);
+  // Adds what the next segment holds to the state.
+  Status Merge(Contents contents) {
+    for (const auto& [partition, begin] : contents.begins) {
+      const auto floor = floors_.find(partition);
+      if (floor != floors_.end() && begin < floor->second) {
+        return GoesBack(partition, begin, floor->second)
+            .Wrap("segment '" + storage_.SegmentPath(contents.segment.entry.key.id) + "'");
       }
+    }
+    for (const auto& [partition, end] : contents.segment.ends) {
+      floors_[partition] = end;
+      PartitionEntry& entry = state().partitions[partition];
+      entry.next = std::max(entry.next, end);
+    }
+    for (const auto& [partition, sum] : contents.duplicates) {
+      int64_t& known = state().partitions[partition].duplicates;
+      known = std::max(known, sum);
+    }
+    for (auto& [key, schema] : contents.schemas) state().schemas[key] = std::move(schema);
+    state().received_us = std::max(state().received_us, contents.received_us);
+    state().next = contents.next;
+    result_.found.groups += contents.groups;
+    // A segment that got no group is not worth keeping; RemoveStrays() takes its file.
+    if (contents.next.position > kBlockBytes) {
+      state().segments.push_back(std::move(contents.segment));
     }
     return {};
   }
