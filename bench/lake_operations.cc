@@ -2,7 +2,8 @@
 //
 //   usage: lake_operations rows FILE.arrow ROWS        makes rows of five columns
 //          lake_operations append TABLE FILE.arrow     makes a table of them
-//          lake_operations spread TABLE FILES          makes a table of FILES commits of 100 rows
+//          lake_operations source FILE.arrow ROWS TABLE_ROWS    makes rows to merge, half of them of known ids
+//          lake_operations spread TABLE FILES ROWS     makes a table of FILES commits of ROWS rows
 //          lake_operations commits TABLE COMMITS       appends 3 rows, that many times
 //          lake_operations open TABLE
 //          lake_operations list TABLE                  the addresses of all files
@@ -10,15 +11,15 @@
 //          lake_operations query TABLE SQL             over `t`
 //          lake_operations vectors TABLE FILE.arrow    as append; rows are deleted by vectors
 //          lake_operations delete TABLE CONDITION
+//          lake_operations update TABLE COLUMN EXPRESSION CONDITION
 //          lake_operations merge TABLE FILE.arrow      by `id`: updates what is there, inserts the rest
 //          lake_operations compact TABLE
+//          lake_operations cluster TABLE COLUMN ...
 //          lake_operations vacuum TABLE                without any retention
 //
 // Prints the seconds that the operation took, without the start of the program and reading FILE.
 
 #include <arrow/api.h>
-#include <arrow/io/file.h>
-#include <arrow/ipc/api.h>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -26,9 +27,10 @@
 #include <filesystem>
 #include <iostream>
 
-#include "sluice/columnar/arrow_bridge.h"
+#include "lake_rows.h"
 #include "sluice/columnar/memory.h"
 #include "sluice/duck/engine.h"
+#include "sluice/lake/cluster_files.h"
 #include "sluice/lake/compact_files.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/lake/merge_rows.h"
@@ -41,80 +43,12 @@
 namespace sluice {
 namespace {
 
-using columnar::FromArrow;
+using bench::MakeRows;
+using bench::ReadRows;
+using bench::RowSchema;
 using Seconds = std::chrono::duration<double>;
 
-constexpr int64_t kBatchRows = 64 * 1024;
-constexpr int64_t kFileRows = 2'500'000;
-
-const columnar::Schema& RowSchema() {
-  static const columnar::Schema schema = arrow::schema(
-      {arrow::field("id", arrow::int64()),
-       arrow::field("at", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
-       arrow::field("value", arrow::float64()), arrow::field("city", arrow::utf8()),
-       arrow::field("name", arrow::utf8())});
-  return schema;
-}
-
-// Rows `first` to `first + count` - 1: ids and times that grow, random numbers, a hundred cities,
-// names of which none is twice.
-Result<columnar::Batch> MakeRows(int64_t first, int64_t count) {
-  arrow::Int64Builder ids;
-  arrow::TimestampBuilder times(RowSchema()->field(1)->type(), arrow::default_memory_pool());
-  arrow::DoubleBuilder values;
-  arrow::StringBuilder cities;
-  arrow::StringBuilder names;
-  uint64_t state = static_cast<uint64_t>(first) * 2862933555777941757ULL + 1;
-  const auto fill = [&]() -> arrow::Status {
-    for (int64_t i = first; i < first + count; ++i) {
-      state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-      ARROW_RETURN_NOT_OK(ids.Append(i));
-      ARROW_RETURN_NOT_OK(times.Append(1'700'000'000'000'000 + i * 1000));
-      ARROW_RETURN_NOT_OK(values.Append(static_cast<double>(state >> 11) * 1e-15));
-      ARROW_RETURN_NOT_OK(cities.Append(fmt::format("city-{:02}", state >> 33 & 63)));
-      ARROW_RETURN_NOT_OK(names.Append(fmt::format("user {}", i)));
-    }
-    return arrow::Status::OK();
-  };
-  SLUICE_RETURN_IF_ERROR(FromArrow(fill()));
-  arrow::ArrayVector columns(5);
-  arrow::ArrayBuilder* const builders[] = {&ids, &times, &values, &cities, &names};
-  for (size_t i = 0; i < columns.size(); ++i) {
-    SLUICE_ASSIGN_OR_RETURN(columns[i], FromArrow(builders[i]->Finish()));
-  }
-  return arrow::RecordBatch::Make(RowSchema(), count, std::move(columns));
-}
-
-Status WriteRows(const std::string& path, int64_t rows) {
-  SLUICE_ASSIGN_OR_RETURN(const auto file, FromArrow(arrow::io::FileOutputStream::Open(path)));
-  SLUICE_ASSIGN_OR_RETURN(const auto writer,
-                          FromArrow(arrow::ipc::MakeFileWriter(file, RowSchema())));
-  for (int64_t first = 0; first < rows; first += kBatchRows) {
-    SLUICE_ASSIGN_OR_RETURN(const auto batch,
-                            MakeRows(first, std::min(kBatchRows, rows - first)));
-    SLUICE_RETURN_IF_ERROR(FromArrow(writer->WriteRecordBatch(*batch)));
-  }
-  SLUICE_RETURN_IF_ERROR(FromArrow(writer->Close()));
-  return FromArrow(file->Close());
-}
-
-Result<std::vector<lake::NewFile>> ReadRows(const std::string& path) {
-  SLUICE_ASSIGN_OR_RETURN(const auto file, FromArrow(arrow::io::ReadableFile::Open(path)));
-  SLUICE_ASSIGN_OR_RETURN(const auto reader,
-                          FromArrow(arrow::ipc::RecordBatchFileReader::Open(file)));
-  std::vector<lake::NewFile> files;
-  int64_t rows = kFileRows;
-  for (int i = 0; i < reader->num_record_batches(); ++i) {
-    SLUICE_ASSIGN_OR_RETURN(auto batch, FromArrow(reader->ReadRecordBatch(i)));
-    if (rows >= kFileRows) {
-      files.emplace_back();
-      rows = 0;
-    }
-    rows += batch->num_rows();
-    files.back().batches.push_back(std::move(batch));
-  }
-  return files;
-}
+const lake::ChangeOptions kOptions = {.write = {.threads = 4}};
 
 class CountingSink final : public duck::ResultSink {
  public:
@@ -189,7 +123,17 @@ class Operation {
   Result<Seconds> Delete(const std::string& text) {
     SLUICE_ASSIGN_OR_RETURN(const auto condition, lake::Expression::Parse(text));
     Start();
-    SLUICE_ASSIGN_OR_RETURN(const auto report, lake::DeleteRows(table_, condition));
+    SLUICE_ASSIGN_OR_RETURN(const auto report, lake::DeleteRows(table_, condition, kOptions));
+    return Took();
+  }
+
+  Result<Seconds> Update(const std::string& column, const std::string& value,
+                         const std::string& text) {
+    SLUICE_ASSIGN_OR_RETURN(auto expression, lake::Expression::Parse(value));
+    SLUICE_ASSIGN_OR_RETURN(const auto condition, lake::Expression::Parse(text));
+    const std::vector<lake::Assignment> assignments = {{column, std::move(expression)}};
+    Start();
+    SLUICE_ASSIGN_OR_RETURN(const auto report, lake::UpdateRows(table_, assignments, condition, kOptions));
     return Took();
   }
 
@@ -202,13 +146,21 @@ class Operation {
         {.when = Clause::When::kNotMatched, .action = Clause::Action::kInsert}};
     Start();
     SLUICE_ASSIGN_OR_RETURN(const auto report,
-                            lake::MergeRows(table_, files.at(0).batches, keys, clauses));
+                            lake::MergeRows(table_, files.at(0).batches, keys, clauses, kOptions));
     return Took();
   }
 
   Result<Seconds> Compact() {
     Start();
-    SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CompactFiles(table_));
+    SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CompactFiles(table_, {.write = {.threads = 4}}));
+    return Took();
+  }
+
+  Result<Seconds> Cluster(const std::vector<std::string>& columns) {
+    Start();
+    SLUICE_ASSIGN_OR_RETURN(
+        const auto report,
+        lake::ClusterFiles(table_, {.write = {.threads = 4}, .columns = columns}));
     return Took();
   }
 
@@ -251,13 +203,21 @@ class Operation {
   std::chrono::steady_clock::time_point start_;
 };
 
-Result<Seconds> Run(const std::vector<std::string>& words) {
+int64_t Number(const std::vector<std::string>& words, size_t at) {
   int64_t number = 0;
-  if (words.size() > 2) {
-    std::from_chars(words[2].data(), words[2].data() + words[2].size(), number);
+  if (words.size() > at) {
+    std::from_chars(words[at].data(), words[at].data() + words[at].size(), number);
   }
+  return number;
+}
+
+Result<Seconds> Run(const std::vector<std::string>& words) {
   if (words.size() == 3 && words[0] == "rows") {
-    SLUICE_RETURN_IF_ERROR(WriteRows(words[1], number));
+    SLUICE_RETURN_IF_ERROR(bench::WriteRows(words[1], Number(words, 2)));
+    return Seconds(0);
+  }
+  if (words.size() == 4 && words[0] == "source") {
+    SLUICE_RETURN_IF_ERROR(bench::WriteSource(words[1], Number(words, 2), Number(words, 3)));
     return Seconds(0);
   }
   if (words.size() < 2) return Invalid("no operation");
@@ -267,11 +227,19 @@ Result<Seconds> Run(const std::vector<std::string>& words) {
     return operation.Append(words[2], {.properties = {{"delta.enableDeletionVectors", "true"}}});
   }
   if (words.size() == 3 && words[0] == "delete") return operation.Delete(words[2]);
+  if (words.size() == 5 && words[0] == "update") {
+    return operation.Update(words[2], words[3], words[4]);
+  }
   if (words.size() == 3 && words[0] == "merge") return operation.Merge(words[2]);
   if (words.size() == 2 && words[0] == "compact") return operation.Compact();
+  if (words.size() > 2 && words[0] == "cluster") {
+    return operation.Cluster({words.begin() + 2, words.end()});
+  }
   if (words.size() == 2 && words[0] == "vacuum") return operation.Vacuum();
-  if (words.size() == 3 && words[0] == "spread") return operation.Commit(number, 100, 1000);
-  if (words.size() == 3 && words[0] == "commits") return operation.Commit(number, 3, 100);
+  if (words.size() == 4 && words[0] == "spread") {
+    return operation.Commit(Number(words, 2), Number(words, 3), 1000);
+  }
+  if (words.size() == 3 && words[0] == "commits") return operation.Commit(Number(words, 2), 3, 100);
   if (words.size() == 2 && words[0] == "open") return operation.Open();
   if (words.size() == 2 && words[0] == "list") return operation.List();
   if (words.size() == 2 && words[0] == "checkpoint") return operation.Checkpoint();

@@ -13,6 +13,7 @@
 #include "sluice/lake/internal/file_rewrite.h"
 #include "sluice/lake/internal/read_plan.h"
 #include "sluice/lake/internal/row_copy.h"
+#include "sluice/lake/internal/row_queue.h"
 #include "sluice/lake/internal/sort_key.h"
 #include "sluice/lake/internal/space_curve.h"
 #include "sluice/lake/scan.h"
@@ -301,6 +302,7 @@ class Clustering {
     AppendOptions write = options_.write;
     std::ranges::move(internal::ColumnsWithoutBounds(state, part.from),
                       std::back_inserter(write.parquet.private_columns));
+    write.threads = 1;  // There is one for all files, below.
     // The cuts say where a file ends: what is in memory says little about its size.
     auto& to = part.to;
     for (size_t range = 0; range <= cuts.size(); ++range) {
@@ -309,13 +311,18 @@ class Clustering {
           internal::RowFiles::Options{
               .write = write, .extra = copy.extra(), .file_bytes = options_.chunk_bytes}));
     }
+    const auto spread = [&](const columnar::Batch& rows) {
+      return Spread(*rows, places, cuts, part);
+    };
+    std::unique_ptr<internal::RowQueue> queue;
+    if (options_.write.threads > 1) queue = std::make_unique<internal::RowQueue>(spread);
     for (const DataFile& file : part.from) {
       at = file;
-      const auto spread = [&](const columnar::Batch& rows) {
-        return Spread(*rows, places, cuts, part);
-      };
-      SLUICE_RETURN_IF_ERROR(copy.Read(file, spread));
+      SLUICE_RETURN_IF_ERROR(copy.Read(file, [&](const columnar::Batch& rows) {
+        return queue == nullptr ? spread(rows) : queue->Put(rows);
+      }));
     }
+    if (queue != nullptr) SLUICE_RETURN_IF_ERROR(queue->Finish());
     for (const auto& range : to) SLUICE_RETURN_IF_ERROR(range->Finish());
     return {};
   }

@@ -250,5 +250,30 @@ TEST_F(RowChangesTest, RandomChangesAreWhatTheyAreOfPlainRows) {
   }
 }
 
+TEST_F(RowChangesTest, ManyRowsAreReadWhileOthersAreWritten) {
+  const ChangeOptions options = {.write = {.threads = 2}};
+  Create({{"delta.enableChangeDataFeed", "true"}}, true);
+  Append(0, 200'000, "de");
+  Append(200'000, 200'000, "fr");
+  Rows expected = Read();
+  for (auto& [id, row] : expected) {
+    if (id % 3 == 0) row.country = "at";
+  }
+  const auto updated = UpdateRows(*table_, std::vector<Assignment>{{"country", Parse("'at'")}},
+                                  Parse("id % 3 = 0"), options);
+  ASSERT_TRUE(updated.ok()) << updated.error().message();
+  EXPECT_EQ(updated->rows_copied, 400'000 - updated->rows_updated);
+  EXPECT_EQ(Read(), expected);
+
+  // What is written meanwhile fails: nothing has changed, and nothing is left.
+  const auto stored = store_.List("")->size();
+  faulty_.Add({.call = store::StoreCall::kPut, .path_part = "part-", .skip = 1});
+  const auto failed = DeleteRows(*table_, Parse("id % 3 = 1"), options);
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(store_.List("")->size(), stored);
+  EXPECT_EQ(Read(), expected);
+}
+
 }  // namespace
 }  // namespace sluice::lake

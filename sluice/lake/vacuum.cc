@@ -1,6 +1,7 @@
 #include "sluice/lake/vacuum.h"
 
 #include <algorithm>
+#include <span>
 #include <unordered_set>
 
 #include "sluice/base/percent.h"
@@ -22,6 +23,7 @@ using std::chrono::milliseconds;
 
 constexpr int64_t kWeekMs = int64_t{7} * 24 * 3600 * 1000;
 constexpr size_t kPathsMax = 1000;
+constexpr size_t kDeletedAtOnce = 500;
 
 int64_t TableRetentionMs(const Snapshot& snapshot) {
   const auto text =
@@ -189,14 +191,17 @@ class VacuumRun {
   }
 
   Status Delete() {
-    for (const auto& object : garbage_) {
+    for (size_t first = 0; first < garbage_.size(); first += kDeletedAtOnce) {
       if (options_.go_on && !options_.go_on()) {
         report_.finished = false;
         return {};
       }
-      SLUICE_RETURN_IF_ERROR(table_.store().Delete(table_.InRoot(object.path)), "'{}'",
-                             object.path);
-      Count(object);
+      const auto part =
+          std::span(garbage_).subspan(first, std::min(kDeletedAtOnce, garbage_.size() - first));
+      std::vector<std::string> paths;
+      for (const auto& object : part) paths.push_back(table_.InRoot(object.path));
+      SLUICE_RETURN_IF_ERROR(table_.store().DeleteAll(paths));
+      for (const auto& object : part) Count(object);
     }
     return {};
   }

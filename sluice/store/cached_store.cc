@@ -116,6 +116,12 @@ Status CachedStore::Delete(std::string_view path) {
   return Forget(path);
 }
 
+Status CachedStore::DeleteAll(std::span<const std::string> paths) {
+  SLUICE_RETURN_IF_ERROR(remote_.DeleteAll(paths));
+  for (const std::string& path : paths) SLUICE_RETURN_IF_ERROR(Forget(path));
+  return {};
+}
+
 Status CachedStore::Forget(std::string_view path) {
   if (!Use(path)) return {};
   SLUICE_RETURN_IF_ERROR(local_.Delete(path));

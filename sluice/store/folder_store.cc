@@ -36,6 +36,12 @@ Result<std::vector<ObjectInfo>> FolderStore::List(std::string_view prefix, std::
 
 Status FolderStore::Delete(std::string_view path) { return store_.Delete(Full(path)); }
 
+Status FolderStore::DeleteAll(std::span<const std::string> paths) {
+  std::vector<std::string> full;
+  for (const std::string& path : paths) full.push_back(Full(path));
+  return store_.DeleteAll(full);
+}
+
 std::string FolderStore::Location(std::string_view path) const {
   return store_.Location(path.empty() ? folder_ : Full(path));
 }

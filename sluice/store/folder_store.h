@@ -2,6 +2,7 @@
 /// \file
 /// A folder of another store, as a store of its own.
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,7 @@ class FolderStore final : public ObjectStore {
   Result<std::vector<ObjectInfo>> List(std::string_view prefix,
                                        std::string_view after = {}) override;
   Status Delete(std::string_view path) override;
+  Status DeleteAll(std::span<const std::string> paths) override;
   bool is_remote() const override { return store_.is_remote(); }
   std::string Location(std::string_view path) const override;
 

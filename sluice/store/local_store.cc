@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <set>
 #include <span>
 
 namespace sluice::store {
@@ -214,14 +215,25 @@ Status LocalStore::RemoveUnfinishedIn(const std::string& folder, os::Timestamp b
 }
 
 Status LocalStore::Delete(std::string_view path) {
-  SLUICE_RETURN_IF_ERROR(CheckPath(path));
-  const std::string file = Location(path);
-  Status removed = disk_.Remove(file);
-  if (!removed.ok()) {
-    if (removed.error().code() == ErrorCode::kNotFound) return {};
-    return removed;
+  const std::string name(path);
+  return DeleteAll({&name, 1});
+}
+
+Status LocalStore::DeleteAll(std::span<const std::string> paths) {
+  for (const std::string& path : paths) SLUICE_RETURN_IF_ERROR(CheckPath(path));
+  std::set<std::string, std::less<>> folders;
+  for (const std::string& path : paths) {
+    const std::string file = Location(path);
+    const Status removed = disk_.Remove(file);
+    if (!removed.ok() && removed.error().code() == ErrorCode::kNotFound) continue;
+    SLUICE_RETURN_IF_ERROR(removed);
+    const std::string_view folder = os::FolderOf(file);
+    if (!folders.contains(folder)) folders.emplace(folder);
   }
-  return disk_.SyncDirectory(os::FolderOf(file));
+  for (const std::string& folder : folders) {
+    SLUICE_RETURN_IF_ERROR(disk_.SyncDirectory(folder));
+  }
+  return {};
 }
 
 }  // namespace sluice::store

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,8 @@ class LocalStore final : public ObjectStore {
   Result<std::vector<ObjectInfo>> List(std::string_view prefix,
                                        std::string_view after = {}) override;
   Status Delete(std::string_view path) override;
+  /// Syncs each of their folders once.
+  Status DeleteAll(std::span<const std::string> paths) override;
   std::string Location(std::string_view path) const override;
 
   /// Deletes hidden files that writers who died left behind, if they were last written to before

@@ -16,4 +16,9 @@ Status CheckPath(std::string_view path) {
   }
 }
 
+Status ObjectStore::DeleteAll(std::span<const std::string> paths) {
+  for (const std::string& path : paths) SLUICE_RETURN_IF_ERROR(Delete(path));
+  return {};
+}
+
 }  // namespace sluice::store

@@ -47,6 +47,8 @@ class ObjectStore {
                                                std::string_view after = {}) = 0;
   /// Fine if it does not exist.
   virtual Status Delete(std::string_view path) = 0;
+  /// Deletes many as Delete() does one. After an error any of them may be deleted.
+  virtual Status DeleteAll(std::span<const std::string> paths);
   /// Whether a request costs a round trip, so that readers do better with few large ones ahead of
   /// time.
   virtual bool is_remote() const { return false; }

@@ -170,6 +170,21 @@ TYPED_TEST(ObjectStoreTest, Deletes) {
   EXPECT_EQ(this->Paths(""), std::vector<std::string>{});
 }
 
+TYPED_TEST(ObjectStoreTest, DeletesMany) {
+  ObjectStore& store = this->store();
+  std::vector<std::string> doomed = {"a/not-there", "nowhere/b"};
+  for (const char* path : {"a/1", "a/b/2", "c"}) {
+    ASSERT_TRUE(store.Put(path, "1").ok());
+    doomed.push_back(path);
+  }
+  ASSERT_TRUE(store.Put("a/stays", "1").ok());
+  EXPECT_TRUE(store.DeleteAll(doomed).ok());
+  EXPECT_EQ(this->Paths(""), std::vector<std::string>{"a/stays"});
+  EXPECT_TRUE(store.DeleteAll({}).ok());
+  const std::vector<std::string> bad = {"a/stays", "../a"};
+  EXPECT_EQ(store.DeleteAll(bad).error().code(), ErrorCode::kInvalid);
+}
+
 TYPED_TEST(ObjectStoreTest, RefusesPathsThatLeaveIt) {
   ObjectStore& store = this->store();
   for (const std::string_view path :
@@ -221,6 +236,21 @@ TEST(LocalStoreTest, ANameThatMayNotSurviveEndsTheProcess) {
   LocalStore strict(disk, "/root");
   disk.Fail(os::DiskCall::kSyncDirectory);
   EXPECT_DEATH((void)strict.Put("a/c", "x"), "store: .*start it again");
+}
+
+TEST(LocalStoreTest, WhatIsDeletedWithManyStaysDeletedAfterAPowerLoss) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    os::SimulatedDisk disk;
+    LocalStore store(disk, "/root");
+    std::vector<std::string> paths;
+    for (int i = 0; i < 10; ++i) {
+      paths.push_back(fmt::format("a{}/{}", i % 3, i));
+      ASSERT_TRUE(store.Put(paths.back(), "x").ok());
+    }
+    ASSERT_TRUE(store.DeleteAll(paths).ok());
+    disk.Crash(seed);
+    EXPECT_TRUE(store.List("")->empty()) << "seed " << seed;
+  }
 }
 
 TEST(LocalStoreTest, RemovesWhatDeadWritersLeft) {

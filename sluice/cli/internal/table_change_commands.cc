@@ -24,6 +24,7 @@ namespace {
 
 // A source is held in memory.
 constexpr uint64_t kSourceBytesMax = uint64_t{4} << 30;
+constexpr int kThreads = 2;  // Rows are written while others are read.
 
 int Finish(const Status& status) {
   // With the word for what can be done.
@@ -67,10 +68,13 @@ Result<std::optional<lake::Expression>> Condition(const TableChangeArguments& ar
   return std::optional(std::move(condition));
 }
 
+lake::ChangeOptions Options() { return {.write = {.threads = kThreads}}; }
+
 Status Delete(const Global& global, const TableChangeArguments& arguments) {
   SLUICE_ASSIGN_OR_RETURN(const auto condition, Condition(arguments));
   SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
-  SLUICE_ASSIGN_OR_RETURN(const auto report, lake::DeleteRows(*opened->table, condition));
+  SLUICE_ASSIGN_OR_RETURN(const auto report,
+                          lake::DeleteRows(*opened->table, condition, Options()));
   Print(global, arguments, report);
   return {};
 }
@@ -89,7 +93,7 @@ Status Update(const Global& global, const TableChangeArguments& arguments) {
   }
   SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto report,
-                          lake::UpdateRows(*opened->table, assignments, condition));
+                          lake::UpdateRows(*opened->table, assignments, condition, Options()));
   Print(global, arguments, report);
   return {};
 }
@@ -138,7 +142,7 @@ Status Merge(const Global& global, const TableChangeArguments& arguments) {
   if (source.empty()) return Invalid("--source '{}': it has no rows", arguments.source);
   SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto report,
-                          lake::MergeRows(*opened->table, source, keys, clauses));
+                          lake::MergeRows(*opened->table, source, keys, clauses, Options()));
   Print(global, arguments, report);
   return {};
 }
@@ -167,7 +171,8 @@ JsonLine Rewritten(const TableChangeArguments& arguments, const lake::CompactRep
 }
 
 Status Cluster(const Global& global, const TableChangeArguments& arguments) {
-  lake::ClusterOptions options{.columns = arguments.by, .full = arguments.full};
+  lake::ClusterOptions options{
+      .write = {.threads = kThreads}, .columns = arguments.by, .full = arguments.full};
   if (arguments.curve == "z-order") options.curve = lake::Curve::kZOrder;
   SLUICE_ASSIGN_OR_RETURN(options.file_bytes, FileSize(arguments));
   if (!arguments.where.empty()) {
@@ -190,7 +195,7 @@ Status Cluster(const Global& global, const TableChangeArguments& arguments) {
 }
 
 Status Compact(const Global& global, const TableChangeArguments& arguments, bool purge) {
-  lake::CompactOptions options;
+  lake::CompactOptions options{.write = {.threads = kThreads}};
   SLUICE_ASSIGN_OR_RETURN(options.file_bytes, FileSize(arguments));
   if (!arguments.where.empty()) {
     SLUICE_ASSIGN_OR_RETURN(options.where, lake::Expression::Parse(arguments.where), "--where");

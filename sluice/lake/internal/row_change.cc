@@ -1,6 +1,7 @@
 #include "sluice/lake/internal/row_change.h"
 
 #include <arrow/api.h>
+#include <arrow/compute/api.h>
 
 #include <algorithm>
 
@@ -27,12 +28,23 @@ Result<columnar::Batch> Pick(const columnar::Batch& batch, const RowSet& rows, b
   const int last = batch->num_columns() - 1;
   const auto& positions = static_cast<const arrow::Int64Array&>(*batch->column(last));
   std::vector<int64_t> chosen;
+  arrow::BooleanBuilder flags;
+  SLUICE_RETURN_IF_ERROR(FromArrow(flags.Reserve(batch->num_rows())));
   for (int64_t row = 0; row < batch->num_rows(); ++row) {
-    if (rows.Contains(positions.Value(row)) == in) chosen.push_back(row);
+    const bool choose = rows.Contains(positions.Value(row)) == in;
+    if (choose) chosen.push_back(row);
+    flags.UnsafeAppend(choose);
   }
   SLUICE_ASSIGN_OR_RETURN(const columnar::Batch rest, FromArrow(batch->RemoveColumn(last)));
   if (chosen.size() == static_cast<size_t>(batch->num_rows())) return rest;
-  return columnar::Take(*rest, chosen);
+  // Of most rows, whole runs are copied; of few, each by itself.
+  if (chosen.size() < static_cast<size_t>(batch->num_rows()) / 8) {
+    return columnar::Take(*rest, chosen);
+  }
+  SLUICE_ASSIGN_OR_RETURN(const auto mask, FromArrow(flags.Finish()));
+  SLUICE_ASSIGN_OR_RETURN(const arrow::Datum filtered,
+                          FromArrow(arrow::compute::Filter(rest, mask)));
+  return filtered.record_batch();
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ using columnar::FromArrow;
 constexpr int64_t kFileBytes = int64_t{128} << 20;
 // Of all files that are open, encoded and not.
 constexpr int64_t kOpenBytesMax = int64_t{256} << 20;
+// Less is encoded before a thread for it would have started.
+constexpr int64_t kBytesHereMax = int64_t{4} << 20;
 
 }  // namespace
 
@@ -85,8 +87,18 @@ RowFiles::RowFiles(const DeltaTable& table, const TableState& state, Options opt
 RowFiles::~RowFiles() = default;
 
 Status RowFiles::Write(const columnar::Batch& rows) {
+  if (queue_ == nullptr && options_.write.threads > 1) {
+    bytes_here_ += columnar::MemoryBytes(*rows);
+    if (bytes_here_ > kBytesHereMax) {
+      queue_ = std::make_unique<RowQueue>([this](const auto& waiting) { return Encode(waiting); });
+    }
+  }
+  return queue_ == nullptr ? Encode(rows) : queue_->Put(rows);
+}
+
+Status RowFiles::Encode(const columnar::Batch& rows) {
   SLUICE_ASSIGN_OR_RETURN(const auto parts, SplitByPartition(state_, rows));
-  for (const PartitionRows& part : parts) SLUICE_RETURN_IF_ERROR(Write(part));
+  for (const PartitionRows& part : parts) SLUICE_RETURN_IF_ERROR(Encode(part));
   const auto open_bytes = [this] {
     return std::accumulate(
         open_.begin(), open_.end(), int64_t{0},
@@ -99,7 +111,7 @@ Status RowFiles::Write(const columnar::Batch& rows) {
   return {};
 }
 
-Status RowFiles::Write(const PartitionRows& part) {
+Status RowFiles::Encode(const PartitionRows& part) {
   auto file = open_.find(part.values);
   if (file == open_.end()) {
     SLUICE_ASSIGN_OR_RETURN(
@@ -124,11 +136,17 @@ Status RowFiles::End(Open::iterator file) {
 }
 
 Status RowFiles::Finish() {
+  if (queue_ != nullptr) {
+    const Status encoded = queue_->Finish();
+    queue_.reset();
+    SLUICE_RETURN_IF_ERROR(encoded);
+  }
   while (!open_.empty()) SLUICE_RETURN_IF_ERROR(End(open_.begin()));
   return {};
 }
 
 void RowFiles::Discard() {
+  queue_.reset();
   open_.clear();
   for (const std::string& path : written_) static_cast<void>(table_.store().Delete(path).ok());
   written_.clear();

@@ -12,6 +12,7 @@
 #include "sluice/columnar/batch.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/lake/internal/data_file.h"
+#include "sluice/lake/internal/row_queue.h"
 #include "sluice/lake/internal/table_state.h"
 
 namespace sluice::lake::internal {
@@ -31,7 +32,8 @@ Result<std::vector<PartitionRows>> SplitByPartition(const TableState& table,
 int64_t TargetFileBytes(const TableState& table);
 
 /// Files that one change writes. A file ends when it is as large as it should be, or when more
-/// partitions are open than fit in memory.
+/// partitions are open than fit in memory. With more than one thread in the options, many rows are
+/// encoded on one of their own, while the caller reads the next ones.
 ///
 /// Not thread-safe.
 class RowFiles {
@@ -51,7 +53,7 @@ class RowFiles {
 
   /// `rows` have all columns of the table in its order, then the extra ones.
   Status Write(const columnar::Batch& rows);
-  /// Ends all files that are open.
+  /// Ends all files that are open; what follows tells of them all only then.
   Status Finish();
 
   const std::vector<DataFile>& files() const { return files_; }
@@ -63,7 +65,8 @@ class RowFiles {
  private:
   using Open = std::map<PartitionValues, std::unique_ptr<DataFileWriter>>;
 
-  Status Write(const PartitionRows& part);
+  Status Encode(const columnar::Batch& rows);
+  Status Encode(const PartitionRows& part);
   Status End(Open::iterator file);
 
   const DeltaTable& table_;
@@ -74,6 +77,8 @@ class RowFiles {
   std::vector<DataFile> files_;
   std::vector<std::string> written_;
   int64_t rows_ = 0;
+  int64_t bytes_here_ = 0;           // That were encoded on the caller's thread.
+  std::unique_ptr<RowQueue> queue_;  // Last: its thread uses what stands above.
 };
 
 }  // namespace sluice::lake::internal
