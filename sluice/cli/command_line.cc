@@ -478,6 +478,9 @@ void Commands::AddTableChanges(CLI::App& parent) {
       ->option_text("TIME");
   command->add_flag("--force", changed_table_.force, "Also where the table says longer");
   command->add_flag("--dry-run", changed_table_.dry_run, "Only say what would go");
+  internal::AddConvertOptions(
+      *add("convert", "Make a folder of Parquet files a table", internal::ConvertFolder),
+      changed_table_);
   command = add("erase", "Delete rows, and every byte of them from the table's folder",
                 internal::EraseTableRows);
   internal::AddEraseOptions(*command, changed_table_);

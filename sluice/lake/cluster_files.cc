@@ -158,9 +158,7 @@ class Clustering {
       files.assign(state->files().begin(), state->files().end());
     }
     SLUICE_RETURN_IF_ERROR(CheckBounds(*state, files));
-    mark_ = {.cube = {},
-             .columns = internal::ColumnList(columns_),
-             .curve = options_.curve == Curve::kZOrder ? "zorder" : "hilbert"};
+    mark_ = ClusterMark::By(columns_, options_.curve == Curve::kZOrder ? "zorder" : "hilbert");
     file_bytes_ = options_.file_bytes > 0 ? options_.file_bytes
                                           : std::min(options_.chunk_bytes / kFilesOfChunk,
                                                      internal::TargetFileBytes(*state));

@@ -3,10 +3,8 @@
 #include <arrow/api.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <set>
-#include <thread>
 
 #include "sluice/base/ascii.h"
 #include "sluice/base/percent.h"
@@ -16,6 +14,8 @@
 #include "sluice/lake/internal/commit_checks.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/data_file.h"
+#include "sluice/lake/internal/in_parallel.h"
+#include "sluice/lake/internal/new_table.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/table_editor.h"
@@ -37,74 +37,6 @@ StatePtr AsState(const std::shared_ptr<const Snapshot>& snapshot) {
   auto state = std::dynamic_pointer_cast<const TableState>(snapshot);
   SLUICE_CHECK(state != nullptr);
   return state;
-}
-
-std::string JsonList(const std::vector<std::string>& names) {
-  std::string list = "[";
-  for (const std::string& name : names) {
-    if (list.size() > 1) list += ',';
-    list += fmt::format("\"{}\"", name);
-  }
-  return list + "]";
-}
-
-Status CheckColumnNames(const arrow::Schema& schema, const internal::Metadata& metadata) {
-  std::set<std::string> names;
-  for (const auto& field : schema.fields()) {
-    const std::string& name = field->name();
-    SLUICE_RETURN_IF_ERROR(internal::CheckColumnName(name, metadata));
-    if (!names.insert(LowerCase(name)).second) {
-      return Invalid("two columns are named '{}', without regard to case", name);
-    }
-  }
-  return {};
-}
-
-Status CheckPartitionColumns(const arrow::Schema& schema,
-                             const std::vector<std::string>& partition_columns) {
-  std::set<std::string> names;
-  for (const std::string& name : partition_columns) {
-    const auto field = schema.GetFieldByName(name);
-    if (field == nullptr) return Invalid("there is no column '{}' to partition by", name);
-    if (field->type()->num_fields() > 0) {
-      return Invalid("column '{}' is nested: tables cannot be partitioned by it", name);
-    }
-    if (!names.insert(name).second) return Invalid("'{}' partitions the table twice", name);
-  }
-  if (static_cast<int>(names.size()) == schema.num_fields()) {
-    return Invalid("a table needs a column that does not partition it");
-  }
-  return {};
-}
-
-bool HasTimestampNtz(const arrow::Schema& schema) {
-  return std::ranges::any_of(
-      schema.fields(), [](const auto& field) { return internal::HasTimestampNtz(*field->type()); });
-}
-
-// A table's constraints must be conditions over its columns before anybody relies on them.
-Status CheckConstraints(const std::map<std::string, std::string>& properties,
-                        const arrow::Schema& schema) {
-  for (const auto& [name, text] : properties) {
-    if (!name.starts_with("delta.constraints.")) continue;
-    SLUICE_RETURN_IF_ERROR(internal::ParseCondition(text, schema).status(), "{}", name);
-  }
-  return {};
-}
-
-// Calls `write` for 0 to `count` - 1, several at the same time, until one says false.
-void WriteAll(size_t count, int threads, const std::function<bool(size_t)>& write) {
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t i = next++; i < count; i = next++) {
-      if (!write(i)) next = count;
-    }
-  };
-  std::vector<std::jthread> others;
-  for (size_t i = 1; i < std::min(count, static_cast<size_t>(std::clamp(threads, 1, 64))); ++i) {
-    others.emplace_back(work);
-  }
-  work();
 }
 
 int64_t CheckpointInterval(const Snapshot& snapshot) {
@@ -145,36 +77,22 @@ DeltaTable::DeltaTable(store::ObjectStore& store, std::string root, const os::Cl
 Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schema& schema,
                                                            const CreateOptions& options) {
   SLUICE_ASSIGN_OR_RETURN(const columnar::Schema table_schema, internal::TableSchema(*schema));
-  SLUICE_RETURN_IF_ERROR(CheckPartitionColumns(*table_schema, options.partition_columns));
-  SLUICE_RETURN_IF_ERROR(internal::CheckNewProperties(options.properties));
-  SLUICE_RETURN_IF_ERROR(CheckConstraints(options.properties, *table_schema));
-
   const int64_t now_ms = NowMs(clock_);
-  internal::Metadata metadata{.id = random_.Uuid(),
-                              .schema = internal::SchemaToJson(*table_schema),
-                              .partition_columns = options.partition_columns,
-                              .configuration = options.properties,
-                              .created_ms = now_ms};
-  if (!options.description.empty()) metadata.description = options.description;
-  SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema, metadata));
-  SLUICE_RETURN_IF_ERROR(internal::MapNewFields(metadata, random_));
-  const auto on = [&](const std::string& name) { return internal::IsOn(options.properties, name); };
-  if (on("delta.enableRowTracking")) {
-    internal::NameRowTrackingColumns(metadata.configuration, random_);
-  }
+  SLUICE_ASSIGN_OR_RETURN(
+      const internal::NewTable made,
+      internal::PlanNewTable(internal::SchemaToJson(*table_schema), options, now_ms, random_));
+  const bool timed = internal::IsOn(options.properties, "delta.enableInCommitTimestamps");
   const std::string id = random_.Uuid();
   std::string bytes;
   internal::AppendCommitInfo(
       bytes, {.id = id,
               .at_ms = now_ms,
               .operation = "CREATE TABLE",
-              .parameters = {{"partitionBy", JsonList(options.partition_columns)}},
+              .parameters = {{"partitionBy", internal::JsonList(options.partition_columns)}},
               .blind_append = true,
-              .in_commit_ms =
-                  on("delta.enableInCommitTimestamps") ? std::optional(now_ms) : std::nullopt});
-  internal::AppendProtocol(
-      bytes, internal::NewProtocol(options.properties, HasTimestampNtz(*table_schema)));
-  internal::AppendMetadata(bytes, metadata);
+              .in_commit_ms = timed ? std::optional(now_ms) : std::nullopt});
+  internal::AppendProtocol(bytes, made.protocol);
+  internal::AppendMetadata(bytes, made.metadata);
   SLUICE_ASSIGN_OR_RETURN(auto state, TableLog(store_, root_).Create(id, bytes), "table '{}'",
                           name());
   return std::shared_ptr<const Snapshot>(std::move(state));
@@ -243,7 +161,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     (*file)->bytes = {};
     return puts[i].ok();
   };
-  WriteAll(full.size(), identities.empty() ? options.threads : 1, write);
+  internal::InParallel(full.size(), identities.empty() ? options.threads : 1, write);
   int64_t rows = 0;
   int64_t bytes = 0;
   std::optional<Error> failed;
@@ -281,17 +199,17 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, NowMs(clock_)));
     std::string lines;
     internal::AppendCommitInfo(
-        lines,
-        {.id = proposal.id,
-         .at_ms = NowMs(clock_),
-         .operation = options.operation,
-         .parameters = {{"mode", "Append"}, {"partitionBy", JsonList(now.partition_columns())}},
-         .metrics = {{"numFiles", std::to_string(entries.size())},
-                     {"numOutputRows", std::to_string(rows)},
-                     {"numOutputBytes", std::to_string(bytes)}},
-         .blind_append = true,
-         .read_version = now.version(),
-         .in_commit_ms = in_commit_ms});
+        lines, {.id = proposal.id,
+                .at_ms = NowMs(clock_),
+                .operation = options.operation,
+                .parameters = {{"mode", "Append"},
+                               {"partitionBy", internal::JsonList(now.partition_columns())}},
+                .metrics = {{"numFiles", std::to_string(entries.size())},
+                            {"numOutputRows", std::to_string(rows)},
+                            {"numOutputBytes", std::to_string(bytes)}},
+                .blind_append = true,
+                .read_version = now.version(),
+                .in_commit_ms = in_commit_ms});
     for (const Transaction& transaction : options.transactions) {
       internal::AppendTransaction(lines, transaction);
     }
@@ -405,7 +323,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
   };
   proposal.make = [&](const TableState& now) -> Result<std::string> {
     SLUICE_RETURN_IF_ERROR(now.CheckWritable());
-    SLUICE_RETURN_IF_ERROR(CheckColumnNames(*table_schema, now.metadata()));
+    SLUICE_RETURN_IF_ERROR(internal::CheckColumnNames(*table_schema, now.metadata()));
     SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, NowMs(clock_)));
     SLUICE_ASSIGN_OR_RETURN(const Additions added, missing(now));
     internal::Metadata metadata = now.metadata();
@@ -416,18 +334,19 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
                             internal::AppendFields(metadata.schema, added.columns));
     SLUICE_RETURN_IF_ERROR(internal::MapNewFields(metadata, random_));
     std::string lines;
-    internal::AppendCommitInfo(lines, {.id = proposal.id,
-                                       .at_ms = NowMs(clock_),
-                                       .operation = "ADD COLUMNS",
-                                       .parameters = {{"columns", JsonList(added.Names())}},
-                                       .read_version = now.version(),
-                                       .in_commit_ms = in_commit_ms});
+    internal::AppendCommitInfo(lines,
+                               {.id = proposal.id,
+                                .at_ms = NowMs(clock_),
+                                .operation = "ADD COLUMNS",
+                                .parameters = {{"columns", internal::JsonList(added.Names())}},
+                                .read_version = now.version(),
+                                .in_commit_ms = in_commit_ms});
     const auto has_ntz = [](const auto& field) {
       return internal::HasTimestampNtz(*field->type());
     };
     const bool needs_feature =
         std::ranges::any_of(added.columns, has_ntz) || std::ranges::any_of(added.wider, has_ntz);
-    if (needs_feature && !HasTimestampNtz(*now.schema())) {
+    if (needs_feature && !internal::HasTimestampNtz(*arrow::struct_(now.schema()->fields()))) {
       return Unsupported(
           "a timestamp without a zone cannot be added: the table's protocol would "
           "have to change");

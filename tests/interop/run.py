@@ -28,6 +28,7 @@ def checks(build):
         "1,000 histories with deltalake": ["differential.py", driver, "--sequences", "1000", "--seed", "1"],
         "schema changes with Spark": ["evolution.py", f"{build}/sluice", "--spark"],
         "altered tables with Spark": ["altered_tables.py", driver, "--spark"],
+        "converted tables with Spark": ["converted_tables.py", f"{build}/sluice", "--spark"],
         "rewritten tables with Spark": ["rewritten_tables.py", f"{build}/sluice", driver, "--spark"],
         "590 random schemas with deltalake": ["random_schemas.py", f"{build}/modules/decode/sluice_decode_test", driver,
                                               "--tables", "590"],

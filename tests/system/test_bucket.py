@@ -5,9 +5,11 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import time
 
 import bucket
-from server import Project, Server, equal, event, run, until
+from server import Project, Server, binary, equal, event, run, until
 
 SEED = int(os.environ.get("SLUICE_SEED", str(random.randrange(1 << 32))))
 PLACE = f"s3://{bucket.BUCKET}/shop"
@@ -77,6 +79,52 @@ def lands_once_in_minio():
         lands_once(bucket.Forwarding(port))
 
 
+def rows_change_and_folders_become_tables():
+    """SQL and commands, in a bucket that fails now and then."""
+    backend = bucket.MemoryBucket()
+    faults = bucket.Faults(SEED, busy=0.05, late=0.05, lost=0.05, lied=0.05)
+    with bucket.front(backend, faults) as endpoint, found_at(endpoint), Project(SETTINGS) as project:
+        def table(command, *words, address=TABLE):
+            code, out, err = project.command("table", command, address, *words, "-o", "json")
+            equal(code, 0, f"{command}, seed {SEED}: {err}")
+            return json.loads(out)
+
+        with Server(project) as server:
+            server.send("shop.user-events", [event(n) for n in range(100)])
+            def change(sql):
+                return server.sql(sql)[0][:3]
+            equal(change("DELETE FROM shop_user_events WHERE user_id < 10"), [10, 0, 0])
+            equal(change("UPDATE shop_user_events SET page = 'sql' WHERE user_id < 20"), [0, 10, 0])
+            equal(change("MERGE INTO shop_user_events t USING (VALUES (20, 'merged'), (21, NULL)) s(id, page) "
+                         "ON t.user_id = s.id WHEN MATCHED AND s.page IS NULL THEN DELETE "
+                         "WHEN MATCHED THEN UPDATE SET page = s.page"), [1, 1, 0])
+            equal(table("delete", "--where", "user_id = 22")["rows_deleted"], 1)
+            equal(table("update", "--set", "page='command'", "--where", "user_id >= 90")["rows_updated"], 10)
+            source = f"{project.folder}/source.parquet"
+            with open(source, "wb") as file:
+                file.write(subprocess.run([binary(), "table", "read", TABLE, "--where", "page = 'command'", "-o", "parquet"],
+                                          capture_output=True, check=True).stdout)
+            equal(table("merge", "--source", source, "--key", "user_id", "--matched", "delete")["rows_deleted"], 10)
+            table("compact")
+            table("cluster", "--by", "user_id", "--full")
+            asked = "select count(*), count_if(page = 'sql'), count_if(page = 'merged'), max(user_id) from shop_user_events"
+            until(lambda: server.sql(asked) == [[78, 10, 1, 89]], f"all changes, but {server.sql(asked)}, seed {SEED}")
+            code, out, err = project.command("--server", f"127.0.0.1:{server.port}", "verify")
+            equal(code, 0, out + err)
+            server.stop()
+        with open(source, "rb") as file:
+            bytes_of_source = file.read()
+        for day in range(1, 4):
+            backend.objects[f"days/day=2026-01-{day:02}/a b.parquet"] = (bytes_of_source, {}, time.gmtime())
+        days = f"s3://{bucket.BUCKET}/days"
+        answer = table("convert", "--partitioned-by", "day date", address=days)
+        equal((answer["files"], answer["rows"]), (3, 30), str(answer))
+        code, out, err = project.command("table", "read", days, "--where", "day = DATE '2026-01-02' and user_id = 95")
+        equal((code, [json.loads(line)["user_id"] for line in out.splitlines()]), (0, [95]), err)
+        equal(table("delete", "--where", "user_id < 95", address=days)["rows_deleted"], 15)
+        assert faults.met > 0
+
+
 def answers_about_a_table_by_its_address():
     backend = bucket.MemoryBucket()
     external = f"s3://{bucket.BUCKET}/others"
@@ -121,5 +169,5 @@ def refuses_a_bucket_that_is_not_there_and_strangers():
                 assert "SignatureDoesNotMatch" in said and "wrong" not in said, said
 
 
-run(lands_once_in_memory, lands_once_in_minio, answers_about_a_table_by_its_address, refuses_a_bucket_that_ignores_conditions,
+run(lands_once_in_memory, lands_once_in_minio, rows_change_and_folders_become_tables, answers_about_a_table_by_its_address, refuses_a_bucket_that_ignores_conditions,
     refuses_a_bucket_that_is_not_there_and_strangers)

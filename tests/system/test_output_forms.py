@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import urllib.parse
 
@@ -91,6 +93,8 @@ def every_command_prints_what_is_published():
             with open(source, "wb") as file:
                 file.write(subprocess.run([binary(), "table", "read", folder, "-o", "parquet"], capture_output=True,
                                           check=True).stdout)
+            os.makedirs(f"{project.folder}/parquet")
+            shutil.copy(source, f"{project.folder}/parquet/a.parquet")
             proved = f"{project.folder}/proved"
             with open(proved, "w") as file:
                 file.write("nowhere-at-all\n")
@@ -98,6 +102,7 @@ def every_command_prints_what_is_published():
                           f"update {folder} --set page=page --all", f"compact {folder}", f"cluster {folder} --by user_id,page --curve z-order", f"purge {folder}",
                           f"vacuum {folder} --dry-run",
                           f"erase {folder} --where user_id=1 --landed --prove {proved}",
+                          f"convert {project.folder}/parquet",
                           f"alter {folder} --set-property a=b", f"clone {folder} {project.folder}/other",
                           f"alter {project.folder}/other --set-property c=d",
                           f"restore {project.folder}/other --version 0"):

@@ -26,10 +26,11 @@ struct TableChangeArguments {
   std::string file_size;                 ///< `compact`: `128MiB`; the table's own if empty.
   std::string retention;                 ///< `vacuum`: `7d`; the table's own if empty.
   bool force = false;                    ///< `vacuum`: also a shorter one than the table's.
-  bool dry_run = false;                  ///< `vacuum`: only say what would go.
+  bool dry_run = false;                  ///< `vacuum`, `convert`: only say what would be.
   std::vector<std::string> by;           ///< `cluster`: columns; the table's own if empty.
   std::string curve = "hilbert";         ///< `cluster`: or `z-order`.
   bool full = false;                     ///< `cluster`: also what is clustered already.
+  std::string partitioned_by;            ///< `convert`: `column type, column`; as found if empty.
   std::string values;                    ///< `erase`: a file, one value of `keys` a line.
   std::string prove;                     ///< `erase`: a file, one value to look for a line.
   std::string request;                   ///< `erase`: its name, for log and report.
@@ -44,9 +45,11 @@ int CompactTable(const Global& global, const TableChangeArguments& arguments);
 int ClusterTable(const Global& global, const TableChangeArguments& arguments);
 int PurgeTable(const Global& global, const TableChangeArguments& arguments);
 int VacuumTable(const Global& global, const TableChangeArguments& arguments);
+int ConvertFolder(const Global& global, const TableChangeArguments& arguments);
 int EraseTableRows(const Global& global, const TableChangeArguments& arguments);
 
-/// Give `cluster` and `erase` their options.
+/// Give `cluster`, `convert` and `erase` their options.
+void AddConvertOptions(CLI::App& command, TableChangeArguments& arguments);
 void AddClusterOptions(CLI::App& command, TableChangeArguments& arguments);
 void AddEraseOptions(CLI::App& command, TableChangeArguments& arguments);
 

@@ -22,29 +22,6 @@ bool IsInt64Sequence(const arrow::DataType& type) {
 }
 
 // Types whose order in Parquet's statistics is the order of their values in every engine.
-bool HasUsefulOrder(const arrow::DataType& type) {
-  switch (type.id()) {
-    case arrow::Type::INT8:
-    case arrow::Type::INT16:
-    case arrow::Type::INT32:
-    case arrow::Type::INT64:
-    case arrow::Type::UINT8:
-    case arrow::Type::UINT16:
-    case arrow::Type::UINT32:
-    case arrow::Type::UINT64:
-    case arrow::Type::FLOAT:
-    case arrow::Type::DOUBLE:
-    case arrow::Type::DATE32:
-    case arrow::Type::TIMESTAMP:
-    case arrow::Type::DECIMAL128:
-    case arrow::Type::STRING:
-    case arrow::Type::LARGE_STRING:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool IsNested(const arrow::DataType& type) { return type.num_fields() > 0; }
 
 // A larger dictionary has no bounds in the file's own statistics: for each of its pages the writer
@@ -226,6 +203,29 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
     builder.disable_statistics(path)->disable_write_page_index(path);
   }
   return builder.build();
+}
+
+bool HasUsefulOrder(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::INT8:
+    case arrow::Type::INT16:
+    case arrow::Type::INT32:
+    case arrow::Type::INT64:
+    case arrow::Type::UINT8:
+    case arrow::Type::UINT16:
+    case arrow::Type::UINT32:
+    case arrow::Type::UINT64:
+    case arrow::Type::FLOAT:
+    case arrow::Type::DOUBLE:
+    case arrow::Type::DATE32:
+    case arrow::Type::TIMESTAMP:
+    case arrow::Type::DECIMAL128:
+    case arrow::Type::STRING:
+    case arrow::Type::LARGE_STRING:
+      return true;
+    default:
+      return false;
+  }
 }
 
 bool HasBounds(const arrow::ChunkedArray& column) {

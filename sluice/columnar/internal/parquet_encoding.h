@@ -32,6 +32,8 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
                                                           const PreparedRows& prepared,
                                                           const ParquetOptions& options);
 
+/// Whether values of the type have an order that all readers agree on, NaN apart.
+bool HasUsefulOrder(const arrow::DataType& type);
 /// Whether the smallest and largest value of the column are of use to readers.
 bool HasBounds(const arrow::ChunkedArray& column);
 

@@ -14,9 +14,27 @@ namespace {
 
 using ScalarPtr = std::shared_ptr<arrow::Scalar>;
 
+// A number in JSON has been read as a double: a bound as wide as its rounding, and that of the way
+// back, may need. Null: the type has no such values.
+ScalarPtr WidenedDecimal(double bound, const std::shared_ptr<arrow::DataType>& type, bool high) {
+  const auto& decimal = static_cast<const arrow::Decimal128Type&>(*type);
+  const double outermost = high ? HUGE_VAL : -HUGE_VAL;
+  const double outer = std::nextafter(std::nextafter(bound, outermost), outermost);
+  const auto nearest = arrow::Decimal128::FromReal(outer, decimal.precision(), decimal.scale());
+  if (!nearest.ok()) return nullptr;
+  const arrow::Decimal128 value = *nearest + arrow::Decimal128(high ? 1 : -1);
+  if (!value.FitsInPrecision(decimal.precision())) return nullptr;
+  return std::make_shared<arrow::Decimal128Scalar>(value, type);
+}
+
 // Parses one bound of the statistics; null if it is none that can be trusted.
 ScalarPtr ParseBound(simdjson::dom::element json, const std::shared_ptr<arrow::DataType>& type,
                      bool high) {
+  constexpr int kDigitsOfDouble = 15;  // That it keeps, whichever they are.
+  if (type->id() == arrow::Type::DECIMAL128 && json.is_double() &&
+      static_cast<const arrow::Decimal128Type&>(*type).precision() > kDigitsOfDouble) {
+    return WidenedDecimal(json.get_double().value_unsafe(), type, high);
+  }
   std::string text;
   if (std::string_view view; json.get(view) == simdjson::SUCCESS) {
     text = view;

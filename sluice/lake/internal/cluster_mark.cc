@@ -1,6 +1,6 @@
 #include "sluice/lake/internal/cluster_mark.h"
 
-#include "sluice/base/json.h"
+#include "sluice/lake/internal/schema_tree.h"
 
 namespace sluice::lake::internal {
 
@@ -17,20 +17,15 @@ std::string Tag(const PartitionValues& tags, const char* name) {
 
 }  // namespace
 
+ClusterMark ClusterMark::By(const std::vector<std::string>& columns, std::string curve) {
+  return {.cube = {}, .columns = JsonList(columns), .curve = std::move(curve)};
+}
+
 bool ClusterMark::Satisfies(const ClusterMark& wanted) const {
   // Along one column all curves are the same.
   const bool same_curve =
       curve.empty() || curve == wanted.curve || columns.find(',') == std::string::npos;
   return columns == wanted.columns && same_curve;
-}
-
-std::string ColumnList(std::span<const std::string> columns) {
-  std::string list;
-  for (const std::string& name : columns) {
-    list += list.empty() ? '[' : ',';
-    AppendJsonString(list, name);
-  }
-  return list + "]";
 }
 
 std::optional<ClusterMark> MarkOf(const DataFile& file) {

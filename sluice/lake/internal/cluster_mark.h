@@ -5,9 +5,8 @@
 
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "sluice/lake/file_list.h"
 
@@ -18,12 +17,12 @@ struct ClusterMark {
   std::string columns;  ///< JSON list of names, as the table called them then.
   std::string curve;    ///< `hilbert`, `zorder`; empty: it does not say.
 
+  /// A mark without a cube.
+  static ClusterMark By(const std::vector<std::string>& columns, std::string curve);
+
   /// Whether files with this mark need not be clustered as `wanted` says.
   bool Satisfies(const ClusterMark& wanted) const;
 };
-
-/// Returns the list as a mark has it.
-std::string ColumnList(std::span<const std::string> columns);
 
 /// Absent: the file is not clustered, as far as its tags tell.
 std::optional<ClusterMark> MarkOf(const DataFile& file);

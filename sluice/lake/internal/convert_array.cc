@@ -32,6 +32,12 @@ bool IsInteger(arrow::Type::type id) {
          id == arrow::Type::INT64;
 }
 
+// Files of others have them; tables keep their values in wider types.
+bool IsUnsigned(arrow::Type::type id) {
+  return id == arrow::Type::UINT8 || id == arrow::Type::UINT16 || id == arrow::Type::UINT32 ||
+         id == arrow::Type::UINT64;
+}
+
 // Whether a value of the file may be read as the table's type: an encoding of the same type, or a
 // widening that Delta knows.
 bool MayCast(const arrow::DataType& from, const arrow::DataType& to) {
@@ -41,7 +47,7 @@ bool MayCast(const arrow::DataType& from, const arrow::DataType& to) {
     case Type::INT16:
     case Type::INT32:
     case Type::INT64:
-      return IsInteger(from.id());
+      return IsInteger(from.id()) || IsUnsigned(from.id());
     case Type::FLOAT:
       return from.id() == Type::FLOAT;
     case Type::DOUBLE:
@@ -49,7 +55,8 @@ bool MayCast(const arrow::DataType& from, const arrow::DataType& to) {
              (IsInteger(from.id()) && from.id() != Type::INT64);
     case Type::DECIMAL128:
       return from.id() == Type::DECIMAL128 || from.id() == Type::DECIMAL256 ||
-             from.id() == Type::DECIMAL32 || from.id() == Type::DECIMAL64 || IsInteger(from.id());
+             from.id() == Type::DECIMAL32 || from.id() == Type::DECIMAL64 || IsInteger(from.id()) ||
+             IsUnsigned(from.id());
     case Type::TIMESTAMP:
       return from.id() == Type::TIMESTAMP || from.id() == Type::DATE32;
     case Type::STRING:

@@ -220,4 +220,13 @@ std::string JsonText(std::string_view text) {
   return json;
 }
 
+std::string JsonList(const std::vector<std::string>& texts) {
+  std::string json = "[";
+  for (const std::string& text : texts) {
+    if (json.size() > 1) json += ',';
+    AppendJsonString(json, text);
+  }
+  return json + "]";
+}
+
 }  // namespace sluice::lake::internal

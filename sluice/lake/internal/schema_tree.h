@@ -65,5 +65,7 @@ void Annotate(SchemaField& field, std::string_view key, std::string json);
 
 /// `text` as JSON.
 std::string JsonText(std::string_view text);
+/// Texts as a JSON list.
+std::string JsonList(const std::vector<std::string>& texts);
 
 }  // namespace sluice::lake::internal
