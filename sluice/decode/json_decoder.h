@@ -145,4 +145,11 @@ inline constexpr std::string_view kBadEnvelope =
     "SL3030";  ///< An envelope member has the wrong type.
 }  // namespace codes
 
+/// Whether a row received at `received` may have the event time `time` (both us since 1970, UTC):
+/// from 1970 on, and at most a day ahead.
+constexpr bool IsEventTime(int64_t time, int64_t received) {
+  constexpr int64_t kDay = 86'400'000'000;
+  return time >= 0 && time <= received + kDay;
+}
+
 }  // namespace sluice::decode

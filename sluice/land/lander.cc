@@ -97,7 +97,7 @@ std::shared_ptr<internal::TableLander> Lander::Find(std::string_view schema,
                                                     std::string_view table) const {
   const std::string wanted = fmt::format("{}.{}", schema, table);
   for (auto& candidate : All()) {
-    if (candidate->Describe().table == wanted) return candidate;
+    if (candidate->Name() == wanted) return candidate;
   }
   return nullptr;
 }

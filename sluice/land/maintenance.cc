@@ -79,7 +79,6 @@ bool Maintenance::LookAt(const TableStatus& table, Seen& seen) {
 
 bool Maintenance::Compact(const TableStatus& table, Seen& seen) {
   MaintenanceRun run = Begin(table, "compact");
-  const os::Monotonic began = clock_.Steady();
   Pace pace(pace_, clock_);
   bool go_on = true;
   const auto now_ms =
@@ -98,8 +97,7 @@ bool Maintenance::Compact(const TableStatus& table, Seen& seen) {
     seen.version = -1;
     run.outcome = "failed";
     run.reason = report.error().ToString();
-    End(std::move(run), pace, began);
-    return go_on;
+    return End(std::move(run), pace, go_on);
   }
   run.version = report->snapshot->version();
   seen.version = run.version;
@@ -110,20 +108,16 @@ bool Maintenance::Compact(const TableStatus& table, Seen& seen) {
   run.files_before = run.files_after + report->files_removed - report->files_added;
   run.bytes_before = report->bytes_removed;
   run.bytes_after = report->bytes_added;
-  run.outcome = go_on ? "done" : "stopped";
-  if (!go_on) run.reason = "the server is stopping";
-  if (go_on && report->files_lost > 0) {
+  if (report->files_lost > 0) {
     run.reason = fmt::format("gave way to another writer: {} files", report->files_lost);
   }
   metrics_.GetCounter("sluice_maintenance_files_removed_total").Add(report->files_removed);
   metrics_.GetCounter("sluice_maintenance_rewritten_bytes_total").Add(report->bytes_added);
-  End(std::move(run), pace, began);
-  return go_on;
+  return End(std::move(run), pace, go_on);
 }
 
 bool Maintenance::Vacuum(const TableStatus& table, Seen& seen) {
   MaintenanceRun run = Begin(table, "vacuum");
-  const os::Monotonic began = clock_.Steady();
   Pace pace(pace_, clock_);
   bool go_on = true;
   const auto report = lander_.Vacuum(table.partition, options_.vacuum_retention,
@@ -131,8 +125,7 @@ bool Maintenance::Vacuum(const TableStatus& table, Seen& seen) {
   if (!report.ok()) {
     run.outcome = "failed";
     run.reason = report.error().ToString();
-    End(std::move(run), pace, began);
-    return go_on;
+    return End(std::move(run), pace, go_on);
   }
   run.version = report->snapshot->version();
   seen.version = run.version;
@@ -140,11 +133,8 @@ bool Maintenance::Vacuum(const TableStatus& table, Seen& seen) {
   run.files_after = report->files_kept + report->files_in_use;
   run.files_before = run.files_after + report->files_deleted;
   run.bytes_before = report->bytes_deleted;
-  run.outcome = go_on ? "done" : "stopped";
-  if (!go_on) run.reason = "the server is stopping";
   metrics_.GetCounter("sluice_maintenance_files_deleted_total").Add(report->files_deleted);
-  End(std::move(run), pace, began);
-  return go_on;
+  return End(std::move(run), pace, go_on);
 }
 
 void Maintenance::NoteLeftAlone(const TableStatus& table, std::string reason, Seen& seen) {
@@ -165,8 +155,12 @@ MaintenanceRun Maintenance::Begin(const TableStatus& table, std::string action) 
           .version = table.version};
 }
 
-void Maintenance::End(MaintenanceRun run, const Pace& pace, os::Monotonic began) {
-  run.took = clock_.Steady() - began;
+bool Maintenance::End(MaintenanceRun run, const Pace& pace, bool go_on) {
+  if (run.outcome.empty()) {
+    run.outcome = go_on ? "done" : "stopped";
+    if (!go_on) run.reason = "the server is stopping";
+  }
+  run.took = pace.taken();
   run.processor = pace.processor();
   metrics_
       .GetCounter("sluice_maintenance_runs_total",
@@ -187,6 +181,7 @@ void Maintenance::End(MaintenanceRun run, const Pace& pace, os::Monotonic began)
                 {"ms", std::chrono::duration_cast<milliseconds>(run.took).count()},
                 {"reason", run.reason}});
   lander_.maintenance().Add(std::move(run));
+  return go_on;
 }
 
 }  // namespace sluice::land

@@ -64,7 +64,8 @@ class Maintenance {
   bool Vacuum(const TableStatus& table, Seen& seen);
   void NoteLeftAlone(const TableStatus& table, std::string reason, Seen& seen);
   MaintenanceRun Begin(const TableStatus& table, std::string action) const;
-  void End(MaintenanceRun run, const Pace& pace, os::Monotonic began);
+  // Reports a run, as done or cut short if it has no outcome yet; returns `go_on`.
+  bool End(MaintenanceRun run, const Pace& pace, bool go_on);
 
   const MaintenanceOptions options_;
   const PaceOptions pace_;

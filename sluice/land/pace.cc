@@ -27,8 +27,7 @@ bool Pace::Keep(int64_t bytes) {
   const double by_bytes =
       static_cast<double>(bytes_) * 1e6 / static_cast<double>(options_.bytes_per_second);
   const microseconds least(static_cast<int64_t>(std::max(by_processor, by_bytes)));
-  const auto taken = clock_.Steady() - began_;
-  return options_.wait(std::max(microseconds(0), least - taken));
+  return options_.wait(std::max(microseconds(0), least - taken()));
 }
 
 }  // namespace sluice::land

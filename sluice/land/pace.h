@@ -32,6 +32,9 @@ class Pace {
   /// limits. False: the work is to end.
   bool Keep(int64_t bytes);
 
+  /// Time since the beginning.
+  std::chrono::microseconds taken() const { return clock_.Steady() - began_; }
+
   /// Processor time since the beginning.
   std::chrono::microseconds processor() const { return options_.processor_time() - used_before_; }
 

@@ -21,7 +21,6 @@ using columnar::FromArrow;
 using columnar::Schema;
 
 constexpr std::string_view kTimeColumn = "event_time";
-constexpr std::chrono::hours kEventTimeAhead{24};  // As the decoder has it.
 
 const std::shared_ptr<arrow::DataType>& UtcMicros() {
   static const auto type = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
@@ -165,10 +164,9 @@ Result<Batch> CheckGiven(const event::Contract& contract, const Batch& values, b
     return Invalid("event_time is {}, expected a time with a zone", times->type()->ToString());
   }
   const auto& moments = static_cast<const arrow::TimestampArray&>(*times);
-  const int64_t last = (now + kEventTimeAhead).time_since_epoch().count();
   for (int64_t i = 0; i < moments.length(); ++i) {
     if (moments.IsNull(i)) return Invalid("event_time must not be null");
-    if (moments.Value(i) < 0 || moments.Value(i) > last) {
+    if (!decode::IsEventTime(moments.Value(i), now.time_since_epoch().count())) {
       return Invalid("an event_time is outside 1970 … now + 1 day");
     }
   }

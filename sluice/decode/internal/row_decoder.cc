@@ -218,8 +218,7 @@ bool RowDecoder::CheckUnknownNames(std::string_view prefix) {
 }
 
 bool RowDecoder::CheckTime(int64_t time, std::string_view path) {
-  constexpr int64_t kDay = 86'400'000'000;
-  if (time >= 0 && time <= context_.received + kDay) return true;
+  if (IsEventTime(time, context_.received)) return true;
   return Fail(codes::kFarTime, path, "the event time is before 1970, or more than a day ahead");
 }
 

@@ -665,11 +665,17 @@ bool TableLander::HasRows() const {
   return stopped_.empty() && (oldest_ || LossEnd(landed_ + 1) != landed_ + 1);
 }
 
+std::string TableLander::Name() const {
+  const std::lock_guard lock(mutex_);
+  return topic_.schema_name + "." + topic_.contract->table;
+}
+
 TableStatus TableLander::Describe() const {
+  std::string name = Name();
   const std::lock_guard lock(mutex_);
   TableStatus status;
   status.topic = topic_.contract->topic;
-  status.table = topic_.schema_name + "." + topic_.contract->table;
+  status.table = std::move(name);
   status.partition = partition_;
   status.landed = landed_;
   status.end = end_;

@@ -73,6 +73,8 @@ class TableLander {
   bool Due(os::Monotonic now, int64_t bytes_max) const;
   bool HasRows() const;
   TableStatus Describe() const;
+  /// As SCHEMA.TABLE.
+  std::string Name() const;
   uint32_t partition() const { return partition_; }
 
  private:
