@@ -273,23 +273,30 @@ int64_t Lander::BytesMax(size_t tables) const {
 
 void Lander::LandDue() {
   const auto tables = All();
+  std::set<uint32_t> waited_for;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Waiter& waiter : waiters_) waited_for.insert(waiter.partition);
+  }
+  // A thousand tables are looked at in each step, so the look at one that is not due must be cheap.
+  os::Monotonic now = clock_.Steady();
   for (const auto& table : tables) {
-    const os::Monotonic now = clock_.Steady();
-    bool waited_for = false;
+    const uint32_t partition = table->partition();
+    if (!table->Due(now, BytesMax(tables.size())) &&
+        !(waited_for.contains(partition) && table->HasRows())) {
+      continue;
+    }
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) return;
-      waited_for = std::any_of(waiters_.begin(), waiters_.end(), [&](const Waiter& waiter) {
-        return waiter.partition == table->partition();
-      });
     }
-    if (!(table->Due(now, BytesMax(tables.size())) || (waited_for && table->HasRows()))) continue;
-    const auto retry = retry_at_.find(table->partition());
+    const auto retry = retry_at_.find(partition);
     if (retry != retry_at_.end() && now < retry->second) continue;
     if (const Status landed = Land(*table); !landed.ok()) {
       trace::Error("landing failed", {{"reason", landed.error().ToString()}});
-      retry_at_[table->partition()] = now + kRetryAfter;
+      retry_at_[partition] = now + kRetryAfter;
     }
+    now = clock_.Steady();
   }
 }
 
