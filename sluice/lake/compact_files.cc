@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "sluice/lake/internal/data_file_reader.h"
 #include "sluice/lake/internal/file_bins.h"
@@ -27,9 +28,8 @@ class Compaction {
     const internal::TableLog log(table_.store(), table_.root());
     SLUICE_ASSIGN_OR_RETURN(const StatePtr state, log.NewestSince(options_.since));
     SLUICE_RETURN_IF_ERROR(state->CheckWritable());
-    const internal::BinOptions bin_options{.file_bytes = options_.file_bytes > 0
-                                                             ? options_.file_bytes
-                                                             : internal::TargetFileBytes(*state),
+    file_bytes_ = options_.file_bytes > 0 ? options_.file_bytes : internal::TargetFileBytes(*state);
+    const internal::BinOptions bin_options{.file_bytes = file_bytes_,
                                            .deleted_part_max = options_.deleted_part_max,
                                            .small_files = options_.small_files,
                                            .tiers = options_.tiers};
@@ -72,6 +72,9 @@ class Compaction {
   }
 
   Status Write(FileBin bin, FileRewrite& rewrite) {
+    // A bin is one file. The writer would end it earlier, since it counts what it has not encoded
+    // yet as it is in memory; then no file were ever large enough not to be chosen again.
+    const bool one_file = bin.bytes <= file_bytes_;
     FileRewrite::Part& part = rewrite.Begin(std::move(bin.files));
     SLUICE_ASSIGN_OR_RETURN(const internal::RowCopy copy,
                             internal::RowCopy::Of(table_, *part.state, options_.zone));
@@ -82,7 +85,9 @@ class Compaction {
     internal::RowFiles& out = *part.to.emplace_back(std::make_unique<internal::RowFiles>(
         table_, *part.state,
         internal::RowFiles::Options{
-            .write = std::move(write), .extra = copy.extra(), .file_bytes = options_.file_bytes}));
+            .write = std::move(write),
+            .extra = copy.extra(),
+            .file_bytes = one_file ? std::numeric_limits<int64_t>::max() : file_bytes_}));
     for (const DataFile& file : part.from) {
       const auto copied = copy.Read(file, [&](const columnar::Batch& rows) -> Status {
         SLUICE_RETURN_IF_ERROR(out.Write(rows));
@@ -115,7 +120,8 @@ class Compaction {
 
   DeltaTable& table_;
   const CompactOptions& options_;
-  bool stopped_ = false;  // By `pace`.
+  int64_t file_bytes_ = 0;  // Of a full file.
+  bool stopped_ = false;    // By `pace`.
 };
 
 }  // namespace

@@ -34,8 +34,9 @@ struct CompactOptions {
     /// enough, and they come first.
     int64_t quiet_before_ms = 0;
   };
-  /// Then a file that is larger than all smaller ones together waits until those have grown, so
-  /// that each row is written anew a few times only, however small the files are that come.
+  /// Then a file waits until it can become part of one three times as large (half as large again,
+  /// where no more will come), so that each row is written anew a few times only, however small
+  /// the files are that come.
   std::optional<Tiers> tiers = {};
   /// Over partition columns and statistics: which files are looked at; absent: all.
   std::optional<Expression> where = {};

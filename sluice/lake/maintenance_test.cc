@@ -75,18 +75,71 @@ TEST_F(MaintenanceTest, FilesOfOneSizeAreJoinedWhereMoreWillCome) {
   const internal::BinOptions options{
       .file_bytes = 1000, .tiers = CompactOptions::Tiers{.files_min = 3, .quiet_before_ms = 100}};
   const std::vector<DataFile> files = {
-      made("a", 700, 200), made("a", 10, 200), made("a", 11, 200), made("a", 12, 200),
-      made("b", 10, 200),  made("b", 11, 200),  // Too few yet.
+      made("a", 700, 200), made("a", 10, 200), made("a", 11, 200), made("a", 9, 200),
+      made("a", 10, 200),                       // Four of one size.
+      made("b", 10, 200),  made("b", 10, 200),  // Too few yet.
       made("c", 10, 50),   made("c", 10, 99),   // No more will come.
-      made("d", 10, 50),   made("d", 700, 50),  // Not worth it.
-      made("e", 30, 200),  made("e", 10, 200), made("e", 20, 200), made("e", 60, 200)};
+      made("d", 10, 50),   made("d", 30, 50),   // Not worth it.
+      made("e", 20, 200),  made("e", 60, 200), made("e", 10, 200), made("e", 30, 200),
+      made("f", 20, 200),  made("f", 10, 200), made("f", 19, 200), made("f", 21, 200)};
   std::vector<std::string> chosen;
   for (const auto& bin : internal::ChooseBins(files, options)) {
     std::string names;
     for (const DataFile& member : bin.files) names += member.path + " ";
     chosen.push_back(names);
   }
-  EXPECT_EQ(chosen, (std::vector<std::string>{"c10 c10 ", "a10 a11 a12 ", "e30 e10 e20 e60 "}));
+  EXPECT_EQ(chosen, (std::vector<std::string>{"c10 c10 ", "a10 a11 a9 a10 ", "f20 f10 f19 f21 "}));
+}
+
+// Files of 46 that come one by one, every so many of them a look; full are those of 12,800.
+TEST_F(MaintenanceTest, RowsAreWrittenAnewAFewTimesHoweverSmallTheFilesAre) {
+  const internal::BinOptions options{.file_bytes = 12'800,
+                                     .tiers = CompactOptions::Tiers{.files_min = 8}};
+  const auto made = [](int64_t number, int64_t size) {
+    return DataFile{.path = std::to_string(number),
+                    .partition_values = {},
+                    .size = size,
+                    .stats = {},
+                    .rows = size};
+  };
+  for (const int64_t look_every : {8, 10, 20, 45}) {
+    std::vector<DataFile> files;
+    int64_t number = 0;
+    int64_t came = 0;
+    int64_t written = 0;
+    int64_t small_most = 0;
+    while (came < 5000) {
+      files.push_back(made(++number, 46));
+      if (++came % look_every != 0) continue;
+      for (const auto& bin : internal::ChooseBins(files, options)) {
+        std::set<std::string> gone;
+        for (const DataFile& member : bin.files) gone.insert(member.path);
+        std::erase_if(files, [&](const DataFile& known) { return gone.contains(known.path); });
+        files.push_back(made(++number, bin.bytes));
+        written += bin.bytes;
+      }
+      small_most = std::max<int64_t>(small_most, std::ranges::count_if(files, [](const auto& file) {
+                                       return file.size < 6'400;
+                                     }));
+    }
+    EXPECT_LE(written, 7 * came * 46 / 2) << look_every;
+    EXPECT_LE(small_most, 10) << look_every;
+  }
+}
+
+// What is in memory as many bytes may be few in a file: a bin must not become files that are
+// chosen again for ever.
+TEST_F(MaintenanceTest, ABinBecomesOneFile) {
+  Create({}, false);
+  for (int64_t file = 0; file < 5; ++file) Append(file * 10'000, 10'000, "de");
+  const int64_t bytes = (*(*table_->Load())->files().begin()).size;
+  const CompactOptions options{.file_bytes = bytes * 6,
+                               .tiers = CompactOptions::Tiers{.files_min = 2}};
+  const auto report = CompactFiles(*table_, options);
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->files_removed, 5);
+  EXPECT_EQ(report->files_added, 1);
+  EXPECT_EQ(CompactFiles(*table_, options)->commits, 0);
 }
 
 TEST_F(MaintenanceTest, CompactionKeepsAPaceAndStopsWhenTold) {

@@ -12,6 +12,12 @@ namespace sluice::lake::internal {
 
 namespace {
 
+// A file is joined by others that have together so many times its bytes: rows are written anew
+// about log3(full / first) times, which the disk pays, too, until old versions are vacuumed.
+constexpr double kOthers = 2;
+// Where nothing more comes.
+constexpr double kLastOthers = 0.5;
+
 double DeletedPart(const DataFile& file) {
   if (file.deletion_vector == nullptr) return 0;
   const auto deleted = static_cast<double>(file.deletion_vector->cardinality);
@@ -33,22 +39,29 @@ struct Candidates {
 };
 
 /// How many of the files, the smallest first, are worth joining now: as many as there are of which
-/// the largest is no larger than all others together. 0: they wait.
-size_t CountWorthJoining(const std::vector<const DataFile*>& files, size_t least) {
+/// the largest is met by `others` times its bytes in the others. 0: they wait.
+size_t CountWorthJoining(const std::vector<const DataFile*>& files, size_t least, double others) {
   std::vector<int64_t> before = {0};  // Of the files before each.
   for (const DataFile* file : files) before.push_back(before.back() + BytesLeft(*file));
   for (size_t count = files.size(); count >= least; --count) {
-    if (BytesLeft(*files[count - 1]) <= before[count - 1]) return count;
+    const auto largest = static_cast<double>(BytesLeft(*files[count - 1]));
+    if (static_cast<double>(before[count - 1]) >= largest * others) return count;
   }
   return 0;
+}
+
+/// From so many bytes on a file is not small. With tiers any two small files fit into a full one:
+/// else those that no other fits to would count as others for ever, and all smaller ones be
+/// written anew with each that comes.
+int64_t SmallBytes(const BinOptions& options) {
+  return options.tiers ? options.file_bytes / 2 : options.file_bytes / 4 * 3;
 }
 
 }  // namespace
 
 bool MayRewrite(const DataFile& file, const BinOptions& options) {
   // Together with others, the rows of a clustered file would be out of their order again.
-  const bool small =
-      options.small_files && BytesLeft(file) < options.file_bytes / 4 * 3 && !MarkOf(file);
+  const bool small = options.small_files && BytesLeft(file) < SmallBytes(options) && !MarkOf(file);
   return small || IsPurged(file, options);
 }
 
@@ -76,7 +89,8 @@ std::vector<FileBin> ChooseBins(const std::vector<DataFile>& files, const BinOpt
       std::ranges::stable_sort(by_size, {}, [](const DataFile* file) { return BytesLeft(*file); });
       const auto least =
           static_cast<size_t>(partition.quiet ? 2 : std::max(2, options.tiers->files_min));
-      const auto joined = static_cast<std::ptrdiff_t>(CountWorthJoining(by_size, least));
+      const auto joined = static_cast<std::ptrdiff_t>(
+          CountWorthJoining(by_size, least, partition.quiet ? kLastOthers : kOthers));
       waiting.insert(by_size.begin() + joined, by_size.end());
       std::erase_if(waiting, [&](const DataFile* file) { return IsPurged(*file, options); });
     }

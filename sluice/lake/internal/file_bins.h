@@ -28,9 +28,10 @@ struct FileBin {
 /// Whether ChooseBins() would take the file, if others were there to join it.
 bool MayRewrite(const DataFile& file, const BinOptions& options);
 
-/// Takes the files that are smaller than three quarters of a full one, and those with too many
-/// deleted rows. What would become the same single file again is left out. The bins of quiet
-/// partitions come first, and of those the ones with the smallest files.
+/// Takes the files that are smaller than three quarters of a full one (than half of one, with
+/// tiers), and those with too many deleted rows. What would become the same single file again is
+/// left out. The bins of quiet partitions come first, and of those the ones with the smallest
+/// files.
 std::vector<FileBin> ChooseBins(const std::vector<DataFile>& files, const BinOptions& options);
 
 }  // namespace sluice::lake::internal
