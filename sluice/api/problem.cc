@@ -48,6 +48,14 @@ Response TryAgain(int status, std::string_view code, std::string_view detail, in
   return response;
 }
 
+Response PutOff(const Error& error) {
+  std::string_view detail = error.message();
+  const std::string_view code = TakeCode(detail);
+  // A quota fills up in a day, a queue is empty in a moment.
+  if (!code.empty()) return TryAgain(429, code, detail, 60);
+  return TryAgain(429, "SL4290", detail, 1);
+}
+
 Response Busy(std::string_view detail) { return TryAgain(503, "SL5031", detail, 1); }
 
 namespace {

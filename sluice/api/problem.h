@@ -17,6 +17,9 @@ Response Problem(int status, std::string_view code, std::string_view detail);
 /// Returns an answer that asks to try again: `status` is 429, 503 or 507.
 Response TryAgain(int status, std::string_view code, std::string_view detail, int after_seconds);
 
+/// Returns 429 for what ingest put off: the code that its message begins with, or SL4290.
+Response PutOff(const Error& error);
+
 /// Returns 503: too much waits.
 Response Busy(std::string_view detail);
 

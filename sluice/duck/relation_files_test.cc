@@ -3,6 +3,7 @@
 
 #include <numeric>
 
+#include "sluice/base/diagnostic.h"
 #include "sluice/columnar/row_runs.h"
 #include "sluice/duck/internal/engine_fixture.h"
 
@@ -71,6 +72,20 @@ TEST_F(RelationFilesTest, ConstantColumnsComeFromTheIndex) {
   EXPECT_EQ(Run("SELECT id FROM t WHERE month(day) = 1"), "1\n");
   EXPECT_EQ(Run("SELECT number, count(*) FROM t GROUP BY number ORDER BY number NULLS FIRST"),
             "null|1\n-5|1\n7|1\n");
+}
+
+TEST_F(RelationFilesTest, SaysThatAFileIsGone) {
+  Relation& relation = relations_[{"", "t"}];
+  const auto rows = MakeBatch({{"id", Integers({1})}});
+  relation.schema = rows->schema();
+  const std::string kept = WriteFile("kept.parquet", rows);
+  relation.indexed_files = MakeBatch({{"path", Strings({kept, folder_ + "/files/gone.parquet"})}});
+  internal::TextSink sink;
+  Diagnostic found;
+  const Status status = engine_->Query("SELECT * FROM t", Lookup(), sink, {}, {}, {}, &found);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(found.code, "SL2210") << status.error().ToString();
 }
 
 TEST_F(RelationFilesTest, LeavesDeletedRowsOut) {

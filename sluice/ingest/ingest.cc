@@ -11,6 +11,7 @@
 
 #include "sluice/base/trace.h"
 #include "sluice/ingest/internal/batch_mark.h"
+#include "sluice/ingest/internal/error_quota.h"
 #include "sluice/ingest/internal/error_rows.h"
 #include "sluice/ingest/internal/open_errors.h"
 #include "sluice/ingest/internal/topic_state.h"
@@ -69,8 +70,10 @@ Ingest::Ingest(const IngestOptions& options, journal::Journal& journal, land::La
       metrics_(metrics),
       ack_seconds_(metrics.GetHistogram("sluice_ingest_ack_seconds")),
       queryable_seconds_(metrics.GetHistogram("sluice_queryable_delay_seconds")),
-      open_errors_(std::make_unique<internal::OpenErrors>()) {
+      open_errors_(std::make_unique<internal::OpenErrors>()),
+      error_quota_(std::make_unique<internal::ErrorQuota>(options.error_bytes_a_day)) {
   metrics_.GetCounter("sluice_ingest_refused_total");  // Shown from the start, as 0.
+  metrics_.GetCounter("sluice_error_events_not_kept_total");
   metrics_.GetCounter("sluice_ingest_put_off_total");
 }
 
@@ -253,7 +256,7 @@ void Ingest::Submit(const Submission& submission, std::function<void(Result<Rece
     }
   }
   if (const Status drafted = Draft(submission, std::move(*decoded), draft); !drafted.ok()) {
-    if (drafted.error().code() == ErrorCode::kConflict) {
+    if (drafted.error().code() == ErrorCode::kConflict || draft->refusal) {
       metrics_.GetCounter("sluice_ingest_refused_total").Add();
       draft->refusal = drafted.error();
     } else {
@@ -454,16 +457,38 @@ Status Ingest::DraftErrors(const Submission& submission, const internal::Request
   SLUICE_CHECK(topic != nullptr);
   ErrorRows rows(*topic);
   for (const decode::RowError& error : errors) {
+    // Names that nobody declared must make neither metrics nor quotas grow.
+    const std::string known = Find(error.topic) != nullptr ? error.topic : std::string();
+    // What replaces an error is an operator's, and was kept before.
+    const auto verdict =
+        submission.replaces || submission.system
+            ? internal::ErrorQuota::Verdict::kKeep
+            : error_quota_->Take(submission.sender, known,
+                                 static_cast<int64_t>(error.payload.size()), clock_.Steady());
+    if (verdict == internal::ErrorQuota::Verdict::kRefuse) {
+      draft.refusal = Unavailable(
+          "SL4291: too many of the sender's events do not fit{}; nothing of the body was kept: "
+          "mend "
+          "them, or send again later",
+          known.empty() ? std::string() : fmt::format(" topic '{}'", known));
+      return *draft.refusal;
+    }
+    const bool kept = verdict == internal::ErrorQuota::Verdict::kKeep;
+    if (!kept) {
+      ++receipt.events_not_kept;
+      metrics_.GetCounter("sluice_error_events_not_kept_total").Add();
+    }
     if (receipt.errors.size() < kErrorsShownMax) {
       receipt.errors.push_back({error.row, error.code, error.path, error.message});
     }
     metrics_.GetCounter("sluice_error_events_total", fmt::format("code=\"{}\"", error.code)).Add();
-    // Names that nobody declared must not make metrics grow.
-    ++draft.outcomes[Find(error.topic) != nullptr ? error.topic : std::string()].error;
+    ++draft.outcomes[known].error;
     draft.error_ids.push_back(IdentifyError(submission, request, error));
-    SLUICE_ASSIGN_OR_RETURN(const std::string sealed,
-                            privacy::SealForDay(keys_, options_.tenant, clock_.Now(), error.payload,
-                                                kSealContext, random_));
+    std::string sealed;
+    if (kept) {
+      SLUICE_ASSIGN_OR_RETURN(sealed, privacy::SealForDay(keys_, options_.tenant, clock_.Now(),
+                                                          error.payload, kSealContext, random_));
+    }
     SLUICE_RETURN_IF_ERROR(rows.Add("open", std::nullopt, error, ShapeName(submission.shape),
                                     sealed, draft.error_ids.back()));
     if (!internal::SupersededByIdentity(error.code)) draft.error_ids.back() = kNoIdentity;

@@ -34,6 +34,7 @@
 namespace sluice::ingest {
 
 namespace internal {
+class ErrorQuota;
 class OpenErrors;
 struct TopicState;
 struct Draft;
@@ -57,8 +58,10 @@ struct Submission {
   std::string topic = {};  ///< Of Shape::kContent.
   WaitLevel wait = WaitLevel::kLog;
   bool system = false;  ///< Our own: may name a topic of the system.
-  /// Who sends, and the name of the body among the sender's: the identity of its rows in topics
-  /// that are deduped by batch.
+  /// Who sends, as far as it is proven: has a quota for what does not fit.
+  std::string sender = {};
+  /// Who sends by its own words, and the name of the body among the sender's: the identity of its
+  /// rows in topics that are deduped by batch.
   std::string client = {};
   std::string batch_id = {};
   /// The open error whose event the body is, corrected or not. It is closed in the same group that
@@ -94,6 +97,7 @@ struct Receipt {
   int64_t error = 0;
   int64_t without_identity = 0;  ///< Of the accepted: kept at least once.
   std::vector<OffsetRange> offsets;
+  int64_t events_not_kept = 0;     ///< Of the errors: only their rows are, the quota was used up.
   std::vector<RowProblem> errors;  ///< The first 100.
   bool durable = true;             ///< False for kNone.
   bool landed = false;             ///< For kTable.
@@ -105,6 +109,8 @@ struct IngestOptions {
   DedupeOptions dedupe;
   std::map<std::string, DedupeOptions> topic_dedupe;  ///< Where a topic differs.
   std::chrono::microseconds table_wait_max = std::chrono::seconds(60);
+  /// Of rejected events, for each sender and topic. 0: no limit.
+  int64_t error_bytes_a_day = 0;
 };
 
 /// Takes bodies of events.
@@ -135,7 +141,8 @@ class Ingest {
 
   /// Takes one body; calls `done` once, on this thread or the journal's or the lander's.
   /// kInvalid: refused whole, nothing is kept. kConflict: the same, because its batch came before
-  /// with other content. kUnavailable: outcome of none or some rows unknown; send again. kNotFound:
+  /// with other content. kUnavailable: refused whole (SL4291: the sender's quota for what does not
+  /// fit is used up), or the outcome of none or some rows unknown; send again. kNotFound:
   /// Shape::kContent names no topic that can take it, even as errors.
   void Submit(const Submission& submission, std::function<void(Result<Receipt>)> done);
 
@@ -228,6 +235,7 @@ class Ingest {
   mutable std::shared_mutex mutex_;  // Guards topics_.
   std::unordered_map<std::string, std::shared_ptr<internal::TopicState>> topics_;
   const std::unique_ptr<internal::OpenErrors> open_errors_;
+  const std::unique_ptr<internal::ErrorQuota> error_quota_;
   std::mutex decoders_mutex_;  // Guards decoders_.
   std::vector<std::unique_ptr<Decoders>> decoders_;
 };

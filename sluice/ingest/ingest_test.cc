@@ -116,6 +116,43 @@ struct Order $Sl.event("orders") { id @0 :Text $Sl.id; n @1 :Int64; )" +
   std::unique_ptr<Ingest> ingest_;
 };
 
+TEST_F(IngestTest, KeepsNoMoreOfWhatDoesNotFitThanItsSendersQuota) {
+  options_.error_bytes_a_day = 1'000;
+  Restart();
+  MustRegister();
+  const auto send = [&](const std::string& sender, const std::string& body) {
+    return Send(body, {.framing = Framing::kNdjson,
+                       .shape = Shape::kContent,
+                       .topic = "orders",
+                       .sender = sender})
+        .get();
+  };
+  const std::string bad = R"({"id":"b","n":")" + std::string(400, 'x') + "\"}\n";
+  auto receipt = send("a", bad);
+  EXPECT_EQ(Counts(receipt), "0/0/1");
+  EXPECT_EQ(receipt->events_not_kept, 0);
+  receipt = send("a", R"({"id":"a","n":1})"
+                      "\n" +
+                          bad);
+  EXPECT_EQ(Counts(receipt), "1/0/1") << "its row is kept, and what is good";
+  EXPECT_EQ(receipt->events_not_kept, 1);
+  EXPECT_EQ(send("b", bad)->events_not_kept, 0) << "another sender";
+  while (receipt.ok()) receipt = send("a", bad);
+  EXPECT_EQ(receipt.error().code(), ErrorCode::kUnavailable);
+  EXPECT_TRUE(receipt.error().message().starts_with("SL4291: ")) << receipt.error().message();
+  EXPECT_FALSE(send("a", R"({"id":"c","n":1})"
+                         "\n" +
+                             bad)
+                   .ok());
+  EXPECT_EQ(Counts(send("a", R"({"id":"c","n":1})")), "1/0/0") << "what is good is taken, and new";
+  const int64_t rows = TailRows("system", "errors");
+  clock_.Advance(std::chrono::hours(24));
+  EXPECT_EQ(send("a", bad)->events_not_kept, 1) << "half full";
+  clock_.Advance(std::chrono::hours(24));
+  EXPECT_EQ(send("a", bad)->events_not_kept, 0);
+  EXPECT_EQ(TailRows("system", "errors"), rows + 2);
+}
+
 TEST_F(IngestTest, AnswersRowByRowAndKeepsBadOnesSealed) {
   MustRegister();
   const auto receipt = Submit(R"({"id":"a","n":1}

@@ -284,7 +284,8 @@ void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader,
                      {"depth", reader.Parsed(config.depth_max, ParseSize)},
                      {"memory", reader.Parsed(config.memory_bytes_max, ParseSize)},
                      {"queue", reader.Parsed(config.queue_bytes_max, ParseSize)},
-                     {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)}});
+                     {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)},
+                     {"error_bytes", reader.Parsed(config.error_bytes_a_day, ParseSize)}});
        }},
       {"sql",
        [&](const YAML::Node& node) {

@@ -70,6 +70,8 @@ struct Config {
   uint64_t memory_bytes_max = 1ull << 30;
   uint64_t queue_bytes_max = 0;  ///< Rows that wait for their sync; beyond: 429. 0: a quarter.
   uint64_t query_memory_max = 1ull << 30;
+  /// limits.error_bytes: of rejected events kept a day, for each sender and topic; 0: no limit.
+  int64_t error_bytes_a_day = 10ll << 30;
   std::chrono::microseconds dedupe_horizon = std::chrono::hours(24);
   uint64_t dedupe_ids_max = 20'000'000;
   uint64_t free_bytes_min = 64ull << 20;

@@ -33,7 +33,7 @@ serve:
   body_time: 1m
   flight: 127.0.0.1:7118
 land: {every: 5m, wait_max: 90s, bytes: 128MiB, compression: zstd}
-limits: {body: 16MiB, rows: 10000, row: 1MiB, depth: 64, memory: 1GiB, queue: 256MiB, query_memory: 1GiB}
+limits: {body: 16MiB, rows: 10000, row: 1MiB, depth: 64, memory: 1GiB, queue: 256MiB, query_memory: 1GiB, error_bytes: 1GiB}
 dedup: {horizon: 24h, ids_max: 20000000}
 errors: {retain: 90d}
 keys: {environment: SLUICE_KEY}

@@ -102,7 +102,8 @@ constexpr std::string_view kSchema = R"json({
             "depth": {"type": "integer", "default": 64},
             "memory": {"$ref": "#/$defs/size", "description": "Shared out among what waits for its sync, what waits to land, and identities", "default": "1GiB"},
             "queue": {"$ref": "#/$defs/size", "description": "What may wait for its sync; a quarter of memory else"},
-            "query_memory": {"$ref": "#/$defs/size", "default": "1GiB"}
+            "query_memory": {"$ref": "#/$defs/size", "default": "1GiB"},
+            "error_bytes": {"$ref": "#/$defs/size", "description": "Of events that do not fit, kept a day for each sender and topic; 0: no limit", "default": "10GiB"}
           }
         },
         "sql": {

@@ -222,6 +222,7 @@ Status RunningServer::Start() {
   ingest_options.limits.row_bytes_max = config_.row_bytes_max;
   ingest_options.limits.depth_max = config_.depth_max;
   ingest_options.table_wait_max = config_.land_wait_max;
+  ingest_options.error_bytes_a_day = config_.error_bytes_a_day;
   ingest_options.dedupe = {.horizon = config_.dedupe_horizon,
                            .ids_max = static_cast<size_t>(config_.dedupe_ids_max),
                            .memory = dedupe_memory_,

@@ -84,6 +84,7 @@ std::vector<Setting> Resolve(const Config& config) {
       {"limits.memory", SizeText(config.memory_bytes_max), {}},
       {"limits.queue", SizeText(config.QueueBytes()), {}},
       {"limits.query_memory", SizeText(config.query_memory_max), {}},
+      {"limits.error_bytes", SizeText(static_cast<uint64_t>(config.error_bytes_a_day)), {}},
       {"sql.external", fmt::format("{}", fmt::join(config.external, ", ")), {}},
       {"dedup.horizon", DurationText(config.dedupe_horizon), {}},
       {"dedup.ids_max", number(config.dedupe_ids_max), {}},

@@ -164,6 +164,37 @@ def replay_of_events_without_identity_keeps_them_once():
             equal(server.post("/v1/admin/errors/replay")[1]["found"], 0)
 
 
+def garbage_fills_a_quota_and_no_disk():
+    with Project("land: {every: 100ms}\nlimits: {error_bytes: 2KiB}\n") as project, Server(project) as server:
+        command = Commands(project, server)
+        bad = {"eventId": "b", "userId": "x" * 1000}
+        equal("events_not_kept" in server.send(TOPIC, [bad]), False)
+        receipt = server.send(TOPIC, [bad, event(1)])
+        equal((receipt["accepted"], receipt["error"], receipt["events_not_kept"]), (1, 1, 1))
+        for _ in range(20):
+            status, headers, answer = server.ask_whole("POST", f"/v1/events/{TOPIC}", json.dumps(bad))
+            if status == 429:
+                break
+        equal((status, json.loads(answer)["code"], headers["Retry-After"]), (429, "SL4291", "60"))
+        equal(server.send(TOPIC, [event(2)])["accepted"], 1, "what fits is taken")
+        found = command.open()
+        equal(len(found) > 2, True, found)
+        # An event that was not kept can be given; a replay leaves its error open.
+        kept, lost = found[0][0], found[1][0]
+        equal(json.loads(server.ask("GET", f"/v1/admin/errors/{lost}")[1])["payload_kept"], False)
+        equal(json.loads(server.ask("GET", f"/v1/admin/errors/{kept}")[1])["payload_kept"], True)
+        status, answer = server.ask("POST", f"/v1/admin/errors/{lost}/retry")
+        equal((status, "was not kept" in answer.decode()), (400, True), answer)
+        status, answer = server.ask("POST", f"/v1/admin/errors/{lost}/retry", json.dumps(event(3)))
+        equal((status, json.loads(answer)["accepted"]), (200, 1))
+        equal(command.json("errors", "replay")["accepted"], 0)
+        equal(lost in [row[0] for row in command.open()], False)
+        text = server.ask("GET", "/metrics")[1].decode()
+        equal(int(text.split("\nsluice_error_events_not_kept_total ")[1].split("\n")[0]) >= 1, True)
+        code, out, err = project.command("--server", f"127.0.0.1:{server.port}", "verify")
+        equal(code, 0, out + err)
+
+
 run(one_command_repairs_the_events_of_a_missing_schema, an_error_is_shown_corrected_and_dropped,
     a_good_row_supersedes_its_own_error, replay_beyond_the_horizon_looks_into_the_table,
-    replay_of_events_without_identity_keeps_them_once)
+    replay_of_events_without_identity_keeps_them_once, garbage_fills_a_quota_and_no_disk)

@@ -12,6 +12,11 @@ void AppendMember(std::string& out, std::string_view name, std::string_view text
   AppendJsonString(out, text);
 }
 
+std::string NotKeptMember(const ingest::Receipt& receipt) {
+  if (receipt.events_not_kept == 0) return {};
+  return fmt::format(",\"events_not_kept\":{}", receipt.events_not_kept);
+}
+
 std::string ReceiptJson(const ingest::Receipt& receipt) {
   std::string out =
       fmt::format("{{\"received\":{},\"accepted\":{},\"duplicate\":{},\"error\":{}",
@@ -19,7 +24,7 @@ std::string ReceiptJson(const ingest::Receipt& receipt) {
   if (receipt.without_identity > 0) {
     out += fmt::format(",\"without_identity\":{}", receipt.without_identity);
   }
-  out += ",\"offsets\":[";
+  out += NotKeptMember(receipt) + ",\"offsets\":[";
   for (size_t i = 0; i < receipt.offsets.size(); ++i) {
     const ingest::OffsetRange& range = receipt.offsets[i];
     if (i > 0) out += ',';

@@ -14,6 +14,8 @@ void AppendMember(std::string& out, std::string_view name, std::string_view text
 
 /// Returns what became of a body, as senders get it.
 std::string ReceiptJson(const ingest::Receipt& receipt);
+/// The member `events_not_kept` with a comma in front; empty if all were.
+std::string NotKeptMember(const ingest::Receipt& receipt);
 
 /// `application/json; charset=utf-8` → `application/json`
 std::string MediaType(std::string_view header);

@@ -61,6 +61,7 @@ void CollectRoutes::Take(const Call& call, const Respond& respond) {
     return answer(
         Problem(413, "SL4130", fmt::format("at most {} bytes are taken here", kBodyBytesMax)));
   }
+  submission.sender = principal->id;
   submission.client = call.Parameter("client");
   submission.batch_id = call.Parameter("batch_id");
   if (std::max(submission.client.size(), submission.batch_id.size()) > kNameBytesMax) {
@@ -76,14 +77,15 @@ void CollectRoutes::Take(const Call& call, const Respond& respond) {
   ingest_.Submit(submission, [kept = call.request, answer](Result<ingest::Receipt> receipt) {
     if (!receipt.ok()) {
       if (receipt.error().code() == ErrorCode::kUnavailable) {
-        return answer(TryAgain(429, "SL4290", receipt.error().message(), 1));
+        return answer(PutOff(receipt.error()));
       }
       return answer(ErrorResponse(receipt.error()));
     }
     answer({.headers = {},
-            .body = fmt::format(
-                "{{\"received\":{},\"accepted\":{},\"duplicate\":{},\"error\":{}}}\n",
-                receipt->received, receipt->accepted, receipt->duplicate, receipt->error)});
+            .body =
+                fmt::format("{{\"received\":{},\"accepted\":{},\"duplicate\":{},\"error\":{}{}}}\n",
+                            receipt->received, receipt->accepted, receipt->duplicate,
+                            receipt->error, NotKeptMember(*receipt))});
   });
 }
 

@@ -134,6 +134,10 @@ std::vector<Result<ingest::Receipt>> ErrorRoutes::Resend(const std::vector<OpenE
       answer->set_value(std::move(known));
       continue;
     }
+    if (error.payload.empty()) {
+      answer->set_value(Invalid("the event of error {} was not kept", error.offset));
+      continue;
+    }
     const std::string padded = Padded(error.payload);
     ingest_.Submit(SubmissionOf(error, padded), [answer](Result<ingest::Receipt> receipt) {
       answer->set_value(std::move(receipt));
@@ -213,6 +217,7 @@ Response ErrorRoutes::Show(const Call& call) {
   AppendMember(out, "message", error->message);
   out += ',';
   AppendMember(out, "payload", error->payload);
+  out += fmt::format(",\"payload_kept\":{}", !error->payload.empty());
   return {.headers = {}, .body = out + "}\n"};
 }
 
@@ -220,6 +225,11 @@ Response ErrorRoutes::Retry(const Call& call) {
   auto error = FindOne(call);
   if (!error.ok()) return ErrorResponse(error.error());
   if (!call.request->body.empty()) error->payload = call.request->body;
+  if (error->payload.empty()) {
+    return ErrorResponse(
+        Invalid("the event of error {} was not kept (limits.error_bytes); give it in the body",
+                error->offset));
+  }
   const auto receipt = std::move(Resend({*error}).front());
   if (!receipt.ok()) return ErrorResponse(receipt.error());
   return {.headers = {}, .body = ReceiptJson(*receipt)};

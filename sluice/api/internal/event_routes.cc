@@ -102,6 +102,7 @@ void EventRoutes::Take(const Call& call, Respond respond) {
   } else if (!wait.empty() && wait != "log") {
     return respond(Problem(400, "SL4001", "wait must be none, log or table"));
   }
+  submission.sender = call.principal.id;
   submission.client = call.Parameter("client");
   submission.batch_id = call.Parameter("batch_id");
   if (submission.batch_id.empty()) submission.batch_id = request->Header("idempotency-key");
@@ -158,7 +159,7 @@ void EventRoutes::Take(const Call& call, Respond respond) {
   ingest_.Submit(submission, [respond, wait](Result<ingest::Receipt> receipt) {
     if (!receipt.ok()) {
       if (receipt.error().code() == ErrorCode::kUnavailable) {
-        return respond(TryAgain(429, "SL4290", receipt.error().message(), 1));
+        return respond(PutOff(receipt.error()));
       }
       return respond(ErrorResponse(receipt.error()));
     }

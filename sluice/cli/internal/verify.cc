@@ -247,7 +247,8 @@ void PrintText(const Subject& subject, const ledger::Proof& proof) {
     text += fmt::format("  {} more were answered duplicate\n", Grouped(proof.duplicates));
   }
   if (proof.foreign > 0) {
-    text += fmt::format("  {} rows were written by others\n", Grouped(proof.foreign));
+    text += fmt::format("  {} rows were added by SQL or another engine, not sent as events\n",
+                        Grouped(proof.foreign));
   }
   for (const ledger::Removal& removal : proof.removals) text += "  " + TextOf(removal) + "\n";
   for (const std::string& fault : proof.faults) text += "  GAP: " + fault + "\n";

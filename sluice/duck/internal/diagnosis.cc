@@ -15,6 +15,13 @@ std::string Extra(const duckdb::ErrorData& error, const char* name) {
   return found == error.ExtraInfo().end() ? std::string() : found->second;
 }
 
+/// Whether a file that a table names is not there: all others are ours, and stay for a query.
+bool IsFileGone(const duckdb::ErrorData& error) {
+  const std::string& message = error.RawMessage();
+  return message.find("No such file or directory") != std::string::npos ||
+         message.find("No files found") != std::string::npos;
+}
+
 std::string IdOf(const duckdb::ErrorData& error) {
   const std::string subtype = Extra(error, "error_subtype");
   const std::string type = Extra(error, "type");
@@ -38,7 +45,7 @@ std::string IdOf(const duckdb::ErrorData& error) {
     case duckdb::ExceptionType::OUT_OF_MEMORY:
       return "SL2202";
     case duckdb::ExceptionType::IO:
-      return "SL2208";
+      return IsFileGone(error) ? "SL2210" : "SL2208";
     case duckdb::ExceptionType::INTERRUPT:
       return "SL2205";
     case duckdb::ExceptionType::NOT_IMPLEMENTED:
