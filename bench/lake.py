@@ -28,7 +28,7 @@ def report(results):
              f"Commit {results['commit']}, {results['machine']}, load {results['load_before']} before. "
              f"{results['files']:,} files; medians of {results['repeats']} runs each, in turn, after a warm-up; each run "
              "is a process. The time is that of the operation alone; CPU time and memory are the whole process's: with the "
-             "start of Python and its modules there, of our libraries (DuckDB, Arrow) here, and for appends with the "
+             "start of Python and its modules there, of our libraries (Arrow; DuckDB for queries) here, and for appends with the "
              "rows. We sync what we write before we say so; deltalake does not.",
              "", "| | sluice s | deltalake s | time | CPU s | its CPU s | MiB | its MiB | memory |", "|---|---|---|---|---|---|---|---|---|"]
     for line in results["lines"]:

@@ -8,7 +8,6 @@
 //          lake_operations open TABLE
 //          lake_operations list TABLE                  the addresses of all files
 //          lake_operations checkpoint TABLE            opens, and writes one
-//          lake_operations query TABLE SQL             over `t`
 //          lake_operations vectors TABLE FILE.arrow    as append; rows are deleted by vectors
 //          lake_operations delete TABLE CONDITION
 //          lake_operations update TABLE COLUMN EXPRESSION CONDITION
@@ -19,7 +18,6 @@
 //
 // Prints the seconds that the operation took, without the start of the program and reading FILE.
 
-#include <arrow/api.h>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -29,7 +27,6 @@
 
 #include "lake_rows.h"
 #include "sluice/columnar/memory.h"
-#include "sluice/duck/engine.h"
 #include "sluice/lake/cluster_files.h"
 #include "sluice/lake/compact_files.h"
 #include "sluice/lake/delta_table.h"
@@ -37,7 +34,6 @@
 #include "sluice/lake/row_changes.h"
 #include "sluice/lake/vacuum.h"
 #include "sluice/os/disk.h"
-#include "sluice/sql/table_relation.h"
 #include "sluice/store/local_store.h"
 
 namespace sluice {
@@ -49,19 +45,6 @@ using bench::RowSchema;
 using Seconds = std::chrono::duration<double>;
 
 const lake::ChangeOptions kOptions = {.write = {.threads = 4}};
-
-class CountingSink final : public duck::ResultSink {
- public:
-  Status Begin(const columnar::Schema&) override { return {}; }
-  Status Add(const columnar::Batch& batch) override {
-    for (int64_t row = 0; row < batch->num_rows(); ++row) {
-      for (const auto& column : batch->columns()) {
-        std::cerr << (*column->GetScalar(row))->ToString() << ' ';
-      }
-    }
-    return {};
-  }
-};
 
 class Operation {
  public:
@@ -172,25 +155,6 @@ class Operation {
     return Took();
   }
 
-  Result<Seconds> Query(const std::string& sql) {
-    const std::string root = store_.Location("");
-    SLUICE_ASSIGN_OR_RETURN(const auto engine,
-                            duck::Engine::Open({.temporary_folder = root + "/.duck",
-                                                .files_folders = {root}}));
-    Start();
-    SLUICE_ASSIGN_OR_RETURN(const auto snapshot, table_.Load());
-    const auto lookup =
-        [&](const duck::RelationName&) -> Result<std::optional<duck::Relation>> {
-      duck::Relation relation;
-      relation.schema = snapshot->schema();
-      SLUICE_RETURN_IF_ERROR(sql::AddFiles(table_, snapshot, nullptr, relation));
-      return std::optional(std::move(relation));
-    };
-    CountingSink sink;
-    SLUICE_RETURN_IF_ERROR(engine->Query(sql, lookup, sink));
-    return Took();
-  }
-
  private:
   void Start() { start_ = std::chrono::steady_clock::now(); }
   Seconds Took() const { return std::chrono::steady_clock::now() - start_; }
@@ -243,7 +207,6 @@ Result<Seconds> Run(const std::vector<std::string>& words) {
   if (words.size() == 2 && words[0] == "open") return operation.Open();
   if (words.size() == 2 && words[0] == "list") return operation.List();
   if (words.size() == 2 && words[0] == "checkpoint") return operation.Checkpoint();
-  if (words.size() == 3 && words[0] == "query") return operation.Query(words[2]);
   return Invalid("no operation '{}' with {} words", words[0], words.size());
 }
 

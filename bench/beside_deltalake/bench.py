@@ -17,12 +17,15 @@ class Bench:
         return not self.given.only or self.given.only in name
 
     def line(self, name, make, ours, theirs, prepare=None, result=None):
-        """`ours`: words for lake_operations; `theirs`: a process; `make` makes what both need, once."""
+        """`ours`: words for lake_operations, or for lake_query; `theirs`: a process; `make` makes what both need, once."""
         if not self.wants(name):
             return
         if make:
             make()
-        commands = {"sluice": [self.given.operations, *map(str, ours)], "deltalake": theirs}
+        program, words = Path(self.given.operations), ours
+        if ours[0] == "query":
+            program, words = program.with_name("lake_query"), ours[1:]
+        commands = {"sluice": [str(program), *map(str, words)], "deltalake": theirs}
         self.lines.append(compare(name, commands, self.given.repeats, prepare, result))
 
     def operate(self, *words):

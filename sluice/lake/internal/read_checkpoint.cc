@@ -17,7 +17,9 @@ namespace sluice::lake::internal {
 
 namespace {
 
-constexpr int64_t kBatchRows = 32 * 1024;
+// The buffers of a batch grow by doubling and are cut in the end: of larger batches, the room that
+// stays empty between those that are kept is a quarter of all memory.
+constexpr int64_t kBatchRows = 4 * 1024;
 constexpr int64_t kReadBytes = 128 << 10;  // Each column of a group has a buffer of its own.
 
 // Struct statistics and what we have no use for are most of the bytes of some checkpoints.
