@@ -49,17 +49,5 @@ TEST(RowQueueTest, TellsTheFirstErrorAndUsesNoMore) {
   EXPECT_EQ(used, 3);
 }
 
-TEST(RowQueueTest, ThrowsAwayWhatWaitsWhenItIsDestroyed) {
-  std::atomic<int> used = 0;
-  {
-    RowQueue queue([&](const columnar::Batch&) -> Status {
-      ++used;
-      return {};
-    });
-    for (int64_t number = 0; number < 100; ++number) ASSERT_TRUE(queue.Put(Number(number)).ok());
-  }
-  EXPECT_LE(used, 100);
-}
-
 }  // namespace
 }  // namespace sluice::lake::internal
