@@ -468,8 +468,7 @@ Status Ingest::DraftErrors(const Submission& submission, const internal::Request
     if (verdict == internal::ErrorQuota::Verdict::kRefuse) {
       draft.refusal = Unavailable(
           "SL4291: too many of the sender's events do not fit{}; nothing of the body was kept: "
-          "mend "
-          "them, or send again later",
+          "mend them, or send again later",
           known.empty() ? std::string() : fmt::format(" topic '{}'", known));
       return *draft.refusal;
     }
