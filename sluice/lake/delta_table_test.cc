@@ -198,6 +198,24 @@ TEST_F(DeltaTableTest, NoticesAGapInItsLog) {
             "table 't': the log has a gap: version 2 of 3 is missing (corrupt)");
 }
 
+// What was listed while commits came may have a later one without the one before.
+TEST_F(DeltaTableTest, ListsAgainWhereAListingHasAGap) {
+  auto snapshot = MustCreate();
+  for (int i = 0; i < 3; ++i) snapshot = *table_.Append(snapshot, std::vector{File()});
+  const std::string path = "t/_delta_log/00000000000000000002.json";
+  const std::string commit = *memory_.Get(path);
+  int listings = 0;
+  store_.Observe([&](StoreCall call, std::string_view) {
+    if (call != StoreCall::kList) return;
+    ++listings;
+    ASSERT_TRUE((listings == 1 ? memory_.Delete(path) : memory_.Put(path, commit)).ok());
+  });
+  const auto loaded = table_.Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
+  EXPECT_EQ((*loaded)->version(), 3);
+  EXPECT_EQ(listings, 2);
+}
+
 TEST_F(DeltaTableTest, TriesAgainOnTopOfAnotherWriter) {
   const auto base = MustCreate();
   DeltaTable theirs(memory_, "t", clock_, random_);

@@ -106,7 +106,11 @@ Result<StatePtr> TableLog::Load(std::optional<Version> target) const {
     SLUICE_ASSIGN_OR_RETURN(const LogListing all, List(""));
     if (all.commits.empty() && all.checkpoints.empty()) return NotFound("there is no table");
     state = Build(all, target);
-    if (state.ok() || state.error().code() != ErrorCode::kNotFound) return state;
+    if (state.ok()) return state;
+    // Files were removed since they were listed; or a folder that was listed while commits came had
+    // a later one and not yet the one before it. What is really missing is so each time.
+    const ErrorCode code = state.error().code();
+    if (code != ErrorCode::kNotFound && code != ErrorCode::kCorrupt) return state;
   }
   return state;
 }
