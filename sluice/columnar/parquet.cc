@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 #include <arrow/compute/cast.h>
 #include <arrow/io/memory.h>
+#include <arrow/util/byte_size.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
@@ -47,8 +48,17 @@ std::map<std::string, ColumnStatistics> Summarize(const internal::PreparedRows& 
   return result;
 }
 
+// So few bytes compression makes smaller by less than its state for each column costs.
+constexpr int64_t kCompressedBytesMin = int64_t{8} << 10;
+
 Result<ParquetFile> Write(const Schema& schema, const std::vector<Batch>& batches,
-                          const ParquetOptions& options) {
+                          ParquetOptions options) {
+  int64_t bytes = 0;
+  for (const Batch& batch : batches) {
+    bytes += arrow::util::ReferencedBufferSize(*batch).ValueOr(kCompressedBytesMin);
+    if (bytes >= kCompressedBytesMin) break;
+  }
+  if (bytes < kCompressedBytesMin) options.compression = Compression::kNone;
   SLUICE_ASSIGN_OR_RETURN(const internal::PreparedRows prepared,
                           internal::Prepare(schema, batches, options));
   const arrow::Table& table = *prepared.table;

@@ -32,7 +32,7 @@ struct ParquetFile {
 };
 
 enum class Compression : uint8_t {
-  kZstd,  ///< Level 1.
+  kZstd,  ///< Level 1; a file of a few rows is left as it is.
   kNone,
 };
 

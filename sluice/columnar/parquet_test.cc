@@ -141,9 +141,25 @@ TEST(ParquetTest, TellsReadersWhereNotToLookForAValue) {
   }
 }
 
+TEST(ParquetTest, LeavesFilesOfAFewRowsUncompressed) {
+  const Batch batch = Sample();
+  const auto compression_of = [&](size_t batches) {
+    const auto file = WriteParquet(batch->schema(), std::vector<Batch>(batches, batch));
+    return parquet::ParquetFileReader::Open(
+               std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(file->bytes)))
+        ->metadata()
+        ->RowGroup(0)
+        ->ColumnChunk(1)
+        ->compression();
+  };
+  EXPECT_EQ(compression_of(1), parquet::Compression::UNCOMPRESSED);
+  EXPECT_EQ(compression_of(100), parquet::Compression::ZSTD);
+}
+
 TEST(ParquetTest, UsesTheSettingsOfEachColumn) {
   const Batch batch = Sample();
-  const auto file = WriteParquet(batch->schema(), {batch}, {.random_columns = {"id"}});
+  const auto file =
+      WriteParquet(batch->schema(), std::vector<Batch>(100, batch), {.random_columns = {"id"}});
   ASSERT_TRUE(file.ok());
   const auto reader = parquet::ParquetFileReader::Open(
       std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(file->bytes)));

@@ -388,10 +388,8 @@ class Clustering {
 }  // namespace
 
 Result<CompactReport> ClusterFiles(DeltaTable& table, const ClusterOptions& options) {
-  auto report = Clustering(table, options).Run();
-  if (!report.ok()) {
-    return std::move(report).error().Wrap(fmt::format("table '{}'", table.root()));
-  }
+  SLUICE_ASSIGN_OR_RETURN(auto report, Clustering(table, options).Run(), "table '{}'",
+                          table.root());
   return report;
 }
 

@@ -127,10 +127,8 @@ class Compaction {
 }  // namespace
 
 Result<CompactReport> CompactFiles(DeltaTable& table, const CompactOptions& options) {
-  auto report = Compaction(table, options).Run();
-  if (!report.ok()) {
-    return std::move(report).error().Wrap(fmt::format("table '{}'", table.root()));
-  }
+  SLUICE_ASSIGN_OR_RETURN(auto report, Compaction(table, options).Run(), "table '{}'",
+                          table.root());
   return report;
 }
 

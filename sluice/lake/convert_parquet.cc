@@ -8,11 +8,11 @@
 #include <set>
 
 #include "sluice/base/ascii.h"
+#include "sluice/base/in_parallel.h"
 #include "sluice/base/percent.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/columnar/parquet_footer.h"
 #include "sluice/lake/internal/commit_lines.h"
-#include "sluice/lake/internal/in_parallel.h"
 #include "sluice/lake/internal/known_engines.h"
 #include "sluice/lake/internal/merged_schema.h"
 #include "sluice/lake/internal/new_table.h"
@@ -235,7 +235,7 @@ class Conversion {
   // Files from `first` to before `last`.
   Status TakeFiles(size_t first, size_t last) {
     std::vector<std::optional<Result<FileFacts>>> facts(last - first);
-    internal::InParallel(facts.size(), options_.threads, [&](size_t i) {
+    InParallel(facts.size(), options_.threads, [&](size_t i) {
       facts[i].emplace(ReadFacts(files_[first + i]));
       return facts[i]->ok();
     });
@@ -253,9 +253,7 @@ class Conversion {
       DataFile entry{.path = internal::UriEncode(name),
                      .partition_values = {},
                      .size = static_cast<int64_t>(file.size),
-                     .modified_ms = std::chrono::floor<std::chrono::milliseconds>(file.modified)
-                                        .time_since_epoch()
-                                        .count(),
+                     .modified_ms = internal::ModifiedMs(file),
                      .stats = known.statistics,
                      .rows = known.rows};
       SLUICE_ASSIGN_OR_RETURN(entry.partition_values, ValuesOf(name));
@@ -320,10 +318,8 @@ class Conversion {
 }  // namespace
 
 Result<ConvertReport> ConvertParquet(DeltaTable& table, const ConvertOptions& options) {
-  auto report = Conversion(table, options).Run();
-  if (!report.ok()) {
-    return std::move(report).error().Wrap(fmt::format("folder '{}'", table.name()));
-  }
+  SLUICE_ASSIGN_OR_RETURN(auto report, Conversion(table, options).Run(), "folder '{}'",
+                          table.name());
   return report;
 }
 

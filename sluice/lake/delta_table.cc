@@ -7,6 +7,7 @@
 #include <set>
 
 #include "sluice/base/ascii.h"
+#include "sluice/base/in_parallel.h"
 #include "sluice/base/percent.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/expression.h"
@@ -14,7 +15,6 @@
 #include "sluice/lake/internal/commit_checks.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/data_file.h"
-#include "sluice/lake/internal/in_parallel.h"
 #include "sluice/lake/internal/new_table.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/schema_json.h"
@@ -161,7 +161,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     (*file)->bytes = {};
     return puts[i].ok();
   };
-  internal::InParallel(full.size(), identities.empty() ? options.threads : 1, write);
+  InParallel(full.size(), identities.empty() ? options.threads : 1, write);
   int64_t rows = 0;
   int64_t bytes = 0;
   std::optional<Error> failed;

@@ -1,7 +1,6 @@
 #include "sluice/lake/vacuum.h"
 
 #include <algorithm>
-#include <span>
 #include <unordered_set>
 
 #include "sluice/base/percent.h"
@@ -159,8 +158,7 @@ class VacuumRun {
     for (auto& object : objects) {
       const std::string path = object.path.substr(prefix.size());
       if (!IsVisible(*state_, path)) continue;
-      const int64_t modified_ms =
-          std::chrono::floor<milliseconds>(object.modified).time_since_epoch().count();
+      const int64_t modified_ms = internal::ModifiedMs(object);
       // A store that does not say when something was written may have written it just now.
       const bool young = modified_ms > cutoff_ms_ || modified_ms == 0;
       const bool kept = kept_.contains(path);
@@ -191,19 +189,23 @@ class VacuumRun {
   }
 
   Status Delete() {
-    for (size_t first = 0; first < garbage_.size(); first += kDeletedAtOnce) {
+    std::vector<std::string> paths;
+    size_t deleted = 0;
+    const auto flush = [&]() -> Status {
+      SLUICE_RETURN_IF_ERROR(table_.store().DeleteAll(paths));
+      for (size_t i = 0; i < paths.size(); ++i) Count(garbage_[deleted++]);
+      paths.clear();
+      return {};
+    };
+    for (const auto& object : garbage_) {
       if (options_.go_on && !options_.go_on()) {
         report_.finished = false;
-        return {};
+        break;
       }
-      const auto part =
-          std::span(garbage_).subspan(first, std::min(kDeletedAtOnce, garbage_.size() - first));
-      std::vector<std::string> paths;
-      for (const auto& object : part) paths.push_back(table_.InRoot(object.path));
-      SLUICE_RETURN_IF_ERROR(table_.store().DeleteAll(paths));
-      for (const auto& object : part) Count(object);
+      paths.push_back(table_.InRoot(object.path));
+      if (paths.size() == kDeletedAtOnce) SLUICE_RETURN_IF_ERROR(flush());
     }
-    return {};
+    return flush();
   }
 
   // A commit that says what happens, and changes nothing.
@@ -234,10 +236,7 @@ class VacuumRun {
 }  // namespace
 
 Result<VacuumReport> Vacuum(DeltaTable& table, const VacuumOptions& options) {
-  auto report = VacuumRun(table, options).Run();
-  if (!report.ok()) {
-    return std::move(report).error().Wrap(fmt::format("table '{}'", table.root()));
-  }
+  SLUICE_ASSIGN_OR_RETURN(auto report, VacuumRun(table, options).Run(), "table '{}'", table.root());
   return report;
 }
 

@@ -33,7 +33,7 @@ struct VacuumOptions {
   int64_t files_max = INT64_MAX;
   /// Paths in the table, as the store spells them, that somebody still reads.
   std::function<bool(std::string_view path)> in_use = {};
-  /// Asked before each few hundred files are deleted; false stops.
+  /// Asked for each file, before a few hundred are deleted together; false stops.
   std::function<bool()> go_on = {};
   /// A state that is known already: only commits since then are read.
   std::shared_ptr<const Snapshot> since = {};

@@ -32,6 +32,7 @@ constexpr uint64_t kFileBytesMax = 256ull << 20;  // 40,000 destroyed subjects.
 constexpr uint64_t kBoundBytesMax = 1 << 20;
 // A chain that starts in the 1970s would take 20,000 steps; nobody seals in 2079 yet.
 constexpr int32_t kDaysMax = 40'000;
+constexpr size_t kSealingKeysHeldMax = 256;
 
 std::string_view CutWord(std::string_view& line) {
   const size_t space = line.find(' ');
@@ -99,6 +100,8 @@ struct Keys::State {
   Digest sealing{};
   int32_t derived_day = 0;  // The last day asked for, and its place in the chain.
   Digest derived{};
+  /// Keys that were asked for: deriving one takes as long as sealing a kilobyte under it.
+  std::map<std::pair<int32_t, std::string>, Digest> sealing_keys;
 
   std::string ToText() const;
   bool FromText(std::string_view text);
@@ -296,22 +299,24 @@ Status Keys::DestroySubject(SubjectId subject) {
 
 Result<Digest> Keys::SealingKey(std::string_view tenant, int32_t day) const {
   State& state = *state_;
-  Digest seed;
-  {
-    const std::lock_guard lock(state.mutex);
-    if (day < state.sealing_day) {
-      return NotFound("it was sealed under a key that was destroyed when its retention ended");
-    }
-    if (day - state.sealing_day > kDaysMax)
-      return Invalid("day {} is too far away to seal for", day);
-    if (state.derived_day < state.sealing_day || state.derived_day > day) {
-      state.derived_day = state.sealing_day;
-      state.derived = state.sealing;
-    }
-    for (; state.derived_day < day; ++state.derived_day) state.derived = NextDay(state.derived);
-    seed = state.derived;
+  const std::lock_guard lock(state.mutex);
+  if (day < state.sealing_day) {
+    return NotFound("it was sealed under a key that was destroyed when its retention ended");
   }
-  return DeriveKey(seed, "sluice/seal/1", {tenant});
+  if (day - state.sealing_day > kDaysMax) return Invalid("day {} is too far away to seal for", day);
+  if (const auto known = state.sealing_keys.find({day, std::string(tenant)});
+      known != state.sealing_keys.end()) {
+    return known->second;
+  }
+  if (state.derived_day < state.sealing_day || state.derived_day > day) {
+    state.derived_day = state.sealing_day;
+    state.derived = state.sealing;
+  }
+  for (; state.derived_day < day; ++state.derived_day) state.derived = NextDay(state.derived);
+  const Digest key = DeriveKey(state.derived, "sluice/seal/1", {tenant});
+  if (state.sealing_keys.size() == kSealingKeysHeldMax) state.sealing_keys.clear();
+  state.sealing_keys.emplace(std::pair(day, tenant), key);
+  return key;
 }
 
 int32_t Keys::FirstSealingDay() const {
@@ -327,6 +332,7 @@ Status Keys::DestroySealingKeysBefore(int32_t day) {
   for (; state.sealing_day < day; ++state.sealing_day) state.sealing = NextDay(state.sealing);
   state.derived_day = state.sealing_day;
   state.derived = state.sealing;
+  state.sealing_keys.clear();
   return state.Store();
 }
 

@@ -1,11 +1,10 @@
 #include "sluice/journal/internal/recovery.h"
 
 #include <algorithm>
-#include <atomic>
-#include <future>
 #include <limits>
 #include <optional>
 
+#include "sluice/base/in_parallel.h"
 #include "sluice/journal/internal/segment_reader.h"
 
 namespace sluice::journal::internal {
@@ -115,18 +114,10 @@ class Recoverer {
       bytes += manifest.segments[count++].end;
     }
     std::vector<std::optional<Result<Contents>>> read(count);
-    std::atomic<size_t> next = 0;
-    std::atomic<bool> failed = false;
-    const auto work = [&] {
-      for (size_t i = next++; i < count && !failed; i = next++) {
-        read[i] = ReadSegment(manifest, i);
-        if (!read[i]->ok()) failed = true;
-      }
-    };
-    std::future<void> second;
-    if (bytes >= kTwoThreadsBytes) second = std::async(std::launch::async, work);
-    work();
-    if (second.valid()) second.wait();
+    InParallel(count, bytes >= kTwoThreadsBytes ? 2 : 1, [&](size_t i) {
+      read[i] = ReadSegment(manifest, i);
+      return read[i]->ok();
+    });
     std::vector<Result<Contents>> contents;
     for (size_t i = 0; i < count && read[i]; ++i) contents.push_back(std::move(*read[i]));
     return contents;

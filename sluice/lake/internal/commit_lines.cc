@@ -26,6 +26,10 @@ int64_t NowMs(const os::Clock& clock) {
   return std::chrono::floor<std::chrono::milliseconds>(clock.Now()).time_since_epoch().count();
 }
 
+int64_t ModifiedMs(const store::ObjectInfo& object) {
+  return std::chrono::floor<std::chrono::milliseconds>(object.modified).time_since_epoch().count();
+}
+
 Result<std::optional<int64_t>> NextCommitTime(const TableState& state, int64_t now_ms) {
   if (!IsOn(state.properties(), "delta.enableInCommitTimestamps")) return std::optional<int64_t>();
   if (!state.commit_ms()) {

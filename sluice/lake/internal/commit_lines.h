@@ -10,11 +10,14 @@
 #include "sluice/lake/internal/row_rules.h"
 #include "sluice/lake/internal/table_state.h"
 #include "sluice/os/clock.h"
+#include "sluice/store/object_store.h"
 
 namespace sluice::lake::internal {
 
 /// Milliseconds since 1970.
 int64_t NowMs(const os::Clock& clock);
+/// The same of when the object was written.
+int64_t ModifiedMs(const store::ObjectInfo& object);
 
 /// Returns the in-commit timestamp of the commit after `state`: later than all before. Nothing
 /// where the table has none. kCorrupt: the commit of `state` should have one, but has not.

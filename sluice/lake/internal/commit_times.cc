@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "sluice/base/ascii.h"
+#include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/log_names.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/table_features.h"
@@ -34,8 +35,7 @@ Result<CommitTimes> CommitTimes::List(const DeltaTable& table) {
   for (const store::ObjectInfo& object : objects) {
     const LogListing one = ClassifyLog({object.path.substr(folder.size())});
     if (one.commits.empty()) continue;
-    times.file_ms_[one.commits.begin()->first] =
-        std::chrono::floor<std::chrono::milliseconds>(object.modified).time_since_epoch().count();
+    times.file_ms_[one.commits.begin()->first] = ModifiedMs(object);
   }
   if (times.file_ms_.empty()) return NotFound("there is no table, or none with commits");
   int64_t last = INT64_MIN;

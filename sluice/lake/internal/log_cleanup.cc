@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "sluice/base/ascii.h"
+#include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/log_names.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/table_features.h"
@@ -15,10 +16,6 @@ namespace {
 
 constexpr int64_t kDayMs = 86'400'000;
 constexpr int64_t kRetentionMs = 30 * kDayMs;
-
-int64_t ModifiedMs(const store::ObjectInfo& object) {
-  return std::chrono::floor<std::chrono::milliseconds>(object.modified).time_since_epoch().count();
-}
 
 // The version that a name begins with; -1 if it has none.
 Version VersionOf(std::string_view name) {

@@ -22,6 +22,10 @@ using columnar::FromArrow;
 
 // Rows in memory as columns at a time: a table of millions of files must not double in memory.
 constexpr size_t kChunkRows = 64 * 1024;
+// So few actions share a row group: one of sixty columns costs as much as hundreds of rows.
+constexpr int64_t kGroupRowsMin = 512;
+// And in a file of so few, what compression wins is less than what its state for each column costs.
+constexpr int64_t kCompressedRowsMin = 64;
 constexpr int64_t kWeekMs = 7 * 86'400'000LL;
 
 std::shared_ptr<arrow::DataType> TextMap() { return arrow::map(arrow::utf8(), arrow::utf8()); }
@@ -232,25 +236,6 @@ class CheckpointFile {
   explicit CheckpointFile(const std::set<std::string>& kinds)
       : schema_(Only(CheckpointSchema(), kinds)) {}
 
-  Status Open() {
-    SLUICE_ASSIGN_OR_RETURN(output_, FromArrow(arrow::io::BufferOutputStream::Create(1 << 20)));
-    const auto properties = parquet::WriterProperties::Builder()
-                                .created_by("sluice")
-                                ->compression(parquet::Compression::ZSTD)
-                                ->compression_level(1)
-                                // Readers leave out columns that have nothing but nulls.
-                                ->disable_statistics("add.stats")
-                                // Each path and each text of statistics is another one.
-                                ->disable_dictionary("add.path")
-                                ->disable_dictionary("add.stats")
-                                ->disable_dictionary("remove.path")
-                                ->build();
-    SLUICE_ASSIGN_OR_RETURN(
-        writer_, FromArrow(parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(),
-                                                            output_, properties)));
-    return {};
-  }
-
   template <typename Item, typename Append>
   Status Write(const std::string& kind, std::span<const Item> items, Append append) {
     for (size_t begin = 0; begin < items.size(); begin += kChunkRows) {
@@ -268,22 +253,22 @@ class CheckpointFile {
 
   Status WriteAdds(const FilePieces& files) {
     const arrow::DataType& type = *schema_->GetFieldByName("add")->type();
-    std::vector<FileChunkPtr> chunks;
     arrow::ArrayVector arrays;
     size_t rows = 0;
     for (const FilePiece& piece : files.pieces) {
-      SLUICE_ASSIGN_OR_RETURN(chunks.emplace_back(), Pack(piece));
-      SLUICE_ASSIGN_OR_RETURN(arrays.emplace_back(), AddsOf(*chunks.back(), type));
+      SLUICE_ASSIGN_OR_RETURN(adds_.emplace_back(), Pack(piece));
+      SLUICE_ASSIGN_OR_RETURN(arrays.emplace_back(), AddsOf(*adds_.back(), type));
       rows += piece.live;
       if (rows < kChunkRows) continue;
       SLUICE_RETURN_IF_ERROR(WriteChunk("add", std::exchange(arrays, {})));
-      chunks.clear();
+      adds_.clear();
       rows = 0;
     }
     return rows == 0 ? Status() : WriteChunk("add", std::move(arrays));
   }
 
   Result<CheckpointBytes> Finish() {
+    SLUICE_RETURN_IF_ERROR(WriteWaiting());
     SLUICE_RETURN_IF_ERROR(FromArrow(writer_->Close()));
     SLUICE_ASSIGN_OR_RETURN(const auto buffer, FromArrow(output_->Finish()));
     return CheckpointBytes{.bytes = buffer->ToString(), .actions = actions_};
@@ -302,12 +287,45 @@ class CheckpointFile {
         columns.push_back(std::make_shared<arrow::ChunkedArray>(std::move(nulls)));
       }
     }
-    const auto table = arrow::Table::Make(schema_, std::move(columns), column->length());
-    actions_ += column->length();
-    return FromArrow(writer_->WriteTable(*table, column->length()));
+    if (waiting_rows_ + column->length() > kGroupRowsMin) SLUICE_RETURN_IF_ERROR(WriteWaiting());
+    waiting_.push_back(arrow::Table::Make(schema_, std::move(columns), column->length()));
+    waiting_rows_ += column->length();
+    return waiting_rows_ > kGroupRowsMin ? WriteWaiting() : Status();
+  }
+
+  // Ends a row group.
+  Status WriteWaiting() {
+    if (writer_ == nullptr) SLUICE_RETURN_IF_ERROR(Open(waiting_rows_ >= kCompressedRowsMin));
+    if (waiting_.empty()) return {};
+    SLUICE_ASSIGN_OR_RETURN(const auto table,
+                            FromArrow(arrow::ConcatenateTables(std::exchange(waiting_, {}))));
+    actions_ += std::exchange(waiting_rows_, 0);
+    return FromArrow(writer_->WriteTable(*table, table->num_rows()));
+  }
+
+  Status Open(bool compressed) {
+    SLUICE_ASSIGN_OR_RETURN(output_, FromArrow(arrow::io::BufferOutputStream::Create(
+                                         compressed ? int64_t{1} << 20 : int64_t{16} << 10)));
+    parquet::WriterProperties::Builder properties;
+    if (compressed) properties.compression(parquet::Compression::ZSTD)->compression_level(1);
+    properties
+        .created_by("sluice")
+        // Readers leave out columns that have nothing but nulls.
+        ->disable_statistics("add.stats")
+        // Each path and each text of statistics is another one.
+        ->disable_dictionary("add.path")
+        ->disable_dictionary("add.stats")
+        ->disable_dictionary("remove.path");
+    SLUICE_ASSIGN_OR_RETURN(
+        writer_, FromArrow(parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(),
+                                                            output_, properties.build())));
+    return {};
   }
 
   const columnar::Schema schema_;
+  std::vector<FileChunkPtr> adds_;                      // What waiting tables point to.
+  std::vector<std::shared_ptr<arrow::Table>> waiting_;  // Of the next row group.
+  int64_t waiting_rows_ = 0;
   std::shared_ptr<arrow::io::BufferOutputStream> output_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
   int64_t actions_ = 0;
@@ -417,7 +435,6 @@ template <typename Fill>
 Result<CheckpointBytes> MakeFile(const std::set<std::string>& kinds, Fill fill) {
   try {
     CheckpointFile file(kinds);
-    SLUICE_RETURN_IF_ERROR(file.Open());
     SLUICE_RETURN_IF_ERROR(fill(file));
     return file.Finish();
   } catch (const std::exception& exception) {

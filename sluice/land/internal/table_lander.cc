@@ -17,6 +17,10 @@ namespace {
 
 using columnar::Batch;
 
+std::string NameOf(const catalog::Topic& topic) {
+  return topic.schema_name + "." + topic.contract->table;
+}
+
 // Tiny batches cost a query, and memory, far more than their rows: 30,000 of one row took 99 ms, 10
 // large ones 10 ms. Those of this size or more are left as they are: joining them costs a copy.
 constexpr int64_t kChunkRowsMin = 512;
@@ -667,15 +671,14 @@ bool TableLander::HasRows() const {
 
 std::string TableLander::Name() const {
   const std::lock_guard lock(mutex_);
-  return topic_.schema_name + "." + topic_.contract->table;
+  return NameOf(topic_);
 }
 
 TableStatus TableLander::Describe() const {
-  std::string name = Name();
   const std::lock_guard lock(mutex_);
   TableStatus status;
   status.topic = topic_.contract->topic;
-  status.table = std::move(name);
+  status.table = NameOf(topic_);
   status.partition = partition_;
   status.landed = landed_;
   status.end = end_;

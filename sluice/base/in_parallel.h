@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace sluice::lake::internal {
+namespace sluice {
 
 /// Calls `run` for 0 to `count` - 1, on `threads` threads (at most 64, the caller's is one), until
 /// one says false. Those that come after it may have begun, or not.
@@ -27,4 +27,4 @@ inline void InParallel(size_t count, int threads, const std::function<bool(size_
   work();
 }
 
-}  // namespace sluice::lake::internal
+}  // namespace sluice
