@@ -27,8 +27,14 @@ void Process::Kill() {
 
 Status Process::Start() {
   os::SimulatedDisk& disk = machine_.disk;
-  SLUICE_ASSIGN_OR_RETURN(keys_,
-                          privacy::Keys::LoadOrMake(disk, "/keys/sluice.keys", machine_.random));
+  bool made = false;
+  SLUICE_ASSIGN_OR_RETURN(
+      keys_, privacy::Keys::LoadOrMake(disk, "/keys/sluice.keys", machine_.random, &made));
+  if (made) {
+    // As the server does: else each start derives the keys of all days since 1970.
+    SLUICE_RETURN_IF_ERROR(
+        keys_->DestroySealingKeysBefore(privacy::DayOf(machine_.clock.Now())));
+  }
   journal::Options options;
   options.folder = "/data/journal";
   options.segment_bytes = setup_.segment_bytes;

@@ -66,7 +66,7 @@ def proofs(program, simulation, journal_test):
 
     first = [Proof("simulation", 1.0, simulated)]
     second = [
-        Proof("crash states", 0.55, python(HERE / "crash_states.py", "--jobs", "2", "--doctored")),
+        Proof("crash states", 0.40, python(HERE / "crash_states.py", "--jobs", "2", "--doctored")),
         # So many kills as must be shown are a run of their own: SLUICE_KILL_ROUNDS=1000 test_kill.py.
         Proof("kill -9", 0.06, test("test_kill.py"), again=True,
               environment=lambda seconds, seed: {"SLUICE_SEED": str(seed), "SLUICE_KILL_ROUNDS": "100" if seconds > 150 else "12"}),
@@ -76,7 +76,7 @@ def proofs(program, simulation, journal_test):
         Proof("damaged journals", 0.03, lambda seconds, seed: [
             journal_test, "--gtest_filter=RepairTest.LosesNoMoreThanItSays:JournalCrashTest.*", "--gtest_brief=1"], again=True,
             environment=lambda seconds, seed: {"SLUICE_SEED": str(seed), "SLUICE_SEEDS": "2000" if seconds > 30 else "300"}),
-        Proof("simulation, more", 0.08, lambda seconds, seed: simulated(seconds, seed + 1_000_000_000)),
+        Proof("simulation, more", 0.23, lambda seconds, seed: simulated(seconds, seed + 1_000_000_000)),
     ]
     return first, second
 
