@@ -7,10 +7,11 @@
 #include <set>
 #include <utility>
 
+#include "sluice/base/work_line.h"
+#include "sluice/columnar/bytes.h"
 #include "sluice/columnar/parquet.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/ingest/internal/batch_mark.h"
-#include "sluice/ingest/internal/frame_line.h"
 #include "sluice/ingest/internal/open_errors.h"
 #include "sluice/ingest/internal/topic_state.h"
 
@@ -64,7 +65,12 @@ Status Ingest::Recover() {
 
   std::unordered_map<uint64_t, columnar::Schema> schemas;
   std::set<uint32_t> begun;
-  const auto use = [&](const journal::Frame& frame, columnar::Bytes payload) -> Status {
+  struct Kept {
+    journal::Frame frame;  // Its payload is `payload`.
+    columnar::Bytes payload;
+  };
+  const auto use = [&](Kept kept) -> Status {
+    auto& [frame, payload] = kept;
     if (frame.kind == journal::FrameKind::kSchema) {
       SLUICE_ASSIGN_OR_RETURN(schemas[frame.schema_id],
                               columnar::DeserializeSchema(std::string_view(*payload)));
@@ -100,8 +106,14 @@ Status Ingest::Recover() {
     return RestoreIdentities(topic, rows, frame.received,
                              first ? journal_.NextOffset(frame.partition) - end : 0);
   };
-  internal::FrameLine line(use);
-  const Status read = journal_.Read([&](const journal::Frame& frame) { return line.Put(frame); });
+  // While one thread uses frames, the next ones are read.
+  WorkLine<Kept> line(use);
+  const Status read = journal_.Read([&](journal::Frame frame) -> Status {
+    const size_t bytes = frame.payload.size();
+    SLUICE_ASSIGN_OR_RETURN(auto payload, columnar::CopyBytes(frame.payload));
+    frame.payload = {};
+    return line.Put({.frame = std::move(frame), .payload = std::move(payload)}, bytes);
+  });
   SLUICE_RETURN_IF_ERROR(read, "recover from the journal");
   SLUICE_RETURN_IF_ERROR(line.Finish(), "recover from the journal");
   for (const auto& [topic, count] : open_errors_->FinishRestore()) {

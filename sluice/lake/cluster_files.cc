@@ -9,11 +9,11 @@
 #include <set>
 #include <span>
 
+#include "sluice/base/work_line.h"
 #include "sluice/lake/internal/cluster_mark.h"
 #include "sluice/lake/internal/file_rewrite.h"
 #include "sluice/lake/internal/read_plan.h"
 #include "sluice/lake/internal/row_copy.h"
-#include "sluice/lake/internal/row_queue.h"
 #include "sluice/lake/internal/sort_key.h"
 #include "sluice/lake/internal/space_curve.h"
 #include "sluice/lake/scan.h"
@@ -309,18 +309,16 @@ class Clustering {
           internal::RowFiles::Options{
               .write = write, .extra = copy.extra(), .file_bytes = options_.chunk_bytes}));
     }
-    const auto spread = [&](const columnar::Batch& rows) {
-      return Spread(*rows, places, cuts, part);
-    };
-    std::unique_ptr<internal::RowQueue> queue;
-    if (options_.write.threads > 1) queue = std::make_unique<internal::RowQueue>(spread);
+    WorkLine<columnar::Batch> line(
+        [&](const columnar::Batch& rows) { return Spread(*rows, places, cuts, part); },
+        options_.write.threads);
     for (const DataFile& file : part.from) {
       at = file;
       SLUICE_RETURN_IF_ERROR(copy.Read(file, [&](const columnar::Batch& rows) {
-        return queue == nullptr ? spread(rows) : queue->Put(rows);
+        return line.Put(rows, static_cast<size_t>(columnar::MemoryBytes(*rows)));
       }));
     }
-    if (queue != nullptr) SLUICE_RETURN_IF_ERROR(queue->Finish());
+    SLUICE_RETURN_IF_ERROR(line.Finish());
     for (const auto& range : to) SLUICE_RETURN_IF_ERROR(range->Finish());
     return {};
   }

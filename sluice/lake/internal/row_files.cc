@@ -20,8 +20,6 @@ using columnar::FromArrow;
 constexpr int64_t kFileBytes = int64_t{128} << 20;
 // Of all files that are open, encoded and not.
 constexpr int64_t kOpenBytesMax = int64_t{256} << 20;
-// Less is encoded before a thread for it would have started.
-constexpr int64_t kBytesHereMax = int64_t{4} << 20;
 
 }  // namespace
 
@@ -82,18 +80,15 @@ RowFiles::RowFiles(const DeltaTable& table, const TableState& state, Options opt
     : table_(table),
       state_(state),
       options_(std::move(options)),
-      file_bytes_max_(options_.file_bytes > 0 ? options_.file_bytes : TargetFileBytes(state)) {}
+      file_bytes_max_(options_.file_bytes > 0 ? options_.file_bytes : TargetFileBytes(state)) {
+  line_.emplace([this](const columnar::Batch& rows) { return Encode(rows); },
+                options_.write.threads);
+}
 
 RowFiles::~RowFiles() = default;
 
 Status RowFiles::Write(const columnar::Batch& rows) {
-  if (queue_ == nullptr && options_.write.threads > 1) {
-    bytes_here_ += columnar::MemoryBytes(*rows);
-    if (bytes_here_ > kBytesHereMax) {
-      queue_ = std::make_unique<RowQueue>([this](const auto& waiting) { return Encode(waiting); });
-    }
-  }
-  return queue_ == nullptr ? Encode(rows) : queue_->Put(rows);
+  return line_->Put(rows, static_cast<size_t>(columnar::MemoryBytes(*rows)));
 }
 
 Status RowFiles::Encode(const columnar::Batch& rows) {
@@ -136,17 +131,13 @@ Status RowFiles::End(Open::iterator file) {
 }
 
 Status RowFiles::Finish() {
-  if (queue_ != nullptr) {
-    const Status encoded = queue_->Finish();
-    queue_.reset();
-    SLUICE_RETURN_IF_ERROR(encoded);
-  }
+  SLUICE_RETURN_IF_ERROR(line_->Finish());
   while (!open_.empty()) SLUICE_RETURN_IF_ERROR(End(open_.begin()));
   return {};
 }
 
 void RowFiles::Discard() {
-  queue_.reset();
+  line_.reset();
   open_.clear();
   for (const std::string& path : written_) static_cast<void>(table_.store().Delete(path).ok());
   written_.clear();

@@ -6,13 +6,14 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "sluice/base/work_line.h"
 #include "sluice/columnar/batch.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/lake/internal/data_file.h"
-#include "sluice/lake/internal/row_queue.h"
 #include "sluice/lake/internal/table_state.h"
 
 namespace sluice::lake::internal {
@@ -77,8 +78,7 @@ class RowFiles {
   std::vector<DataFile> files_;
   std::vector<std::string> written_;
   int64_t rows_ = 0;
-  int64_t bytes_here_ = 0;           // That were encoded on the caller's thread.
-  std::unique_ptr<RowQueue> queue_;  // Last: its thread uses what stands above.
+  std::optional<WorkLine<columnar::Batch>> line_;  // Last: its thread uses what stands above.
 };
 
 }  // namespace sluice::lake::internal
