@@ -116,7 +116,10 @@ void Run::DamageSealedSegment() {
   const auto names = machine_.disk.List("/data/journal");
   std::vector<std::string> segments;
   for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
-    if (name.size() == 20) segments.push_back("/data/journal/" + name);
+    if (name.size() != 20) continue;
+    const std::string path = "/data/journal/" + name;
+    // What a power loss left of one made ahead has no bits to flip.
+    if (!machine_.disk.Look(path)->empty()) segments.push_back(path);
   }
   if (segments.size() < 3) return;  // The last two may be the active one, and one made ahead.
   const std::string& path = segments[Below(segments.size() - 2)];
