@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Fails the n-th system calls of two kinds in a real server, and looks at what is left.
 
-usage: io_errors.py PROGRAM [--runs N] [--minutes M] [--seed S]
+usage: io_errors.py PROGRAM [--runs N] [--minutes M] [--seed S] [--jobs J] [--faults CALL:ERROR:WHEN,..]
 
-The server may refuse, answer late, not start, or end at once where a sync failed; it may not crash in another way. The
-next start, without faults, must have all that was acknowledged, once (`sluice verify` after every third run). Prints how
-many calls of each kind were failed, and in how many runs.
+In every other run a server before it was killed, so that recovery's calls fail, too. The server may refuse, answer late,
+not start, or end at once where a sync failed; it may not crash in another way. The next start, without faults, must have
+all that was acknowledged, once (`sluice verify` after every third run). What has failed least so far is drawn next.
+Prints how many calls of each kind were failed, and in how many runs.
 """
 
 import argparse
 import collections
+import concurrent.futures
 import json
 import os
 import random
@@ -17,6 +19,7 @@ import re
 import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -37,47 +40,55 @@ COUNTS = {"openat": (60, 110), "pread64": (5, 12), "fallocate": (1, 2), "ftrunca
 ORDERLY = {None, 0, 1, 69, 75, 78, 127, -signal.SIGABRT}  # 127: its libraries could not be opened.
 
 
-# Ends the server at the first, so it fires once in a run: drawn more often.
-FATAL = {("fdatasync", "EIO"), ("fdatasync", "ENOSPC"), ("fsync", "EIO")}
 # Made while the server starts, too: of these a few failures in a row leave no server to look at.
 AT_START = {"openat", "pread64", "fsync", "mkdir", "fallocate"}
 
 
-def faults(chance):
-    """Draws faults of two calls, of which one at most keeps the server from starting; returns (call, error, when)."""
+def draw(chance, fired):
+    """Draws faults of two calls, of which one at most keeps the server from starting, of the sites that fired least."""
     drawn = {}
-    while len(drawn) < 2:
-        call, error = chance.choice(SITES + sorted(FATAL))
-        if drawn and call in AT_START:
+    rarest = sorted(SITES, key=lambda site: (fired[" ".join(site)], chance.random()))
+    chance.shuffle(few := rarest[:6])
+    for call, error in few + rarest[6:]:
+        if drawn and (call in AT_START or call in drawn):
             continue
         first = chance.randint(*COUNTS[call])
         if call in AT_START:
             more = ("", "", "+")
         else:  # Interrupted for ever is not interrupted.
             more = ("", "+3") if error == "EINTR" else ("", f"..{first + 7}", "+")
-        drawn.setdefault(call, (call, error, f"{first}{chance.choice(more)}"))
-    return list(drawn.values())
+        drawn[call] = (call, error, f"{first}{chance.choice(more)}")
+        if len(drawn) == 2:
+            return list(drawn.values())
 
 
-def one(seed):
+def serve(server, senders, requests):
+    """Sends so much, and returns how the server ended; None: it has not."""
+    threads = [sender.again(server, requests) for sender in senders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ended = server.process.poll()
+    server.kill()
+    return ended
+
+
+def one(seed, drawn):
     """Returns (calls failed by site, how the server ended, requests answered)."""
     chance = random.Random(seed)
-    drawn = faults(chance)
     senders = [Sender(i, random.Random(chance.random()), patient=True) for i in range(2)]
     with Project(SETTINGS) as project:
+        if seed % 2:
+            with Server(project) as server:
+                serve(server, senders, 10)
         log = f"{project.folder}/strace"
         prefix = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-e", "trace=" + ",".join(call for call, _, _ in drawn)]
         for call, error, when in drawn:
             prefix += ["-e", f"inject={call}:error={error}:when={when}"]
         try:
             with Server(project, [*prefix, "-o", log]) as server:
-                threads = [sender.again(server, 40) for sender in senders]
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
-                ended = server.process.poll()
-                server.kill()
+                ended = serve(server, senders, 40)
         except RuntimeError as failure:  # It did not start.
             found = re.search(r"the server ended with (-?\d+)", str(failure))
             ended = int(found[1]) if found else "hangs"
@@ -101,26 +112,47 @@ def main():
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--minutes", type=float, default=0, help="0: as many runs as given")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--faults", help="these instead of drawn ones")
     arguments = parser.parse_args()
     sys.argv[1:] = [os.path.abspath(arguments.program)]
     if not shutil.which("strace"):
         print("strace is not installed")
         return 77
     print(f"seed {arguments.seed}", flush=True)
-    begun, runs, answered = time.monotonic(), 0, 0
+    begun, runs, answered, failure = time.monotonic(), 0, 0, None
     fired, in_runs, ends = collections.Counter(), collections.Counter(), collections.Counter()
-    while time.monotonic() - begun < arguments.minutes * 60 if arguments.minutes else runs < arguments.runs:
-        seed = arguments.seed + runs
-        try:
-            failed, ended, events = one(seed)
-        except Exception as failure:
-            print(f"run {seed}: {type(failure).__name__}: {failure}\nagain: io_errors.py PROGRAM --runs 1 --seed {seed}")
-            return 1
-        runs += 1
-        fired.update(failed)
-        in_runs.update(site for site, calls in failed.items() if calls)
-        ends["alive" if ended is None else "aborted" if ended == -signal.SIGABRT else "did not start"] += 1
-        answered += events
+    chance, lock = random.Random(arguments.seed), threading.Lock()
+
+    def work():
+        nonlocal runs, answered, failure
+        while True:
+            with lock:
+                over = time.monotonic() - begun > arguments.minutes * 60 if arguments.minutes else runs >= arguments.runs
+                if over or failure:
+                    return
+                seed = arguments.seed + runs
+                runs += 1
+                drawn = [tuple(fault.split(":")) for fault in arguments.faults.split(",")] if arguments.faults \
+                    else draw(chance, fired)
+            try:
+                failed, ended, events = one(seed, drawn)
+            except Exception as error:
+                failure = f"run {seed}: {type(error).__name__}: {error}\nagain: io_errors.py PROGRAM --runs 1 " \
+                    f"--seed {seed} --faults {','.join(map(':'.join, drawn))}"
+                return
+            with lock:
+                fired.update(failed)
+                in_runs.update(site for site, calls in failed.items() if calls)
+                ends["alive" if ended is None else "aborted" if ended == -signal.SIGABRT else "did not start"] += 1
+                answered += events
+
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for done in [pool.submit(work) for _ in range(arguments.jobs)]:
+            done.result()
+    if failure:
+        print(failure)
+        return 1
     print(json.dumps({"runs": runs, "events": answered, "faults": dict(sorted(fired.items())),
                       "runs_by_fault": dict(sorted(in_runs.items())), "servers": dict(ends),
                       "seconds": round(seconds := time.monotonic() - begun, 1), "per_second": round(runs / seconds, 2),
