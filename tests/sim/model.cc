@@ -45,6 +45,7 @@ size_t Model::Send(std::vector<Serial> rows, ingest::WaitLevel wait) {
 
 void Model::SendForeign(Serial serial, bool durable) {
   ++(durable ? track(serial).foreign.must : track(serial).foreign.maybe);
+  track(serial).foreign_durable = durable;
 }
 
 void Model::Answer(size_t number, const Result<ingest::Receipt>& outcome) {
@@ -142,6 +143,9 @@ void Model::Crash() {
     for (const Serial serial : sending.rows) --track(serial).open;
   }
   open_ = 0;
+  for (Track& row : tracks_) {
+    if (!row.foreign_durable) row.foreign = {.maybe = row.foreign.must + row.foreign.maybe};
+  }
 }
 
 void Model::Settle(Serial serial, std::string_view what, Bounds& bounds, int64_t seen,

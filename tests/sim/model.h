@@ -102,6 +102,8 @@ class Model {
     Bounds rows = {};
     Bounds errors = {};
     Bounds foreign = {};
+    /// Else its writer died before its commit was synced: seen or not, a power loss may take it.
+    bool foreign_durable = true;
     int64_t open = 0;  ///< Sendings not answered.
   };
   struct Sending {
