@@ -140,6 +140,12 @@ struct Chunk {
   }
 };
 
+int64_t BytesOf(const std::vector<DataFile>& files) {
+  int64_t bytes = 0;
+  for (const DataFile& file : files) bytes += file.size;
+  return bytes;
+}
+
 /// One call. Not thread-safe.
 class Clustering {
  public:
@@ -167,12 +173,17 @@ class Clustering {
                          .clustering_provider = own_ ? "liquid" : ""});
     std::vector<std::vector<DataFile>> chunks = Chunks(files);
     CountSkipped(files, chunks, rewrite.report());
+    int64_t total = 0;
     for (std::vector<DataFile>& chunk : chunks) {
-      if (options_.go_on && !options_.go_on()) {
+      const int64_t bytes = BytesOf(chunk);
+      const bool goes_on = !options_.go_on || options_.go_on();
+      if (!goes_on || (total > 0 && total + bytes > options_.bytes_max)) {
         rewrite.report().finished = false;
         break;
       }
+      total += bytes;
       SLUICE_RETURN_IF_ERROR(Write(std::move(chunk), rewrite));
+      if (stopped_) break;
       SLUICE_RETURN_IF_ERROR(rewrite.Commit());
     }
     rewrite.report().snapshot = rewrite.state();
@@ -226,6 +237,13 @@ class Clustering {
     return mark && mark->Satisfies(mark_) ? mark->cube : std::string();
   }
 
+  bool IsDue(const Chunk& fresh) const {
+    if (!options_.due || fresh.bytes >= options_.due->bytes_min) return true;
+    return std::ranges::all_of(fresh.files, [this](const DataFile& file) {
+      return file.modified_ms < options_.due->quiet_before_ms;
+    });
+  }
+
   // Files that are clustered with one another, each chunk of one partition: those that are not
   // clustered yet, and with them small cubes; so a row is written anew a few times only.
   std::vector<std::vector<DataFile>> Chunks(const std::vector<DataFile>& files) const {
@@ -238,10 +256,12 @@ class Clustering {
     std::vector<std::vector<DataFile>> chunks;
     for (const auto& [values, cubes] : partitions) {
       const auto fresh = cubes.find("");
-      if (fresh == cubes.end()) continue;
+      if (fresh == cubes.end() || !IsDue(fresh->second)) continue;
+      int64_t bytes_max = options_.chunk_bytes / 2;
+      if (options_.due) bytes_max = std::min(bytes_max, 3 * fresh->second.bytes);
       std::vector<const Chunk*> taken;
       for (const auto& [cube, members] : cubes) {
-        if (!cube.empty() && members.bytes < options_.chunk_bytes / 2) taken.push_back(&members);
+        if (!cube.empty() && members.bytes < bytes_max) taken.push_back(&members);
       }
       std::ranges::stable_sort(taken, {}, [](const Chunk* cube) { return cube->bytes; });
       taken.insert(taken.begin(), &fresh->second);
@@ -265,7 +285,7 @@ class Clustering {
                            const std::vector<std::vector<DataFile>>& chunks,
                            CompactReport& report) {
     const auto count = [&report](const std::vector<DataFile>& some, int sign) {
-      for (const DataFile& file : some) report.bytes_skipped += sign * file.size;
+      report.bytes_skipped += sign * BytesOf(some);
       report.files_skipped += sign * static_cast<int64_t>(some.size());
     };
     count(files, 1);
@@ -273,8 +293,7 @@ class Clustering {
   }
 
   Status Write(std::vector<DataFile> files, FileRewrite& rewrite) {
-    int64_t bytes = 0;
-    for (const DataFile& file : files) bytes += file.size;
+    const int64_t bytes = BytesOf(files);
     const auto ranges = static_cast<size_t>(
         std::clamp<int64_t>((bytes + file_bytes_ - 1) / file_bytes_, 1, kRangesMax));
     FileRewrite::Part& part = rewrite.Begin(std::move(files));
@@ -283,6 +302,11 @@ class Clustering {
     part.tags = internal::TagsOf(mark);
     DataFile at;
     const Status written = WriteRanges(ranges, part, at);
+    if (stopped_) {
+      rewrite.report().finished = false;
+      rewrite.DropLast();
+      return {};
+    }
     if (!written.ok() && written.error().code() == ErrorCode::kNotFound) {
       return rewrite.GiveUpLast(at);  // Taken away by another writer, and by its vacuum.
     }
@@ -312,11 +336,15 @@ class Clustering {
     WorkLine<columnar::Batch> line(
         [&](const columnar::Batch& rows) { return Spread(*rows, places, cuts, part); },
         options_.write.threads);
+    const auto take = [&](const columnar::Batch& rows) -> Status {
+      SLUICE_RETURN_IF_ERROR(line.Put(rows, static_cast<size_t>(columnar::MemoryBytes(*rows))));
+      if (!options_.pace || options_.pace(internal::CopiedBytes(at, rows->num_rows()))) return {};
+      stopped_ = true;
+      return Unavailable("stopped");
+    };
     for (const DataFile& file : part.from) {
       at = file;
-      SLUICE_RETURN_IF_ERROR(copy.Read(file, [&](const columnar::Batch& rows) {
-        return line.Put(rows, static_cast<size_t>(columnar::MemoryBytes(*rows)));
-      }));
+      SLUICE_RETURN_IF_ERROR(copy.Read(file, take));
     }
     SLUICE_RETURN_IF_ERROR(line.Finish());
     for (const auto& range : to) SLUICE_RETURN_IF_ERROR(range->Finish());
@@ -381,6 +409,7 @@ class Clustering {
   bool own_ = false;  // Those that the table itself names.
   ClusterMark mark_;  // Of what is written, but for its cube.
   int64_t file_bytes_ = 0;
+  bool stopped_ = false;  // By `pace`.
 };
 
 }  // namespace

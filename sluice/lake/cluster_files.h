@@ -38,11 +38,26 @@ struct ClusterOptions {
   /// unless there are new files in its partition and it is less than half a chunk: then it is
   /// clustered with those. True: all files are written anew.
   bool full = false;
+  /// For who clusters again and again while others write; absent: all that is new is clustered now.
+  struct Due {
+    /// A partition waits until it has so many bytes of files that are not clustered,
+    int64_t bytes_min = 0;
+    /// or none of them was written since then.
+    int64_t quiet_before_ms = 0;
+  };
+  /// Then new files are not clustered with more than three times as many bytes that are clustered
+  /// already, so that each row is written anew a few times only.
+  std::optional<Due> due = {};
   /// Over partition columns and statistics: which files are clustered; absent: all.
   std::optional<Expression> where = {};
   std::string zone = "UTC";  ///< As in ScanOptions.
+  /// So much is rewritten at most, in bytes of files, but one chunk is; the rest is left for the
+  /// next call.
+  int64_t bytes_max = int64_t{1} << 40;
   /// Asked before each chunk; false stops after those that are done.
   std::function<bool()> go_on = {};
+  /// As CompactOptions::pace.
+  std::function<bool(int64_t bytes)> pace = {};
   /// A state that is known already: only commits since then are read.
   std::shared_ptr<const Snapshot> since = {};
 };

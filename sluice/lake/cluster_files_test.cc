@@ -203,6 +203,54 @@ TEST_F(ClusterFilesTest, PartitionsAndChunksStayApart) {
   EXPECT_EQ(Read(), before);
 }
 
+TEST_F(ClusterFilesTest, WaitsUntilThereIsEnoughOrNoMoreComes) {
+  Create({}, false);
+  AppendScattered(2);
+  ClusterOptions options{.columns = {"id"}, .file_bytes = 4 * Bytes(), .chunk_bytes = 64 * Bytes()};
+  const auto cluster = [&](int64_t bytes_min, int64_t quiet_before_ms) {
+    options.due = {.bytes_min = bytes_min, .quiet_before_ms = quiet_before_ms};
+    const auto report = ClusterFiles(*table_, options);
+    EXPECT_TRUE(report.ok()) << report.error().message();
+    return report.ok() ? report->files_removed : -1;
+  };
+  const int64_t written_ms = (*table_->Load())->files()[0].modified_ms;
+  EXPECT_EQ(cluster(Bytes() + 1, written_ms), 0);
+  EXPECT_EQ(cluster(Bytes(), written_ms), 2);
+  // A few rows more are not worth writing all others anew.
+  Append(80'000, 10, "de");
+  EXPECT_EQ(cluster(1, 0), 0);
+  Append(80'010, 10, "de");
+  EXPECT_EQ(cluster(INT64_MAX, INT64_MAX), 2);
+  Append(80'020, 10, "de");
+  EXPECT_EQ(cluster(INT64_MAX, INT64_MAX), 2) << "with the few before them";
+  EXPECT_EQ(Read().size(), static_cast<size_t>(kRows + 30));
+}
+
+TEST_F(ClusterFilesTest, WhoKeepsAPaceMayStopIt) {
+  Create({}, false);
+  AppendScattered(4);
+  const int64_t bytes = Bytes();
+  int64_t paced = 0;
+  ClusterOptions options{.columns = {"id"}, .file_bytes = bytes / 4, .pace = [&](int64_t part) {
+                           paced += part;
+                           return false;
+                         }};
+  auto report = ClusterFiles(*table_, options);
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_FALSE(report->finished);
+  EXPECT_EQ(report->commits, 0);
+  EXPECT_EQ(store_.List("")->size(), 4u + (*table_->Load())->version() + 1) << "nothing is left";
+  paced = 0;
+  options.pace = [&](int64_t part) {
+    paced += part;
+    return true;
+  };
+  report = ClusterFiles(*table_, options);
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->files_removed, 4);
+  EXPECT_NEAR(static_cast<double>(paced), 2.0 * static_cast<double>(bytes), 100.0);
+}
+
 TEST_F(ClusterFilesTest, OtherWritersGoFirst) {
   Create({}, false);
   AppendScattered(4);

@@ -108,12 +108,7 @@ class Compaction {
   }
 
   Status KeepPace(const DataFile& file, int64_t rows) {
-    if (!options_.pace) return {};
-    // Read, and written: what is copied is about as large as before.
-    const int64_t of_file = std::max(rows, file.rows.value_or(0));
-    const double part =
-        static_cast<double>(rows) / static_cast<double>(std::max<int64_t>(1, of_file));
-    if (options_.pace(static_cast<int64_t>(2 * part * static_cast<double>(file.size)))) return {};
+    if (!options_.pace || options_.pace(internal::CopiedBytes(file, rows))) return {};
     stopped_ = true;
     return Unavailable("stopped");
   }

@@ -189,6 +189,12 @@ Result<lake::CompactReport> Lander::Compact(uint32_t partition, lake::CompactOpt
   return table->Compact(std::move(options));
 }
 
+Result<lake::CompactReport> Lander::Cluster(uint32_t partition, lake::ClusterOptions options) {
+  const auto table = Find(partition);
+  if (table == nullptr) return NotFound("there is no partition {}", partition);
+  return table->Cluster(std::move(options));
+}
+
 Result<lake::VacuumReport> Lander::Vacuum(uint32_t partition, std::chrono::milliseconds retention,
                                           std::function<bool()> go_on) {
   const auto table = Find(partition);

@@ -22,6 +22,7 @@
 #include "sluice/columnar/batch.h"
 #include "sluice/columnar/parquet.h"
 #include "sluice/journal/journal.h"
+#include "sluice/lake/cluster_files.h"
 #include "sluice/lake/compact_files.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/lake/row_changes.h"
@@ -182,6 +183,8 @@ class Lander {
   /// Compacts the partition's table, with the settings with which it lands: `options.write` and
   /// `options.since` are set here. Errors as lake::CompactFiles(); kNotFound: there is none.
   Result<lake::CompactReport> Compact(uint32_t partition, lake::CompactOptions options);
+  /// The same by lake::ClusterFiles().
+  Result<lake::CompactReport> Cluster(uint32_t partition, lake::ClusterOptions options);
 
   /// Deletes files of the partition's table that left it longer ago than the table's own retention,
   /// or else `retention`, and than any query takes. Errors as lake::Vacuum().

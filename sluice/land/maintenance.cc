@@ -18,6 +18,7 @@ constexpr std::chrono::hours kUnchangedEvery{1};
 constexpr std::chrono::minutes kFirstVacuum{10};
 constexpr int kFailuresWait = 10;           // Looks that a failure costs.
 constexpr int64_t kDeleteBytes = 64 << 10;  // What deleting a file costs, in bytes of the pace.
+constexpr int64_t kFilesOfChunk = 8;        // That is clustered.
 // Rewritten in one commit, so that a process that dies loses no more.
 constexpr int64_t kCommitBytes = 256ll << 20;
 
@@ -31,7 +32,8 @@ Maintenance::Maintenance(const MaintenanceOptions& options, const PaceOptions& p
       clock_(clock),
       metrics_(metrics),
       began_(clock.Steady()) {
-  for (const char* const action : {"compact", "vacuum"}) {  // Shown from the start, as 0.
+  for (const char* const action :
+       {"compact", "cluster", "vacuum"}) {  // Shown from the start, as 0.
     metrics_.GetCounter("sluice_maintenance_runs_total",
                         fmt::format("action=\"{}\",outcome=\"done\"", action));
   }
@@ -55,22 +57,25 @@ bool Maintenance::Look() {
 
 bool Maintenance::LookAt(const TableStatus& table, Seen& seen) {
   if (options_.off.contains(table.topic)) {
-    NoteLeftAlone(table, "maintenance of the topic is off", seen);
+    NoteLeftAlone(table, "maintenance of the topic is off", seen.left_alone);
     return true;
   }
   if (!table.stopped.empty()) {
-    NoteLeftAlone(table, "landing has stopped: " + table.stopped, seen);
+    NoteLeftAlone(table, "landing has stopped: " + table.stopped, seen.left_alone);
     return true;
   }
   if (table.compaction_off) {
-    NoteLeftAlone(table, "delta.autoOptimize.autoCompact is false: not compacted", seen);
+    NoteLeftAlone(table, "delta.autoOptimize.autoCompact is false: not compacted", seen.left_alone);
   } else {
     seen.left_alone.clear();
   }
   const os::Monotonic now = clock_.Steady();
   if (now >= seen.next_look || (table.version != seen.version && seen.version >= 0)) {
     seen.next_look = now + kUnchangedEvery;
-    if (!table.compaction_off && !Compact(table, seen)) return false;
+    if (!table.compaction_off) {
+      if (!Compact(table, seen)) return false;
+      if (!Cluster(table, seen)) return false;
+    }
   }
   if (now < seen.next_vacuum) return true;
   seen.next_vacuum = now + options_.vacuum_every;
@@ -81,17 +86,44 @@ bool Maintenance::Compact(const TableStatus& table, Seen& seen) {
   MaintenanceRun run = Begin(table, "compact");
   Pace pace(pace_, clock_);
   bool go_on = true;
-  const auto now_ms =
-      std::chrono::floor<milliseconds>(clock_.Now()).time_since_epoch() - options_.quiet;
   const auto report = lander_.Compact(
       table.partition, {.file_bytes = options_.file_bytes,
                         .deleted_part_max = options_.deleted_part_max,
                         .tiers = lake::CompactOptions::Tiers{.files_min = options_.files_min,
-                                                             .quiet_before_ms = now_ms.count()},
+                                                             .quiet_before_ms = QuietBefore()},
                         .bytes_max = options_.bytes_max,
                         .commit_bytes_max = kCommitBytes,
                         .go_on = [&] { return go_on = pace.Keep(0); },
                         .pace = [&](int64_t bytes) { return go_on = pace.Keep(bytes); }});
+  return EndRewrite(std::move(run), report, pace, go_on, seen);
+}
+
+bool Maintenance::Cluster(const TableStatus& table, Seen& seen) {
+  const auto columns = options_.cluster_by.find(table.topic);
+  if (columns == options_.cluster_by.end()) return true;
+  MaintenanceRun run = Begin(table, "cluster");
+  Pace pace(pace_, clock_);
+  bool go_on = true;
+  const auto report = lander_.Cluster(
+      table.partition,
+      {.columns = columns->second,
+       .file_bytes = std::min(options_.file_bytes, options_.cluster_bytes / kFilesOfChunk),
+       .chunk_bytes = options_.cluster_bytes,
+       .due = lake::ClusterOptions::Due{.bytes_min = options_.cluster_bytes,
+                                        .quiet_before_ms = QuietBefore()},
+       .bytes_max = options_.bytes_max,
+       .go_on = [&] { return go_on = pace.Keep(0); },
+       .pace = [&](int64_t bytes) { return go_on = pace.Keep(bytes); }});
+  if (!report.ok() && (report.error().code() == ErrorCode::kInvalid ||
+                       report.error().code() == ErrorCode::kUnsupported)) {
+    NoteLeftAlone(table, "not clustered: " + report.error().message(), seen.not_clustered);
+    return go_on;
+  }
+  return EndRewrite(std::move(run), report, pace, go_on, seen);
+}
+
+bool Maintenance::EndRewrite(MaintenanceRun run, const Result<lake::CompactReport>& report,
+                             const Pace& pace, bool go_on, Seen& seen) {
   if (!report.ok()) {
     seen.next_look = clock_.Steady() + options_.every * kFailuresWait;
     seen.version = -1;
@@ -137,14 +169,19 @@ bool Maintenance::Vacuum(const TableStatus& table, Seen& seen) {
   return End(std::move(run), pace, go_on);
 }
 
-void Maintenance::NoteLeftAlone(const TableStatus& table, std::string reason, Seen& seen) {
-  if (seen.left_alone == reason) return;
-  seen.left_alone = reason;
+void Maintenance::NoteLeftAlone(const TableStatus& table, std::string reason, std::string& noted) {
+  if (noted == reason) return;
+  noted = reason;
   MaintenanceRun run = Begin(table, "none");
   run.files_before = run.files_after = table.files;
   run.outcome = "off";
   run.reason = std::move(reason);
   lander_.maintenance().Add(std::move(run));
+}
+
+int64_t Maintenance::QuietBefore() const {
+  return (std::chrono::floor<milliseconds>(clock_.Now()).time_since_epoch() - options_.quiet)
+      .count();
 }
 
 MaintenanceRun Maintenance::Begin(const TableStatus& table, std::string action) const {

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "sluice/base/metrics.h"
 #include "sluice/land/lander.h"
@@ -26,6 +27,10 @@ struct MaintenanceOptions {
   std::chrono::milliseconds quiet{3'600'000};
   /// Files with more than this part deleted are rewritten without.
   double deleted_part_max = 0.3;
+  /// By which columns the tables of topics are clustered, one to four.
+  std::map<std::string, std::vector<std::string>> cluster_by = {};
+  /// A day is clustered when it has so many bytes that are not, or is quiet. Memory is this.
+  int64_t cluster_bytes = 64ll << 20;
   /// So much is rewritten of one table before the next has its turn.
   int64_t bytes_max = 1ll << 30;
   /// Files that left the table so long ago are deleted, later if the table itself asks for more. No
@@ -36,9 +41,10 @@ struct MaintenanceOptions {
 };
 
 /// Looks at the tables of a lander, one after the other: compacts their small files with the
-/// settings with which they landed, rewrites files with many deleted rows, and deletes files that
-/// no version within the retention needs. Its commits change no rows and give way to landing; one
-/// that a crash cuts short is none, and what it wrote is deleted later as any file without a name.
+/// settings with which they landed, rewrites files with many deleted rows, clusters those of topics
+/// with columns for it, and deletes files that no version within the retention needs. Its
+/// commits change no rows and give way to landing; one that a crash cuts short is none, and what it
+/// wrote is deleted later as any file without a name.
 ///
 /// Not thread-safe: one thread calls Look().
 class Maintenance {
@@ -56,13 +62,20 @@ class Maintenance {
     lake::Version version = -1;  ///< With nothing to do.
     os::Monotonic next_look{};
     os::Monotonic next_vacuum{};
-    std::string left_alone;  ///< Why, as it was last noted.
+    std::string left_alone;     ///< Why, as it was last noted.
+    std::string not_clustered;  ///< The same.
   };
 
   bool LookAt(const TableStatus& table, Seen& seen);
   bool Compact(const TableStatus& table, Seen& seen);
+  bool Cluster(const TableStatus& table, Seen& seen);
   bool Vacuum(const TableStatus& table, Seen& seen);
-  void NoteLeftAlone(const TableStatus& table, std::string reason, Seen& seen);
+  /// Ends a compaction or clustering.
+  bool EndRewrite(MaintenanceRun run, const Result<lake::CompactReport>& report, const Pace& pace,
+                  bool go_on, Seen& seen);
+  void NoteLeftAlone(const TableStatus& table, std::string reason, std::string& noted);
+  // Milliseconds since 1970: a day that nothing was written to since then is quiet.
+  int64_t QuietBefore() const;
   MaintenanceRun Begin(const TableStatus& table, std::string action) const;
   // Reports a run, as done or cut short if it has no outcome yet; returns `go_on`.
   bool End(MaintenanceRun run, const Pace& pace, bool go_on);

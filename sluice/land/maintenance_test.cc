@@ -166,6 +166,57 @@ TEST_F(MaintenanceTest, WhatTheTableSaysOfItselfHolds) {
   EXPECT_EQ(Runs().size(), 1u) << "said once";
 }
 
+TEST_F(MaintenanceTest, TablesAreClusteredByTheColumnsOfTheirTopic) {
+  options_m_.cluster_by = {{"clicks", {"page", "at"}}};
+  options_m_.cluster_bytes = 1024;
+  LandFiles(41);
+  ASSERT_TRUE(Make().Look());
+  ASSERT_EQ(Runs().size(), 2u);
+  EXPECT_EQ(Runs().front().action, "compact");
+  const MaintenanceRun run = Runs().back();
+  EXPECT_EQ(run.action, "cluster");
+  EXPECT_EQ(run.outcome, "done") << run.reason;
+  EXPECT_EQ(run.files_after, Table().files);
+  EXPECT_EQ(run.version, Table().version);
+  EXPECT_EQ(Seen(), UpTo(41));
+  ExpectBalanced();
+  const auto snapshot = *Other().Load();
+  for (const lake::DataFile& file : snapshot->files()) {
+    EXPECT_NE(file.tags, nullptr) << "says by what it is clustered";
+  }
+
+  options_m_.cluster_bytes = 1 << 30;  // A few rows wait until their day is quiet.
+  Maintenance maintenance = Make();
+  LandFiles(3);
+  ASSERT_TRUE(maintenance.Look());
+  EXPECT_EQ(Runs().size(), 2u);
+  clock_.Advance(hours(2));
+  ASSERT_TRUE(maintenance.Look());
+  ASSERT_EQ(Runs().size(), 3u);
+  EXPECT_EQ(Runs().back().action, "compact") << "into a file that was written just now";
+  clock_.Advance(hours(2));
+  ASSERT_TRUE(maintenance.Look());
+  ASSERT_EQ(Runs().size(), 4u);
+  EXPECT_EQ(Runs().back().action, "cluster");
+  EXPECT_EQ(Seen(), UpTo(44));
+  clock_.Advance(hours(2));
+  ASSERT_TRUE(maintenance.Look());
+  EXPECT_EQ(Runs().size(), 4u);
+}
+
+TEST_F(MaintenanceTest, WhyATableCannotBeClusteredIsSaidOnce) {
+  options_m_.cluster_by = {{"clicks", {"pages"}}};
+  Maintenance maintenance = Make();
+  for (int round = 0; round < 3; ++round) {
+    LandFiles(1);
+    ASSERT_TRUE(maintenance.Look());
+  }
+  ASSERT_EQ(Runs().size(), 1u);
+  EXPECT_EQ(Runs().front().outcome, "off");
+  EXPECT_EQ(Runs().front().reason,
+            "not clustered: table 'default/bronze/clicks': there is no column 'pages'");
+}
+
 TEST_F(MaintenanceTest, ATopicMayBeLeftAlone) {
   options_m_.off = {"clicks"};
   Maintenance maintenance = Make();

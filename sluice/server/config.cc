@@ -19,6 +19,7 @@ using internal::Reader;
 
 constexpr uint64_t kFileBytesMax = 1 << 20;
 constexpr int kProfilesMax = 100;
+constexpr size_t kClusterColumnsMax = 4;
 
 struct Unit {
   std::string_view name;
@@ -139,6 +140,18 @@ void ReadMaintenance(Reader& reader, const YAML::Node& node, Config& config) {
               {"vacuum", vacuum}});
 }
 
+void ReadClusterBy(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
+  topic.cluster_by.clear();
+  if (node.IsSequence() && node.size() >= 1 && node.size() <= kClusterColumnsMax) {
+    for (const YAML::Node& column : node) {
+      if (column.IsScalar() && !column.Scalar().empty())
+        topic.cluster_by.push_back(column.Scalar());
+    }
+    if (topic.cluster_by.size() == node.size()) return;
+  }
+  reader.Mistake(node, "expected one to four names of columns");
+}
+
 void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
   reader.Map(node, "a topic",
              {{"schema",
@@ -161,6 +174,7 @@ void ReadTopic(Reader& reader, const YAML::Node& node, TopicConfig& topic) {
                }},
               {"dedup", [&](const YAML::Node& value) { ReadDedup(reader, value, topic); }},
               {"maintenance", Flag(reader, topic.maintenance, "on", "off")},
+              {"cluster_by", [&](const YAML::Node& value) { ReadClusterBy(reader, value, topic); }},
               reader.NotServed("partitions", "partitions of a topic", "1"),
               reader.NotServed("journal", "journal of a topic"),
               {"compatibility", [&](const YAML::Node& value) {

@@ -44,7 +44,7 @@ TEST(ConfigTest, MaintenanceHasSharesAndLimits) {
   const auto config = ParseConfig(
       "maintenance: {enabled: false, cpu: 12.5%, bytes_per_second: 8MiB, every: 5s,\n"
       "  compact: {files_min: 3, target: 64MiB}, vacuum: {retention: 2d}}\n"
-      "topics: {a: {maintenance: off}, b: {maintenance: on}}\n",
+      "topics: {a: {maintenance: off}, b: {maintenance: on, cluster_by: [user_id, page]}}\n",
       "sluice.yaml");
   ASSERT_TRUE(config.ok()) << config.error().ToString();
   EXPECT_FALSE(config->maintenance);
@@ -56,6 +56,10 @@ TEST(ConfigTest, MaintenanceHasSharesAndLimits) {
   EXPECT_EQ(config->vacuum_retention, std::chrono::hours(48));
   EXPECT_FALSE(config->topics.at("a").maintenance);
   EXPECT_TRUE(config->topics.at("b").maintenance);
+  EXPECT_EQ(config->topics.at("b").cluster_by, (std::vector<std::string>{"user_id", "page"}));
+  for (const char* const wrong : {"user_id", "[]", "[a, b, c, d, e]", "[[a]]", "['']"}) {
+    EXPECT_FALSE(ParseConfig(fmt::format("topics: {{a: {{cluster_by: {}}}}}\n", wrong), "f").ok());
+  }
   for (const char* const wrong :
        {"cpu: 0%", "cpu: 101%", "cpu: 25", "every: 1ms", "compact: {files_min: 1}",
         "compact: {target: 1KiB}", "vacuum: {retention: 10m}", "enabled: maybe",

@@ -164,6 +164,7 @@ constexpr std::string_view kSchema = R"json({
                 }
               },
               "maintenance": {"enum": ["on", "off", true, false], "default": "on"},
+              "cluster_by": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 4},
               "partitions": {"description": "No effect: this program does not have it"},
               "journal": {"description": "No effect: this program does not have it"}
             }

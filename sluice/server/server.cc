@@ -436,6 +436,7 @@ void RunningServer::Maintain(std::stop_token stop) {
                                    .vacuum_retention = config_.vacuum_retention};
   for (const auto& [topic, topic_config] : config_.topics) {
     if (!topic_config.maintenance) options.off.insert(topic);
+    if (!topic_config.cluster_by.empty()) options.cluster_by[topic] = topic_config.cluster_by;
   }
   const land::PaceOptions pace{.processor_share = config_.maintenance_processor_share,
                                .bytes_per_second = config_.maintenance_bytes_per_second,

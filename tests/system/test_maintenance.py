@@ -112,6 +112,13 @@ def a_topic_may_be_left_alone():
         equal(server.tables()[TOPIC]["maintenance"], "off: maintenance of the topic is off")
 
 
+def what_cannot_be_clustered_is_said():
+    with Project(OFTEN + f"topics: {{{TOPIC}: {{cluster_by: [user_id, pages]}}}}\n") as project, Server(project) as server:
+        server.send(TOPIC, [event(0)], wait="table")
+        until(lambda: runs(server, "none"), "it is said")
+        equal(runs(server, "none")[0][2:], ["off", "not clustered: table 'default/bronze/shop_user_events': there is no column 'pages'"])
+
+
 def the_page_is_true():
     """The questions of docs/how-to/maintenance.md, and its settings."""
     page = open(f"{os.path.dirname(os.path.abspath(__file__))}/../../docs/how-to/maintenance.md").read()
@@ -124,4 +131,4 @@ def the_page_is_true():
 
 
 run(files_stay_few_and_nothing_else_changes, killed_at_any_time_it_has_changed_nothing, a_topic_may_be_left_alone,
-    the_page_is_true)
+    what_cannot_be_clustered_is_said, the_page_is_true)

@@ -7,6 +7,12 @@
 
 namespace sluice::lake::internal {
 
+int64_t CopiedBytes(const DataFile& file, int64_t rows) {
+  const int64_t of_file = std::max<int64_t>({1, rows, file.rows.value_or(0)});
+  const double part = static_cast<double>(rows) / static_cast<double>(of_file);
+  return static_cast<int64_t>(2 * part * static_cast<double>(file.size));
+}
+
 FileRewrite::FileRewrite(DeltaTable& table, StatePtr state, const AppendOptions& write,
                          Options options)
     : table_(table),

@@ -13,6 +13,10 @@
 
 namespace sluice::lake::internal {
 
+/// How many bytes of files are read and written where so many of a file's rows are copied: what is
+/// copied is about as large as before.
+int64_t CopiedBytes(const DataFile& file, int64_t rows);
+
 /// What is not committed in the end is deleted.
 ///
 /// Not thread-safe.

@@ -56,6 +56,7 @@ class TableLander {
   Result<ReadView> ViewAt(const AsOf& when);
   Status Adopt();
   Result<lake::CompactReport> Compact(lake::CompactOptions options);
+  Result<lake::CompactReport> Cluster(lake::ClusterOptions options);
   Result<lake::VacuumReport> Vacuum(std::chrono::milliseconds retention,
                                     std::function<bool()> go_on);
   /// What a change of rows needs, as of now.

@@ -36,6 +36,18 @@ Result<lake::CompactReport> TableLander::Compact(lake::CompactOptions options) {
   return report;
 }
 
+Result<lake::CompactReport> TableLander::Cluster(lake::ClusterOptions options) {
+  {
+    const std::lock_guard lock(mutex_);
+    options.since = snapshot_;
+    options.write.parquet = FileOptions(*topic_.contract);
+  }
+  SLUICE_ASSIGN_OR_RETURN(lake::CompactReport report, lake::ClusterFiles(table_, options));
+  const std::lock_guard lock(mutex_);
+  Advance(report.snapshot);
+  return report;
+}
+
 Result<lake::VacuumReport> TableLander::Vacuum(std::chrono::milliseconds retention,
                                                std::function<bool()> go_on) {
   lake::VacuumOptions options{
