@@ -291,7 +291,22 @@ TEST_F(IngestTest, AFullQueueRefusesAndForgetsTheIdentities) {
   MustRegister();
   std::string body;
   for (int i = 0; i < 500; ++i) body += fmt::format("{{\"id\":\"k{}\",\"n\":{}}}\n", i, i);
-  EXPECT_EQ(Submit(body).error().code(), ErrorCode::kUnavailable);
+  const auto other = [](size_t bytes) {
+    return std::vector<journal::NewFrame>{
+        {.partition = 99, .rows = 1, .payload = std::string(bytes, 'x')}};
+  };
+  std::promise<std::future<Result<Receipt>>> sent;
+  journal_->Append(other(1), [&](const auto&) {
+    // The journal's thread is here, so that what waits behind it stays in the queue.
+    journal_->Append(other(3000), [](const auto&) {});
+    sent.set_value(Send(body, {.framing = Framing::kNdjson,
+                               .shape = Shape::kContent,
+                               .topic = "orders",
+                               .wait = WaitLevel::kLog}));
+  });
+  const auto refused = sent.get_future().get().get();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(TailRows("bronze", "orders"), 0);
   EXPECT_EQ(Counts(Submit(R"({"id":"k1","n":99})")), "1/0/0");
 }

@@ -69,8 +69,9 @@ struct Options {
   std::string folder = {};  ///< Made if need be. One process at a time (a lock file).
   uint64_t segment_bytes = 64ull << 20;
   uint64_t frame_bytes_max = 64ull << 20;
-  uint64_t group_bytes_max = 4ull << 20;    ///< A group closes when it has this many bytes.
-  uint64_t queue_bytes_max = 256ull << 20;  ///< Beyond, Append() is refused with kUnavailable.
+  uint64_t group_bytes_max = 4ull << 20;  ///< A group closes when it has this many bytes.
+  /// Beyond, Append() is refused with kUnavailable; but what waits alone may be larger.
+  uint64_t queue_bytes_max = 256ull << 20;
   Writes writes = Writes::kCached;
   /// An idle journal proves its last group acknowledged after this time, with a group of its own.
   std::chrono::microseconds idle_watermark{10'000};

@@ -244,14 +244,30 @@ TEST_F(JournalTest, RefusesFramesThatMakeNoSense) {
 TEST_F(JournalTest, RefusesBeyondItsQueueAndAfterStop) {
   options_.queue_bytes_max = 10'000;
   auto journal = Open();
-  EXPECT_EQ(Append(*journal, {Data(1, 1, std::string(10'000, 'x'))}).error().ToString(),
+  std::promise<std::string> refused;
+  std::promise<bool> taken;
+  journal->Append({Data(1, 1, "first")}, [&](const Result<Appended>&) {
+    // The journal's thread is here, so that nothing leaves the queue.
+    journal->Append({Data(1, 1, std::string(9'000, 'x'))},
+                    [&](const Result<Appended>& second) { taken.set_value(second.ok()); });
+    journal->Append({Data(1, 1, std::string(5'000, 'x'))}, [&](const Result<Appended>& third) {
+      refused.set_value(third.ok() ? "taken" : third.error().ToString());
+    });
+  });
+  EXPECT_EQ(refused.get_future().get(),
             "the journal's queue is full; send again later (unavailable)");
-  EXPECT_TRUE(Append(*journal, {Data(1, 1, std::string(5'000, 'x'))}).ok());
-  EXPECT_TRUE(Append(*journal, {Data(1, 1, std::string(9'000, 'x'))}).ok());
+  EXPECT_TRUE(taken.get_future().get());
   journal->Stop();
   EXPECT_EQ(Append(*journal, {Data(1, 1, "")}).error().ToString(),
             "the journal is stopped (unavailable)");
   EXPECT_EQ(Read(*journal).size(), 2u);
+}
+
+TEST_F(JournalTest, TakesWhatIsLargerThanItsQueueWhenNothingElseWaits) {
+  options_.queue_bytes_max = 10'000;
+  auto journal = Open();
+  EXPECT_TRUE(Append(*journal, {Data(1, 1, std::string(100'000, 'x'))}).ok());
+  EXPECT_TRUE(Append(*journal, {Data(1, 1, std::string(100'000, 'x'))}).ok());
 }
 
 TEST_F(JournalTest, IsOpenOnce) {

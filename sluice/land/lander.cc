@@ -7,6 +7,7 @@
 #include "sluice/base/trace.h"
 #include "sluice/lake/history.h"
 #include "sluice/land/internal/table_lander.h"
+#include "sluice/land/internal/write_memory.h"
 #include "sluice/os/memory.h"
 
 namespace sluice::land {
@@ -37,7 +38,8 @@ Lander::Lander(const LandOptions& options, store::ObjectStore& store, const os::
       threads_(threads),
       metrics_(metrics),
       journal_uuid_(std::move(journal_uuid)),
-      tail_bytes_(std::make_shared<internal::TailBytes>()) {
+      tail_bytes_(std::make_shared<internal::TailBytes>()),
+      write_memory_(std::make_shared<internal::WriteMemory>(options.write_bytes_max)) {
   metrics_.GetCounter("sluice_land_failures_total");  // Shown from the start, as 0.
 }
 
@@ -57,7 +59,7 @@ Result<journal::Offset> Lander::Open(const catalog::Topic& topic) {
   auto table = std::make_shared<internal::TableLander>(
       options_, store_, clock_, random_,
       fmt::format("sluice/{}/{}-{}", journal_uuid_, topic.partition, topic.incarnation), topic,
-      tail_bytes_);
+      tail_bytes_, write_memory_);
   SLUICE_ASSIGN_OR_RETURN(const journal::Offset next, table->Open(), "table '{}'",
                           topic.table_path);
   metrics_.AddGauge("sluice_table_files",
@@ -212,6 +214,8 @@ bool Lander::Behind() const { return tail_bytes_->landing > options_.tail_bytes_
 
 int64_t Lander::TailBytes() const { return tail_bytes_->landing + tail_bytes_->stopped; }
 
+int64_t Lander::WriteBytes() const { return write_memory_->taken(); }
+
 Status Lander::CheckRoom(uint32_t partition) const {
   if (tail_bytes_->stopped <= options_.tail_bytes_max / 2) return {};
   const auto table = Find(partition);
@@ -234,9 +238,30 @@ Status Lander::Land(internal::TableLander& table) {
     metrics_.GetHistogram("sluice_land_seconds")
         .Observe(std::chrono::duration<double>(clock_.Steady() - start).count());
     if (landed_) landed_(table.partition(), *next);
-    if (*next - before > kManyRows) os::ReturnFreeMemory();
+    const int64_t written = write_memory_->taken_ever();
+    if (*next - before > kManyRows ||
+        written - written_until_trim_ >= write_memory_->bytes_max() / 2) {
+      written_until_trim_ = written;
+      os::ReturnFreeMemory();
+    }
   }
   return {};
+}
+
+Status Lander::LandWhole(internal::TableLander& table) {
+  const journal::Offset end = table.Describe().end;
+  for (journal::Offset landed = table.Describe().landed; landed + 1 < end;) {
+    SLUICE_RETURN_IF_ERROR(Land(table));
+    const journal::Offset now = table.Describe().landed;
+    if (now == landed || Stopping()) return {};
+    landed = now;
+  }
+  return {};
+}
+
+bool Lander::Stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
 }
 
 Status Lander::LandAll() {
@@ -260,10 +285,7 @@ void Lander::Start(std::function<void(uint32_t, journal::Offset)> landed) {
 }
 
 std::optional<os::Wait> Lander::Step() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return std::nullopt;
-  }
+  if (Stopping()) return std::nullopt;
   LandDue();
   AnswerWaiters();
   return kTick;
@@ -292,13 +314,10 @@ void Lander::LandDue() {
         !(waited_for.contains(partition) && table->HasRows())) {
       continue;
     }
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopping_) return;
-    }
+    if (Stopping()) return;
     const auto retry = retry_at_.find(partition);
     if (retry != retry_at_.end() && now < retry->second) continue;
-    if (const Status landed = Land(*table); !landed.ok()) {
+    if (const Status landed = LandWhole(*table); !landed.ok()) {
       trace::Error("landing failed", {{"reason", landed.error().ToString()}});
       retry_at_[partition] = now + kRetryAfter;
     }

@@ -40,6 +40,7 @@ namespace sluice::land {
 namespace internal {
 class TableLander;
 struct TailBytes;
+class WriteMemory;
 }  // namespace internal
 
 struct LandOptions {
@@ -48,6 +49,10 @@ struct LandOptions {
   /// Rows in memory of all tables that land; beyond, Behind() says so. Tables whose landing stopped
   /// have half as much for themselves, so that they cannot close the door for the others.
   int64_t tail_bytes_max = 256ll << 20;
+  /// What landings take at once to write files, of all tables: rows copied apart by date, encoded
+  /// columns, the file. A commit has as many rows as that is enough for, at least one; the rest
+  /// follows in further ones.
+  int64_t write_bytes_max = 256ll << 20;
   int dates_max = 512;  ///< Event dates in one commit; the rest waits for the next.
   std::string tenant = "default";
   columnar::Compression compression = columnar::Compression::kZstd;
@@ -137,6 +142,9 @@ class Lander {
   /// Of the rows in memory, of all tables.
   int64_t TailBytes() const;
 
+  /// That landings under way take to write files, of all tables.
+  int64_t WriteBytes() const;
+
   /// kUnavailable with the reason: landing into the partition's table has stopped, and such tables
   /// have as many rows in memory as they may.
   Status CheckRoom(uint32_t partition) const;
@@ -209,6 +217,9 @@ class Lander {
                                               std::string_view table) const;
   std::vector<std::shared_ptr<internal::TableLander>> All() const;
   Status Land(internal::TableLander& table);
+  /// Lands all that waits now, in as many commits as that takes.
+  Status LandWhole(internal::TableLander& table);
+  bool Stopping() const;
 
   const LandOptions options_;
   store::ObjectStore& store_;
@@ -218,6 +229,8 @@ class Lander {
   Metrics& metrics_;
   const std::string journal_uuid_;
   const std::shared_ptr<internal::TailBytes> tail_bytes_;
+  const std::shared_ptr<internal::WriteMemory> write_memory_;
+  std::atomic<int64_t> written_until_trim_{0};  // Of what landings ever took.
   MaintenanceLog maintenance_;
 
   mutable std::mutex mutex_;  // Guards tables_, dropped_, waiters_ and stopping_.

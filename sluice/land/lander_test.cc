@@ -377,6 +377,56 @@ TEST_F(LanderTest, ATableThatStoppedFillsOnlyItsOwnShareOfTheMemory) {
   EXPECT_EQ(Seen(), UpTo(next_)) << "what waited lands";
 }
 
+TEST_F(LanderTest, LandsAsManyRowsAtOnceAsItsMemoryIsEnoughFor) {
+  options_.write_bytes_max = 200'000;
+  Restart("journal-1");
+  const std::vector<int> large(600, 1);
+  for (int i = 0; i < 10; ++i) Add(large);
+  const int64_t waiting = lander_->TailBytes();
+  const int64_t commits = 2 * waiting / options_.write_bytes_max + 1;
+  ASSERT_GT(commits, 2);
+  int64_t most = 0;
+  store_.Observe([&](StoreCall call, std::string_view) {
+    if (call == StoreCall::kPut) most = std::max(most, lander_->WriteBytes());
+  });
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().version, commits) << "the table, then a commit for each part";
+  EXPECT_EQ(Table().files, commits);
+  EXPECT_GT(most, options_.write_bytes_max / 2);
+  EXPECT_LE(most, options_.write_bytes_max + 1'000);
+  EXPECT_EQ(lander_->WriteBytes(), 0);
+  EXPECT_EQ(lander_->TailBytes(), 0);
+  EXPECT_EQ(Seen(), UpTo(next_));
+}
+
+TEST_F(LanderTest, LandsRowsThatAreLargerThanItsMemory) {
+  options_.write_bytes_max = 1;
+  Restart("journal-1");
+  Add({1, 2, 1, 3});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().files, 4);
+  EXPECT_EQ(Seen(), UpTo(4));
+}
+
+TEST_F(LanderTest, WhatIsDueLandsWholeThoughItTakesSeveralCommits) {
+  const std::vector<int> large(600, 1);
+  Add(large);
+  options_.bytes_max =
+      10 * lander_->TailBytes();  // What is left after the first commit is not due.
+  options_.write_bytes_max = options_.bytes_max / 2;
+  Restart("journal-1");
+  lander_->Start([](uint32_t, journal::Offset) {});
+  next_ = 0;
+  for (int i = 0; i < 10; ++i) Add(large);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (Table().landed + 1 < next_) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
+  EXPECT_GT(Table().files, 2);
+  EXPECT_EQ(Seen(), UpTo(next_));
+}
+
 TEST_F(LanderTest, KnowsItsTablesOnly) {
   EXPECT_EQ(lander_->View("bronze", "nothing").error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(lander_->View("silver", "clicks").error().code(), ErrorCode::kNotFound);

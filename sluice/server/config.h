@@ -2,6 +2,7 @@
 /// \file
 /// The project file `sluice.yaml`: what may stand in it and what holds where it is silent.
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -66,10 +67,10 @@ struct Config {
   int64_t rows_max = 10'000;
   int64_t row_bytes_max = 1 << 20;
   int depth_max = 64;
-  /// limits.memory: of rows that wait to be synced and to land, and of identities; shared out among
-  /// them by the functions below.
+  /// limits.memory: of bodies, of rows that wait to be synced and to land, of landing them, and of
+  /// identities; shared out among them by the functions below.
   uint64_t memory_bytes_max = 1ull << 30;
-  uint64_t queue_bytes_max = 0;  ///< Rows that wait for their sync; beyond: 429. 0: a quarter.
+  uint64_t queue_bytes_max = 0;  ///< Rows that wait for their sync; beyond: 429. 0: an eighth.
   uint64_t query_memory_max = 1ull << 30;
   /// limits.error_bytes: of rejected events kept a day, for each sender and topic; 0: no limit.
   int64_t error_bytes_a_day = 10ll << 30;
@@ -91,11 +92,19 @@ struct Config {
   std::vector<Diagnostic> warnings;  ///< About keys that have no effect in this program.
 
   uint64_t QueueBytes() const {
-    return queue_bytes_max > 0 ? queue_bytes_max : memory_bytes_max / 4;
+    return queue_bytes_max > 0 ? queue_bytes_max : memory_bytes_max / 8;
   }
   uint64_t TailBytes() const { return memory_bytes_max / 4; }
-  uint64_t DedupeBytes() const { return memory_bytes_max / 8 * 3; }
+  uint64_t LandBytes() const { return memory_bytes_max / 4; }
+  uint64_t DedupeBytes() const { return memory_bytes_max / 4; }
   uint64_t BodyBytes() const { return memory_bytes_max / 8; }
+  /// What maintenance fills files up to. It holds such a file and the rows of a part of it, beside
+  /// the shares above.
+  int64_t CompactFileBytes() const {
+    constexpr int64_t kLeast = 1 << 20;
+    const auto share = static_cast<int64_t>(memory_bytes_max / 8);
+    return std::max(kLeast, std::min(compact_file_bytes, share));
+  }
 
   std::string DataPath() const;
   std::string TablesAddress() const;  ///< The folder of all tables, on the disk or in the bucket.

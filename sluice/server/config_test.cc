@@ -40,6 +40,19 @@ TEST(ConfigTest, ReadsWhatIsSaidAndKeepsDefaultsElsewhere) {
   EXPECT_FALSE(config->topics.at("moves").dedupe_ids_max.has_value());
 }
 
+TEST(ConfigTest, SharesOfMemoryAreTogetherWhatItIs) {
+  const auto config = ParseConfig("limits: {memory: 64MiB}\n", "sluice.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().ToString();
+  EXPECT_EQ(config->BodyBytes() + config->QueueBytes() + config->TailBytes() + config->LandBytes() +
+                config->DedupeBytes(),
+            64u << 20);
+  EXPECT_EQ(config->CompactFileBytes(), 8 << 20);
+  EXPECT_EQ(ParseConfig("", "sluice.yaml")->CompactFileBytes(), 128 << 20);
+  EXPECT_EQ(ParseConfig("limits: {memory: 1}\n", "sluice.yaml")->CompactFileBytes(), 1 << 20)
+      << "never 0, which would be no limit";
+  EXPECT_EQ(ParseConfig("limits: {queue: 5MiB}\n", "sluice.yaml")->QueueBytes(), 5u << 20);
+}
+
 TEST(ConfigTest, MaintenanceHasSharesAndLimits) {
   const auto config = ParseConfig(
       "maintenance: {enabled: false, cpu: 12.5%, bytes_per_second: 8MiB, every: 5s,\n"

@@ -100,8 +100,8 @@ constexpr std::string_view kSchema = R"json({
             "rows": {"type": "integer", "default": 10000},
             "row": {"$ref": "#/$defs/size", "default": "1MiB"},
             "depth": {"type": "integer", "default": 64},
-            "memory": {"$ref": "#/$defs/size", "description": "Shared out among what waits for its sync, what waits to land, and identities", "default": "1GiB"},
-            "queue": {"$ref": "#/$defs/size", "description": "What may wait for its sync; a quarter of memory else"},
+            "memory": {"$ref": "#/$defs/size", "description": "Shared out among bodies, what waits for its sync, what waits to land, landing, and identities", "default": "1GiB"},
+            "queue": {"$ref": "#/$defs/size", "description": "What may wait for its sync; an eighth of memory else"},
             "query_memory": {"$ref": "#/$defs/size", "default": "1GiB"},
             "error_bytes": {"$ref": "#/$defs/size", "description": "Of events that do not fit, kept a day for each sender and topic; 0: no limit", "default": "10GiB"}
           }

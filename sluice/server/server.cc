@@ -13,6 +13,7 @@
 
 #include "sluice/api/http_server.h"
 #include "sluice/api/routes.h"
+#include "sluice/base/byte_budget.h"
 #include "sluice/base/trace.h"
 #include "sluice/base/worker_pool.h"
 #include "sluice/catalog/catalog.h"
@@ -105,6 +106,7 @@ class RunningServer final : public Server {
   store::ObjectStore* store_ = nullptr;  // One of these: where the tables are.
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<land::Lander> lander_;
+  const std::shared_ptr<ByteBudget> bodies_ = std::make_shared<ByteBudget>(config_.BodyBytes());
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<worker::Pool> pool_;
   std::unique_ptr<sql::Database> database_;
@@ -213,6 +215,7 @@ Status RunningServer::Start() {
   land_options.every = config_.land_every;
   land_options.bytes_max = config_.land_bytes_max;
   land_options.tail_bytes_max = static_cast<int64_t>(config_.TailBytes());
+  land_options.write_bytes_max = static_cast<int64_t>(config_.LandBytes());
   land_options.compression = config_.land_compression;
   land_options.keys = keys_;
   lander_ = std::make_unique<land::Lander>(land_options, *store_, clock_, random_, threads_,
@@ -399,7 +402,7 @@ Status RunningServer::StartHttp() {
     http.tls = {.certificate = config_.TlsCertificatePath(), .key = config_.TlsKeyPath()};
   }
   http.body_bytes_max = config_.body_bytes_max;
-  http.bodies = std::make_shared<ByteBudget>(config_.BodyBytes());
+  http.bodies = bodies_;
   http.connections_max = config_.connections_max;
   http.header_time_max = config_.header_time_max;
   http.body_time_max = config_.body_time_max;
@@ -431,7 +434,7 @@ void RunningServer::Maintain(std::stop_token stop) {
     return !stop.stop_requested();
   };
   land::MaintenanceOptions options{.every = config_.maintenance_every,
-                                   .file_bytes = config_.compact_file_bytes,
+                                   .file_bytes = config_.CompactFileBytes(),
                                    .files_min = config_.compact_files_min,
                                    .vacuum_retention = config_.vacuum_retention};
   for (const auto& [topic, topic_config] : config_.topics) {
@@ -459,8 +462,10 @@ void RunningServer::AddMemoryGauges() {
     metrics_.AddGauge("sluice_memory_budget_bytes", labels,
                       [budget] { return static_cast<double>(budget); });
   };
+  add("bodies", config_.BodyBytes(), [this] { return bodies_->taken(); });
   add("queue", config_.QueueBytes(), [this] { return journal_->QueueBytes(); });
   add("tail", config_.TailBytes(), [this] { return lander_->TailBytes(); });
+  add("land", config_.LandBytes(), [this] { return lander_->WriteBytes(); });
   add("dedupe", config_.DedupeBytes(), [this] { return dedupe_memory_->bytes.load(); });
   metrics_.AddGauge("sluice_disk_free_bytes", "",
                     [this] { return static_cast<double>(space_.free_bytes()); });

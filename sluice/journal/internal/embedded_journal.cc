@@ -74,7 +74,7 @@ void EmbeddedJournal::Append(std::vector<NewFrame> frames, Callback done) {
     const std::lock_guard lock(mutex_);
     if (stopping_ || dead_) {
       refused = "the journal is stopped";
-    } else if (queue_bytes_ + pending.bytes > options_.queue_bytes_max) {
+    } else if (queue_bytes_ > 0 && queue_bytes_ + pending.bytes > options_.queue_bytes_max) {
       refused = "the journal's queue is full; send again later";
     } else {
       queue_bytes_ += pending.bytes;

@@ -26,6 +26,10 @@ std::string NameOf(const catalog::Topic& topic) {
 constexpr int64_t kChunkRowsMin = 512;
 constexpr size_t kPendingFramesMax = 64;
 constexpr int64_t kAddedBytes = 40;  // Of the columns that a row gets on its way to the table.
+// What writing files takes of memory, in bytes for one of the rows. Encoding took 1.3 where the
+// values are random; rows of many dates in turn are copied apart before, and are then encoded one
+// date after another.
+constexpr int64_t kWriteBytes = 2;
 constexpr std::chrono::milliseconds kRefreshEvery{500};
 constexpr size_t kPastMax = 4;  // Snapshots of the past that are kept for the next query.
 const std::string kKeysProperty = "sluice.keys";
@@ -35,12 +39,14 @@ const std::string kCompactProperty = "delta.autoOptimize.autoCompact";
 
 TableLander::TableLander(const LandOptions& options, store::ObjectStore& store,
                          const os::Clock& clock, os::Random& random, std::string app_id,
-                         catalog::Topic topic, std::shared_ptr<TailBytes> tail_bytes)
+                         catalog::Topic topic, std::shared_ptr<TailBytes> tail_bytes,
+                         std::shared_ptr<WriteMemory> write_memory)
     : options_(options),
       clock_(clock),
       app_id_(std::move(app_id)),
       partition_(topic.partition),
       tail_bytes_(std::move(tail_bytes)),
+      write_memory_(std::move(write_memory)),
       topic_(std::move(topic)),
       table_(store, topic_.table_path, clock, random),
       schema_(TableSchema(*topic_.contract)) {}
@@ -346,7 +352,7 @@ Status TableLander::Coalesce() {
     SLUICE_ASSIGN_OR_RETURN(Batch joined, columnar::Concatenate(small));
     const int64_t bytes = columnar::MemoryBytes(*joined);
     Count(bytes);
-    chunks_.push_back({base, std::move(joined), bytes});
+    chunks_.push_back({base, std::move(joined), bytes, small_rows});
     small.clear();
     small_rows = 0;
     return {};
@@ -362,7 +368,7 @@ Status TableLander::Coalesce() {
     SLUICE_ASSIGN_OR_RETURN(Batch rows, ToTableRows(schema_, safe, partition_, frame.base,
                                                     frame.received, options_.tenant));
     if (count >= kChunkRowsMin) {
-      chunks_.push_back({frame.base, std::move(rows), frame.bytes});
+      chunks_.push_back({frame.base, std::move(rows), frame.bytes, count});
       base = frame.base + count;
     } else {
       Count(-frame.bytes);
@@ -502,12 +508,11 @@ Result<journal::Offset> TableLander::Land() {
 }
 
 Result<journal::Offset> TableLander::LandWaiting() {
-  std::vector<Batch> rows;
+  RowsToLand chosen;
   std::shared_ptr<const lake::Snapshot> base;
   std::shared_ptr<const event::Contract> contract;
   std::optional<lake::Transaction> counter;
   journal::Offset first = 0;
-  journal::Offset last = 0;
   journal::Offset loss_end = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -524,28 +529,16 @@ Result<journal::Offset> TableLander::LandWaiting() {
         StopBefore(chunks_.front().base);
         return Corrupt("table '{}': {}", topic_.table_path, stopped_);
       }
-      last = first - 1;
-      for (const Chunk& chunk : chunks_) {
-        if (chunk.base != last + 1) break;  // Behind a hole: not in this commit.
-        rows.push_back(chunk.rows);
-        last += chunk.rows->num_rows();
-      }
+      chosen = ChooseRows(chunks_, first, write_memory_->bytes_max() / kWriteBytes);
     }
   }
   if (loss_end != first) return LandLoss(loss_end);
-  SLUICE_ASSIGN_OR_RETURN(const int64_t fitting, RowsWithinDates(rows, options_.dates_max));
-  if (fitting < last - first + 1) {
-    last = first + fitting - 1;
-    int64_t left = fitting;
-    size_t kept = 0;
-    for (; kept < rows.size() && left > 0; ++kept) {
-      if (rows[kept]->num_rows() > left) rows[kept] = rows[kept]->Slice(0, left);
-      left -= rows[kept]->num_rows();
-    }
-    rows.resize(kept);
-  }
+  SLUICE_RETURN_IF_ERROR(KeepDates(chosen, options_.dates_max));
+  const journal::Offset last = first + chosen.rows - 1;
 
-  SLUICE_ASSIGN_OR_RETURN(const std::vector<DatedRows> dated, SplitByDate(rows));
+  // To the end: a checkpoint takes memory, too.
+  const WriteMemory::Lease lease = write_memory_->Take(kWriteBytes * chosen.bytes);
+  SLUICE_ASSIGN_OR_RETURN(const std::vector<DatedRows> dated, SplitByDate(chosen.batches));
   std::vector<lake::NewFile> files;
   files.reserve(dated.size());
   for (const DatedRows& part : dated) {

@@ -15,25 +15,27 @@
 #include "sluice/columnar/batch.h"
 #include "sluice/journal/journal.h"
 #include "sluice/lake/delta_table.h"
+#include "sluice/land/internal/rows_to_land.h"
+#include "sluice/land/internal/write_memory.h"
 #include "sluice/land/lander.h"
 #include "sluice/ledger/entries.h"
 #include "sluice/privacy/protect.h"
 
 namespace sluice::land::internal {
 
-/// Thread-safe. Holds no lock while it does I/O on the store, but for the refresh of View().
 /// Bytes of the rows in memory, of all tables together.
 struct TailBytes {
   std::atomic<int64_t> landing{0};  ///< Of tables that land.
   std::atomic<int64_t> stopped{0};  ///< Of those whose landing stopped.
 };
 
+/// Thread-safe. Holds no lock while it does I/O on the store, but for the refresh of View().
 class TableLander {
  public:
-  /// `tail_bytes` is where it counts what it has in memory.
+  /// `tail_bytes` is where it counts what it has in memory, `write_memory` what landing takes from.
   TableLander(const LandOptions& options, store::ObjectStore& store, const os::Clock& clock,
               os::Random& random, std::string app_id, catalog::Topic topic,
-              std::shared_ptr<TailBytes> tail_bytes);
+              std::shared_ptr<TailBytes> tail_bytes, std::shared_ptr<WriteMemory> write_memory);
   ~TableLander();
 
   /// Makes or loads the table; returns the first offset it does not have.
@@ -66,8 +68,8 @@ class TableLander {
 
   std::vector<std::string> FilesSince(os::Timestamp since) const;
 
-  /// Lands what waits, in one commit. Returns the first offset not landed then. Of two calls at the
-  /// same time the table lets one win.
+  /// Lands what waits, in one commit: of many rows or dates the first ones. Returns the first
+  /// offset not landed then. Of two calls at the same time the table lets one win.
   Result<journal::Offset> Land();
 
   /// Whether Land() is due: `bytes_max` wait, or the oldest row has waited for options.every.
@@ -84,11 +86,6 @@ class TableLander {
     os::Timestamp received;
     columnar::Batch rows;
     int64_t bytes;
-  };
-  struct Chunk {
-    journal::Offset base;
-    columnar::Batch rows;  ///< In the table's columns.
-    int64_t bytes;         ///< Of its memory, as counted in bytes_.
   };
 
   /// Counts rows that came into memory, or left it.
@@ -139,6 +136,7 @@ class TableLander {
   const std::string app_id_;
   const uint32_t partition_;
   const std::shared_ptr<TailBytes> tail_bytes_;
+  const std::shared_ptr<WriteMemory> write_memory_;
 
   std::mutex entries_mutex_;  // Guards entries_; never taken with mutex_ held.
   ledger::Entries entries_;
