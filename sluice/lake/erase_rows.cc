@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/commit.h"
 #include "sluice/lake/compact_files.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/table_change.h"
@@ -17,8 +18,10 @@ namespace {
 
 using internal::StatePtr;
 
-// Other writers may mark rows while files are written anew.
+// Other writers may mark rows while files are written anew, and take some away before the log is
+// trimmed.
 constexpr int kPurgesMax = 5;
+constexpr int kTrimsMax = 5;
 
 constexpr const char* kValue = "value";
 
@@ -131,22 +134,47 @@ class Erasure {
   }
 
   Status TrimLog() {
-    // A commit of its own to begin the log with: none of what others wrote into theirs.
-    SLUICE_ASSIGN_OR_RETURN(StatePtr state, log_.NewestSince(report_.snapshot));
+    SLUICE_ASSIGN_OR_RETURN(const StatePtr state, CommitNote());
+    SLUICE_RETURN_IF_ERROR(
+        log_.WriteCheckpoint(*state, internal::NowMs(table_.clock()), table_.random().Uuid()));
+    SLUICE_ASSIGN_OR_RETURN(report_.log_files_deleted, log_.Trim(state->version()));
+    report_.oldest_version = state->version();
+    report_.snapshot = state;
+    return {};
+  }
+
+  // A commit of its own to begin the log with: none of what others wrote into theirs.
+  Result<StatePtr> CommitNote() {
     const internal::TableChange note{
         .operation = "ERASE",
         .parameters = {{"request", options_.request}},
         .metrics = {{"numDeletedRows", std::to_string(report_.rows_erased)},
                     {"numPurgedRows", std::to_string(report_.rows_purged)}},
         .data_change = false};
-    SLUICE_ASSIGN_OR_RETURN(auto committed, internal::CommitChange(table_, state, note, {}));
-    state = std::move(committed.state);
-    SLUICE_RETURN_IF_ERROR(
-        log_.WriteCheckpoint(*state, internal::NowMs(table_.clock()), table_.random().Uuid()));
-    SLUICE_ASSIGN_OR_RETURN(report_.log_files_deleted, log_.Trim(state->version()));
-    report_.oldest_version = state->version();
-    report_.snapshot = std::move(state);
-    return {};
+    SLUICE_ASSIGN_OR_RETURN(StatePtr state, log_.NewestSince(report_.snapshot));
+    for (int tries = 0; tries < kTrimsMax; ++tries) {
+      AppendOptions options;
+      if (options_.carry_over) {
+        SLUICE_ASSIGN_OR_RETURN(options.transactions, options_.carry_over(state));
+      }
+      SLUICE_ASSIGN_OR_RETURN(const auto committed,
+                              internal::CommitChange(table_, state, note, options));
+      const Version known = state->version();
+      state = committed.state;
+      if (!options_.carry_over) return state;
+      SLUICE_ASSIGN_OR_RETURN(const bool rows_went, TookRowsAway(known + 1, state->version()));
+      if (!rows_went) return state;
+    }
+    return Conflict("other writers go on taking rows away: try again when they are done");
+  }
+
+  /// Whether one of the commits [begin, end) took files away.
+  Result<bool> TookRowsAway(Version begin, Version end) const {
+    for (Version version = begin; version < end; ++version) {
+      SLUICE_ASSIGN_OR_RETURN(const Commit commit, ReadCommit(table_, version));
+      if (!commit.removed.empty()) return true;
+    }
+    return false;
   }
 
   DeltaTable& table_;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,6 +32,10 @@ struct EraseOptions {
   AppendOptions write = {};
   std::string request;  ///< Names the request in the log and in the report: never a value.
   std::optional<RowCounter> count_deleted = {};
+  /// Asked, before the log is trimmed, for what must outlive it: returns transactions for the
+  /// commit that the log begins with then. Asked again when other writers take rows away meanwhile.
+  std::function<Result<std::vector<Transaction>>(const std::shared_ptr<const Snapshot>& newest)>
+      carry_over = {};
   /// Files that no commit names may be those of a writer that is about to: younger ones stay, and
   /// are reported. 0: nobody else writes.
   std::chrono::milliseconds unnamed_age = std::chrono::hours(24);

@@ -165,6 +165,28 @@ TEST_F(EraseRowsTest, RowsAreCountedInTheirCommit) {
   EXPECT_EQ((*table_->Load())->TransactionVersion("app#erased"), 7);
 }
 
+TEST_F(EraseRowsTest, WhatIsCarriedOverStandsWhereTheLogBegins) {
+  Create({{"delta.enableDeletionVectors", "true"}}, false);
+  AppendSubjects(0, 10);
+  DeltaTable other(store_, table_->root(), clock_, random_);
+  int64_t asked = 0;
+  const EraseOptions options{
+      .request = "r", .carry_over = [&](const auto&) -> Result<std::vector<Transaction>> {
+        ++asked;
+        if (asked == 1) {
+          EXPECT_TRUE(DeleteRows(other, Parse("id = 5")).ok());
+        } else {
+          AppendSubjects(10, 10);  // This takes nothing away.
+        }
+        return std::vector<Transaction>{{.app_id = "kept", .version = asked}};
+      }};
+  const auto report = EraseRows(*table_, {.condition = Parse("id = 3")}, options);
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(asked, 2);
+  EXPECT_EQ((*table_->LoadAt(report->oldest_version))->TransactionVersion("kept"), 2);
+  EXPECT_EQ(Read().size(), 18);
+}
+
 TEST_F(EraseRowsTest, TablesThatKeepAllAreRefused) {
   Create({{"delta.appendOnly", "true"}}, false);
   AppendSubjects(0, 10);

@@ -151,17 +151,19 @@ class Prover {
 
   /// Follows the log for who took away what is missing; what is left is the gap.
   Status Explain(OffsetSet& missing) {
-    SLUICE_ASSIGN_OR_RETURN(const Version oldest, lake::OldestCommit(table_));
+    SLUICE_ASSIGN_OR_RETURN(Version oldest, lake::OldestCommit(table_));
     int64_t landed_end = 0;
     std::vector<std::pair<Cause, int64_t>> before;  // How many were gone at the oldest commit.
     Version first = oldest;
     counters_.clear();
     if (oldest > 0) {  // What that commit changed cannot be told without the state before.
-      SLUICE_ASSIGN_OR_RETURN(const auto begin, table_.LoadAt(oldest));
+      SLUICE_ASSIGN_OR_RETURN(const SnapshotPtr begin, OldestState(oldest));
       landed_end = LandedOffset(*begin) + 1;
-      ++first;
+      oldest = begin->version();
+      first = oldest + 1;
       before = {{Cause::kErased, SumOfCounter(*begin, kErasedCounter)},
                 {Cause::kExpired, SumOfCounter(*begin, kExpiredCounter)},
+                {Cause::kRemoved, SumOfCounter(*begin, kRemovedCounter)},
                 {Cause::kLost, SumOfCounter(*begin, kLostCounter)}};
       for (const auto& [app, transaction] : begin->transactions()) {
         counters_[app] = transaction.version;
@@ -199,6 +201,27 @@ class Prover {
       gap = missing.First(end);
     }
     return {};
+  }
+
+  /// The oldest state that can be read, from `oldest` on: who was killed while it trimmed the log
+  /// has left commits without the state before them.
+  Result<SnapshotPtr> OldestState(Version oldest) const {
+    auto state = table_.LoadAt(oldest);
+    if (state.ok() || state.error().code() != ErrorCode::kNotFound) return state;
+    Version before = oldest;
+    SnapshotPtr begin = snapshot_;
+    while (begin->version() - before > 1) {
+      const Version middle = before + (begin->version() - before) / 2;
+      state = table_.LoadAt(middle);
+      if (state.ok()) {
+        begin = *state;
+      } else if (state.error().code() == ErrorCode::kNotFound) {
+        before = middle;
+      } else {
+        return state;
+      }
+    }
+    return begin;
   }
 
   void ReportGap(OffsetRange gap, const std::vector<Landing>& landings, int64_t known_from,
@@ -290,6 +313,8 @@ class Prover {
     const int64_t end = std::min(range.end, missing.range().end);
     int64_t left = 0;
     for (const auto& [cause, rows] : counted) left += rows;
+    // Of these the offsets are not known either: they may be below the end of the range.
+    for (const auto& [commit, removal] : by_statistics_) left += removal.rows;
     int64_t found = 0;
     for (auto at = missing.First(range.begin); at && *at < end; at = missing.First(*at + 1))
       ++found;
@@ -506,6 +531,19 @@ Result<OffsetRange> OffsetsBetween(const lake::DeltaTable& table, const Snapshot
 Result<Proof> Prove(const lake::DeltaTable& table, const SnapshotPtr& snapshot,
                     const ProofOptions& options) {
   return Prover(table, snapshot, options).Run();
+}
+
+Result<lake::Transaction> CarryOverRemoved(const lake::DeltaTable& table, const SnapshotPtr& newest,
+                                           const std::string& app_id) {
+  SLUICE_ASSIGN_OR_RETURN(const Proof proof, Prove(table, newest));
+  lake::Transaction counter{.app_id = app_id + std::string(kRemovedCounter)};
+  for (const Removal& removal : proof.removals) {
+    if (removal.cause == Cause::kRemoved) counter.version += removal.rows;
+  }
+  // Those of landings before, which this one took over, count theirs on.
+  const int64_t own = newest->TransactionVersion(counter.app_id).value_or(0);
+  counter.version -= SumOfCounter(*newest, kRemovedCounter) - own;
+  return counter;
 }
 
 }  // namespace sluice::ledger

@@ -343,6 +343,55 @@ TEST_F(ProofTest, CountersTellWhatACleanedUpLogNoLongerDoes) {
   EXPECT_EQ(proof.removals[0].operation, "BEFORE");
 }
 
+TEST_F(ProofTest, RowsRemovedInCommitsThatAreTrimmedAreCarriedOver) {
+  const std::string first = Land(0, 5);
+  const std::string second = Land(5, 8);
+  Commit("DELETE", {Remove(first)});
+  Land(8, 10);
+  // Trims the log behind a commit with the counter, but for `left` commits right before it.
+  const auto trim = [this](int64_t expected, int left) {
+    const auto counter = CarryOverRemoved(table_, Newest(), std::string(kApp));
+    ASSERT_TRUE(counter.ok()) << counter.error().ToString();
+    EXPECT_EQ(counter->app_id, std::string(kApp) + std::string(kRemovedCounter));
+    EXPECT_EQ(counter->version, expected);
+    Commit("ERASE", {fmt::format(R"({{"txn":{{"appId":"{}","version":{}}}}})", counter->app_id,
+                                 counter->version)});
+    const auto newest = Newest();
+    ASSERT_TRUE(table_.WriteCheckpoint(*newest).ok());
+    for (int64_t version = 0; version < newest->version() - left; ++version) {
+      (void)memory_.Delete(fmt::format("t/_delta_log/{:020}.json", version)).ok();
+      (void)memory_.Delete(fmt::format("t/_delta_log/{:020}.checkpoint.parquet", version)).ok();
+    }
+  };
+  const auto expect_removed = [this](int64_t rows) {
+    const Proof proof = MustProve({.end = 10});
+    EXPECT_TRUE(proof.Balanced()) << proof.faults[0];
+    EXPECT_EQ(proof.removed, rows);
+    EXPECT_EQ(proof.landed, 10 - rows);
+  };
+  trim(5, 0);
+  expect_removed(5);
+  Commit("DELETE", {Remove(second)});
+  expect_removed(8);
+  ASSERT_TRUE(memory_.Delete("t/" + second).ok());  // Counted by statistics then.
+  expect_removed(8);
+  trim(8, 0);
+  expect_removed(8);
+  trim(8, 1);  // Killed before the last commit went: nobody knows the state before it.
+  expect_removed(8);
+  trim(8, 0);
+  expect_removed(8);
+}
+
+TEST_F(ProofTest, AGapIsNotCarriedOver) {
+  const std::string first = Land(0, 5, {2});
+  Land(5, 10);
+  Commit("DELETE", {Remove(first)});
+  const auto counter = CarryOverRemoved(table_, Newest(), std::string(kApp));
+  ASSERT_TRUE(counter.ok()) << counter.error().ToString();
+  EXPECT_EQ(counter->version, 4) << "what no commit took away stays missing";
+}
+
 TEST_F(ProofTest, CountsOnlyWhatChangedSinceItWasCounted) {
   const std::string first = Land(0, 5);
   Land(5, 8);

@@ -70,6 +70,34 @@ def rows_leave_a_landed_table_and_the_balance_says_so():
             equal(restarted.sql(COUNT), [[600, 600]])
 
 
+def rows_that_were_deleted_before_stay_explained():
+    with Project(SLOW) as project, Server(project) as server:
+        table = project.table_folder()
+
+        def expect(landed, removed, erased):
+            until(lambda: server.sql(COUNT) == [[landed, landed]], "the server shows it")
+            line = verified(project, server)
+            equal((line["landed"], line["removed"], line["erased"]), (landed, removed, erased))
+
+        def delete(condition):
+            code, out, err = project.command("table", "delete", table, "--where", condition)
+            equal(code, 0, out + err)
+
+        server.send(TOPIC, [planted(n) for n in range(100)])
+        server.land()
+        delete("user_id < 20")
+        expect(80, 20, 0)
+        sluice(table, "--where", "user_id = 50", "--landed", cwd=project.folder)
+        expect(79, 20, 1)
+        sluice(table, "--where", "user_id = 60", "--landed", cwd=project.folder)
+        expect(78, 20, 2)
+        delete("user_id = 70")
+        expect(77, 21, 2)
+        equal(server.sql("select sum(accepted - landed - removed - expired - erased) from system.ledger "
+                         f"where topic = '{TOPIC}'"), [[0]])
+        server.stop()
+
+
 def what_is_still_there_is_found():
     with Project(SLOW) as project, Server(project) as server:
         server.send(TOPIC, [planted(n) for n in range(20)])
@@ -125,5 +153,5 @@ def the_page_is_true():
         until(lambda: server.sql("select count(*) from bronze.shop_user_events") == [[8]], "both are gone")
 
 
-run(rows_leave_a_landed_table_and_the_balance_says_so, what_is_still_there_is_found, mistakes_change_nothing,
-    the_page_is_true)
+run(rows_leave_a_landed_table_and_the_balance_says_so, rows_that_were_deleted_before_stay_explained,
+    what_is_still_there_is_found, mistakes_change_nothing, the_page_is_true)

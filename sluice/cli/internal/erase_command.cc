@@ -129,6 +129,12 @@ Status Erase(const Global& global, const TableChangeArguments& arguments) {
     options.write.parquet = land::IdentityFileOptions();
     options.count_deleted = {.app_id = landing + std::string(ledger::kErasedCounter),
                              .column = "_offset"};
+    options.carry_over = [&table = *opened->table,
+                          landing](const auto& newest) -> Result<std::vector<lake::Transaction>> {
+      SLUICE_ASSIGN_OR_RETURN(lake::Transaction removed,
+                              ledger::CarryOverRemoved(table, newest, landing));
+      return std::vector<lake::Transaction>{std::move(removed)};
+    };
   }
   SLUICE_ASSIGN_OR_RETURN(const auto report, lake::EraseRows(*opened->table, rows, options));
   std::optional<lake::FindReport> proof;
