@@ -81,6 +81,7 @@ Result<ParquetFile> Write(const Schema& schema, const std::vector<Batch>& batche
   SLUICE_RETURN_IF_ERROR(FromArrow(writer->WriteTable(table, options.row_group_rows_max)));
   SLUICE_RETURN_IF_ERROR(FromArrow(writer->Close()));
   file.columns = Summarize(prepared, *writer->metadata());
+  file.size = static_cast<int64_t>(file.bytes.size());
   return file;
 }
 

@@ -26,7 +26,8 @@ struct ColumnStatistics {
 };
 
 struct ParquetFile {
-  std::string bytes;
+  std::string bytes;  ///< Empty, if they went to a sink.
+  int64_t size = 0;   ///< In bytes.
   int64_t rows = 0;
   std::map<std::string, ColumnStatistics> columns;
 };

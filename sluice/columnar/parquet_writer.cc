@@ -13,7 +13,7 @@
 
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/columnar/internal/parquet_encoding.h"
-#include "sluice/columnar/internal/string_output.h"
+#include "sluice/columnar/internal/sink_stream.h"
 
 namespace sluice::columnar {
 
@@ -73,13 +73,11 @@ class FileSummary {
 
 class GroupedWriter final : public ParquetWriter {
  public:
-  GroupedWriter(Schema schema, ParquetOptions options, int64_t bytes_expected)
+  GroupedWriter(Schema schema, ParquetOptions options, ByteSink sink)
       : schema_(std::move(schema)),
         options_(std::move(options)),
         summary_(*schema_),
-        output_(std::make_shared<internal::StringOutput>(file_.bytes)) {
-    file_.bytes.reserve(static_cast<size_t>(std::max<int64_t>(bytes_expected, 0)));
-  }
+        output_(std::make_shared<internal::SinkStream>(std::move(sink))) {}
 
   Status Write(Batch batch) override {
     while (batch->num_rows() > 0) {
@@ -98,19 +96,19 @@ class GroupedWriter final : public ParquetWriter {
   }
 
   int64_t rows() const override { return file_.rows + waiting_rows_; }
-  int64_t bytes() const override {
-    return static_cast<int64_t>(file_.bytes.size()) + waiting_bytes_;
-  }
+  int64_t encoded_bytes() const override { return output_->position(); }
+  int64_t waiting_bytes() const override { return waiting_bytes_; }
 
   Result<ParquetFile> Finish() override {
     // A file that is all in one group, as most, does not write which rows are null where none is.
     if (waiting_rows_ > 0 || writer_ == nullptr) SLUICE_RETURN_IF_ERROR(Flush(/*last=*/true));
     try {
-      SLUICE_RETURN_IF_ERROR(FromArrow(writer_->Close()));
+      SLUICE_RETURN_IF_ERROR(output_->Check(writer_->Close()));
       file_.columns = summary_.Finish(*writer_->metadata());
     } catch (const std::exception& exception) {
-      return Internal("parquet writer: {}", exception.what());
+      return Thrown(exception);
     }
+    file_.size = output_->position();
     return std::move(file_);
   }
 
@@ -120,13 +118,13 @@ class GroupedWriter final : public ParquetWriter {
       SLUICE_ASSIGN_OR_RETURN(const internal::PreparedRows group,
                               internal::Prepare(schema_, waiting_, options_));
       if (writer_ == nullptr) SLUICE_RETURN_IF_ERROR(Begin(group, last));
-      SLUICE_RETURN_IF_ERROR(FromArrow(writer_->NewRowGroup()));
+      SLUICE_RETURN_IF_ERROR(output_->Check(writer_->NewRowGroup()));
       for (const auto& column : group.table->columns()) {
-        SLUICE_RETURN_IF_ERROR(FromArrow(writer_->WriteColumnChunk(column)));
+        SLUICE_RETURN_IF_ERROR(output_->Check(writer_->WriteColumnChunk(column)));
       }
       summary_.Take(group);
     } catch (const std::exception& exception) {
-      return Internal("parquet writer: {}", exception.what());
+      return Thrown(exception);
     }
     file_.rows += waiting_rows_;
     waiting_.clear();
@@ -135,16 +133,22 @@ class GroupedWriter final : public ParquetWriter {
     return {};
   }
 
+  // What the library throws may be the sink's error in its own words.
+  Status Thrown(const std::exception& exception) const {
+    SLUICE_RETURN_IF_ERROR(output_->Check(arrow::Status::OK()));
+    return Internal("parquet writer: {}", exception.what());
+  }
+
   Status Begin(const internal::PreparedRows& first, bool only) {
     const auto arrow_properties = parquet::ArrowWriterProperties::Builder()
                                       .coerce_timestamps(arrow::TimeUnit::MICRO)
                                       ->disallow_truncated_timestamps()
                                       ->build();
-    SLUICE_ASSIGN_OR_RETURN(
-        writer_,
-        FromArrow(parquet::arrow::FileWriter::Open(
-            only ? *first.table->schema() : *schema_, arrow::default_memory_pool(), output_,
-            internal::MakeProperties(*schema_, first, options_), arrow_properties)));
+    auto opened = parquet::arrow::FileWriter::Open(
+        only ? *first.table->schema() : *schema_, arrow::default_memory_pool(), output_,
+        internal::MakeProperties(*schema_, first, options_), arrow_properties);
+    SLUICE_RETURN_IF_ERROR(output_->Check(opened.status()));
+    writer_ = std::move(opened).ValueUnsafe();
     return {};
   }
 
@@ -152,7 +156,7 @@ class GroupedWriter final : public ParquetWriter {
   const ParquetOptions options_;
   ParquetFile file_;
   FileSummary summary_;
-  std::shared_ptr<internal::StringOutput> output_;
+  std::shared_ptr<internal::SinkStream> output_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;  // From the first group on.
   std::vector<Batch> waiting_;
   int64_t waiting_rows_ = 0;
@@ -162,10 +166,10 @@ class GroupedWriter final : public ParquetWriter {
 }  // namespace
 
 Result<std::unique_ptr<ParquetWriter>> ParquetWriter::Open(Schema schema, ParquetOptions options,
-                                                           int64_t bytes_expected) {
+                                                           ByteSink sink) {
   if (options.row_group_rows_max < 1) return Invalid("row groups of no rows");
   return std::unique_ptr<ParquetWriter>(
-      std::make_unique<GroupedWriter>(std::move(schema), std::move(options), bytes_expected));
+      std::make_unique<GroupedWriter>(std::move(schema), std::move(options), std::move(sink)));
 }
 
 }  // namespace sluice::columnar

@@ -24,6 +24,13 @@ Batch Rows(int64_t first, int64_t count, int64_t nulls_from, int64_t kinds) {
       {numbers.Finish().ValueOrDie(), texts.Finish().ValueOrDie(), reals.Finish().ValueOrDie()});
 }
 
+ByteSink Into(std::string& bytes) {
+  return [&bytes](std::string_view more) {
+    bytes += more;
+    return Status();
+  };
+}
+
 std::shared_ptr<arrow::Table> Read(const std::string& bytes) {
   const auto batches = ReadParquet(bytes);
   EXPECT_TRUE(batches.ok()) << (batches.ok() ? "" : batches.error().message());
@@ -34,17 +41,22 @@ TEST(ParquetWriterTest, WritesGroupsOfMixedEncodingsWithTheirBounds) {
   // The first group repeats its texts, the last does not, and has nulls that the first has not.
   const std::vector<Batch> batches = {Rows(0, 1500, 1 << 20, 10), Rows(1500, 600, 1600, 2),
                                       Rows(2100, 900, 0, 900)};
+  std::string bytes;
   const auto writer =
-      ParquetWriter::Open(batches[0]->schema(), {.row_group_rows_max = 1000}, 1 << 16);
+      ParquetWriter::Open(batches[0]->schema(), {.row_group_rows_max = 1000}, Into(bytes));
   ASSERT_TRUE(writer.ok());
   for (const Batch& batch : batches) ASSERT_TRUE((*writer)->Write(batch).ok());
   EXPECT_EQ((*writer)->rows(), 3000);
+  // What is encoded is given away at once.
+  EXPECT_GT(bytes.size(), 0U);
+  EXPECT_EQ((*writer)->encoded_bytes(), static_cast<int64_t>(bytes.size()));
   const auto file = (*writer)->Finish();
   ASSERT_TRUE(file.ok()) << file.error().message();
   EXPECT_EQ(file->rows, 3000);
   const auto expected =
       arrow::Table::FromRecordBatches(batches).ValueOrDie()->CombineChunks().ValueOrDie();
-  EXPECT_TRUE(Read(file->bytes)->Equals(*expected));
+  EXPECT_EQ(file->size, static_cast<int64_t>(bytes.size()));
+  EXPECT_TRUE(Read(bytes)->Equals(*expected));
   EXPECT_EQ(file->columns.at("number").null_count, 500 + 900);
   EXPECT_EQ(file->columns.at("number").minimum->ToString(), "0");
   EXPECT_EQ(file->columns.at("number").maximum->ToString(), "1599");
@@ -55,19 +67,47 @@ TEST(ParquetWriterTest, WritesGroupsOfMixedEncodingsWithTheirBounds) {
 
 TEST(ParquetWriterTest, OneGroupIsTheFileThatIsWrittenAtOnce) {
   const Batch batch = Rows(0, 500, 1 << 20, 7);
-  const auto writer = ParquetWriter::Open(batch->schema());
+  std::string bytes;
+  const auto writer = ParquetWriter::Open(batch->schema(), {}, Into(bytes));
   ASSERT_TRUE(writer.ok());
   ASSERT_TRUE((*writer)->Write(batch->Slice(0, 200)).ok());
   ASSERT_TRUE((*writer)->Write(batch->Slice(200)).ok());
   const auto file = (*writer)->Finish();
   const auto whole = WriteParquet(batch->schema(), {batch});
   ASSERT_TRUE(file.ok() && whole.ok());
-  EXPECT_EQ(file->bytes, whole->bytes);
+  EXPECT_EQ(bytes, whole->bytes);
+  EXPECT_EQ(file->size, whole->size);
+}
+
+TEST(ParquetWriterTest, ErrorsOfTheSinkAreItsOwn) {
+  const Batch batch = Rows(0, 3000, 1 << 20, 7);
+  int calls = 0;
+  const auto write = [&](int calls_max) -> Status {
+    calls = 0;
+    SLUICE_ASSIGN_OR_RETURN(
+        const auto writer,
+        ParquetWriter::Open(
+            batch->schema(), {.row_group_rows_max = 1000}, [&](std::string_view) -> Status {
+              return ++calls > calls_max ? Status(Unavailable("no room")) : Status();
+            }));
+    SLUICE_RETURN_IF_ERROR(writer->Write(batch));
+    return writer->Finish().status();
+  };
+  ASSERT_TRUE(write(1 << 20).ok());
+  const int all = calls;
+  ASSERT_GT(all, 10);
+  for (int works = 0; works < all; ++works) {
+    const Status written = write(works);
+    ASSERT_FALSE(written.ok()) << works;
+    EXPECT_EQ(written.error().ToString(), "no room (unavailable)") << works;
+    EXPECT_EQ(calls, works + 1);  // It is not asked again.
+  }
 }
 
 TEST(ParquetWriterTest, NoRowsAreAFileToo) {
   const Batch batch = Rows(0, 1, 1, 1);
-  const auto writer = ParquetWriter::Open(batch->schema());
+  std::string bytes;
+  const auto writer = ParquetWriter::Open(batch->schema(), {}, Into(bytes));
   ASSERT_TRUE(writer.ok());
   const auto file = (*writer)->Finish();
   ASSERT_TRUE(file.ok()) << file.error().message();

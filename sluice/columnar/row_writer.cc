@@ -1,7 +1,6 @@
 #include "sluice/columnar/row_writer.h"
 
 #include <arrow/api.h>
-#include <arrow/io/interfaces.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/util/formatting.h>
 #include <parquet/arrow/writer.h>
@@ -17,6 +16,7 @@
 #include "sluice/base/csv.h"
 #include "sluice/base/json.h"
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/internal/sink_stream.h"
 
 namespace sluice::columnar {
 
@@ -25,42 +25,10 @@ namespace {
 constexpr size_t kFlushBytes = 1 << 20;
 constexpr int64_t kRowGroupRows = int64_t{128} << 10;
 
-/// Arrow's way to a ByteSink. Keeps the sink's own error: Arrow's has no code of ours.
-class SinkStream final : public arrow::io::OutputStream {
- public:
-  explicit SinkStream(ByteSink sink) : sink_(std::move(sink)) {}
-
-  arrow::Status Write(const void* data, int64_t count) override {
-    const Status written = sink_({static_cast<const char*>(data), static_cast<size_t>(count)});
-    if (!written.ok()) {
-      failure_ = written;
-      return arrow::Status::IOError(written.error().message());
-    }
-    position_ += count;
-    return arrow::Status::OK();
-  }
-  arrow::Status Close() override {
-    closed_ = true;
-    return arrow::Status::OK();
-  }
-  bool closed() const override { return closed_; }
-  arrow::Result<int64_t> Tell() const override { return position_; }
-
-  Status Check(const arrow::Status& status) const {
-    if (!failure_.ok()) return failure_;
-    return FromArrow(status);
-  }
-
- private:
-  ByteSink sink_;
-  Status failure_;
-  int64_t position_ = 0;
-  bool closed_ = false;
-};
-
 class ArrowWriter final : public RowWriter {
  public:
-  explicit ArrowWriter(ByteSink sink) : stream_(std::make_shared<SinkStream>(std::move(sink))) {}
+  explicit ArrowWriter(ByteSink sink)
+      : stream_(std::make_shared<internal::SinkStream>(std::move(sink))) {}
 
   Status Begin(const Schema& schema) {
     SLUICE_ASSIGN_OR_RETURN(writer_, FromArrow(arrow::ipc::MakeStreamWriter(stream_, schema)));
@@ -72,13 +40,14 @@ class ArrowWriter final : public RowWriter {
   Status Finish() override { return stream_->Check(writer_->Close()); }
 
  private:
-  std::shared_ptr<SinkStream> stream_;
+  std::shared_ptr<internal::SinkStream> stream_;
   std::shared_ptr<arrow::ipc::RecordBatchWriter> writer_;
 };
 
 class ParquetWriter final : public RowWriter {
  public:
-  explicit ParquetWriter(ByteSink sink) : stream_(std::make_shared<SinkStream>(std::move(sink))) {}
+  explicit ParquetWriter(ByteSink sink)
+      : stream_(std::make_shared<internal::SinkStream>(std::move(sink))) {}
 
   Status Begin(const Schema& schema) {
     const auto properties = parquet::WriterProperties::Builder()
@@ -108,7 +77,7 @@ class ParquetWriter final : public RowWriter {
   }
 
  private:
-  std::shared_ptr<SinkStream> stream_;
+  std::shared_ptr<internal::SinkStream> stream_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
 };
 

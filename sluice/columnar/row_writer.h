@@ -3,13 +3,13 @@
 /// Rows as a stream of bytes, in the forms that other programs take.
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
 
 #include "sluice/base/error.h"
 #include "sluice/columnar/batch.h"
+#include "sluice/columnar/byte_sink.h"
 
 namespace sluice::columnar {
 
@@ -22,9 +22,6 @@ enum class RowForm : uint8_t {
 
 /// Returns the form called `arrow`, `parquet`, `ndjson` or `csv`.
 std::optional<RowForm> ParseRowForm(std::string_view name);
-
-/// Takes bytes in order. An error ends the writing.
-using ByteSink = std::function<Status(std::string_view bytes)>;
 
 /// Writes batches of one schema, each as it comes: holds no more than one of them, and of Parquet
 /// one row group (128 Ki rows). Not thread-safe.

@@ -13,6 +13,7 @@
 #include <sstream>
 #include <string>
 
+#include "sluice/base/trim.h"
 #include "sluice/decode/json_decoder.h"
 
 namespace sluice::decode {
@@ -69,13 +70,6 @@ class JsonSuiteTest : public testing::Test {
   std::string padded_;
 };
 
-std::string Trimmed(std::string text) {
-  const char* space = " \t\r\n";
-  const size_t first = text.find_first_not_of(space);
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(space) + 1 - first);
-}
-
 TEST_F(JsonSuiteTest, TakesAllThatIsJsonAndRefusesAllElse) {
   int accepted = 0;
   int refused = 0;
@@ -112,7 +106,7 @@ TEST_F(JsonSuiteTest, TakesAllThatIsJsonAndRefusesAllElse) {
         const auto column = batch.GetColumnByName(content ? "_extra" : "_metadata");
         const auto& kept = static_cast<const arrow::StringArray&>(*column);
         EXPECT_EQ(kept.GetView(framing == Framing::kJson ? 1 : 0),
-                  "{\"x\":" + (content ? Trimmed(value) : value) + "}");
+                  "{\"x\":" + std::string(content ? Trim(value) : value) + "}");
       }
     }
     ++(name[0] == 'y' ? accepted : name[0] == 'n' ? refused : either);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "sluice/lake/history.h"
 #include "sluice/lake/internal/sorted_rows.h"
@@ -184,6 +185,32 @@ TEST_F(AlterTableTest, MapsColumnsOfNewTables) {
   Append(R"([{"id": 2, "more": 3, "place": {"code": 1, "x y": "z"}}])");
   EXPECT_EQ(Read(), (Rows{"1 a {code:int32 = 7, x y:string = null} null",
                           "2 null {code:int32 = 1, x y:string = z} 3"}));
+}
+
+TEST_F(AlterTableTest, ColumnsWithStatisticsAreNamedAsTheTableNamesThem) {
+  CreateSimple({.properties = {{"delta.columnMapping.mode", "name"},
+                               {"delta.dataSkippingStatsColumns", "NAME"}}});
+  Append(R"([{"id": 1, "name": "a"}])");
+  auto snapshot = Alter({RenameColumn{.path = {"name"}, .name = "label"}});
+  ASSERT_NE(snapshot, nullptr);
+  EXPECT_EQ(snapshot->properties().at("delta.dataSkippingStatsColumns"), "label");
+  Append(R"([{"id": 2, "label": "b"}])");
+  snapshot = *table_.Load();
+  const std::string physical = snapshot->annotated_schema()
+                                   ->field(1)
+                                   ->metadata()
+                                   ->Get("delta.columnMapping.physicalName")
+                                   .ValueOrDie();
+  std::set<std::string> stats;
+  for (const DataFile& file : snapshot->files()) stats.insert(file.stats);
+  std::set<std::string> expected;
+  for (const std::string value : {"a", "b"}) {
+    expected.insert(
+        fmt::format(R"({{"numRecords":1,"minValues":{{"{0}":"{1}"}},"maxValues":{{"{0}":"{1}"}},)"
+                    R"("nullCount":{{"{0}":0}}}})",
+                    physical, value));
+  }
+  EXPECT_EQ(stats, expected);
 }
 
 TEST_F(AlterTableTest, WidensTypes) {

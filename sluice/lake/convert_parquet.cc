@@ -227,8 +227,8 @@ class Conversion {
       fields.push_back(arrow::field(field->name(), std::move(type)));
     }
     facts.schema = arrow::schema(std::move(fields));
-    facts.statistics =
-        internal::MakeStatistics(*facts.schema, summary, /*properties=*/{}, without_statistics);
+    facts.statistics = internal::MakeStatistics(*facts.schema, *facts.schema, summary,
+                                                /*properties=*/{}, without_statistics);
     return facts;
   }
 

@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "sluice/base/ascii.h"
@@ -62,11 +63,11 @@ Result<columnar::Batch> Sides(const columnar::Batch& target, const columnar::Bat
 /// One try of a merge. Not thread-safe.
 class Merge {
  public:
-  Merge(RowChange& change, const columnar::Batch& source, const KeyIndex& index,
+  Merge(RowChange& change, const columnar::Batch& source, std::shared_ptr<const KeyIndex> index,
         std::span<const MergeKey> keys, std::span<const MergeClause> clauses)
       : change_(change),
         source_(source),
-        index_(index),
+        index_(std::move(index)),
         keys_(keys),
         clauses_(clauses),
         matched_(static_cast<size_t>(source->num_rows())) {}
@@ -89,6 +90,7 @@ class Merge {
 
     const bool sees_all = Has(When::kNotMatchedBySource);
     const auto files = change_.Candidates(sees_all ? std::nullopt : condition);
+    if (!sees_all) SLUICE_RETURN_IF_ERROR(ReachKeysAlone());
     if (sees_all || source_->num_rows() > 0) {
       for (const DataFile& file : files) SLUICE_RETURN_IF_ERROR(MergeFile(file));
     }
@@ -96,6 +98,29 @@ class Merge {
   }
 
  private:
+  // Of others' new rows those are in the way that have a key of the source: the merge is for no
+  // other row, and puts none in their place.
+  Status ReachKeysAlone() {
+    std::vector<std::string> columns;
+    for (const MergeKey& key : keys_) {
+      const int column = change_.rules().FindColumn(key.target);
+      columns.push_back(change_.state().schema()->field(column)->name());
+    }
+    SLUICE_ASSIGN_OR_RETURN(internal::ReadPlan plan, change_.PositionsPlan(columns));
+    change_.change().reaches = [&change = change_, index = index_,
+                                plan = std::move(plan)](const DataFile& file) -> Result<bool> {
+      SLUICE_ASSIGN_OR_RETURN(const auto reader, change.OpenFile(file, plan));
+      std::vector<KeyIndex::Pair> pairs;
+      while (pairs.empty()) {
+        SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, reader->Next());
+        if (batch == nullptr) break;
+        SLUICE_RETURN_IF_ERROR(index->Match(*batch, pairs));
+      }
+      return !pairs.empty();
+    };
+    return {};
+  }
+
   // A row of a file that a clause is for.
   struct Chosen {
     int64_t position = 0;
@@ -131,7 +156,7 @@ class Merge {
     const auto& positions =
         static_cast<const arrow::Int64Array&>(*batch->column(batch->num_columns() - 1));
     std::vector<KeyIndex::Pair> pairs;
-    SLUICE_RETURN_IF_ERROR(index_.Match(*batch, pairs));
+    SLUICE_RETURN_IF_ERROR(index_->Match(*batch, pairs));
     std::vector<bool> has_pair(static_cast<size_t>(batch->num_rows()));
     std::vector<int64_t> rows;
     std::vector<int64_t> source_rows;
@@ -324,7 +349,7 @@ class Merge {
 
   RowChange& change_;
   const columnar::Batch& source_;
-  const KeyIndex& index_;
+  const std::shared_ptr<const KeyIndex> index_;  // The commit needs it, too.
   const std::span<const MergeKey> keys_;
   const std::span<const MergeClause> clauses_;
   internal::ReadPlan plan_;
@@ -363,8 +388,9 @@ Result<ChangeReport> MergeRows(DeltaTable& table, std::span<const columnar::Batc
       if (column < 0) return Invalid("the table has no column '{}'", key.target);
       names.push_back({change.state().schema()->field(column), key.source});
     }
-    SLUICE_ASSIGN_OR_RETURN(const KeyIndex index, KeyIndex::Of(*rows, names));
-    SLUICE_ASSIGN_OR_RETURN(const auto range, index.Range());
+    SLUICE_ASSIGN_OR_RETURN(KeyIndex keys_of_source, KeyIndex::Of(*rows, names));
+    const auto index = std::make_shared<const KeyIndex>(std::move(keys_of_source));
+    SLUICE_ASSIGN_OR_RETURN(const auto range, index->Range());
     return Merge(change, rows, index, keys, clauses).Run(range);
   });
 }

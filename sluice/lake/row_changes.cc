@@ -26,8 +26,8 @@ Status Delete(RowChange& change, std::span<const DataFile> files,
   return {};
 }
 
-// The files of the partitions that `rows` belong to.
-Result<std::vector<DataFile>> FilesOfPartitions(const RowChange& change,
+// The files of the partitions that `rows` belong to. Those of others are not in the way.
+Result<std::vector<DataFile>> FilesOfPartitions(RowChange& change,
                                                 std::span<const columnar::Batch> rows) {
   std::set<PartitionValues> partitions;
   for (const columnar::Batch& batch : rows) {
@@ -40,6 +40,9 @@ Result<std::vector<DataFile>> FilesOfPartitions(const RowChange& change,
   for (const DataFile& file : change.state().files()) {
     if (partitions.contains(file.partition_values)) files.push_back(file);
   }
+  change.change().reaches = [partitions](const DataFile& file) -> Result<bool> {
+    return partitions.contains(file.partition_values);
+  };
   return files;
 }
 

@@ -66,10 +66,12 @@ struct Assignment {
 ///
 /// The outcome is that of a change made alone, after the commits of other writers that it met: rows
 /// that others have deleted in the same file stay deleted, and where others have added, changed or
-/// moved rows that it would touch, it is made again. A table with a change feed gets one. kInvalid:
-/// no such column, or the condition is none. kUnsupported: the table only appends, or needs a
-/// feature that we do not have, by name. kConflict: other writers were in the way more than
-/// `conflicts_max` times, or the expectation of the options does not hold; nothing was changed.
+/// moved rows that it would touch, it is made again (docs/adr/0013-rows-that-come-meanwhile.md).
+/// Where `delta.isolationLevel` is WriteSerializable it passes rows that were appended blindly, as
+/// if they had come later. A table with a change feed gets one. kInvalid: no such column, or the
+/// condition is none. kUnsupported: the table only appends, or needs a feature that we do not have,
+/// by name. kConflict: other writers were in the way more than `conflicts_max` times, or the
+/// expectation of the options does not hold; nothing was changed.
 ///
 /// The condition stands nowhere in the log, since it may quote values that are private.
 Result<ChangeReport> DeleteRows(DeltaTable& table, const std::optional<Expression>& condition,

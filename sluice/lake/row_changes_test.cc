@@ -111,6 +111,35 @@ TEST_F(RowChangesTest, WhatTheTableForbidsIsRefused) {
   EXPECT_EQ(kept.error().code(), ErrorCode::kUnsupported);
 }
 
+TEST_F(RowChangesTest, AFaultInAnyPartOfACopyLeavesNothing) {
+  for (const auto call : {store::StoreCall::kWritePart, store::StoreCall::kPut}) {
+    Create({}, false);
+    Append(0, 50, "de");
+    const auto objects = [&] {
+      std::vector<std::string> paths;
+      const auto listed = store_.List(table_->root() + "/");
+      for (const auto& object : *listed) paths.push_back(object.path);
+      return paths;
+    };
+    const auto before = objects();
+    int parts = 0;
+    for (bool failed = true; failed; ++parts) {
+      faulty_.Add({.call = call, .path_part = ".parquet", .skip = parts});
+      // Half of the rows; the others are copied.
+      const auto report =
+          UpdateRows(*table_, std::vector<Assignment>{{"amount", Parse("1")}}, Parse("id % 2 = 0"));
+      faulty_.Clear();
+      failed = !report.ok();
+      if (failed) {
+        ASSERT_EQ(report.error().code(), ErrorCode::kUnavailable) << report.error().message();
+        EXPECT_EQ(objects(), before) << parts;
+      }
+    }
+    EXPECT_GT(parts, 1);
+    EXPECT_EQ(Read().size(), 50U);
+  }
+}
+
 TEST_F(RowChangesTest, TwoWritersDeleteOtherRowsOfOneFile) {
   Create({{"delta.enableDeletionVectors", "true"}}, false);
   Append(0, 100, "de");

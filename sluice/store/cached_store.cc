@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <thread>
+#include <utility>
 
 namespace sluice::store {
 
 namespace {
 
-constexpr size_t kFetchesAtOnce = 4;  // Files of up to 128 MiB each are in memory meanwhile.
+constexpr size_t kFetchesAtOnce = 4;      // Files of up to 128 MiB each are in memory meanwhile.
+constexpr uint64_t kRoomBytes = 1 << 20;  // Taken at once for a copy that grows.
 
 bool NeverChanges(std::string_view path) {
   return path.find("/_delta_log/") == std::string_view::npos && !path.starts_with("_delta_log/");
@@ -63,16 +65,19 @@ std::vector<std::string> CachedStore::MakeRoom(uint64_t bytes) {
   return out;
 }
 
-bool CachedStore::Keep(std::string_view path, std::string_view bytes) {
+bool CachedStore::HasNone(std::string_view path) {
+  std::unique_lock lock(mutex_);
+  left_.wait(lock, [&] { return !leaving_.contains(path); });
+  return !kept_.contains(path);
+}
+
+bool CachedStore::TakeRoom(uint64_t bytes) {
   std::vector<std::string> out;
   {
-    std::unique_lock lock(mutex_);
-    // A copy that is being deleted must not take the new one with it.
-    left_.wait(lock, [&] { return !leaving_.contains(path); });
-    if (kept_.contains(path)) return true;
-    out = MakeRoom(bytes.size());
-    if (bytes.size() > bytes_max_ - bytes_) return false;
-    bytes_ += bytes.size();  // Taken before it is written, so that others do not take it, too.
+    const std::scoped_lock lock(mutex_);
+    out = MakeRoom(bytes);
+    if (bytes > bytes_max_ - bytes_) return false;
+    bytes_ += bytes;  // Before anything is written, so that others do not take it, too.
   }
   for (const std::string& other : out) {
     // One that stays takes space that nobody counts, until the next start.
@@ -81,11 +86,30 @@ bool CachedStore::Keep(std::string_view path, std::string_view bytes) {
     leaving_.erase(other);
   }
   if (!out.empty()) left_.notify_all();
-  const bool written = local_.Put(path, bytes).ok();
+  return true;
+}
+
+void CachedStore::GiveRoomBack(uint64_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  bytes_ -= bytes;
+}
+
+void CachedStore::Add(std::string_view path, uint64_t bytes) {
   const std::scoped_lock lock(mutex_);
   // Another thread may have fetched the same object meanwhile.
-  const Copy copy{.size = bytes.size(), .used = clock_.Steady()};
-  if (!written || !kept_.emplace(path, copy).second) bytes_ -= bytes.size();
+  const Copy copy{.size = bytes, .used = clock_.Steady()};
+  if (!kept_.emplace(path, copy).second) bytes_ -= bytes;
+}
+
+bool CachedStore::Keep(std::string_view path, std::string_view bytes) {
+  if (!HasNone(path)) return true;
+  if (!TakeRoom(bytes.size())) return false;
+  const bool written = local_.Put(path, bytes).ok();
+  if (written) {
+    Add(path, bytes.size());
+  } else {
+    GiveRoomBack(bytes.size());
+  }
   return written;
 }
 
@@ -109,6 +133,65 @@ Status CachedStore::Put(std::string_view path, std::string_view bytes) {
   // Best effort: what is not kept is fetched when it is asked for.
   if (NeverChanges(path)) static_cast<void>(Keep(path, bytes));
   return {};
+}
+
+class CachedStore::Writer final : public ObjectWriter {
+ public:
+  Writer(CachedStore& store, std::string_view path, std::unique_ptr<ObjectWriter> remote,
+         std::unique_ptr<ObjectWriter> copy)
+      : store_(store), path_(path), remote_(std::move(remote)), copy_(std::move(copy)) {}
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer() override { DropCopy(); }
+
+  Status Write(std::string_view bytes) override {
+    SLUICE_RETURN_IF_ERROR(remote_->Write(bytes));
+    waiting_ += bytes.size();
+    // Room is taken in large pieces, since each may cost others theirs.
+    if (copy_ != nullptr && waiting_ >= kRoomBytes && !TakeRoom()) DropCopy();
+    // Best effort: what is not kept is fetched when it is asked for.
+    if (copy_ != nullptr && !copy_->Write(bytes).ok()) DropCopy();
+    return {};
+  }
+
+  Status Finish() override {
+    SLUICE_RETURN_IF_ERROR(remote_->Finish());
+    SLUICE_RETURN_IF_ERROR(store_.Forget(path_));
+    if (copy_ == nullptr || !store_.HasNone(path_) || !TakeRoom() || !copy_->Finish().ok()) {
+      return {};
+    }
+    copy_.reset();
+    store_.Add(path_, std::exchange(room_, 0));
+    return {};
+  }
+
+ private:
+  bool TakeRoom() {
+    if (!store_.TakeRoom(waiting_)) return false;
+    room_ += std::exchange(waiting_, 0);
+    return true;
+  }
+  void DropCopy() {
+    copy_.reset();
+    store_.GiveRoomBack(std::exchange(room_, 0));
+  }
+
+  CachedStore& store_;
+  const std::string path_;
+  const std::unique_ptr<ObjectWriter> remote_;
+  std::unique_ptr<ObjectWriter> copy_;  // Null: none is kept.
+  uint64_t waiting_ = 0;                // Bytes that no room is taken for yet.
+  uint64_t room_ = 0;
+};
+
+Result<std::unique_ptr<ObjectWriter>> CachedStore::StartPut(std::string_view path) {
+  SLUICE_ASSIGN_OR_RETURN(auto remote, remote_.StartPut(path));
+  std::unique_ptr<ObjectWriter> copy;
+  if (NeverChanges(path)) {
+    SLUICE_ASSIGN_OR_RETURN(copy, local_.StartPut(path));
+  }
+  return std::unique_ptr<ObjectWriter>(
+      std::make_unique<Writer>(*this, path, std::move(remote), std::move(copy)));
 }
 
 Status CachedStore::Delete(std::string_view path) {

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -41,6 +42,8 @@ class CachedStore final : public ObjectStore {
   Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
   Result<ObjectInfo> Head(std::string_view path) override { return remote_.Head(path); }
   Status Put(std::string_view path, std::string_view bytes) override;
+  /// The copy takes its room as it grows; one that does not fit is not kept.
+  Result<std::unique_ptr<ObjectWriter>> StartPut(std::string_view path) override;
   Status PutIfAbsent(std::string_view path, std::string_view bytes) override {
     return remote_.PutIfAbsent(path, bytes);
   }
@@ -56,12 +59,22 @@ class CachedStore final : public ObjectStore {
   Status MakeLocal(std::span<const std::string> paths) override;
 
  private:
+  class Writer;
+
   Status Fetch(const std::string& path);
   /// Whether a copy was kept.
   bool Keep(std::string_view path, std::string_view bytes);
   Status Forget(std::string_view path);
   /// Whether there is a copy, which then counts as asked for.
   bool Use(std::string_view path);
+  /// Waits until no copy of the object is being deleted, which would take a new one with it; then
+  /// whether there is none.
+  bool HasNone(std::string_view path);
+  /// Counts `bytes` as taken, for which other copies may have to go. False: they do not fit.
+  bool TakeRoom(uint64_t bytes);
+  void GiveRoomBack(uint64_t bytes);
+  /// Counts a copy, whose room is taken, as kept.
+  void Add(std::string_view path, uint64_t bytes);
   /// Takes copies out of the count until `bytes` fit, and returns them; none if that cannot be. The
   /// mutex must be held.
   std::vector<std::string> MakeRoom(uint64_t bytes);

@@ -71,6 +71,30 @@ Status FaultyStore::Put(std::string_view path, std::string_view bytes) {
   return Pass<Status>(StoreCall::kPut, path, [&] { return store_.Put(path, bytes); });
 }
 
+class FaultyStore::Writer final : public ObjectWriter {
+ public:
+  Writer(FaultyStore& store, std::string path, std::unique_ptr<ObjectWriter> writer)
+      : store_(store), path_(std::move(path)), writer_(std::move(writer)) {}
+
+  Status Write(std::string_view bytes) override {
+    return store_.Pass<Status>(StoreCall::kWritePart, path_, [&] { return writer_->Write(bytes); });
+  }
+  Status Finish() override {
+    return store_.Pass<Status>(StoreCall::kPut, path_, [&] { return writer_->Finish(); });
+  }
+
+ private:
+  FaultyStore& store_;
+  const std::string path_;
+  const std::unique_ptr<ObjectWriter> writer_;
+};
+
+Result<std::unique_ptr<ObjectWriter>> FaultyStore::StartPut(std::string_view path) {
+  SLUICE_ASSIGN_OR_RETURN(auto writer, store_.StartPut(path));
+  return std::unique_ptr<ObjectWriter>(
+      std::make_unique<Writer>(*this, std::string(path), std::move(writer)));
+}
+
 Status FaultyStore::PutIfAbsent(std::string_view path, std::string_view bytes) {
   return Pass<Status>(StoreCall::kPutIfAbsent, path,
                       [&] { return store_.PutIfAbsent(path, bytes); });

@@ -3,6 +3,7 @@
 /// A store that fails on purpose, for tests.
 
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -13,7 +14,17 @@
 
 namespace sluice::store {
 
-enum class StoreCall : uint8_t { kGet, kGetRange, kHead, kPut, kPutIfAbsent, kList, kDelete };
+/// The end of an object that is written part by part is a kPut, each of its parts a kWritePart.
+enum class StoreCall : uint8_t {
+  kGet,
+  kGetRange,
+  kHead,
+  kPut,
+  kWritePart,
+  kPutIfAbsent,
+  kList,
+  kDelete,
+};
 
 /// One reason to fail. The first that matches a call decides.
 struct Fault {
@@ -51,6 +62,7 @@ class FaultyStore final : public ObjectStore {
   Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
   Result<ObjectInfo> Head(std::string_view path) override;
   Status Put(std::string_view path, std::string_view bytes) override;
+  Result<std::unique_ptr<ObjectWriter>> StartPut(std::string_view path) override;
   Status PutIfAbsent(std::string_view path, std::string_view bytes) override;
   Result<std::vector<ObjectInfo>> List(std::string_view prefix,
                                        std::string_view after = {}) override;
@@ -59,6 +71,8 @@ class FaultyStore final : public ObjectStore {
   bool is_remote() const override { return remote_ || store_.is_remote(); }
 
  private:
+  class Writer;
+
   template <typename Answer>
   Answer Pass(StoreCall call, std::string_view path, const std::function<Answer()>& run);
   std::optional<Fault::When> NextFault(StoreCall call, std::string_view path);

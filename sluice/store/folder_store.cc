@@ -22,6 +22,10 @@ Status FolderStore::Put(std::string_view path, std::string_view bytes) {
   return store_.Put(Full(path), bytes);
 }
 
+Result<std::unique_ptr<ObjectWriter>> FolderStore::StartPut(std::string_view path) {
+  return store_.StartPut(Full(path));
+}
+
 Status FolderStore::PutIfAbsent(std::string_view path, std::string_view bytes) {
   return store_.PutIfAbsent(Full(path), bytes);
 }

@@ -2,6 +2,7 @@
 /// \file
 /// A folder of another store, as a store of its own.
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ class FolderStore final : public ObjectStore {
   Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
   Result<ObjectInfo> Head(std::string_view path) override;
   Status Put(std::string_view path, std::string_view bytes) override;
+  Result<std::unique_ptr<ObjectWriter>> StartPut(std::string_view path) override;
   Status PutIfAbsent(std::string_view path, std::string_view bytes) override;
   Result<std::vector<ObjectInfo>> List(std::string_view prefix,
                                        std::string_view after = {}) override;

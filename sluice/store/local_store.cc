@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <memory>
 #include <set>
 #include <span>
 
@@ -13,6 +14,7 @@ namespace sluice::store {
 namespace {
 
 constexpr std::string_view kTemporarySuffix = ".tmp";
+constexpr size_t kPieceBytes = 1 << 20;  // Of what is written part by part.
 
 bool IsTemporary(std::string_view name) {
   return name.starts_with('.') && name.ends_with(kTemporarySuffix);
@@ -105,48 +107,120 @@ Status LocalStore::PutIfAbsent(std::string_view path, std::string_view bytes) {
   return Write(path, bytes, IfExists::kRefuse);
 }
 
-Status LocalStore::Write(std::string_view path, std::string_view bytes, IfExists if_exists) {
+/// The hidden file beside an object's place, until it gets the object's name: bytes are written to
+/// it one behind the other. Removes itself if it never gets there. Not thread-safe.
+class LocalStore::Temporary {
+ public:
+  explicit Temporary(LocalStore& store, std::string_view path)
+      : store_(store), path_(path), target_(store.Location(path)) {}
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+  ~Temporary() {
+    if (file_ == nullptr) return;
+    file_.reset();
+    // Nothing but space hangs on it, and the first failure is the one to tell.
+    static_cast<void>(store_.disk_.Remove(name_).ok());
+  }
+
+  Status Create() {
+    const std::string_view folder = os::FolderOf(target_);
+    SLUICE_RETURN_IF_ERROR(NotAConflict(store_.disk_.MakeFolders(folder, store_.on_sync_failure_)));
+    while (file_ == nullptr) {
+      name_ = fmt::format("{}/.{}.{}{}", folder, FileName(target_), store_.next_temporary_++,
+                          kTemporarySuffix);
+      auto created = store_.disk_.Open(name_, os::OpenMode::kCreateNew);
+      if (created.ok()) {
+        file_ = std::move(*created);
+      } else if (created.error().code() != ErrorCode::kConflict) {
+        return created.error();
+      }
+      // Else another process, or a crash, has left one of this name.
+    }
+    return {};
+  }
+
+  Status Append(std::string_view bytes) {
+    const std::span<const std::byte> piece = std::as_bytes(std::span(bytes));
+    SLUICE_RETURN_IF_ERROR(file_->Write(size_, {&piece, 1}));
+    size_ += bytes.size();
+    return {};
+  }
+
+  /// Makes it durable under its object's name.
+  Status Publish(IfExists if_exists) {
+    SLUICE_RETURN_IF_ERROR(file_->Sync());
+    SLUICE_RETURN_IF_ERROR(if_exists == IfExists::kReplace
+                               ? store_.disk_.Rename(name_, target_)
+                               : store_.disk_.RenameNoReplace(name_, target_));
+    file_.reset();
+    const Status synced = store_.disk_.SyncDirectory(os::FolderOf(target_));
+    if (synced.ok()) return {};
+    store_.on_sync_failure_(synced.error());
+    return Unavailable("'{}' may or may not be written: {}", path_, synced.error().message());
+  }
+
+ private:
+  LocalStore& store_;
+  const std::string path_;
+  const std::string target_;
+  std::string name_;
+  std::unique_ptr<os::File> file_;  // Null before Create() and after the renaming.
+  uint64_t size_ = 0;
+};
+
+Status LocalStore::CheckFile(std::string_view path) const {
   SLUICE_RETURN_IF_ERROR(CheckPath(path));
   if (IsTemporary(FileName(path))) return Invalid("'{}' is a name for unfinished objects", path);
-  const std::string file = Location(path);
-  const std::string folder(os::FolderOf(file));
-  if (if_exists == IfExists::kRefuse) {  // Saves the sync; the rename below decides.
-    SLUICE_ASSIGN_OR_RETURN(const bool exists, disk_.Exists(file));
-    if (exists) return Conflict("'{}' exists", path);
-  }
-  SLUICE_RETURN_IF_ERROR(NotAConflict(disk_.MakeFolders(folder, on_sync_failure_)));
-  SLUICE_ASSIGN_OR_RETURN(const std::string temporary, WriteTemporary(file, bytes));
-  Status renamed = if_exists == IfExists::kReplace ? disk_.Rename(temporary, file)
-                                                   : disk_.RenameNoReplace(temporary, file);
-  if (!renamed.ok()) {
-    // Nothing but space hangs on it, and the first failure is the one to tell.
-    static_cast<void>(disk_.Remove(temporary).ok());
-    return renamed;
-  }
-  Status synced = disk_.SyncDirectory(folder);
-  if (synced.ok()) return {};
-  on_sync_failure_(synced.error());
-  return Unavailable("'{}' may or may not be written: {}", path, synced.error().message());
+  return {};
 }
 
-Result<std::string> LocalStore::WriteTemporary(std::string_view file, std::string_view bytes) {
-  std::string temporary;
-  while (true) {
-    temporary = fmt::format("{}/.{}.{}{}", os::FolderOf(file), FileName(file), next_temporary_++,
-                            kTemporarySuffix);
-    const auto created = disk_.Open(temporary, os::OpenMode::kCreateNew);
-    if (!created.ok()) {
-      // Another process, or a crash, has left one of this name.
-      if (created.error().code() == ErrorCode::kConflict) continue;
-      return created.error();
-    }
-    const std::span<const std::byte> piece = std::as_bytes(std::span(bytes));
-    Status written = (*created)->Write(0, {&piece, 1});
-    if (written.ok()) written = (*created)->Sync();
-    if (written.ok()) return temporary;
-    static_cast<void>(disk_.Remove(temporary).ok());
-    return written;
+Status LocalStore::Write(std::string_view path, std::string_view bytes, IfExists if_exists) {
+  SLUICE_RETURN_IF_ERROR(CheckFile(path));
+  if (if_exists == IfExists::kRefuse) {  // Saves the sync; the renaming decides.
+    SLUICE_ASSIGN_OR_RETURN(const bool exists, disk_.Exists(Location(path)));
+    if (exists) return Conflict("'{}' exists", path);
   }
+  Temporary temporary(*this, path);
+  SLUICE_RETURN_IF_ERROR(temporary.Create());
+  SLUICE_RETURN_IF_ERROR(temporary.Append(bytes));
+  return temporary.Publish(if_exists);
+}
+
+class LocalStore::Writer final : public ObjectWriter {
+ public:
+  Writer(LocalStore& store, std::string_view path) : store_(store), path_(path) {}
+
+  Status Write(std::string_view bytes) override {
+    waiting_ += bytes;
+    return waiting_.size() < kPieceBytes ? Status() : Flush();
+  }
+  Status Finish() override {
+    if (temporary_ == nullptr) return store_.Put(path_, waiting_);
+    SLUICE_RETURN_IF_ERROR(Flush());
+    return temporary_->Publish(IfExists::kReplace);
+  }
+
+ private:
+  Status Flush() {
+    if (temporary_ == nullptr) {
+      auto temporary = std::make_unique<Temporary>(store_, path_);
+      SLUICE_RETURN_IF_ERROR(temporary->Create());
+      temporary_ = std::move(temporary);
+    }
+    SLUICE_RETURN_IF_ERROR(temporary_->Append(waiting_));
+    waiting_.clear();
+    return {};
+  }
+
+  LocalStore& store_;
+  const std::string path_;
+  std::string waiting_;
+  std::unique_ptr<Temporary> temporary_;  // From the first piece on.
+};
+
+Result<std::unique_ptr<ObjectWriter>> LocalStore::StartPut(std::string_view path) {
+  SLUICE_RETURN_IF_ERROR(CheckFile(path));
+  return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(*this, path));
 }
 
 Result<std::vector<ObjectInfo>> LocalStore::List(std::string_view prefix, std::string_view after) {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +37,8 @@ class LocalStore final : public ObjectStore {
   Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
   Result<ObjectInfo> Head(std::string_view path) override;
   Status Put(std::string_view path, std::string_view bytes) override;
+  /// Has a file open from the first MiB on.
+  Result<std::unique_ptr<ObjectWriter>> StartPut(std::string_view path) override;
   Status PutIfAbsent(std::string_view path, std::string_view bytes) override;
   Result<std::vector<ObjectInfo>> List(std::string_view prefix,
                                        std::string_view after = {}) override;
@@ -50,9 +53,11 @@ class LocalStore final : public ObjectStore {
 
  private:
   enum class IfExists { kReplace, kRefuse };
+  class Temporary;
+  class Writer;
 
+  Status CheckFile(std::string_view path) const;
   Status Write(std::string_view path, std::string_view bytes, IfExists if_exists);
-  Result<std::string> WriteTemporary(std::string_view file, std::string_view bytes);
   Status RemoveUnfinishedIn(const std::string& folder, os::Timestamp before, int64_t& removed);
   Status ListFolder(const std::string& folder, std::string_view prefix, std::string_view after,
                     std::vector<ObjectInfo>& found);

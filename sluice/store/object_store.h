@@ -23,6 +23,24 @@ struct ObjectInfo {
 /// Checks that `path` may name an object: relative, without empty, "." or ".." parts or NUL bytes.
 Status CheckPath(std::string_view path);
 
+/// An object that is written part by part, for one that shall not lie in memory as a whole.
+///
+/// Nobody sees any of it before Finish() has returned, and it takes no space but memory before it
+/// has some MiB. Destroyed before that, or after an error, it gives up and takes back what it
+/// wrote; best effort, since what is left then nobody sees either. Must not outlive its store.
+///
+/// Not thread-safe.
+class ObjectWriter {
+ public:
+  virtual ~ObjectWriter() = default;
+
+  /// Writes on. After an error the object cannot be finished.
+  virtual Status Write(std::string_view bytes) = 0;
+  /// Once, last: the object is what a Put() of all its bytes would have made. kUnavailable: unknown
+  /// whether it was written.
+  virtual Status Finish() = 0;
+};
+
 /// A flat space of objects. Paths are relative, with '/', and may not contain "..", "." or empty
 /// parts.
 ///
@@ -39,6 +57,8 @@ class ObjectStore {
   virtual Result<ObjectInfo> Head(std::string_view path) = 0;
   /// Writes or replaces an object.
   virtual Status Put(std::string_view path, std::string_view bytes) = 0;
+  /// As Put(), part by part. What this one does by itself collects the parts in memory.
+  virtual Result<std::unique_ptr<ObjectWriter>> StartPut(std::string_view path);
   /// Writes an object whose path must be free.
   /// kConflict: it exists; nothing was written. kUnavailable: unknown whether it was written.
   virtual Status PutIfAbsent(std::string_view path, std::string_view bytes) = 0;

@@ -27,6 +27,11 @@ std::string FreshFolder() {
   return name;
 }
 
+std::string Content(ObjectStore& store, std::string_view path) {
+  const auto bytes = store.Get(path);
+  return bytes.ok() ? *bytes : bytes.error().ToString();
+}
+
 struct LocalFixture {
   os::SystemDisk disk;
   LocalStore store{disk, FreshFolder() + "/made/when/needed"};
@@ -185,6 +190,55 @@ TYPED_TEST(ObjectStoreTest, DeletesMany) {
   EXPECT_EQ(store.DeleteAll(bad).error().code(), ErrorCode::kInvalid);
 }
 
+// Text of more than two pieces of any store here, with no period of theirs.
+std::string LongText() {
+  std::string text;
+  for (int i = 0; text.size() < 2'500'000; ++i) text += fmt::format("{},", i);
+  return text;
+}
+
+// Writes `text` in parts of many sizes; does not finish.
+Status WriteInParts(ObjectWriter& writer, std::string_view text) {
+  for (size_t i = 0; !text.empty(); ++i) {
+    const size_t size = std::min<size_t>(text.size(), i * 97 % 200'000);
+    SLUICE_RETURN_IF_ERROR(writer.Write(text.substr(0, size)));
+    text.remove_prefix(size);
+  }
+  return {};
+}
+
+TYPED_TEST(ObjectStoreTest, WritesPartByPart) {
+  ObjectStore& store = this->store();
+  const std::string text = LongText();
+  ASSERT_TRUE(store.Put("a/old", "old").ok());
+  for (const std::string path : {"a/new", "a/old"}) {
+    const auto before = this->Paths("");
+    const auto writer = store.StartPut(path);
+    ASSERT_TRUE(writer.ok()) << writer.error().ToString();
+    ASSERT_TRUE(WriteInParts(**writer, text).ok());
+    EXPECT_EQ(this->Paths(""), before);  // Nobody sees a half.
+    EXPECT_NE(Content(store, path), text);
+    ASSERT_TRUE((*writer)->Finish().ok());
+    EXPECT_EQ(Content(store, path), text) << path;
+  }
+  for (const std::string_view little : {"", "x"}) {
+    const auto writer = store.StartPut("a/little");
+    ASSERT_TRUE((*writer)->Write(little).ok() && (*writer)->Finish().ok());
+    EXPECT_EQ(Content(store, "a/little"), little);
+  }
+}
+
+TYPED_TEST(ObjectStoreTest, WhatIsGivenUpWasNeverThere) {
+  ObjectStore& store = this->store();
+  ASSERT_TRUE(store.Put("a/old", "old").ok());
+  for (const std::string path : {"a/new", "a/old"}) {
+    const auto writer = store.StartPut(path);
+    ASSERT_TRUE(writer.ok() && WriteInParts(**writer, LongText()).ok());
+  }
+  EXPECT_EQ(this->Paths(""), std::vector<std::string>{"a/old"});
+  EXPECT_EQ(*store.Get("a/old"), "old");
+}
+
 TYPED_TEST(ObjectStoreTest, RefusesPathsThatLeaveIt) {
   ObjectStore& store = this->store();
   for (const std::string_view path :
@@ -192,6 +246,7 @@ TYPED_TEST(ObjectStoreTest, RefusesPathsThatLeaveIt) {
     EXPECT_EQ(store.Get(path).error().code(), ErrorCode::kInvalid) << path;
     EXPECT_EQ(store.Head(path).error().code(), ErrorCode::kInvalid) << path;
     EXPECT_EQ(store.Put(path, "x").error().code(), ErrorCode::kInvalid) << path;
+    EXPECT_EQ(store.StartPut(path).error().code(), ErrorCode::kInvalid) << path;
     EXPECT_EQ(store.PutIfAbsent(path, "x").error().code(), ErrorCode::kInvalid) << path;
     EXPECT_EQ(store.Delete(path).error().code(), ErrorCode::kInvalid) << path;
   }
@@ -207,9 +262,24 @@ TEST(LocalStoreTest, DoesNotShowUnfinishedObjects) {
   EXPECT_EQ(store.List("")->size(), 1U);
   EXPECT_EQ(disk.List(root)->size(), 2U);  // Nothing is left of our own.
   EXPECT_EQ(store.Put(".a.1.tmp", "1").error().code(), ErrorCode::kInvalid);
+  EXPECT_EQ(store.StartPut(".a.1.tmp").error().code(), ErrorCode::kInvalid);
   EXPECT_EQ(store.Location("x/y"), root + "/x/y");
   // A file where a folder is needed is no sign that somebody has written the object.
   EXPECT_EQ(store.PutIfAbsent("a/b", "1").error().code(), ErrorCode::kInvalid);
+}
+
+TEST(FaultyStoreTest, FailsInAnyPart) {
+  MemoryStore memory;
+  FaultyStore store(memory);
+  store.Add({.call = StoreCall::kWritePart, .skip = 2});
+  const auto writer = store.StartPut("a");
+  ASSERT_TRUE((*writer)->Write("1").ok() && (*writer)->Write("2").ok());
+  EXPECT_EQ((*writer)->Write("3").error().code(), ErrorCode::kUnavailable);
+  store.Add({.call = StoreCall::kPut, .when = Fault::When::kAfter});
+  const auto other = store.StartPut("b");
+  ASSERT_TRUE((*other)->Write("1").ok());
+  EXPECT_EQ((*other)->Finish().error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(memory.List("")->size(), 1U);
 }
 
 TEST(FaultyStoreTest, FailsAsChosen) {
@@ -236,6 +306,81 @@ TEST(LocalStoreTest, ANameThatMayNotSurviveEndsTheProcess) {
   LocalStore strict(disk, "/root");
   disk.Fail(os::DiskCall::kSyncDirectory);
   EXPECT_DEATH((void)strict.Put("a/c", "x"), "store: .*start it again");
+}
+
+TEST(LocalStoreTest, AWriterThatGivesUpLeavesNoFile) {
+  os::SystemDisk disk;
+  const std::string root = FreshFolder();
+  LocalStore store(disk, root);
+  {
+    const auto writer = store.StartPut("a");
+    ASSERT_TRUE(writer.ok() && WriteInParts(**writer, LongText()).ok());
+    EXPECT_EQ(disk.List(root)->size(), 1U);
+  }
+  EXPECT_EQ(disk.List(root)->size(), 0U);
+  const auto writer = store.StartPut("a");
+  ASSERT_TRUE(writer.ok() && WriteInParts(**writer, LongText()).ok() && (*writer)->Finish().ok());
+  EXPECT_EQ(*disk.List(root), std::vector<std::string>{"a"});
+}
+
+TEST(LocalStoreTest, AFaultAnywhereInAStreamedObjectLeavesTheOldOneAndNoFile) {
+  const std::string text = LongText();
+  for (const auto call :
+       {os::DiskCall::kOpen, os::DiskCall::kWrite, os::DiskCall::kSync, os::DiskCall::kRename}) {
+    bool failed = true;
+    for (uint64_t skip = 0; failed; ++skip) {
+      os::SimulatedDisk disk;
+      LocalStore store(disk, "/root");
+      ASSERT_TRUE(store.Put("a", "old").ok());
+      disk.Fail(call, skip);
+      {
+        const auto writer = store.StartPut("a");
+        ASSERT_TRUE(writer.ok());
+        Status written = WriteInParts(**writer, text);
+        if (written.ok()) written = (*writer)->Finish();
+        failed = !written.ok();
+        if (failed) {
+          EXPECT_EQ(written.error().code(), ErrorCode::kUnavailable);
+        }
+      }
+      if (skip == 0) {
+        EXPECT_TRUE(failed);
+      }
+      disk.ClearFaults();
+      EXPECT_EQ(*store.Get("a"), failed ? "old" : text);
+      EXPECT_EQ(disk.List("/root")->size(), 1U);
+    }
+  }
+}
+
+TEST(LocalStoreTest, AStreamedObjectIsThereWholeOrNotAfterAPowerLoss) {
+  const std::string text = LongText();
+  uint64_t calls = 0;
+  {
+    os::SimulatedDisk disk;
+    LocalStore store(disk, "/root");
+    const auto writer = store.StartPut("a/b");
+    ASSERT_TRUE(WriteInParts(**writer, text).ok() && (*writer)->Finish().ok());
+    calls = disk.calls();
+  }
+  ASSERT_GT(calls, 5U);
+  for (uint64_t works = 0; works <= calls; ++works) {
+    os::SimulatedDisk disk;
+    LocalStore store(disk, "/root", [](const Error&) {});
+    disk.CutPowerAfter(works);
+    bool finished = false;
+    {
+      const auto writer = store.StartPut("a/b");
+      finished = WriteInParts(**writer, text).ok() && (*writer)->Finish().ok();
+    }
+    disk.Crash(/*seed=*/works + 1);
+    const auto objects = store.List("");
+    ASSERT_TRUE(objects.ok());
+    EXPECT_TRUE(!finished || objects->size() == 1) << works;
+    if (!objects->empty()) {
+      EXPECT_EQ(*store.Get("a/b"), text) << works;
+    }
+  }
 }
 
 TEST(LocalStoreTest, WhatIsDeletedWithManyStaysDeletedAfterAPowerLoss) {
@@ -338,6 +483,42 @@ TEST(CachedStoreTest, TakesNoMoreThanItMay) {
   ASSERT_TRUE(again.Open().ok());
   EXPECT_EQ(local.List("")->size(), 1U);
   EXPECT_TRUE(make_local(again, "t/b").ok());
+  EXPECT_EQ(local.List("")->size(), 1U);
+}
+
+TEST(CachedStoreTest, KeepsWhatIsWrittenPartByPartIfItFits) {
+  os::SimulatedClock clock{os::Timestamp()};
+  MemoryStore remote;
+  FaultyStore faulty(remote);
+  MemoryStore local;
+  const std::string text = LongText();
+  CachedStore store(faulty, local, 3 << 20, clock);
+  const auto write = [&](const std::string& path) -> Status {
+    SLUICE_ASSIGN_OR_RETURN(const auto writer, store.StartPut(path));
+    SLUICE_RETURN_IF_ERROR(WriteInParts(*writer, text));
+    return writer->Finish();
+  };
+  ASSERT_TRUE(write("t/a").ok());
+  EXPECT_EQ(Content(local, "t/a"), text);
+  // The copy is in use, and no room is taken from it; nor for what is of no use in a file.
+  ASSERT_TRUE(write("t/b").ok());
+  ASSERT_TRUE(write("t/_delta_log/c").ok());
+  EXPECT_EQ(local.List("")->size(), 1U);
+  EXPECT_EQ(remote.List("")->size(), 3U);
+  clock.Advance(CachedStore::kInUse);
+  ASSERT_TRUE(write("t/d").ok());
+  EXPECT_EQ(Content(local, "t/d"), text);
+  EXPECT_EQ(local.List("")->size(), 1U);
+  // Room that was taken for what failed is given back, each time.
+  clock.Advance(CachedStore::kInUse);
+  for (int i = 0; i < 3; ++i) {
+    faulty.Add({.call = i == 0 ? StoreCall::kPut : StoreCall::kWritePart, .skip = 20 * i});
+    EXPECT_EQ(write("t/e").error().code(), ErrorCode::kUnavailable);
+    faulty.Clear();
+  }
+  EXPECT_EQ(remote.Head("t/e").error().code(), ErrorCode::kNotFound);
+  ASSERT_TRUE(write("t/e").ok());
+  EXPECT_EQ(Content(local, "t/e"), text);
   EXPECT_EQ(local.List("")->size(), 1U);
 }
 

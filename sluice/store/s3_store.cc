@@ -8,6 +8,7 @@
 
 #include "sluice/base/ascii.h"
 #include "sluice/base/percent.h"
+#include "sluice/base/trim.h"
 #include "sluice/store/internal/s3_text.h"
 
 namespace sluice::store {
@@ -149,7 +150,7 @@ class S3Store::Connection {
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) return line.size();
     const std::string name = LowerCase(line.substr(0, colon));
-    const std::string value(internal::Trim(line.substr(colon + 1)));
+    const std::string value(Trim(line.substr(colon + 1)));
     if (name == "etag") response.etag = value;
     if (name == kPutIdHeader) response.put_id = value;
     if (name == "content-length") response.length = std::strtoull(value.c_str(), nullptr, 10);
@@ -291,9 +292,124 @@ Result<ObjectInfo> S3Store::Head(std::string_view path) {
   return ObjectInfo{.path = std::string(path), .size = answer.length, .modified = answer.modified};
 }
 
+/// An object that goes up in parts, which nobody sees before Complete(). Given up if it never gets
+/// there. Not thread-safe.
+class S3Store::Upload {
+ public:
+  Upload(S3Store& store, std::string_view path) : store_(store), path_(path) {}
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+  ~Upload() {
+    if (id_.empty() || completed_) return;
+    // Best effort: what is left costs space until the bucket's own rules clean it up.
+    static_cast<void>(
+        store_.Send({.method = "DELETE", .url = store_.Url(path_, "uploadId=" + id_)}).ok());
+  }
+
+  /// All but the last have `part_bytes`.
+  Status Send(std::string_view part) {
+    if (id_.empty()) SLUICE_RETURN_IF_ERROR(Begin());
+    if (++parts_ > store_.options_.parts_max) {
+      return Unsupported("put '{}': more than {} parts of {} bytes", path_,
+                         store_.options_.parts_max, store_.options_.part_bytes);
+    }
+    const std::string query = fmt::format("partNumber={}&uploadId={}", parts_, id_);
+    SLUICE_ASSIGN_OR_RETURN(
+        const Response sent,
+        store_.SendRetried({.method = "PUT", .url = store_.Url(path_, query), .body = part}),
+        "put '{}'", path_);
+    if (sent.status != 200 || sent.etag.empty()) {
+      return AnswerError("put a part of", path_, sent.status, sent.body);
+    }
+    list_ += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", parts_,
+                         internal::EscapeXml(sent.etag));
+    bytes_ += part.size();
+    return {};
+  }
+
+  Status Complete() {
+    const std::string list =
+        fmt::format("<CompleteMultipartUpload>{}</CompleteMultipartUpload>", list_);
+    SLUICE_ASSIGN_OR_RETURN(const Response done,
+                            store_.SendRetried({.method = "POST",
+                                                .url = store_.Url(path_, "uploadId=" + id_),
+                                                .body = list,
+                                                .headers = {"Content-Type: application/xml"}}),
+                            "put '{}'", path_);
+    // 200 may hold an error.
+    completed_ = done.status == 200 && done.body.find("<Error>") == std::string::npos;
+    if (completed_) return {};
+    // A completion that was sent twice is answered with 404 the second time.
+    const auto info = store_.Head(path_);
+    completed_ = done.status == 404 && info.ok() && info->size == bytes_;
+    if (completed_) return {};
+    return AnswerError("put", path_, done.status == 200 ? 500 : done.status, done.body);
+  }
+
+ private:
+  Status Begin() {
+    SLUICE_ASSIGN_OR_RETURN(
+        const Response begun,
+        store_.SendRetried({.method = "POST", .url = store_.Url(path_, "uploads=")}), "put '{}'",
+        path_);
+    const std::string id = internal::XmlText(begun.body, "UploadId");
+    if (begun.status != 200 || id.empty()) {
+      return AnswerError("put", path_, begun.status, begun.body);
+    }
+    id_ = PercentEncode(id);
+    return {};
+  }
+
+  S3Store& store_;
+  const std::string path_;
+  std::string id_;  // As it stands in addresses; empty before the first part.
+  std::string list_;
+  int parts_ = 0;
+  uint64_t bytes_ = 0;
+  bool completed_ = false;
+};
+
+class S3Store::Writer final : public ObjectWriter {
+ public:
+  Writer(S3Store& store, std::string_view path)
+      : store_(store), path_(path), upload_(store, path) {}
+
+  Status Write(std::string_view bytes) override {
+    const size_t part_bytes = store_.options_.part_bytes;
+    while (waiting_.size() + bytes.size() > part_bytes) {
+      const size_t taken = part_bytes - waiting_.size();
+      waiting_ += bytes.substr(0, taken);
+      bytes.remove_prefix(taken);
+      SLUICE_RETURN_IF_ERROR(upload_.Send(waiting_));
+      begun_ = true;
+      waiting_.clear();
+    }
+    waiting_ += bytes;
+    return {};
+  }
+  Status Finish() override {
+    if (!begun_) return store_.Put(path_, waiting_);
+    SLUICE_RETURN_IF_ERROR(upload_.Send(waiting_));  // Never empty: a full part waits for a byte.
+    return upload_.Complete();
+  }
+
+ private:
+  S3Store& store_;
+  const std::string path_;
+  std::string waiting_;  // At most one part.
+  Upload upload_;
+  bool begun_ = false;
+};
+
 Status S3Store::Put(std::string_view path, std::string_view bytes) {
   SLUICE_RETURN_IF_ERROR(CheckPath(path));
-  if (bytes.size() > options_.part_bytes) return PutParts(path, bytes);
+  if (bytes.size() > options_.part_bytes) {
+    Upload upload(*this, path);
+    for (size_t begin = 0; begin < bytes.size(); begin += options_.part_bytes) {
+      SLUICE_RETURN_IF_ERROR(upload.Send(bytes.substr(begin, options_.part_bytes)));
+    }
+    return upload.Complete();
+  }
   SLUICE_ASSIGN_OR_RETURN(const Response answer,
                           SendRetried({.method = "PUT", .url = Url(path, {}), .body = bytes}),
                           "put '{}'", path);
@@ -301,48 +417,9 @@ Status S3Store::Put(std::string_view path, std::string_view bytes) {
   return {};
 }
 
-Status S3Store::PutParts(std::string_view path, std::string_view bytes) {
-  SLUICE_ASSIGN_OR_RETURN(const Response begun,
-                          SendRetried({.method = "POST", .url = Url(path, "uploads=")}), "put '{}'",
-                          path);
-  const std::string id = internal::XmlText(begun.body, "UploadId");
-  if (begun.status != 200 || id.empty()) {
-    return AnswerError("put", path, begun.status, begun.body);
-  }
-  const std::string encoded_id = PercentEncode(id);
-  const auto give_up = [&](Error error) -> Status {
-    // Best effort: what is left costs space until the bucket's own rules clean it up.
-    static_cast<void>(Send({.method = "DELETE", .url = Url(path, "uploadId=" + encoded_id)}).ok());
-    return error;
-  };
-  std::string list = "<CompleteMultipartUpload>";
-  int number = 0;
-  for (size_t begin = 0; begin < bytes.size(); begin += options_.part_bytes) {
-    ++number;
-    const auto sent =
-        SendRetried({.method = "PUT",
-                     .url = Url(path, fmt::format("partNumber={}&uploadId={}", number, encoded_id)),
-                     .body = bytes.substr(begin, options_.part_bytes)});
-    if (!sent.ok()) return give_up(sent.error());
-    if (sent->status != 200 || sent->etag.empty()) {
-      return give_up(AnswerError("put a part of", path, sent->status, sent->body));
-    }
-    list += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", number,
-                        internal::EscapeXml(sent->etag));
-  }
-  list += "</CompleteMultipartUpload>";
-  const auto done = SendRetried({.method = "POST",
-                                 .url = Url(path, "uploadId=" + encoded_id),
-                                 .body = list,
-                                 .headers = {"Content-Type: application/xml"}});
-  if (!done.ok()) return done.error();
-  // A completion that was sent twice is answered with 404 the second time; and 200 may hold an
-  // error.
-  const bool failed = done->status != 200 || done->body.find("<Error>") != std::string::npos;
-  if (!failed) return {};
-  const auto info = Head(path);
-  if (done->status == 404 && info.ok() && info->size == bytes.size()) return {};
-  return give_up(AnswerError("put", path, done->status == 200 ? 500 : done->status, done->body));
+Result<std::unique_ptr<ObjectWriter>> S3Store::StartPut(std::string_view path) {
+  SLUICE_RETURN_IF_ERROR(CheckPath(path));
+  return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(*this, path));
 }
 
 Status S3Store::PutOnce(std::string_view path, std::string_view bytes, const std::string& id,

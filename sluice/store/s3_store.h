@@ -27,6 +27,7 @@ struct S3Options {
   std::chrono::milliseconds time_max{30'000};  ///< One request; large ones get more by their size.
   int attempts_max = 6;                        ///< Of a request that may be sent again.
   uint64_t part_bytes = 16 << 20;              ///< Larger objects go up in such parts.
+  int parts_max = 10'000;                      ///< Of one object: stores take no more.
   uint64_t object_bytes_max = 4ULL << 30;      ///< An answer with more is cut off.
   size_t list_max = 2'000'000;                 ///< Objects in one listing.
 };
@@ -56,6 +57,10 @@ class S3Store final : public ObjectStore {
   Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
   Result<ObjectInfo> Head(std::string_view path) override;
   Status Put(std::string_view path, std::string_view bytes) override;
+  /// Holds one part in memory; an object that has no second one goes up as with Put(). What a
+  /// process that dies has sent stays in the bucket, unseen, until a rule of the bucket's for
+  /// unfinished uploads removes it.
+  Result<std::unique_ptr<ObjectWriter>> StartPut(std::string_view path) override;
   Status PutIfAbsent(std::string_view path, std::string_view bytes) override;
   Result<std::vector<ObjectInfo>> List(std::string_view prefix,
                                        std::string_view after = {}) override;
@@ -75,11 +80,12 @@ class S3Store final : public ObjectStore {
   struct Request;
   struct Response;
   class Connection;
+  class Upload;
+  class Writer;
 
   Result<Response> Send(const Request& request);
   Result<Response> SendRetried(const Request& request);
   void Pause(int attempt);
-  Status PutParts(std::string_view path, std::string_view bytes);
   Status PutOnce(std::string_view path, std::string_view bytes, const std::string& id,
                  bool& unknown);
   std::string Url(std::string_view path, std::string_view query) const;

@@ -114,6 +114,79 @@ TEST_F(S3StoreTest, SendsLargeObjectsInParts) {
   EXPECT_EQ(store_.GetRange("large", 990, 20)->size(), 20U);
 }
 
+TEST_F(S3StoreTest, WritesPartByPart) {
+  std::string bytes;
+  for (int i = 0; i < 3500; ++i) bytes += static_cast<char>(i * 7);
+  const auto write = [&](size_t size, size_t part) -> Status {
+    SLUICE_ASSIGN_OR_RETURN(const auto writer, store_.StartPut("large"));
+    for (size_t at = 0; at < size; at += part) {
+      SLUICE_RETURN_IF_ERROR(writer->Write(bytes.substr(at, std::min(part, size - at))));
+    }
+    return writer->Finish();
+  };
+  for (const size_t size : {0, 1, 999, 1000, 1001, 2000, 3500}) {
+    for (const size_t part : {1, 7, 1000, 3500}) {
+      ASSERT_TRUE(write(size, part).ok()) << size << " by " << part;
+      EXPECT_EQ(*store_.Get("large"), bytes.substr(0, size)) << size << " by " << part;
+    }
+  }
+  // Faults that pass, at each request.
+  for (const char* method : {"PUT", "POST"}) {
+    for (const auto when : {S3Fault::When::kBefore, S3Fault::When::kAfter}) {
+      for (const int status : {503, 0}) {
+        fake_.Add({.method = method, .when = when, .status = status});
+        ASSERT_TRUE(write(3500, 100).ok()) << method << status;
+        EXPECT_EQ(*store_.Get("large"), bytes);
+      }
+    }
+  }
+  EXPECT_EQ(fake_.faults_left(), 0U);
+}
+
+TEST_F(S3StoreTest, AnUploadThatIsGivenUpLeavesNothing) {
+  const std::string bytes(3500, 'x');
+  const auto write = [&]() -> Status {
+    SLUICE_ASSIGN_OR_RETURN(const auto writer, store_.StartPut("large"));
+    SLUICE_RETURN_IF_ERROR(writer->Write(bytes));
+    EXPECT_EQ(fake_.uploads(), 1U);
+    return writer->Finish();
+  };
+  {
+    const auto writer = store_.StartPut("large");
+    ASSERT_TRUE((*writer)->Write(bytes).ok());
+    EXPECT_EQ(fake_.uploads(), 1U);
+  }
+  EXPECT_EQ(fake_.uploads(), 0U);
+  EXPECT_EQ(store_.Head("large").error().code(), ErrorCode::kNotFound);
+  // Faults that stay, from each request on: the beginning, a part, the last part, the end.
+  for (const int works : {0, 1, 3}) {
+    for (int i = 0; i < works; ++i) {
+      fake_.Add({.method = "PUT", .when = S3Fault::When::kIgnore});
+    }
+    fake_.Add({.method = "PUT", .status = 403});
+    EXPECT_EQ(write().error().code(), ErrorCode::kDenied) << works;
+    EXPECT_EQ(fake_.uploads(), 0U) << works;
+    EXPECT_EQ(fake_.faults_left(), 0U);
+  }
+  for (const int works : {0, 1}) {
+    if (works == 1) fake_.Add({.method = "POST", .when = S3Fault::When::kIgnore});
+    fake_.Add({.method = "POST", .status = 403});
+    EXPECT_EQ(write().error().code(), ErrorCode::kDenied) << works;
+    EXPECT_EQ(fake_.uploads(), 0U) << works;
+  }
+  EXPECT_EQ(store_.Head("large").error().code(), ErrorCode::kNotFound);
+  EXPECT_TRUE(write().ok());
+}
+
+TEST_F(S3StoreTest, SendsNoMorePartsThanStoresTake) {
+  S3Options options = Options(fake_);
+  options.parts_max = 3;
+  S3Store store(options, random_);
+  EXPECT_EQ(store.Put("large", std::string(3001, 'x')).error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(fake_.uploads(), 0U);
+  EXPECT_TRUE(store.Put("large", std::string(3000, 'x')).ok());
+}
+
 TEST_F(S3StoreTest, SaysWhoMayNot) {
   S3Options options = Options(fake_);
   options.access_key = "stranger";

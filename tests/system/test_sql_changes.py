@@ -7,7 +7,11 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import time
+import unittest.mock
+import urllib.parse
 
+import bucket
 from server import SCHEMA, SLOW, Project, Server, equal, event, run, testdata, until
 
 TABLE = "shop_user_events"
@@ -300,6 +304,47 @@ def two_at_once_are_one_after_the_other():
         balanced(project, server)
 
 
+class BucketWithAFasterWriter(bucket.MemoryBucket):
+    """While `line`, an add action, is set, another writer's rows stand in each commit that somebody is about to make."""
+
+    def __init__(self):
+        super().__init__()
+        self.line, self.commits = None, 0
+
+    def handle(self, method, target, headers, body):
+        name = urllib.parse.unquote(target.partition("?")[0]).split("/", 2)[2]
+        if self.line and method == "PUT" and headers.get("If-None-Match") == "*" and "/_delta_log/" in name:
+            table = name.partition("/_delta_log/")[0]
+            with self.lock:
+                add = json.loads(self.line)
+                self.commits += 1
+                path, add["add"]["path"] = add["add"]["path"], f"others-{self.commits}.parquet"
+                self.objects[f"{table}/{add['add']['path']}"] = self.objects[f"{table}/{urllib.parse.unquote(path)}"]
+                self.objects[name] = (json.dumps(add).encode(), {}, time.gmtime())
+        return super().handle(method, target, headers, body)
+
+
+def who_is_overtaken_at_each_try_gives_way():
+    backend = BucketWithAFasterWriter()
+    golden = f"{testdata('delta-golden')}/basic-with-inserts-updates/delta"
+    for folder, _, names in os.walk(golden):
+        for name in names:
+            with open(f"{folder}/{name}", "rb") as file:
+                path = os.path.relpath(f"{folder}/{name}", golden)
+                backend.objects[f"others/t/{path}"] = (file.read(), {}, time.gmtime())
+    place = f"s3://{bucket.BUCKET}/others"
+    with bucket.front(backend) as endpoint, unittest.mock.patch.dict(os.environ, bucket.environment(endpoint)), \
+            Project(SLOW + f"sql: {{external: ['{place}']}}\n") as project, Server(project) as server:
+        key = server.sql(f"describe select * from delta_scan('{place}/t')")[0][0]
+        change(server, f'INSERT INTO "{place}/t" ({key}) VALUES (777)')
+        last = max(name for name in backend.objects if name.startswith("others/t/_delta_log/0") and name.endswith(".json"))
+        backend.line = next(line for line in backend.objects[last][0].decode().splitlines() if '"add"' in line)
+        refused(server, f'DELETE FROM "{place}/t" WHERE {key} = 777', 409, "SL2112")
+        equal(backend.commits, 11)  # Ten times it was made again.
+        backend.line = None
+        equal(change(server, f'DELETE FROM "{place}/t" WHERE {key} = 777')[0], 12)
+
+
 def landing_goes_on_meanwhile():
     with Project("land: {every: 200ms}\n") as project, Server(project) as server:
         stop, sent, failures = threading.Event(), [], []
@@ -412,6 +457,7 @@ def tables_outside_are_changed_by_their_address():
 
 
 run(all_four_change_what_was_acknowledged, what_may_not_be_set_or_said_is_refused, readers_may_not,
-    random_statements_do_what_they_do_to_plain_rows, two_at_once_are_one_after_the_other, landing_goes_on_meanwhile,
+    random_statements_do_what_they_do_to_plain_rows, two_at_once_are_one_after_the_other,
+    who_is_overtaken_at_each_try_gives_way, landing_goes_on_meanwhile,
     killed_in_the_middle_it_is_all_or_nothing, cancelled_it_changes_nothing,
     tables_outside_are_changed_by_their_address)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "sluice/base/csv.h"
 #include "sluice/base/json.h"
 
 namespace sluice::cli::internal {
@@ -144,16 +145,6 @@ size_t Characters(std::string_view text) {
       std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-std::string CsvCell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + "\"";
-}
-
 std::string Markdown(const AnswerTable& table) {
   const auto row = [](const std::vector<std::string>& cells) {
     std::string line = "|";
@@ -177,7 +168,11 @@ std::string Markdown(const AnswerTable& table) {
 std::string Csv(const AnswerTable& table) {
   std::string out;
   const auto add = [&out](const std::vector<std::string>& cells) {
-    for (size_t i = 0; i < cells.size(); ++i) out += (i > 0 ? "," : "") + CsvCell(cells[i]);
+    for (size_t i = 0; i < cells.size(); ++i) {
+      if (i > 0) out += ',';
+      // Null and an empty text look the same in a table, and here.
+      if (!cells[i].empty()) AppendCsvField(out, cells[i]);
+    }
     out += "\r\n";
   };
   add(table.columns);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "sluice/base/trim.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
 #include "sluice/cli/internal/json_line.h"
@@ -18,12 +19,6 @@ namespace {
 
 using PartitionColumn = lake::ConvertOptions::PartitionColumn;
 
-std::string_view Trimmed(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
-
 /// `day date, amount decimal(9,2), country`.
 Result<std::vector<PartitionColumn>> ParseColumns(std::string_view text) {
   std::vector<PartitionColumn> columns;
@@ -32,7 +27,7 @@ Result<std::vector<PartitionColumn>> ParseColumns(std::string_view text) {
     size_t end = text.find(',');
     const size_t open = text.find('(');
     if (open != std::string_view::npos && open < end) end = text.find(',', text.find(')', open));
-    const std::string_view entry = Trimmed(text.substr(0, end));
+    const std::string_view entry = Trim(text.substr(0, end));
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     const size_t space = entry.find(' ');
     PartitionColumn column{.name = std::string(entry.substr(0, space))};
@@ -40,7 +35,7 @@ Result<std::vector<PartitionColumn>> ParseColumns(std::string_view text) {
       return Invalid("--partitioned-by: expected 'COLUMN [TYPE], …', such as 'day date, country'");
     }
     if (space != std::string_view::npos) {
-      SLUICE_ASSIGN_OR_RETURN(column.type, lake::TypeByName(Trimmed(entry.substr(space))),
+      SLUICE_ASSIGN_OR_RETURN(column.type, lake::TypeByName(Trim(entry.substr(space))),
                               "--partitioned-by");
     }
     columns.push_back(std::move(column));

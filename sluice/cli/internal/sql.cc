@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "sluice/base/percent.h"
+#include "sluice/base/trim.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/commands.h"
 #include "sluice/cli/internal/line_editor.h"
@@ -33,13 +34,6 @@ std::string HistoryFile() {
   return home == nullptr || *home == '\0' ? std::string() : std::string(home) + "/.sluice_history";
 }
 
-std::string Trimmed(std::string text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
-  text.erase(text.begin(), std::ranges::find_if_not(text, blank));
-  while (!text.empty() && blank(text.back())) text.pop_back();
-  return text;
-}
-
 class Shell {
  public:
   Shell(const Global& global, SqlOptions options)
@@ -56,7 +50,7 @@ class Shell {
         pending.clear();
         continue;
       }
-      const std::string trimmed = Trimmed(line);
+      const std::string trimmed(Trim(line));
       if (pending.empty() && trimmed.starts_with('\\')) {
         editor_.Remember(trimmed);
         if (!Command(trimmed)) break;
@@ -66,7 +60,7 @@ class Shell {
       std::string rest;
       const auto statements = SplitStatements(pending, rest);
       if (statements.empty() && !rest.empty()) continue;  // More is to come.
-      editor_.Remember(Trimmed(pending));
+      editor_.Remember(std::string(Trim(pending)));
       for (const std::string& statement : statements) Query(statement);
       pending = rest;
     }
@@ -85,7 +79,7 @@ class Shell {
   bool Command(const std::string& line) {
     const size_t space = line.find(' ');
     const std::string name = line.substr(0, space);
-    const std::string argument = space == std::string::npos ? "" : Trimmed(line.substr(space));
+    const std::string argument(Trim(std::string_view(line).substr(std::min(space, line.size()))));
     if (name == "\\q") return false;
     if (name == "\\d" && argument.empty()) {
       Query(

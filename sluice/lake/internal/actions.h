@@ -79,6 +79,7 @@ struct Actions {
   std::vector<ChangeFile> changes = {};    ///< Kept only where they are asked for.
   std::vector<std::string> sidecars = {};  ///< Names of files in `_sidecars`; checkpoints only.
   std::string commit_id = {};              ///< commitInfo.txnId
+  bool blind_append = false;               ///< commitInfo.isBlindAppend
   std::optional<int64_t> commit_ms = {};   ///< commitInfo.inCommitTimestamp
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "sluice/base/ascii.h"
+#include "sluice/base/trim.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/lake/internal/column_mapping.h"
 #include "sluice/lake/internal/schema_json.h"
@@ -66,10 +67,8 @@ void ReplaceInList(std::string& list, const std::string& before, const std::stri
   std::string_view rest = list;
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
-    std::string_view entry = rest.substr(0, comma);
+    const std::string_view entry = Trim(rest.substr(0, comma));
     rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
-    while (entry.starts_with(' ')) entry.remove_prefix(1);
-    while (entry.ends_with(' ')) entry.remove_suffix(1);
     const std::string lower = LowerCase(entry);
     std::string kept(entry);
     if (lower == LowerCase(before) || lower.starts_with(LowerCase(before) + ".")) {

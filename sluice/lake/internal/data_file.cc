@@ -8,6 +8,7 @@
 
 #include "sluice/base/ascii.h"
 #include "sluice/columnar/parquet_writer.h"
+#include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/statistics.h"
@@ -81,7 +82,7 @@ struct FileLayout {
   std::vector<int> columns;  // Where its columns are among those of the rows.
   bool relabel = false;      // Whether columns have other names in the file.
   columnar::ParquetOptions parquet;
-  std::set<std::string> without_statistics;
+  std::set<std::string> without_statistics;  // By the table's names.
 
   columnar::Batch ToFile(const arrow::RecordBatch& rows) const {
     arrow::ArrayVector arrays;
@@ -124,22 +125,19 @@ Result<FileLayout> LayoutOf(const TableState& table, const AppendOptions& option
   layout.parquet = options.parquet;
   std::set<std::string>& left_out = layout.without_statistics;
   for (std::string& name : layout.parquet.random_columns) {
-    name = PhysicalName(table, name);
     left_out.insert(name);
+    name = PhysicalName(table, name);
   }
   for (std::string& name : layout.parquet.incompressible_columns) {
     name = PhysicalName(table, name);
   }
   for (std::string& name : layout.parquet.private_columns) {
-    name = PhysicalName(table, name);
     left_out.insert(name);
+    name = PhysicalName(table, name);
   }
-  for (const std::string& name : options.columns_without_statistics) {
-    left_out.insert(PhysicalName(table, name));
-  }
-  for (const std::string& name : table.partition_columns()) {
-    left_out.insert(PhysicalName(table, name));
-  }
+  left_out.insert(options.columns_without_statistics.begin(),
+                  options.columns_without_statistics.end());
+  left_out.insert(table.partition_columns().begin(), table.partition_columns().end());
   return layout;
 }
 
@@ -180,10 +178,10 @@ DataFile EntryOf(const TableState& table, const FileLayout& layout, const std::s
                  int64_t now_ms) {
   DataFile entry{.path = UriEncode(store_path),
                  .partition_values = {},
-                 .size = static_cast<int64_t>(parquet.bytes.size()),
+                 .size = parquet.size,
                  .modified_ms = now_ms,
-                 .stats = MakeStatistics(*StatisticsSchema(table), parquet, table.properties(),
-                                         layout.without_statistics),
+                 .stats = MakeStatistics(*table.annotated_schema(), *StatisticsSchema(table),
+                                         parquet, table.properties(), layout.without_statistics),
                  .rows = parquet.rows};
   entry.partition_values = InLog(table, partition_values);
   return entry;
@@ -237,48 +235,66 @@ Result<EncodedFile> EncodeFile(const TableState& table, const RowRules& rules, c
 
 namespace {
 
+// What a store may hold of an object that is written part by part.
+constexpr int64_t kPartBytes = int64_t{16} << 20;
+
 class StreamedFile final : public DataFileWriter {
  public:
-  StreamedFile(const TableState& table, FileLayout layout, std::string store_path,
-               PartitionValues partition_values, std::unique_ptr<columnar::ParquetWriter> writer)
+  StreamedFile(const DeltaTable& table, const TableState& state, FileLayout layout,
+               std::string store_path, PartitionValues partition_values)
       : table_(table),
+        state_(state),
         layout_(std::move(layout)),
         store_path_(std::move(store_path)),
-        partition_values_(std::move(partition_values)),
-        writer_(std::move(writer)) {}
+        partition_values_(std::move(partition_values)) {}
+
+  Status Open() {
+    SLUICE_ASSIGN_OR_RETURN(object_, table_.store().StartPut(table_.InRoot(store_path_)));
+    SLUICE_ASSIGN_OR_RETURN(parquet_, columnar::ParquetWriter::Open(layout_.schema, layout_.parquet,
+                                                                    [this](std::string_view bytes) {
+                                                                      return object_->Write(bytes);
+                                                                    }));
+    return {};
+  }
 
   Status Write(const arrow::RecordBatch& rows) override {
-    return writer_->Write(layout_.ToFile(rows));
+    return parquet_->Write(layout_.ToFile(rows));
   }
-  int64_t bytes() const override { return writer_->bytes(); }
+  const std::string& store_path() const override { return store_path_; }
+  int64_t bytes() const override { return parquet_->encoded_bytes() + parquet_->waiting_bytes(); }
+  int64_t memory_bytes() const override {
+    return std::min(parquet_->encoded_bytes(), kPartBytes) + parquet_->waiting_bytes();
+  }
 
-  Result<EncodedFile> Finish(int64_t now_ms) override {
-    SLUICE_ASSIGN_OR_RETURN(columnar::ParquetFile parquet, writer_->Finish());
-    EncodedFile encoded{.store_path = store_path_, .bytes = {}, .entry = {}};
-    encoded.entry = EntryOf(table_, layout_, store_path_, partition_values_, parquet, now_ms);
-    encoded.bytes = std::move(parquet.bytes);
-    return encoded;
+  Result<DataFile> Finish() override {
+    SLUICE_ASSIGN_OR_RETURN(const columnar::ParquetFile parquet, parquet_->Finish());
+    const int64_t now_ms = NowMs(table_.clock());
+    SLUICE_RETURN_IF_ERROR(object_->Finish());
+    return EntryOf(state_, layout_, store_path_, partition_values_, parquet, now_ms);
   }
 
  private:
-  const TableState& table_;
+  const DeltaTable& table_;
+  const TableState& state_;
   const FileLayout layout_;
   const std::string store_path_;
   const PartitionValues partition_values_;
-  const std::unique_ptr<columnar::ParquetWriter> writer_;
+  std::unique_ptr<store::ObjectWriter> object_;
+  std::unique_ptr<columnar::ParquetWriter> parquet_;  // Last: it may write to the one above.
 };
 
 }  // namespace
 
 Result<std::unique_ptr<DataFileWriter>> DataFileWriter::Open(
-    const TableState& table, const PartitionValues& partition_values, const AppendOptions& options,
-    const arrow::FieldVector& extra, std::string_view uuid, std::string_view folder) {
-  SLUICE_ASSIGN_OR_RETURN(std::string path, NewFilePath(table, partition_values, uuid));
-  SLUICE_ASSIGN_OR_RETURN(FileLayout layout, LayoutOf(table, options, {}, extra));
-  SLUICE_ASSIGN_OR_RETURN(auto writer,
-                          columnar::ParquetWriter::Open(layout.schema, layout.parquet));
-  return std::unique_ptr<DataFileWriter>(std::make_unique<StreamedFile>(
-      table, std::move(layout), std::string(folder) + path, partition_values, std::move(writer)));
+    const DeltaTable& table, const TableState& state, const PartitionValues& partition_values,
+    const AppendOptions& options, const arrow::FieldVector& extra, std::string_view uuid,
+    std::string_view folder) {
+  SLUICE_ASSIGN_OR_RETURN(const std::string path, NewFilePath(state, partition_values, uuid));
+  SLUICE_ASSIGN_OR_RETURN(FileLayout layout, LayoutOf(state, options, {}, extra));
+  auto file = std::make_unique<StreamedFile>(table, state, std::move(layout),
+                                             std::string(folder) + path, partition_values);
+  SLUICE_RETURN_IF_ERROR(file->Open());
+  return std::unique_ptr<DataFileWriter>(std::move(file));
 }
 
 }  // namespace sluice::lake::internal

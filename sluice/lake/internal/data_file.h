@@ -37,25 +37,31 @@ Result<EncodedFile> EncodeFile(const TableState& table, const RowRules& rules, c
                                const AppendOptions& options, std::string_view uuid, int64_t now_ms,
                                std::map<std::string, Identity>& identities);
 
-/// Writes rows that are what the table asks for, or were when they came, to one file.
+/// Writes rows that are what the table asks for, or were when they came, to one file. What is
+/// encoded goes to the table's store as it comes; destroyed before Finish() has returned, the
+/// writer gives the file up.
 ///
 /// Not thread-safe.
 class DataFileWriter {
  public:
   /// Rows have all columns of the table in its order, then `extra`, which get no statistics.
   /// `partition_values` by the table's names of columns; `folder`, with its final '/', is put
-  /// before the path. `table` must outlive the writer.
+  /// before the path. `table`, and `state` that is of it, must outlive the writer.
   static Result<std::unique_ptr<DataFileWriter>> Open(
-      const TableState& table, const PartitionValues& partition_values,
+      const DeltaTable& table, const TableState& state, const PartitionValues& partition_values,
       const AppendOptions& options, const std::vector<std::shared_ptr<arrow::Field>>& extra,
       std::string_view uuid, std::string_view folder = "");
   virtual ~DataFileWriter() = default;
 
   virtual Status Write(const arrow::RecordBatch& rows) = 0;
-  /// Encoded so far, and in memory.
+  /// Where the file will be, relative to the table's root.
+  virtual const std::string& store_path() const = 0;
+  /// Of the file so far, with the rows that wait to be encoded.
   virtual int64_t bytes() const = 0;
-  /// The writer is of no more use.
-  virtual Result<EncodedFile> Finish(int64_t now_ms) = 0;
+  /// Of these, what may be in memory.
+  virtual int64_t memory_bytes() const = 0;
+  /// The file is in the store when this returns, and the writer of no more use.
+  virtual Result<DataFile> Finish() = 0;
 };
 
 }  // namespace sluice::lake::internal

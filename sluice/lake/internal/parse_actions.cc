@@ -203,6 +203,7 @@ Status ParseChange(object from, ChangeFile& change) {
 
 Status ParseCommitInfo(object from, Actions& actions) {
   SLUICE_RETURN_IF_ERROR(Get(from, "txnId", actions.commit_id));
+  SLUICE_RETURN_IF_ERROR(Get(from, "isBlindAppend", actions.blind_append));
   return Get(from, "inCommitTimestamp", actions.commit_ms);
 }
 

@@ -111,6 +111,10 @@ Status RowChange::Prepare(std::string operation) {
 std::vector<DataFile> RowChange::Candidates(const std::optional<Expression>& condition) {
   change_.read = condition ? TableChange::Read::kMatching : TableChange::Read::kEverything;
   change_.condition = condition;
+  change_.reaches = [this](const DataFile& file) -> Result<bool> {
+    SLUICE_ASSIGN_OR_RETURN(const Found found, FindRows(file, change_.condition));
+    return found.rows.count() > 0;
+  };
   if (condition) return SelectFiles(*state_, *condition, options_.zone);
   return {state_->files().begin(), state_->files().end()};
 }

@@ -36,8 +36,8 @@ class RowChange {
   TableChange& change() { return change_; }
   ChangeReport& report() { return report_; }
 
-  /// Returns the files that may have rows for the condition, all without one, and notes what the
-  /// change has looked at.
+  /// Returns the files that may have rows for the condition, all without one, and notes that the
+  /// change is for those rows: others' new ones that meet it are in the way.
   std::vector<DataFile> Candidates(const std::optional<Expression>& condition);
 
   /// Rows of one file.

@@ -7,7 +7,6 @@
 
 #include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
-#include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/partition_value.h"
 #include "sluice/lake/internal/table_features.h"
 
@@ -18,7 +17,7 @@ namespace {
 using columnar::FromArrow;
 
 constexpr int64_t kFileBytes = int64_t{128} << 20;
-// Of all files that are open, encoded and not.
+// In memory, of all files that are open.
 constexpr int64_t kOpenBytesMax = int64_t{256} << 20;
 
 }  // namespace
@@ -97,11 +96,11 @@ Status RowFiles::Encode(const columnar::Batch& rows) {
   const auto open_bytes = [this] {
     return std::accumulate(
         open_.begin(), open_.end(), int64_t{0},
-        [](int64_t sum, const auto& file) { return sum + file.second->bytes(); });
+        [](int64_t sum, const auto& file) { return sum + file.second->memory_bytes(); });
   };
   while (open_.size() > 1 && open_bytes() > kOpenBytesMax) {
     SLUICE_RETURN_IF_ERROR(End(std::ranges::max_element(
-        open_, {}, [](const auto& file) { return file.second->bytes(); })));
+        open_, {}, [](const auto& file) { return file.second->memory_bytes(); })));
   }
   return {};
 }
@@ -110,8 +109,8 @@ Status RowFiles::Encode(const PartitionRows& part) {
   auto file = open_.find(part.values);
   if (file == open_.end()) {
     SLUICE_ASSIGN_OR_RETURN(
-        auto writer, DataFileWriter::Open(state_, part.values, options_.write, options_.extra,
-                                          table_.random().Uuid(), options_.folder));
+        auto writer, DataFileWriter::Open(table_, state_, part.values, options_.write,
+                                          options_.extra, table_.random().Uuid(), options_.folder));
     file = open_.emplace(part.values, std::move(writer)).first;
   }
   SLUICE_RETURN_IF_ERROR(file->second->Write(*part.rows));
@@ -122,11 +121,9 @@ Status RowFiles::Encode(const PartitionRows& part) {
 Status RowFiles::End(Open::iterator file) {
   const auto writer = std::move(file->second);
   open_.erase(file);
-  const int64_t now_ms = NowMs(table_.clock());
-  SLUICE_ASSIGN_OR_RETURN(EncodedFile encoded, writer->Finish(now_ms));
-  written_.push_back(table_.InRoot(encoded.store_path));
-  SLUICE_RETURN_IF_ERROR(table_.store().Put(written_.back(), encoded.bytes));
-  files_.push_back(std::move(encoded.entry));
+  written_.push_back(table_.InRoot(writer->store_path()));
+  SLUICE_ASSIGN_OR_RETURN(DataFile entry, writer->Finish());
+  files_.push_back(std::move(entry));
   return {};
 }
 

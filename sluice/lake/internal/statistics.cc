@@ -204,7 +204,8 @@ Result<std::string> WithLooseBounds(const std::string& stats, int64_t rows) {
   return loose + "}";
 }
 
-std::string MakeStatistics(const arrow::Schema& schema, const columnar::ParquetFile& file,
+std::string MakeStatistics(const arrow::Schema& schema, const arrow::Schema& in_files,
+                           const columnar::ParquetFile& file,
                            const std::map<std::string, std::string>& properties,
                            const std::set<std::string>& left_out) {
   const auto units_max = static_cast<size_t>(
@@ -218,14 +219,16 @@ std::string MakeStatistics(const arrow::Schema& schema, const columnar::ParquetF
     members += ':';
     members += value;
   };
-  for (const std::string& name : IndexedColumns(schema, properties, left_out)) {
+  for (const std::string& indexed : IndexedColumns(schema, properties, left_out)) {
+    const arrow::Field& field = *in_files.field(schema.GetFieldIndex(indexed));
+    const std::string& name = field.name();
     const auto found = file.columns.find(name);
     if (found == file.columns.end()) {  // Not in the file: all null.
       add(nulls, name, std::to_string(file.rows));
       continue;
     }
     // A struct's count would be an object with one for each member.
-    if (schema.GetFieldByName(name)->type()->id() == arrow::Type::STRUCT) continue;
+    if (field.type()->id() == arrow::Type::STRUCT) continue;
     const columnar::ColumnStatistics& column = found->second;
     add(nulls, name, std::to_string(column.null_count));
     if (column.minimum == nullptr || column.maximum == nullptr) continue;

@@ -17,13 +17,16 @@
 
 namespace sluice::lake::internal {
 
-/// Returns the JSON of a file's statistics. `schema` is the table's; columns in `left_out`
-/// (partition columns, random ones) and those that the table's properties leave out get none.
-std::string MakeStatistics(const arrow::Schema& schema, const columnar::ParquetFile& file,
+/// Returns the JSON of a file's statistics. `schema` is the table's, and `in_files` the same
+/// columns under their names in files and statistics; those in `left_out` (partition columns,
+/// random ones) and those that the table's properties leave out, both by the table's names, get
+/// none.
+std::string MakeStatistics(const arrow::Schema& schema, const arrow::Schema& in_files,
+                           const columnar::ParquetFile& file,
                            const std::map<std::string, std::string>& properties,
                            const std::set<std::string>& left_out);
 
-/// Returns the columns that get statistics, by the table's properties.
+/// Returns the columns that get statistics, by the table's properties, which name them as `schema`.
 std::vector<std::string> IndexedColumns(const arrow::Schema& schema,
                                         const std::map<std::string, std::string>& properties,
                                         const std::set<std::string>& left_out);

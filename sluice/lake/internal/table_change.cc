@@ -5,6 +5,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "sluice/base/ascii.h"
 #include "sluice/lake/internal/commit_checks.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/data_file_reader.h"
@@ -29,7 +30,9 @@ class ChangeCommit {
         change_(change),
         options_(options),
         id_(table.random().Uuid()),
-        places_(table.store(), table.root(), table.foreign()) {
+        places_(table.store(), table.root(), table.foreign()),
+        appends_may_pass_(LowerCase(Property(state->properties(), "delta.isolationLevel", "")) ==
+                          "writeserializable") {
     for (const DataFile& file : change.removed) removed_.insert(FileKey(file));
     for (const MarkedFile& marked : change.marked) {
       marked_.emplace(CanonicalPath(marked.file.path), &marked);
@@ -50,9 +53,10 @@ class ChangeCommit {
   }
 
  private:
-  // Rows that others have added are in the way where the change would have looked at them.
+  // Notes files of rows that others have added, where the change would have looked at them.
   void LookAt(const Actions& winner) {
     if (change_.read == TableChange::Read::kNothing) return;
+    if (winner.blind_append && winner.removes.empty() && appends_may_pass_) return;
     const bool overtakes =
         std::ranges::any_of(winner.transactions, [this](const Transaction& transaction) {
           return !change_.overtaken_by.empty() && transaction.app_id == change_.overtaken_by;
@@ -63,8 +67,25 @@ class ChangeCommit {
     for (const Add& add : winner.adds) {
       if (!add.data_change || replaced.contains(CanonicalPath(add.file.path))) continue;
       if (change_.read == TableChange::Read::kMatching && !skipper_->MayMatch(add.file)) continue;
-      in_the_way_ = add.file.path;
+      added_meanwhile_.push_back(add.file);
     }
+  }
+
+  // kConflict: among the rows that others have added are some that the change would have touched.
+  // Each file is looked at once: what no longer stands in the table has moved with its rows.
+  Status CheckAdded() {
+    for (; !added_meanwhile_.empty(); added_meanwhile_.pop_back()) {
+      const DataFile& file = added_meanwhile_.back();
+      bool reached = true;
+      if (change_.reaches) {
+        SLUICE_ASSIGN_OR_RETURN(reached, change_.reaches(file));
+      }
+      if (reached) {
+        return Conflict("another writer has added rows that it would have looked at: '{}'",
+                        file.path);
+      }
+    }
+    return {};
   }
 
   Result<std::string> Make(const TableState& now) {
@@ -75,10 +96,7 @@ class ChangeCommit {
         (now.metadata() != state_->metadata() || now.protocol() != state_->protocol())) {
       return Conflict("the table itself was changed by another writer");
     }
-    if (!in_the_way_.empty()) {
-      return Conflict("another writer has added rows that it would have looked at: '{}'",
-                      in_the_way_);
-    }
+    SLUICE_RETURN_IF_ERROR(CheckAdded());
     SLUICE_ASSIGN_OR_RETURN(const auto files, FindFiles(now));
     const int64_t now_ms = NowMs(table_.clock());
     SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, NextCommitTime(now, now_ms));
@@ -172,7 +190,8 @@ class ChangeCommit {
   std::set<std::string> removed_;                              // By FileKey().
   std::unordered_map<std::string, const MarkedFile*> marked_;  // By canonical path.
   std::optional<FileSkipper> skipper_;
-  std::string in_the_way_;
+  const bool appends_may_pass_;            // That read nothing: the table asks for no more.
+  std::vector<DataFile> added_meanwhile_;  // And not looked at yet.
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 /// \file
 /// A commit that takes rows or files away, and what other writers may have done meanwhile.
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,8 +39,11 @@ struct TableChange {
   enum class Read : uint8_t { kNothing, kMatching, kEverything };
   Read read = Read::kNothing;
   std::optional<Expression> condition = {};  ///< With kMatching.
-  std::string zone = "UTC";                  ///< As in ScanOptions.
-  std::string overtaken_by = {};             ///< As in ChangeOptions.
+  /// Whether the change would have done something else for rows of a file that another writer has
+  /// added, if they had been there. Null: it would have, whatever they are.
+  std::function<Result<bool>(const DataFile&)> reaches = {};
+  std::string zone = "UTC";       ///< As in ScanOptions.
+  std::string overtaken_by = {};  ///< As in ChangeOptions.
   std::map<std::string, Identity> identities = {};
   /// An application whose version is raised, whatever it is by then.
   struct Raise {

@@ -42,6 +42,8 @@ class FakeS3 {
   void IgnoreConditions() { ignore_conditions_ = true; }
   int requests() const { return requests_; }
   size_t faults_left();
+  /// Objects that are being put in parts: neither finished nor given up.
+  size_t uploads();
 
  private:
   struct Object {
@@ -65,6 +67,7 @@ class FakeS3 {
   std::mutex mutex_;  // Guards what follows.
   std::map<std::string, Object> objects_;
   std::map<std::string, std::map<int, std::string>> uploads_;
+  int next_upload_ = 0;
   std::vector<S3Fault> faults_;
   std::vector<int> sockets_;
   std::vector<std::jthread> threads_;

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "sluice/base/check.h"
+#include "sluice/base/trim.h"
 #include "sluice/store/internal/s3_text.h"
 
 namespace sluice::store::internal {
@@ -100,6 +101,11 @@ void FakeS3::Add(S3Fault fault) {
 size_t FakeS3::faults_left() {
   const std::scoped_lock lock(mutex_);
   return faults_.size();
+}
+
+size_t FakeS3::uploads() {
+  const std::scoped_lock lock(mutex_);
+  return uploads_.size();
 }
 
 void FakeS3::Accept() {
@@ -196,7 +202,11 @@ FakeS3::Answer FakeS3::Handle(const Request& request) {
   } else if (request.method == "POST") {
     answer = Post(request);
   } else if (request.method == "DELETE") {
-    objects_.erase(request.key);
+    if (const auto upload = request.Parameter("uploadId")) {
+      uploads_.erase(*upload);
+    } else {
+      objects_.erase(request.key);
+    }
     answer = {.status = 204};
   } else if (request.key.empty()) {
     answer = List(request);
@@ -244,7 +254,7 @@ FakeS3::Answer FakeS3::Put(const Request& request) {
 
 FakeS3::Answer FakeS3::Post(const Request& request) {
   if (request.Parameter("uploads")) {
-    const std::string id = fmt::format("id {}+/", uploads_.size());
+    const std::string id = fmt::format("id {}+/", next_upload_++);
     uploads_[id];
     return {.body = "<InitiateMultipartUploadResult><UploadId>" + id +
                     "</UploadId></InitiateMultipartUploadResult>"};

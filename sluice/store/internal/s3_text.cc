@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "sluice/base/percent.h"
+#include "sluice/base/trim.h"
 
 namespace sluice::store::internal {
 
@@ -69,12 +70,6 @@ std::string DecodeUri(std::string_view text) {
   std::string spaced(text);
   std::ranges::replace(spaced, '+', ' ');
   return PercentDecode(spaced);
-}
-
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
 std::string EscapeXml(std::string_view text) {

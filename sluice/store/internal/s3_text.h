@@ -14,7 +14,6 @@ namespace sluice::store::internal {
 /// Decodes as listings encode: a plus sign is a space.
 std::string DecodeUri(std::string_view text);
 
-std::string_view Trim(std::string_view text);
 std::string EscapeXml(std::string_view text);
 
 /// Returns the text of the first element of that name, its entities resolved; empty if there is
