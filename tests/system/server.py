@@ -165,7 +165,7 @@ class Server:
         if status != 200:
             raise AssertionError(f"{status}: {answer.decode()}")
         result = json.loads(answer)
-        assert result["complete"] is True
+        assert result["complete"] is True, f"cut after {len(result['rows'])} rows: {text}"
         return result["rows"]
 
     def post(self, target, body=None, headers=None):
