@@ -296,9 +296,10 @@ TEST_F(IngestTest, AFullQueueRefusesAndForgetsTheIdentities) {
         {.partition = 99, .rows = 1, .payload = std::string(bytes, 'x')}};
   };
   std::promise<std::future<Result<Receipt>>> sent;
+  std::promise<void> emptied;
   journal_->Append(other(1), [&](const auto&) {
     // The journal's thread is here, so that what waits behind it stays in the queue.
-    journal_->Append(other(3000), [](const auto&) {});
+    journal_->Append(other(3000), [&](const auto&) { emptied.set_value(); });
     sent.set_value(Send(body, {.framing = Framing::kNdjson,
                                .shape = Shape::kContent,
                                .topic = "orders",
@@ -308,6 +309,7 @@ TEST_F(IngestTest, AFullQueueRefusesAndForgetsTheIdentities) {
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(TailRows("bronze", "orders"), 0);
+  emptied.get_future().get();
   EXPECT_EQ(Counts(Submit(R"({"id":"k1","n":99})")), "1/0/0");
 }
 
