@@ -1,5 +1,8 @@
 #include <arrow/api.h>
+#include <arrow/io/memory.h>
 #include <gtest/gtest.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
 #include <sys/resource.h>
 
 #include "sluice/lake/delta_table.h"
@@ -97,6 +100,36 @@ TEST_F(CheckpointTest, HoldsTheWholeState) {
   const auto next = Commit(3, Remove("day=2024-01-02/a%20b", kNowMs) + Add("e"));
   ASSERT_EQ(next->files().size(), 1U);
   EXPECT_EQ(next->files()[0].path, "e");
+}
+
+TEST_F(CheckpointTest, IsCompressedAndInGroupsByItsSize) {
+  struct Case {
+    int files;
+    int groups;
+    bool compressed;
+  };
+  Version version = 0;
+  int files = 0;
+  for (const Case& expected : {Case{10, 1, false}, Case{100, 1, true}, Case{2000, 2, true}}) {
+    SCOPED_TRACE(expected.files);
+    std::string adds;
+    for (; files < expected.files; ++files) adds += Add(fmt::format("f{}", files));
+    const auto snapshot = Commit(++version, adds);
+    const auto written = internal::WriteCheckpoint(State(snapshot), kNowMs);
+    ASSERT_TRUE(written.ok()) << written.error().ToString();
+    const auto metadata =
+        parquet::ParquetFileReader::Open(std::make_shared<arrow::io::BufferReader>(
+                                             std::make_shared<arrow::Buffer>(written->bytes)))
+            ->metadata();
+    EXPECT_EQ(metadata->num_row_groups(), expected.groups);
+    for (int group = 0; group < metadata->num_row_groups(); ++group) {
+      EXPECT_EQ(
+          metadata->RowGroup(group)->ColumnChunk(0)->compression(),
+          expected.compressed ? parquet::Compression::ZSTD : parquet::Compression::UNCOMPRESSED);
+    }
+    ASSERT_TRUE(table_.WriteCheckpoint(*snapshot).ok());
+    EXPECT_EQ((*table_.Load())->files().size(), static_cast<size_t>(expected.files));
+  }
 }
 
 TEST_F(CheckpointTest, IsDueByTheTablesInterval) {

@@ -268,7 +268,7 @@ class CheckpointFile {
   }
 
   Result<CheckpointBytes> Finish() {
-    SLUICE_RETURN_IF_ERROR(WriteWaiting());
+    SLUICE_RETURN_IF_ERROR(WriteWaiting(waiting_rows_ >= kCompressedRowsMin));
     SLUICE_RETURN_IF_ERROR(FromArrow(writer_->Close()));
     SLUICE_ASSIGN_OR_RETURN(const auto buffer, FromArrow(output_->Finish()));
     return CheckpointBytes{.bytes = buffer->ToString(), .actions = actions_};
@@ -287,15 +287,17 @@ class CheckpointFile {
         columns.push_back(std::make_shared<arrow::ChunkedArray>(std::move(nulls)));
       }
     }
-    if (waiting_rows_ + column->length() > kGroupRowsMin) SLUICE_RETURN_IF_ERROR(WriteWaiting());
+    if (waiting_rows_ + column->length() > kGroupRowsMin) {
+      SLUICE_RETURN_IF_ERROR(WriteWaiting(true));
+    }
     waiting_.push_back(arrow::Table::Make(schema_, std::move(columns), column->length()));
     waiting_rows_ += column->length();
-    return waiting_rows_ > kGroupRowsMin ? WriteWaiting() : Status();
+    return waiting_rows_ > kGroupRowsMin ? WriteWaiting(true) : Status();
   }
 
-  // Ends a row group.
-  Status WriteWaiting() {
-    if (writer_ == nullptr) SLUICE_RETURN_IF_ERROR(Open(waiting_rows_ >= kCompressedRowsMin));
+  // Ends a row group. `compressed` counts for the first one, which begins the file.
+  Status WriteWaiting(bool compressed) {
+    if (writer_ == nullptr) SLUICE_RETURN_IF_ERROR(Open(compressed));
     if (waiting_.empty()) return {};
     SLUICE_ASSIGN_OR_RETURN(const auto table,
                             FromArrow(arrow::ConcatenateTables(std::exchange(waiting_, {}))));
