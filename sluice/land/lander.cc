@@ -242,6 +242,11 @@ Status Lander::Land(internal::TableLander& table) {
     if (*next - before > kManyRows ||
         written - written_until_trim_ >= write_memory_->bytes_max() / 2) {
       written_until_trim_ = written;
+      trim_due_ = true;
+    }
+    // While more comes, the next rows need it at once.
+    if (trim_due_ && TailBytes() <= options_.tail_bytes_max / 64) {
+      trim_due_ = false;
       os::ReturnFreeMemory();
     }
   }

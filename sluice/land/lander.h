@@ -231,6 +231,7 @@ class Lander {
   const std::shared_ptr<internal::TailBytes> tail_bytes_;
   const std::shared_ptr<internal::WriteMemory> write_memory_;
   std::atomic<int64_t> written_until_trim_{0};  // Of what landings ever took.
+  std::atomic<bool> trim_due_{false};
   MaintenanceLog maintenance_;
 
   mutable std::mutex mutex_;  // Guards tables_, dropped_, waiters_ and stopping_.
