@@ -24,8 +24,17 @@ constexpr size_t kSlotsMin = 8;
 constexpr size_t kReservedMin = 10'000;  // Fewer are added as fast.
 constexpr int kSlices = 8;
 constexpr size_t kSlicesByNumberMax = 32;  // With those by time less than there are numbers.
+constexpr uint64_t kBytesInMemory = 54;    // Of an identity, at most.
+// Of one in a file: its filter and its part of the first of each page.
+constexpr double kBytesOnDisk = 1.4;
 
 uint64_t NumberOf(uint64_t high_generation) { return high_generation >> kGenerationShift; }
+
+DedupeOptions WithinMemory(DedupeOptions options) {
+  if (options.memory == nullptr) return options;
+  options.ids_max = std::min(options.ids_max, options.memory->topic_ids_max);
+  return options;
+}
 
 /// What a known identity with content `before` is when it comes with `after`.
 Dedupe::Verdict Compare(uint64_t before, uint64_t after) {
@@ -37,6 +46,19 @@ Dedupe::Verdict Compare(uint64_t before, uint64_t after) {
 
 }  // namespace
 
+DedupeMemory::DedupeMemory(uint64_t bytes_max)
+    : ids_max(bytes_max / kBytesInMemory),
+      ids_on_disk_max(static_cast<size_t>(static_cast<double>(bytes_max) / 2 / kBytesOnDisk)),
+      // Its newest slice is in memory whatever the limit of that is.
+      topic_ids_max(
+          static_cast<size_t>(static_cast<double>(bytes_max) /
+                              (kBytesOnDisk + double{kBytesInMemory} / kSlicesByNumberMax))) {}
+
+size_t DedupeMemory::IdsMaxNow() const {
+  const auto filters = static_cast<size_t>(static_cast<double>(ids_on_disk) * kBytesOnDisk);
+  return ids_max - std::min(ids_max / 2, filters / kBytesInMemory);
+}
+
 // Keeps the order of the hashes, so that a rebuild walks through both tables from front to back.
 size_t Dedupe::Shard::Home(uint64_t low) const {
   constexpr uint64_t kSpread = 0x9E3779B97F4A7C15;
@@ -45,7 +67,7 @@ size_t Dedupe::Shard::Home(uint64_t low) const {
 
 size_t Dedupe::ShardOf(const privacy::Hash128& id) { return id.high >> kGenerationShift; }
 
-Dedupe::Dedupe(const DedupeOptions& options) : options_(options) {
+Dedupe::Dedupe(const DedupeOptions& options) : options_(WithinMemory(options)) {
   if (options_.disk == nullptr) return;
   const auto left = options_.disk->List(options_.folder);  // By a process that was killed.
   for (const std::string& name : left.ok() ? *left : std::vector<std::string>()) {
@@ -56,6 +78,8 @@ Dedupe::Dedupe(const DedupeOptions& options) : options_(options) {
 Dedupe::~Dedupe() {
   if (options_.memory == nullptr) return;
   options_.memory->ids -= told_ids_;
+  options_.memory->ids_on_disk -= told_ids_on_disk_;
+  if (told_ids_on_disk_ > 0) --options_.memory->topics_on_disk;
   options_.memory->bytes -= told_bytes_;
 }
 
@@ -63,6 +87,10 @@ void Dedupe::TellMemory() {
   if (options_.memory == nullptr) return;
   const size_t ids = size_ - ids_on_disk_;
   options_.memory->ids += ids - std::exchange(told_ids_, ids);
+  const size_t told_on_disk = std::exchange(told_ids_on_disk_, ids_on_disk_);
+  options_.memory->ids_on_disk += ids_on_disk_ - told_on_disk;
+  if (told_on_disk == 0 && ids_on_disk_ > 0) ++options_.memory->topics_on_disk;
+  if (told_on_disk > 0 && ids_on_disk_ == 0) --options_.memory->topics_on_disk;
   const size_t bytes = memory_bytes();
   options_.memory->bytes += bytes - std::exchange(told_bytes_, bytes);
 }
@@ -98,9 +126,9 @@ void Dedupe::ForgetOldest() {
 }
 
 void Dedupe::Spill() {
-  const size_t ids_max = options_.memory->ids_max;
   for (bool first = true;; first = false) {
     TellMemory();
+    const size_t ids_max = options_.memory->IdsMaxNow();
     const auto oldest = std::ranges::find_if(generations_, [&](const Generation& generation) {
       return generation.shards_on_disk < shards_.size();
     });
@@ -155,6 +183,9 @@ Status Dedupe::SpillShard(Generation& generation) {
 
 std::optional<uint64_t> Dedupe::FindOnDisk(const privacy::Hash128& id) {
   const size_t shard = ShardOf(id);
+  for (const Generation& generation : generations_) {  // So that their misses wait at once.
+    if (shard < generation.shards_on_disk) generation.runs->Prefetch(shard, id);
+  }
   for (auto generation = generations_.begin(); generation != generations_.end();) {
     if (shard >= generation->shards_on_disk) {
       ++generation;
@@ -284,7 +315,15 @@ void Dedupe::Advance(os::Timestamp now) {
     SLUICE_CHECK(generations_.size() < kGenerationNumbers);
     MarkLive();
   }
-  if (options_.disk != nullptr && options_.memory != nullptr) Spill();
+  if (options_.disk != nullptr && options_.memory != nullptr) {
+    Spill();
+    const DedupeMemory& memory = *options_.memory;
+    while (memory.ids_on_disk > memory.ids_on_disk_max &&
+           ids_on_disk_ > memory.ids_on_disk_max / memory.topics_on_disk) {
+      ForgetOldest();
+      TellMemory();
+    }
+  }
   // Received time never goes back, so the oldest slice ends first.
   while (generations_.size() > 1 && now - generations_.front().last > options_.horizon) {
     DropOldest();

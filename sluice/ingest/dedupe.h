@@ -24,17 +24,30 @@ namespace internal {
 class IdentityRuns;
 }
 
-/// Identities in memory, of all topics together.
+/// What identities take of the memory, of all topics together.
 struct DedupeMemory {
-  size_t ids_max = SIZE_MAX;  ///< Beyond, who adds more brings its own oldest to files.
+  DedupeMemory() = default;
+  /// Limits with which identities and the filters of those in files fit into `bytes_max` bytes.
+  explicit DedupeMemory(uint64_t bytes_max);
+
+  size_t ids_max = SIZE_MAX;  ///< In memory; beyond, who adds more brings its own oldest to files.
+  /// Beyond, who adds more and has more than its part forgets its own oldest.
+  size_t ids_on_disk_max = SIZE_MAX;
+  size_t topic_ids_max = SIZE_MAX;  ///< Of one topic, in memory and in files.
   std::atomic<size_t> ids{0};
+  std::atomic<size_t> ids_on_disk{0};
+  std::atomic<size_t> topics_on_disk{0};  ///< That have some in files.
   std::atomic<size_t> bytes{0};
+
+  /// What is left of `ids_max` beside the filters of those in files.
+  size_t IdsMaxNow() const;
 };
 
 struct DedupeOptions {
   std::chrono::microseconds horizon = std::chrono::hours(24);  ///< In received time.
-  size_t ids_max = 20'000'000;  ///< Beyond, the oldest go first and the held horizon shrinks.
-  /// Beyond its limit the oldest go to files in `folder`; without a disk there is no such limit.
+  /// Beyond, the oldest go first and the held horizon shrinks. At most `memory->topic_ids_max`.
+  size_t ids_max = 20'000'000;
+  /// Beyond its limits the oldest go to files in `folder`; without a disk there are no such limits.
   /// What the disk does not take is forgotten, as beyond `ids_max`.
   std::shared_ptr<DedupeMemory> memory = nullptr;
   os::Disk* disk = nullptr;
@@ -175,6 +188,7 @@ class Dedupe {
   std::array<size_t, 64> live_from_{};
   size_t ids_on_disk_ = 0;  ///< Of size_.
   size_t forgotten_early_ = 0;
+  size_t told_ids_on_disk_ = 0;
   size_t told_ids_ = 0;  ///< To options_.memory.
   size_t told_bytes_ = 0;
   uint64_t runs_written_ = 0;

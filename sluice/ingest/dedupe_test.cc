@@ -149,6 +149,43 @@ TEST(DedupeTest, BringsTheOldestToFilesAndKnowsThem) {
   EXPECT_TRUE(disk.List("dedupe/orders")->empty());
 }
 
+TEST(DedupeTest, StaysWithinItsMemoryHoweverManyCome) {
+  constexpr size_t kBytes = 1 << 20;
+  constexpr uint64_t kIds = 600'000;
+  constexpr uint64_t kSpread = 0x9E3779B97F4A7C15;
+  os::SimulatedDisk disk;
+  const auto memory = std::make_shared<DedupeMemory>(kBytes);
+  const DedupeOptions options{.memory = memory, .disk = &disk, .folder = "dedupe/orders"};
+  Dedupe orders(options);
+  auto other = std::make_unique<Dedupe>([&] {
+    DedupeOptions of_visits = options;
+    of_visits.folder = "dedupe/visits";
+    return of_visits;
+  }());
+  for (uint64_t i = 1; i < kIds; ++i) {
+    orders.Restore({i * kSpread, i * kSpread << 17}, i, At(2));
+    if (i > kIds / 2) other->Restore({i * kSpread, i * kSpread << 17}, i, At(2));
+    if (i % 1'000 != 0) continue;
+    ASSERT_LE(memory->bytes, kBytes * 3 / 2) << i;  // Two topics: each with its newest slice.
+    ASSERT_LE(memory->ids_on_disk, memory->ids_on_disk_max + memory->topic_ids_max / 16) << i;
+    if (i == kIds / 2) {
+      // As many as one byte in three has room for.
+      EXPECT_GT(orders.size(), kBytes * 9 / 32);
+    }
+  }
+  EXPECT_EQ(orders.size() + orders.forgotten_early(), kIds - 1);
+  EXPECT_GT(other->size(), kBytes / 8);
+  const auto claim = orders.Begin();
+  EXPECT_EQ(orders.Claim(claim, {(kIds - 1) * kSpread, (kIds - 1) * kSpread << 17}, kIds - 1, At(2))
+                .verdict,
+            Verdict::kDuplicate);
+  other.reset();
+  const auto last = orders.Begin();  // A later time: all before it are told.
+  (void)orders.Claim(last, {1, 1}, 1, At(3));
+  EXPECT_EQ(memory->ids + memory->ids_on_disk, orders.size() - 1);
+  EXPECT_EQ(memory->topics_on_disk, 1u);
+}
+
 // Whoever sends meanwhile waits for the mutex. SLUICE_LONG=1: as many as a server has by default.
 TEST(DedupeTest, BringsNoMoreToFilesAtOnceThanAShard) {
   const uint64_t ids_max = std::getenv("SLUICE_LONG") != nullptr ? 7'000'000 : 200'000;

@@ -43,7 +43,6 @@ namespace {
 constexpr std::chrono::milliseconds kStopGrace{10'000};
 constexpr int kWorkers = 4;
 constexpr size_t kWorkersQueueMax = 256;
-constexpr size_t kBytesPerIdentity = 54;  // At most; docs of ingest::Dedupe.
 constexpr std::chrono::milliseconds kSpaceEvery{250};
 
 std::string Absolute(const std::string& path) {
@@ -95,7 +94,7 @@ class RunningServer final : public Server {
                     disk_};
   Metrics metrics_;
   const std::shared_ptr<ingest::DedupeMemory> dedupe_memory_ =
-      std::make_shared<ingest::DedupeMemory>();
+      std::make_shared<ingest::DedupeMemory>(config_.DedupeBytes());
   std::optional<privacy::Keys> keys_;
   std::unique_ptr<govern::Tokens> tokens_;
   std::unique_ptr<catalog::Catalog> catalog_;
@@ -231,7 +230,6 @@ Status RunningServer::Start() {
                            .memory = dedupe_memory_,
                            .disk = &disk_,
                            .folder = data + "/dedupe"};
-  dedupe_memory_->ids_max = config_.DedupeBytes() / kBytesPerIdentity;
   for (const auto& [topic, topic_config] : config_.topics) {
     ingest::DedupeOptions dedupe = ingest_options.dedupe;
     dedupe.horizon = topic_config.dedupe_horizon.value_or(dedupe.horizon);

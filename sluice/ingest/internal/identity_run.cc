@@ -67,6 +67,11 @@ Status IdentityRuns::Add(std::vector<StoredIdentity> identities) {
   return {};
 }
 
+void IdentityRuns::Prefetch(size_t number, const privacy::Hash128& id) const {
+  const Run& run = runs_[number];
+  __builtin_prefetch(&run.filter[BlockOf(id, run.filter.size() / kBlockWords)]);
+}
+
 IdentityRuns::~IdentityRuns() {
   if (file_ == nullptr) return;
   file_.reset();

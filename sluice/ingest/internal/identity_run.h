@@ -45,6 +45,9 @@ class IdentityRuns {
   /// added. kCorrupt, kUnavailable: the file cannot be read back.
   Result<std::optional<uint64_t>> Find(size_t number, const privacy::Hash128& id) const;
 
+  /// Fetches the part of the filter that Find() will look at.
+  void Prefetch(size_t number, const privacy::Hash128& id) const;
+
   size_t runs() const { return runs_.size(); }
   size_t memory_bytes() const { return memory_bytes_; }
 
