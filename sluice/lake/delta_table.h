@@ -101,7 +101,7 @@ struct AppendOptions {
   columnar::ParquetOptions parquet = {};
   /// Columns whose values must never stand in the log.
   std::vector<std::string> columns_without_statistics = {};
-  /// Files encoded and written at once; 1 where the table gives out identities. Copies use up to 2.
+  /// Files written at once, copies at most one a processor; 1 where the table gives out identities.
   int threads = 1;
   int attempts_max = 20;
 };

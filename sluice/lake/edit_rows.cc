@@ -17,6 +17,7 @@ namespace sluice::lake {
 namespace {
 
 using internal::RowChange;
+using internal::RowMover;
 using internal::RowSet;
 
 const char* OperationOf(EditKind kind) {
@@ -75,12 +76,13 @@ class Edits final : public RowEdits {
     std::vector<std::string> absent;
     SLUICE_ASSIGN_OR_RETURN(const columnar::Batch full,
                             change_.rules().Complete(*rows, identities, absent));
-    change_.report().rows_inserted += full->num_rows();
+    RowMover& mover = change_.mover();
+    mover.report().rows_inserted += full->num_rows();
     // Readers of the feed see for themselves that a commit only adds.
     if (kind_ == EditKind::kMerge) {
-      SLUICE_RETURN_IF_ERROR(change_.NoteChange(full, "insert"));
+      SLUICE_RETURN_IF_ERROR(mover.NoteChange(full, "insert"));
     }
-    return change_.WriteNew(full);
+    return mover.WriteNew(full);
   }
 
   void LooksAtTable() override { change_.change().read = internal::TableChange::Read::kEverything; }
@@ -95,8 +97,14 @@ class Edits final : public RowEdits {
         group.assignments.push_back({field->name(), std::move(value)});
       }
     }
-    for (auto& [index, edits] : files_) SLUICE_RETURN_IF_ERROR(ApplyTo(index, edits));
-    return {};
+    std::vector<DataFile> files;
+    std::vector<FileEdits*> edits;
+    for (auto& [index, of_file] : files_) {
+      files.push_back(change_.state().files()[static_cast<size_t>(index)]);
+      edits.push_back(&of_file);
+    }
+    return change_.MoveRows(
+        files, [&](RowMover& mover, size_t i) { return ApplyTo(files[i], *edits[i], mover); });
   }
 
  private:
@@ -156,8 +164,7 @@ class Edits final : public RowEdits {
     return &known->second;
   }
 
-  Status ApplyTo(int64_t index, FileEdits& edits) {
-    const DataFile file = change_.state().files()[static_cast<size_t>(index)];
+  Status ApplyTo(const DataFile& file, FileEdits& edits, RowMover& mover) const {
     auto& rows = edits.found.rows;
     for (const auto& part : {edits.deleted, edits.updated}) {
       if (part) rows.InsertAll(*part);
@@ -168,11 +175,11 @@ class Edits final : public RowEdits {
         return Corrupt("a row to change is already deleted: '{}'", file.path);
       }
     }
-    if (edits.deleted) change_.report().rows_deleted += edits.deleted->count();
+    if (edits.deleted) mover.report().rows_deleted += edits.deleted->count();
     // Rows that only a vector marks readers of the feed find themselves, if nothing else changed.
     const bool notes =
         change_.has_change_feed() && !(kind_ == EditKind::kDelete && change_.marks());
-    if (!edits.updated && !notes) return change_.TakeOut(file, std::move(edits.found), nullptr);
+    if (!edits.updated && !notes) return mover.TakeOut(file, std::move(edits.found), nullptr);
 
     std::ranges::sort(edits.values, {}, &Value::position);
     std::vector<int64_t> positions;  // In the order in which TakeOut() gives the rows.
@@ -182,44 +189,43 @@ class Edits final : public RowEdits {
     }
     size_t next = 0;
     auto value = edits.values.begin();
-    return change_.TakeOut(
-        file, std::move(edits.found), [&](const columnar::Batch& batch) -> Status {
-          std::vector<int64_t> deleted;
-          std::map<size_t, std::pair<std::vector<int64_t>, std::vector<int64_t>>> updated;
-          for (int64_t i = 0; i < batch->num_rows(); ++i) {
-            if (next >= positions.size()) return Corrupt("file '{}' has too many rows", file.path);
-            const int64_t position = positions[next++];
-            if (value == edits.values.end() || value->position != position) {
-              deleted.push_back(i);
-              continue;
-            }
-            updated[value->group].first.push_back(i);
-            updated[value->group].second.push_back(value->row);
-            ++value;
-          }
-          if (notes && !deleted.empty()) {
-            SLUICE_ASSIGN_OR_RETURN(const auto gone, columnar::Take(*batch, deleted));
-            SLUICE_RETURN_IF_ERROR(change_.NoteChange(gone, "delete"));
-          }
-          for (const auto& [group, picked] : updated) {
-            SLUICE_ASSIGN_OR_RETURN(const auto before, columnar::Take(*batch, picked.first));
-            SLUICE_ASSIGN_OR_RETURN(const auto values,
-                                    columnar::Take(*groups_[group].joined, picked.second));
-            SLUICE_RETURN_IF_ERROR(Replace(before, values, groups_[group].assignments));
-          }
-          return {};
-        });
+    return mover.TakeOut(file, std::move(edits.found), [&](const columnar::Batch& batch) -> Status {
+      std::vector<int64_t> deleted;
+      std::map<size_t, std::pair<std::vector<int64_t>, std::vector<int64_t>>> updated;
+      for (int64_t i = 0; i < batch->num_rows(); ++i) {
+        if (next >= positions.size()) return Corrupt("file '{}' has too many rows", file.path);
+        const int64_t position = positions[next++];
+        if (value == edits.values.end() || value->position != position) {
+          deleted.push_back(i);
+          continue;
+        }
+        updated[value->group].first.push_back(i);
+        updated[value->group].second.push_back(value->row);
+        ++value;
+      }
+      if (notes && !deleted.empty()) {
+        SLUICE_ASSIGN_OR_RETURN(const auto gone, columnar::Take(*batch, deleted));
+        SLUICE_RETURN_IF_ERROR(mover.NoteChange(gone, "delete"));
+      }
+      for (const auto& [group, picked] : updated) {
+        SLUICE_ASSIGN_OR_RETURN(const auto before, columnar::Take(*batch, picked.first));
+        SLUICE_ASSIGN_OR_RETURN(const auto values,
+                                columnar::Take(*groups_[group].joined, picked.second));
+        SLUICE_RETURN_IF_ERROR(Replace(before, values, groups_[group].assignments, mover));
+      }
+      return {};
+    });
   }
 
   Status Replace(const columnar::Batch& before, const columnar::Batch& values,
-                 std::span<const Assignment> assignments) {
+                 std::span<const Assignment> assignments, RowMover& mover) const {
     SLUICE_ASSIGN_OR_RETURN(const auto assigned,
                             change_.rules().Assign(*before, *values, assignments));
     SLUICE_ASSIGN_OR_RETURN(const auto after, change_.rules().Check(*assigned));
-    change_.report().rows_updated += after->num_rows();
-    SLUICE_RETURN_IF_ERROR(change_.NoteChange(before, "update_preimage"));
-    SLUICE_RETURN_IF_ERROR(change_.NoteChange(after, "update_postimage"));
-    return change_.WriteChanged(after, before);
+    mover.report().rows_updated += after->num_rows();
+    SLUICE_RETURN_IF_ERROR(mover.NoteChange(before, "update_preimage"));
+    SLUICE_RETURN_IF_ERROR(mover.NoteChange(after, "update_postimage"));
+    return mover.WriteChanged(after, before);
   }
 
   RowChange& change_;

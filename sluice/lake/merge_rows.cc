@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 #include <set>
 
 #include "sluice/base/ascii.h"
@@ -19,6 +20,7 @@ namespace {
 using columnar::FromArrow;
 using internal::KeyIndex;
 using internal::RowChange;
+using internal::RowMover;
 using Action = MergeClause::Action;
 using When = MergeClause::When;
 
@@ -60,7 +62,7 @@ Result<columnar::Batch> Sides(const columnar::Batch& target, const columnar::Bat
   return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows, std::move(columns));
 }
 
-/// One try of a merge. Not thread-safe.
+/// One try of a merge. Not thread-safe: Run() has several files merged at once.
 class Merge {
  public:
   Merge(RowChange& change, const columnar::Batch& source, std::shared_ptr<const KeyIndex> index,
@@ -92,7 +94,8 @@ class Merge {
     const auto files = change_.Candidates(sees_all ? std::nullopt : condition);
     if (!sees_all) SLUICE_RETURN_IF_ERROR(ReachKeysAlone());
     if (sees_all || source_->num_rows() > 0) {
-      for (const DataFile& file : files) SLUICE_RETURN_IF_ERROR(MergeFile(file));
+      SLUICE_RETURN_IF_ERROR(change_.MoveRows(
+          files, [&](RowMover& mover, size_t i) { return MergeFile(files[i], mover); }));
     }
     return Insert();
   }
@@ -161,11 +164,11 @@ class Merge {
     std::vector<int64_t> rows;
     std::vector<int64_t> source_rows;
     for (const auto& [row, source_row] : pairs) {
-      matched_[static_cast<size_t>(source_row)] = true;
       has_pair[static_cast<size_t>(row)] = true;
       rows.push_back(row);
       source_rows.push_back(source_row);
     }
+    NoteMatched(source_rows);
     const size_t begin = chosen.size();
     std::vector<const MergeClause*> clauses;
     if (!pairs.empty() && Has(When::kMatched)) {
@@ -197,6 +200,11 @@ class Merge {
     return DropRepeats(chosen, begin);
   }
 
+  void NoteMatched(const std::vector<int64_t>& source_rows) {
+    const std::lock_guard lock(mutex_);
+    for (const int64_t row : source_rows) matched_[static_cast<size_t>(row)] = true;
+  }
+
   // Several rows of the source may delete one row, but not change it.
   static Status DropRepeats(std::vector<Chosen>& chosen, size_t begin) {
     const auto from = chosen.begin() + static_cast<std::ptrdiff_t>(begin);
@@ -214,7 +222,7 @@ class Merge {
     return {};
   }
 
-  Status MergeFile(const DataFile& file) {
+  Status MergeFile(const DataFile& file, RowMover& mover) {
     SLUICE_ASSIGN_OR_RETURN(auto found, change_.NoRows(file));
     SLUICE_ASSIGN_OR_RETURN(const auto reader, change_.OpenFile(file, plan_));
     std::vector<Chosen> chosen;
@@ -232,19 +240,20 @@ class Merge {
       const auto count = static_cast<size_t>(rows->num_rows());
       const auto part = std::span(chosen).subspan(next, count);
       next += count;
-      return Change(rows, part);
+      return Change(rows, part, mover);
     };
     if (!updates) {
-      change_.report().rows_deleted +=
+      mover.report().rows_deleted +=
           change_.has_change_feed() ? 0 : static_cast<int64_t>(chosen.size());
-      return change_.TakeOut(file, std::move(found),
-                             change_.has_change_feed() ? RowChange::Use(use) : RowChange::Use());
+      return mover.TakeOut(file, std::move(found),
+                           change_.has_change_feed() ? RowMover::Use(use) : RowMover::Use());
     }
-    return change_.TakeOut(file, std::move(found), use);
+    return mover.TakeOut(file, std::move(found), use);
   }
 
   // Changes rows as chosen: of both the same number, in the same order.
-  Status Change(const columnar::Batch& rows, std::span<const Chosen> chosen) {
+  Status Change(const columnar::Batch& rows, std::span<const Chosen> chosen,
+                RowMover& mover) const {
     for (const MergeClause& clause : clauses_) {
       std::vector<int64_t> picked;
       std::vector<int64_t> source_rows;
@@ -256,8 +265,8 @@ class Merge {
       if (picked.empty()) continue;
       SLUICE_ASSIGN_OR_RETURN(const auto before, columnar::Take(*rows, picked));
       if (clause.action == Action::kDelete) {
-        change_.report().rows_deleted += before->num_rows();
-        SLUICE_RETURN_IF_ERROR(change_.NoteChange(before, "delete"));
+        mover.report().rows_deleted += before->num_rows();
+        SLUICE_RETURN_IF_ERROR(mover.NoteChange(before, "delete"));
         continue;
       }
       columnar::Batch source;
@@ -269,10 +278,10 @@ class Merge {
       SLUICE_ASSIGN_OR_RETURN(const auto assigned,
                               change_.rules().Assign(*before, *sides, assignments));
       SLUICE_ASSIGN_OR_RETURN(const auto after, change_.rules().Check(*assigned));
-      change_.report().rows_updated += after->num_rows();
-      SLUICE_RETURN_IF_ERROR(change_.NoteChange(before, "update_preimage"));
-      SLUICE_RETURN_IF_ERROR(change_.NoteChange(after, "update_postimage"));
-      SLUICE_RETURN_IF_ERROR(change_.WriteChanged(after, before));
+      mover.report().rows_updated += after->num_rows();
+      SLUICE_RETURN_IF_ERROR(mover.NoteChange(before, "update_preimage"));
+      SLUICE_RETURN_IF_ERROR(mover.NoteChange(after, "update_postimage"));
+      SLUICE_RETURN_IF_ERROR(mover.WriteChanged(after, before));
     }
     return {};
   }
@@ -289,6 +298,7 @@ class Merge {
     std::vector<const MergeClause*> clauses;
     SLUICE_RETURN_IF_ERROR(Choose(When::kNotMatched, sides, clauses));
     change_.change().identities = change_.rules().identities();
+    RowMover& mover = change_.mover();
     for (const MergeClause& clause : clauses_) {
       rows.clear();
       for (size_t i = 0; i < clauses.size(); ++i) {
@@ -313,9 +323,9 @@ class Merge {
           change_.rules().Complete(
               *arrow::RecordBatch::Make(arrow::schema(fields), values->num_rows(), columns),
               change_.change().identities, absent));
-      change_.report().rows_inserted += full->num_rows();
-      SLUICE_RETURN_IF_ERROR(change_.NoteChange(full, "insert"));
-      SLUICE_RETURN_IF_ERROR(change_.WriteNew(full));
+      mover.report().rows_inserted += full->num_rows();
+      SLUICE_RETURN_IF_ERROR(mover.NoteChange(full, "insert"));
+      SLUICE_RETURN_IF_ERROR(mover.WriteNew(full));
     }
     return {};
   }
@@ -353,6 +363,7 @@ class Merge {
   const std::span<const MergeKey> keys_;
   const std::span<const MergeClause> clauses_;
   internal::ReadPlan plan_;
+  std::mutex mutex_;           // Guards what follows, while files are merged.
   std::vector<bool> matched_;  // Rows of the source that have one of the table.
 };
 

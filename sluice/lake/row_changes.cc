@@ -12,18 +12,18 @@ namespace sluice::lake {
 namespace {
 
 using internal::RowChange;
+using internal::RowMover;
 
 // Deletes rows; `notes` says whether the change feed needs each of them.
-Status Delete(RowChange& change, std::span<const DataFile> files,
+Status Delete(RowChange& change, const std::vector<DataFile>& files,
               const std::optional<Expression>& condition, bool notes) {
-  RowChange::Use note;
-  if (notes) note = [&](const columnar::Batch& rows) { return change.NoteChange(rows, "delete"); };
-  for (const DataFile& file : files) {
-    SLUICE_ASSIGN_OR_RETURN(auto found, change.FindRows(file, condition));
-    change.report().rows_deleted += found.rows.count();
-    SLUICE_RETURN_IF_ERROR(change.TakeOut(file, std::move(found), note));
-  }
-  return {};
+  return change.MoveRows(files, [&](RowMover& mover, size_t i) -> Status {
+    RowMover::Use note;
+    if (notes) note = [&](const columnar::Batch& rows) { return mover.NoteChange(rows, "delete"); };
+    SLUICE_ASSIGN_OR_RETURN(auto found, change.FindRows(files[i], condition));
+    mover.report().rows_deleted += found.rows.count();
+    return mover.TakeOut(files[i], std::move(found), note);
+  });
 }
 
 // The files of the partitions that `rows` belong to. Those of others are not in the way.
@@ -67,20 +67,20 @@ Result<ChangeReport> UpdateRows(DeltaTable& table, std::span<const Assignment> a
                                 const ChangeOptions& options) {
   if (assignments.empty()) return Invalid("an update assigns no column");
   return internal::MakeChange(table, options, "UPDATE", [&](RowChange& change) -> Status {
-    const auto update = [&](const columnar::Batch& before) -> Status {
-      SLUICE_ASSIGN_OR_RETURN(const columnar::Batch assigned,
-                              change.rules().Assign(*before, *before, assignments));
-      SLUICE_ASSIGN_OR_RETURN(const columnar::Batch after, change.rules().Check(*assigned));
-      change.report().rows_updated += after->num_rows();
-      SLUICE_RETURN_IF_ERROR(change.NoteChange(before, "update_preimage"));
-      SLUICE_RETURN_IF_ERROR(change.NoteChange(after, "update_postimage"));
-      return change.WriteChanged(after, before);
-    };
-    for (const DataFile& file : change.Candidates(condition)) {
-      SLUICE_ASSIGN_OR_RETURN(auto found, change.FindRows(file, condition));
-      SLUICE_RETURN_IF_ERROR(change.TakeOut(file, std::move(found), update));
-    }
-    return {};
+    const auto files = change.Candidates(condition);
+    return change.MoveRows(files, [&](RowMover& mover, size_t i) -> Status {
+      SLUICE_ASSIGN_OR_RETURN(auto found, change.FindRows(files[i], condition));
+      return mover.TakeOut(
+          files[i], std::move(found), [&](const columnar::Batch& before) -> Status {
+            SLUICE_ASSIGN_OR_RETURN(const columnar::Batch assigned,
+                                    change.rules().Assign(*before, *before, assignments));
+            SLUICE_ASSIGN_OR_RETURN(const columnar::Batch after, change.rules().Check(*assigned));
+            mover.report().rows_updated += after->num_rows();
+            SLUICE_RETURN_IF_ERROR(mover.NoteChange(before, "update_preimage"));
+            SLUICE_RETURN_IF_ERROR(mover.NoteChange(after, "update_postimage"));
+            return mover.WriteChanged(after, before);
+          });
+    });
   });
 }
 
@@ -111,10 +111,11 @@ Result<ChangeReport> ReplaceRows(DeltaTable& table, std::span<const columnar::Ba
     }
     const bool notes = NeedsNotes(change, replaced.condition);
     SLUICE_RETURN_IF_ERROR(Delete(change, files, replaced.condition, notes));
+    RowMover& mover = change.mover();
     for (const columnar::Batch& batch : full) {
-      change.report().rows_inserted += batch->num_rows();
-      if (notes) SLUICE_RETURN_IF_ERROR(change.NoteChange(batch, "insert"));
-      SLUICE_RETURN_IF_ERROR(change.WriteNew(batch));
+      mover.report().rows_inserted += batch->num_rows();
+      if (notes) SLUICE_RETURN_IF_ERROR(mover.NoteChange(batch, "insert"));
+      SLUICE_RETURN_IF_ERROR(mover.WriteNew(batch));
     }
     return {};
   });

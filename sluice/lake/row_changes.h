@@ -61,8 +61,8 @@ struct Assignment {
   Expression value;
 };
 
-/// Deletes the rows for which `condition` is true; all rows without one. Files are rewritten one
-/// after the other: memory is that of one row group, and of what is written to one file.
+/// Deletes the rows for which `condition` is true; all rows without one. Large files are copied by
+/// the threads of the options, at most one a processor: memory is that of a row group for each.
 ///
 /// The outcome is that of a change made alone, after the commits of other writers that it met: rows
 /// that others have deleted in the same file stay deleted, and where others have added, changed or

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <random>
 
 #include "sluice/lake/internal/changing_table.h"
@@ -301,6 +302,76 @@ TEST_F(RowChangesTest, ManyRowsAreReadWhileOthersAreWritten) {
   ASSERT_FALSE(failed.ok());
   EXPECT_EQ(failed.error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(store_.List("")->size(), stored);
+  EXPECT_EQ(Read(), expected);
+}
+
+// Rows whose texts nothing makes smaller.
+columnar::Batch RandomTexts(int64_t first, int64_t count) {
+  std::mt19937_64 random(static_cast<uint64_t>(first));
+  arrow::Int64Builder ids;
+  arrow::Int64Builder amounts;
+  arrow::StringBuilder countries;
+  for (int64_t id = first; id < first + count; ++id) {
+    std::string text(48, ' ');
+    for (char& letter : text) letter = static_cast<char>('!' + random() % 90);
+    EXPECT_TRUE((ids.Append(id) & amounts.Append(id) & countries.Append(text)).ok());
+  }
+  return arrow::RecordBatch::Make(
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("amount", arrow::int64()),
+                     arrow::field("country", arrow::utf8())}),
+      count,
+      {ids.Finish().ValueOrDie(), amounts.Finish().ValueOrDie(), countries.Finish().ValueOrDie()});
+}
+
+TEST_F(RowChangesTest, LargeFilesAreCopiedToOneEachAndSmallOnesTogether) {
+  constexpr int64_t kLarge = 250'000;
+  Create({{"delta.enableRowTracking", "true"}, {"delta.enableChangeDataFeed", "true"}}, false);
+  std::vector<NewFile> files;
+  for (int64_t i = 0; i < 2; ++i) files.push_back({.batches = {RandomTexts(i * kLarge, kLarge)}});
+  for (int64_t i = 0; i < 3; ++i) files.push_back({.batches = {Batch({i + 2 * kLarge}, "de")}});
+  ASSERT_TRUE(table_->Append(nullptr, files).ok());
+  Rows expected = Read();
+  int64_t changed = 0;
+  for (auto& [id, row] : expected) {
+    if (id % 100 != 1 && id < 2 * kLarge) continue;
+    row.amount = 1;
+    ++changed;
+  }
+  const auto update = [&](int threads) {
+    return UpdateRows(*table_, std::vector<Assignment>{{"amount", Parse("1")}},
+                      Parse(fmt::format("id % 100 = 1 or id >= {}", 2 * kLarge)),
+                      {.write = {.threads = threads}});
+  };
+  // A fault in any of them leaves nothing, whoever of them is at work.
+  const auto stored = store_.List("")->size();
+  for (const auto call : {store::StoreCall::kWritePart, store::StoreCall::kPut}) {
+    for (int skip = 0; skip < 4; ++skip) {
+      faulty_.Add({.call = call, .path_part = ".parquet", .skip = skip});
+      const auto failed = update(2);
+      faulty_.Clear();
+      ASSERT_FALSE(failed.ok());
+      EXPECT_EQ(failed.error().code(), ErrorCode::kUnavailable) << failed.error().message();
+      EXPECT_EQ(store_.List("")->size(), stored);
+    }
+  }
+
+  const auto updated = update(2);
+  ASSERT_TRUE(updated.ok()) << updated.error().message();
+  EXPECT_EQ(updated->rows_updated, changed);
+  EXPECT_EQ(updated->rows_copied, static_cast<int64_t>(expected.size()) - changed);
+  EXPECT_EQ(updated->files_removed, 5);
+  EXPECT_EQ(updated->files_added, 3);
+  EXPECT_EQ(Read(), expected);  // Row ids, too.
+  EXPECT_EQ(static_cast<int64_t>(Changes(2).size()), 2 * changed);
+  // They stand in the log in the order of the files that they are made of.
+  std::vector<std::optional<int64_t>> firsts;
+  for (const DataFile& file : updated->snapshot->files()) firsts.push_back(MinimumOf(file, "id"));
+  EXPECT_EQ(firsts, (std::vector<std::optional<int64_t>>{0, kLarge, 2 * kLarge}));
+
+  // One thread alone makes one file of all.
+  const auto again = update(1);
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(again->files_added, 1);
   EXPECT_EQ(Read(), expected);
 }
 

@@ -71,6 +71,13 @@ void AddPositions(ReadPlan& plan) {
   MakeSchema(plan);
 }
 
+Result<ReadPlan> PositionsPlan(const TableState& state, const std::vector<std::string>& columns,
+                               const std::string& zone) {
+  SLUICE_ASSIGN_OR_RETURN(ReadPlan plan, MakeReadPlan(state, {.columns = columns, .zone = zone}));
+  AddPositions(plan);
+  return plan;
+}
+
 Status AddFilterColumns(const TableState& state, const Expression& filter, ReadPlan& plan) {
   for (const std::string& name : filter.columns()) {
     const bool present = std::ranges::any_of(plan.columns, [&](const ReadPlan::Column& column) {

@@ -18,4 +18,9 @@ Status AddFilterColumns(const TableState& state, const Expression& filter, ReadP
 /// Adds the position of each row in its file as the last column, `_file_row`.
 void AddPositions(ReadPlan& plan);
 
+/// A plan that reads `columns` and then the position of each row. kInvalid: there is no such
+/// column.
+Result<ReadPlan> PositionsPlan(const TableState& state, const std::vector<std::string>& columns,
+                               const std::string& zone);
+
 }  // namespace sluice::lake::internal

@@ -1,12 +1,12 @@
 #include "sluice/lake/internal/row_change.h"
 
 #include <arrow/api.h>
-#include <arrow/compute/api.h>
 
 #include <algorithm>
+#include <mutex>
+#include <thread>
 
-#include "sluice/base/ascii.h"
-#include "sluice/columnar/arrow_bridge.h"
+#include "sluice/base/in_parallel.h"
 #include "sluice/lake/internal/commit_checks.h"
 #include "sluice/lake/internal/read_plan.h"
 #include "sluice/lake/internal/row_copy.h"
@@ -17,48 +17,22 @@ namespace sluice::lake::internal {
 
 namespace {
 
-using columnar::FromArrow;
-
 constexpr size_t kFilesLookedAt = 100;
 constexpr const char* kChangeFolder = "_change_data/";
-
-// Returns the rows of `batch` at positions that are in `rows`, or are not; `positions` is its last
-// column, and is left out.
-Result<columnar::Batch> Pick(const columnar::Batch& batch, const RowSet& rows, bool in) {
-  const int last = batch->num_columns() - 1;
-  const auto& positions = static_cast<const arrow::Int64Array&>(*batch->column(last));
-  std::vector<int64_t> chosen;
-  arrow::BooleanBuilder flags;
-  SLUICE_RETURN_IF_ERROR(FromArrow(flags.Reserve(batch->num_rows())));
-  for (int64_t row = 0; row < batch->num_rows(); ++row) {
-    const bool choose = rows.Contains(positions.Value(row)) == in;
-    if (choose) chosen.push_back(row);
-    flags.UnsafeAppend(choose);
-  }
-  SLUICE_ASSIGN_OR_RETURN(const columnar::Batch rest, FromArrow(batch->RemoveColumn(last)));
-  if (chosen.size() == static_cast<size_t>(batch->num_rows())) return rest;
-  // Of most rows, whole runs are copied; of few, each by itself.
-  if (chosen.size() < static_cast<size_t>(batch->num_rows()) / 8) {
-    return columnar::Take(*rest, chosen);
-  }
-  SLUICE_ASSIGN_OR_RETURN(const auto mask, FromArrow(flags.Finish()));
-  SLUICE_ASSIGN_OR_RETURN(const arrow::Datum filtered,
-                          FromArrow(arrow::compute::Filter(rest, mask)));
-  return filtered.record_batch();
-}
+// Files that are smaller together are left to one mover: each writes files of its own.
+constexpr int64_t kShareBytesMin = int64_t{8} << 20;
+// More than one, since files differ in how many of their rows change.
+constexpr int kSharesPerThread = 4;
 
 }  // namespace
 
 RowChange::RowChange(DeltaTable& table, StatePtr state, const ChangeOptions& options)
-    : table_(table),
-      state_(std::move(state)),
-      options_(options),
-      places_(table.store(), table.root(), table.foreign()) {}
+    : table_(table), options_(options), moves_(table, std::move(state), options) {}
 
 RowChange::~RowChange() {
   if (committed_) return;
-  if (files_ != nullptr) files_->Discard();
-  if (change_files_ != nullptr) change_files_->Discard();
+  for (const auto& mover : movers_) mover->Discard();
+  if (last_ != nullptr) last_->Discard();
 }
 
 Result<std::unique_ptr<RowChange>> RowChange::Begin(DeltaTable& table, StatePtr state,
@@ -70,40 +44,39 @@ Result<std::unique_ptr<RowChange>> RowChange::Begin(DeltaTable& table, StatePtr 
 }
 
 Status RowChange::Prepare(std::string operation) {
+  const TableState& state = *moves_.state;
   SLUICE_RETURN_IF_ERROR(CheckOptions(options_.write));
-  SLUICE_RETURN_IF_ERROR(state_->CheckWritable());
-  const auto features = state_->writer_features();
+  SLUICE_RETURN_IF_ERROR(state.CheckWritable());
+  const auto features = state.writer_features();
   const bool may_mark = std::ranges::find(features, "deletionVectors") != features.end();
   if (options_.removal == RowRemoval::kVectors && !may_mark) {
     return Unsupported("the table does not have the feature 'deletionVectors'");
   }
-  marks_ = may_mark && (options_.removal == RowRemoval::kVectors ||
-                        (options_.removal == RowRemoval::kAsTableAsks &&
-                         IsOn(state_->properties(), "delta.enableDeletionVectors")));
-  SLUICE_ASSIGN_OR_RETURN(rules_, RowRules::Of(*state_));
-  tracks_rows_ = IsOn(state_->properties(), "delta.enableRowTracking");
+  moves_.marks = may_mark && (options_.removal == RowRemoval::kVectors ||
+                              (options_.removal == RowRemoval::kAsTableAsks &&
+                               IsOn(state.properties(), "delta.enableDeletionVectors")));
+  SLUICE_ASSIGN_OR_RETURN(rules_, RowRules::Of(state));
+  moves_.tracks_rows = IsOn(state.properties(), "delta.enableRowTracking");
   change_.operation = std::move(operation);
   change_.zone = options_.zone;
   change_.overtaken_by = options_.overtaken_by;
+  if (options_.count_deleted) change_.raise.emplace(options_.count_deleted->app_id);
 
-  SLUICE_ASSIGN_OR_RETURN(RowCopy copy, RowCopy::Of(table_, *state_, options_.zone));
-  RowFiles::Options files{.write = options_.write, .extra = copy.extra()};
+  SLUICE_ASSIGN_OR_RETURN(RowCopy copy, RowCopy::Of(table_, state, options_.zone));
+  moves_.plan = copy.WithPositions();
+  moves_.files = {.write = options_.write, .extra = copy.extra()};
   // Rows that move take along that somebody wants no bounds of a column.
   std::vector<DataFile> sample;
-  const size_t step = state_->files().size() / kFilesLookedAt + 1;
-  for (size_t i = 0; i < state_->files().size(); i += step) sample.push_back(state_->files()[i]);
+  const size_t step = state.files().size() / kFilesLookedAt + 1;
+  for (size_t i = 0; i < state.files().size(); i += step) sample.push_back(state.files()[i]);
   if (!sample.empty()) {
-    std::ranges::move(ColumnsWithoutBounds(*state_, sample),
-                      std::back_inserter(files.write.parquet.private_columns));
+    std::ranges::move(ColumnsWithoutBounds(state, sample),
+                      std::back_inserter(moves_.files.write.parquet.private_columns));
   }
-  rows_plan_ = copy.WithPositions();
-  files_ = std::make_unique<RowFiles>(table_, *state_, files);
-  if (IsOn(state_->properties(), "delta.enableChangeDataFeed")) {
-    change_files_ = std::make_unique<RowFiles>(
-        table_, *state_,
-        RowFiles::Options{.write = std::move(files.write),
-                          .extra = {arrow::field("_change_type", arrow::utf8())},
-                          .folder = kChangeFolder});
+  if (IsOn(state.properties(), "delta.enableChangeDataFeed")) {
+    moves_.change_files = {.write = moves_.files.write,
+                           .extra = {arrow::field("_change_type", arrow::utf8())},
+                           .folder = kChangeFolder};
   }
   return {};
 }
@@ -115,20 +88,17 @@ std::vector<DataFile> RowChange::Candidates(const std::optional<Expression>& con
     SLUICE_ASSIGN_OR_RETURN(const Found found, FindRows(file, change_.condition));
     return found.rows.count() > 0;
   };
-  if (condition) return SelectFiles(*state_, *condition, options_.zone);
-  return {state_->files().begin(), state_->files().end()};
+  if (condition) return SelectFiles(state(), *condition, options_.zone);
+  return {state().files().begin(), state().files().end()};
 }
 
 Result<ReadPlan> RowChange::PositionsPlan(const std::vector<std::string>& columns) const {
-  SLUICE_ASSIGN_OR_RETURN(ReadPlan plan,
-                          MakeReadPlan(*state_, {.columns = columns, .zone = options_.zone}));
-  AddPositions(plan);
-  return plan;
+  return internal::PositionsPlan(state(), columns, options_.zone);
 }
 
 Result<std::unique_ptr<DataFileReader>> RowChange::OpenFile(const DataFile& file,
                                                             const ReadPlan& plan) const {
-  return DataFileReader::Open(places_, file, plan);
+  return DataFileReader::Open(moves_.places, file, plan);
 }
 
 Result<RowChange::Found> RowChange::NoRows(const DataFile& file) const {
@@ -136,7 +106,7 @@ Result<RowChange::Found> RowChange::NoRows(const DataFile& file) const {
   if (file.rows) {
     found.physical = *file.rows;
   } else {
-    SLUICE_ASSIGN_OR_RETURN(found.physical, CountRows(places_, file));
+    SLUICE_ASSIGN_OR_RETURN(found.physical, CountRows(moves_.places, file));
   }
   found.rows = RowSet(found.physical);
   found.live =
@@ -154,10 +124,11 @@ Status RowChange::Mark(const DataFile& file, int64_t position, Found& found) {
 }
 
 Result<RowChange::Found> RowChange::FindRows(const DataFile& file,
-                                             const std::optional<Expression>& condition) {
+                                             const std::optional<Expression>& condition) const {
   SLUICE_ASSIGN_OR_RETURN(Found found, NoRows(file));
   if (!condition) {
-    SLUICE_ASSIGN_OR_RETURN(const RowSet deleted, ReadRowSet(places_, file, {}, found.physical));
+    SLUICE_ASSIGN_OR_RETURN(const RowSet deleted,
+                            ReadRowSet(moves_.places, file, {}, found.physical));
     for (int64_t row = 0; row < found.physical; ++row) {
       if (!deleted.Contains(row)) found.rows.Insert(row);
     }
@@ -183,101 +154,70 @@ Result<RowChange::Found> RowChange::FindRows(const DataFile& file,
   }
 }
 
-Status RowChange::TakeOut(const DataFile& file, Found found, const Use& use) {
-  const int64_t count = found.rows.count();
-  if (count == 0) return {};
-  if (IsOn(state_->properties(), "delta.appendOnly")) {
-    return Unsupported("the table only appends ('delta.appendOnly'): its rows do not change");
-  }
-  SLUICE_RETURN_IF_ERROR(Count(file, found));
-  const bool all = count == found.live;
-  const bool copies = !all && !marks_;
-  if (use || copies) {
-    SLUICE_ASSIGN_OR_RETURN(const auto reader, OpenFile(file, rows_plan_));
-    while (true) {
-      SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, reader->Next());
-      if (batch == nullptr) break;
-      if (use) {
-        SLUICE_ASSIGN_OR_RETURN(const columnar::Batch rows, Pick(batch, found.rows, true));
-        if (rows->num_rows() > 0) SLUICE_RETURN_IF_ERROR(use(rows));
-      }
-      if (copies) {
-        SLUICE_ASSIGN_OR_RETURN(const columnar::Batch rows, Pick(batch, found.rows, false));
-        report_.rows_copied += rows->num_rows();
-        SLUICE_RETURN_IF_ERROR(files_->Write(rows));
-      }
+std::vector<size_t> RowChange::ShareOut(const std::vector<DataFile>& files) const {
+  std::vector<size_t> ends;
+  // What leaves by vectors is not copied, and what is written instead is little.
+  if (options_.write.threads > 1 && !moves_.marks) {
+    int64_t total = 0;
+    for (const DataFile& file : files) total += file.size;
+    const int64_t share = std::max(std::min(kShareBytesMin, TargetFileBytes(state())),
+                                   total / (kSharesPerThread * options_.write.threads));
+    int64_t bytes = 0;
+    for (size_t i = 0; i < files.size(); ++i) {
+      bytes += files[i].size;
+      if (bytes < share) continue;
+      ends.push_back(i + 1);
+      bytes = 0;
     }
   }
-  if (all || copies) {
-    change_.removed.push_back(file);
-    ++report_.files_removed;
-  } else {
-    change_.marked.push_back(
-        {.file = file, .rows = std::move(found.rows), .physical = found.physical});
-    ++report_.files_marked;
-  }
-  return {};
+  if (ends.empty() || ends.back() < files.size()) ends.push_back(files.size());
+  return ends;
 }
 
-Status RowChange::Count(const DataFile& file, const Found& found) {
-  if (!options_.count_deleted) return {};
-  const std::string& column = options_.count_deleted->column;
-  if (!change_.raise) change_.raise.emplace(options_.count_deleted->app_id);
-  if (state_->schema()->GetFieldByName(column) == nullptr) return {};  // None has a value.
-  if (NullsOf(file, column) == 0) {
-    change_.raise->by += found.rows.count();
-    return {};
+Status RowChange::MoveRows(const std::vector<DataFile>& files, const Move& move) {
+  const std::vector<size_t> ends = ShareOut(files);
+  const size_t processors = std::max(1U, std::thread::hardware_concurrency());
+  const int threads = static_cast<int>(std::min(
+      {static_cast<size_t>(std::max(options_.write.threads, 1)), processors, ends.size()}));
+  std::vector<RowMover*> movers;
+  for (size_t i = 0; i + 1 < ends.size(); ++i) {
+    movers_.push_back(std::make_unique<RowMover>(moves_, /*threads=*/1, /*share=*/threads));
+    movers.push_back(movers_.back().get());
   }
-  SLUICE_ASSIGN_OR_RETURN(const ReadPlan plan, PositionsPlan({column}));
-  SLUICE_ASSIGN_OR_RETURN(const auto reader, OpenFile(file, plan));
-  while (true) {
-    SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, reader->Next());
-    if (batch == nullptr) return {};
-    const auto& positions =
-        static_cast<const arrow::Int64Array&>(*batch->column(batch->num_columns() - 1));
-    for (int64_t row = 0; row < batch->num_rows(); ++row) {
-      if (!batch->column(0)->IsValid(row)) continue;
-      change_.raise->by += found.rows.Contains(positions.Value(row)) ? 1 : 0;
+  if (last_ == nullptr && ends.size() > 1) {
+    last_ = std::make_unique<RowMover>(moves_, /*threads=*/1, /*share=*/threads);
+  }
+  movers.push_back(&mover());
+
+  const auto run = [&](size_t part) -> Status {
+    try {
+      for (size_t i = part == 0 ? 0 : ends[part - 1]; i < ends[part]; ++i) {
+        SLUICE_RETURN_IF_ERROR(move(*movers[part], i));
+      }
+      // Rows that wait to be encoded would be in memory beside those of the next mover.
+      return part + 1 < ends.size() ? movers[part]->Finish() : Status();
+    } catch (const std::exception& exception) {  // Threads have nobody else to catch it.
+      return Internal("{}", exception.what());
     }
+  };
+  std::mutex mutex;  // Guards `first`.
+  Status first;
+  InParallel(ends.size(), threads, [&](size_t part) {
+    Status moved = run(part);
+    if (moved.ok()) return true;
+    const std::lock_guard lock(mutex);
+    // What was stopped has no error of its own.
+    if (!moves_.stopped.exchange(true)) first = std::move(moved);
+    return false;
+  });
+  return first;
+}
+
+RowMover& RowChange::mover() {
+  if (last_ == nullptr) {
+    last_ = std::make_unique<RowMover>(moves_, options_.write.threads, /*share=*/1);
   }
-}
-
-Status RowChange::WriteChanged(const columnar::Batch& rows, const columnar::Batch& before) {
-  // The row keeps its id; that it changed in this commit follows from the file.
-  return Write(rows, tracks_rows_ ? before->column(before->num_columns() - 2) : nullptr);
-}
-
-Status RowChange::WriteNew(const columnar::Batch& rows) { return Write(rows, nullptr); }
-
-Status RowChange::Write(const columnar::Batch& rows, std::shared_ptr<arrow::Array> ids) {
-  if (!tracks_rows_) return files_->Write(rows);
-  SLUICE_ASSIGN_OR_RETURN(auto none,
-                          FromArrow(arrow::MakeArrayOfNull(arrow::int64(), rows->num_rows())));
-  arrow::ArrayVector columns = rows->columns();
-  arrow::FieldVector fields = rows->schema()->fields();
-  columns.push_back(ids == nullptr ? none : std::move(ids));
-  columns.push_back(std::move(none));
-  for (const char* name : {"_row_id", "_row_commit_version"}) {
-    fields.push_back(arrow::field(name, arrow::int64()));
-  }
-  return files_->Write(arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows->num_rows(),
-                                                std::move(columns)));
-}
-
-Status RowChange::NoteChange(const columnar::Batch& rows, std::string_view change_type) {
-  if (change_files_ == nullptr || rows->num_rows() == 0) return {};
-  const auto count = static_cast<size_t>(state_->schema()->num_fields());
-  arrow::ArrayVector columns = rows->columns();
-  arrow::FieldVector fields = rows->schema()->fields();
-  columns.resize(count);
-  fields.resize(count);
-  SLUICE_ASSIGN_OR_RETURN(
-      auto type, FromArrow(arrow::MakeArrayFromScalar(arrow::StringScalar(std::string(change_type)),
-                                                      rows->num_rows())));
-  columns.push_back(std::move(type));
-  fields.push_back(arrow::field("_change_type", arrow::utf8()));
-  return change_files_->Write(arrow::RecordBatch::Make(arrow::schema(std::move(fields)),
-                                                       rows->num_rows(), std::move(columns)));
+  return *last_;
 }
 
 std::map<std::string, std::string> RowChange::Metrics() const {
@@ -298,23 +238,16 @@ std::map<std::string, std::string> RowChange::Metrics() const {
 }
 
 Result<ChangeReport> RowChange::Commit() {
-  SLUICE_RETURN_IF_ERROR(files_->Finish());
-  change_.added = files_->files();
-  report_.files_added = static_cast<int64_t>(change_.added.size());
-  if (change_files_ != nullptr) {
-    SLUICE_RETURN_IF_ERROR(change_files_->Finish());
-    for (const DataFile& file : change_files_->files()) {
-      change_.changes.push_back(
-          {.path = file.path, .partition_values = file.partition_values, .size = file.size});
-    }
-  }
+  if (last_ != nullptr) SLUICE_RETURN_IF_ERROR(last_->Finish());
+  for (const auto& mover : movers_) mover->AddTo(change_, report_);
+  if (last_ != nullptr) last_->AddTo(change_, report_);
   const bool nothing = change_.removed.empty() && change_.marked.empty() && change_.added.empty();
   if (nothing && options_.write.transactions.empty()) {
-    report_.snapshot = state_;
+    report_.snapshot = moves_.state;
     return report_;
   }
   change_.metrics = Metrics();
-  auto committed = CommitChange(table_, state_, change_, options_.write);
+  auto committed = CommitChange(table_, moves_.state, change_, options_.write);
   if (!committed.ok()) {
     // Only where other writers decided is it sure that no try of ours lands late: then the log
     // would name these files.

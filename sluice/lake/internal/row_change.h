@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "sluice/lake/internal/data_file_reader.h"
-#include "sluice/lake/internal/row_files.h"
+#include "sluice/lake/internal/row_mover.h"
 #include "sluice/lake/internal/row_rules.h"
 #include "sluice/lake/internal/table_change.h"
 #include "sluice/lake/row_changes.h"
@@ -20,7 +20,7 @@ namespace sluice::lake::internal {
 
 /// One change of one state of a table, from its first look at rows to its commit.
 ///
-/// Not thread-safe.
+/// Not thread-safe, but for what is const.
 class RowChange {
  public:
   /// kUnsupported: the table cannot be changed, or not in this way. What is given must outlive the
@@ -30,24 +30,18 @@ class RowChange {
                                                   std::string operation);
   ~RowChange();
 
-  const TableState& state() const { return *state_; }
-  const StatePtr& snapshot() const { return state_; }
+  const TableState& state() const { return *moves_.state; }
+  const StatePtr& snapshot() const { return moves_.state; }
   const RowRules& rules() const { return rules_; }
   TableChange& change() { return change_; }
-  ChangeReport& report() { return report_; }
 
   /// Returns the files that may have rows for the condition, all without one, and notes that the
   /// change is for those rows: others' new ones that meet it are in the way.
   std::vector<DataFile> Candidates(const std::optional<Expression>& condition);
 
-  /// Rows of one file.
-  struct Found {
-    RowSet rows;
-    int64_t physical = 0;  ///< Rows of the file, deleted ones too.
-    int64_t live = 0;      ///< Those that are not deleted.
-  };
+  using Found = FoundRows;
   /// Returns the rows for which `condition` is true, all that are not deleted without one.
-  Result<Found> FindRows(const DataFile& file, const std::optional<Expression>& condition);
+  Result<Found> FindRows(const DataFile& file, const std::optional<Expression>& condition) const;
 
   /// Returns the file's numbers, without any of its rows.
   Result<Found> NoRows(const DataFile& file) const;
@@ -59,24 +53,18 @@ class RowChange {
   Result<std::unique_ptr<DataFileReader>> OpenFile(const DataFile& file,
                                                    const ReadPlan& plan) const;
 
-  /// Takes rows out of their file. `use`, if given, gets them before: all columns of the table,
-  /// then the row id and version of each where the table tracks rows.
-  using Use = std::function<Status(const columnar::Batch& rows)>;
-  Status TakeOut(const DataFile& file, Found found, const Use& use);
+  /// Calls `move` with the index of each file and who takes rows out of it. Where rows are copied,
+  /// large files are shared out among as many threads as the options and the machine have, and what
+  /// one mover writes are files of their own; each calls it in the order of its files. Returns the
+  /// first error, behind which no other file is begun.
+  using Move = std::function<Status(RowMover& mover, size_t file)>;
+  Status MoveRows(const std::vector<DataFile>& files, const Move& move);
+  /// For rows that are in no file yet. Written to the files of the last mover, and behind them.
+  RowMover& mover();
 
-  /// Counts rows that are deleted, for ChangeOptions::count_deleted.
-  Status Count(const DataFile& file, const Found& found);
-
-  /// Writes rows that TakeOut() gave, changed: they keep their row ids.
-  Status WriteChanged(const columnar::Batch& rows, const columnar::Batch& before);
-  /// Writes rows that are new: with the columns of the table alone.
-  Status WriteNew(const columnar::Batch& rows);
-  /// Writes to the change feed, where the table has one. `rows` may have more columns than the
-  /// table.
-  Status NoteChange(const columnar::Batch& rows, std::string_view change_type);
-  bool has_change_feed() const { return change_files_ != nullptr; }
+  bool has_change_feed() const { return moves_.change_files.has_value(); }
   /// Whether rows leave files by vectors.
-  bool marks() const { return marks_; }
+  bool marks() const { return moves_.marks; }
 
   /// Commits, unless nothing has changed. After an error all that was written is gone.
   Result<ChangeReport> Commit();
@@ -84,22 +72,18 @@ class RowChange {
  private:
   RowChange(DeltaTable& table, StatePtr state, const ChangeOptions& options);
   Status Prepare(std::string operation);
-  /// `ids`: of the rows, where the table tracks them; null: they are new.
-  Status Write(const columnar::Batch& rows, std::shared_ptr<arrow::Array> ids);
+  /// Where the files of each mover end.
+  std::vector<size_t> ShareOut(const std::vector<DataFile>& files) const;
   std::map<std::string, std::string> Metrics() const;
 
   DeltaTable& table_;
-  const StatePtr state_;
   const ChangeOptions& options_;
-  const FilePlaces places_;
+  RowMoves moves_;
   RowRules rules_;
-  bool marks_ = false;
-  bool tracks_rows_ = false;
-  ReadPlan rows_plan_;  // All columns, row ids, the position.
   TableChange change_;
   ChangeReport report_;
-  std::unique_ptr<RowFiles> files_;
-  std::unique_ptr<RowFiles> change_files_;  // Null: the table has no change feed.
+  std::vector<std::unique_ptr<RowMover>> movers_;  // In the order of their files.
+  std::unique_ptr<RowMover> last_;                 // Of the last files, and of new rows.
   bool committed_ = false;
 };
 

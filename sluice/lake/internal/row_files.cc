@@ -17,8 +17,6 @@ namespace {
 using columnar::FromArrow;
 
 constexpr int64_t kFileBytes = int64_t{128} << 20;
-// In memory, of all files that are open.
-constexpr int64_t kOpenBytesMax = int64_t{256} << 20;
 
 }  // namespace
 
@@ -98,7 +96,7 @@ Status RowFiles::Encode(const columnar::Batch& rows) {
         open_.begin(), open_.end(), int64_t{0},
         [](int64_t sum, const auto& file) { return sum + file.second->memory_bytes(); });
   };
-  while (open_.size() > 1 && open_bytes() > kOpenBytesMax) {
+  while (open_.size() > 1 && open_bytes() > options_.open_bytes_max) {
     SLUICE_RETURN_IF_ERROR(End(std::ranges::max_element(
         open_, {}, [](const auto& file) { return file.second->memory_bytes(); })));
   }

@@ -44,6 +44,8 @@ class RowFiles {
     std::vector<std::shared_ptr<arrow::Field>> extra = {};  ///< Columns behind the table's.
     std::string folder = {};                                ///< With its final '/'.
     int64_t file_bytes = 0;                                 ///< 0: as the table asks for.
+    /// Of all files that are open, in memory.
+    int64_t open_bytes_max = int64_t{256} << 20;
   };
 
   /// `table` is the state that `state` is of; all must outlive the files.
