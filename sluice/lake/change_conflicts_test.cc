@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <utility>
 
+#include "sluice/lake/compact_files.h"
 #include "sluice/lake/edit_rows.h"
 #include "sluice/lake/internal/changing_table.h"
 #include "sluice/lake/merge_rows.h"
@@ -111,6 +113,74 @@ TEST_F(ChangeConflictsTest, RowsThatAreAppendedMeanwhileAreInTheWayIfTheyWouldHa
   EXPECT_EQ(Read().size(), 21U);
   Expect("all is replaced", 1, with(far, replace({})));
   EXPECT_EQ(Read().size(), 1U);
+}
+
+// Our merge inserts key 3 unless the table has it, and leaves it as it is there. Rows 0 to 9 are in
+// one file, 10 to 19 in another one.
+TEST_F(ChangeConflictsTest, RowsThatKeepAMergeFromInsertingMustStay) {
+  const std::vector<MergeClause> insert = {{.when = When::kNotMatched, .action = Action::kInsert}};
+  const std::vector<MergeClause> update_few = {
+      {When::kMatched, Action::kUpdate, Parse("target.amount > 1000"), {}}, insert[0]};
+  const std::vector<MergeClause> update_other = {
+      {When::kMatched, Action::kUpdate, Parse("target.id = 5"), {}}, insert[0]};
+  const std::vector<MergeClause> update_alone = {update_other[0]};
+  const std::vector<MergeClause> insert_others = {
+      {When::kNotMatched, Action::kInsert, Parse("source.id <> 3"), {}}};
+  using Others = std::function<void(DeltaTable&)>;
+  const auto remove = [](const std::string& condition) -> Others {
+    return
+        [condition](DeltaTable& theirs) { ASSERT_TRUE(DeleteRows(theirs, Parse(condition)).ok()); };
+  };
+  const Others compact = [](DeltaTable& theirs) {
+    const auto report = CompactFiles(theirs, {.deleted_part_max = 0});
+    ASSERT_TRUE(report.ok()) << report.error().message();
+    ASSERT_GT(report->files_removed, 0);
+  };
+  const auto both = [](const Others& first, const Others& second) -> Others {
+    return [first, second](DeltaTable& theirs) {
+      first(theirs);
+      second(theirs);
+    };
+  };
+  const Others change = [](DeltaTable& theirs) {
+    const std::vector<Assignment> amount = {{"amount", Parse("5000")}};
+    ASSERT_TRUE(UpdateRows(theirs, amount, Parse("id = 3")).ok());
+  };
+  struct Case {
+    std::string name;
+    std::vector<MergeClause> clauses;
+    Others others;
+    int64_t conflicts_by_vectors;
+    int64_t conflicts_by_copies;
+    bool has_row = true;  // 3, in the end.
+  };
+  const std::vector<Case> cases = {
+      {"deleted, of which only inserts are made", insert, remove("id = 3"), 1, 1},
+      {"deleted, of which none was updated", update_few, remove("id = 3"), 1, 1},
+      {"deleted beside one that is updated", update_other, remove("id = 3"), 1, 1},
+      {"deleted with its file", insert, remove("id < 10"), 1, 1},
+      {"changed", update_few, change, 1, 1},
+      // What moves with a copy may have changed on its way; below, too.
+      {"another row of its file is deleted", insert, remove("id = 4"), 0, 1},
+      {"a row of another file is deleted", insert, remove("id = 14"), 0, 0},
+      {"compacted", insert, compact, 0, 0},
+      {"compacted, then deleted", insert, both(compact, remove("id = 3")), 1, 1},
+      {"deleted, then compacted", insert, both(remove("id = 3"), compact), 1, 1},
+      {"deleted, but it would not be inserted", insert_others, remove("id = 3"), 0, 1, false},
+      {"deleted, but nothing is inserted", update_alone, remove("id = 3"), 0, 1, false},
+  };
+  for (const bool vectors : {true, false}) {
+    for (const Case& one : cases) {
+      Create({{"delta.enableDeletionVectors", vectors ? "true" : "false"}}, false);
+      Append(0, 10, "de");
+      Append(10, 10, "de");
+      Before(one.others);
+      Expect(one.name + (vectors ? ", by vectors" : ", by copies"),
+             vectors ? one.conflicts_by_vectors : one.conflicts_by_copies,
+             Merge(*table_, {3, 5, 100}, one.clauses));
+      EXPECT_EQ(Read().contains(3), one.has_row) << one.name;
+    }
+  }
 }
 
 TEST_F(ChangeConflictsTest, RowsThatMovedMeanwhileAreFound) {

@@ -19,6 +19,7 @@ namespace {
 using internal::RowChange;
 using internal::RowMover;
 using internal::RowSet;
+using internal::TableChange;
 
 const char* OperationOf(EditKind kind) {
   switch (kind) {
@@ -85,7 +86,10 @@ class Edits final : public RowEdits {
     return mover.WriteNew(full);
   }
 
-  void LooksAtTable() override { change_.change().read = internal::TableChange::Read::kEverything; }
+  void LooksAtTable() override {
+    change_.change().read = TableChange::Read::kEverything;
+    change_.change().relies_on_all = true;
+  }
 
   /// Takes the rows out of their files, and writes those that were updated.
   Status Apply() {
@@ -244,8 +248,10 @@ Result<ChangeReport> EditRows(DeltaTable& table, EditKind kind, const FindEdits&
     if (kind == EditKind::kInsert) {
       change.change().parameters = {{"mode", "Append"}};
     } else {
-      edits.LooksAtTable();
+      change.change().read = TableChange::Read::kEverything;
     }
+    // Rows that match and stay as they are are not named.
+    if (kind == EditKind::kMerge) edits.LooksAtTable();
     SLUICE_RETURN_IF_ERROR(find(change.snapshot(), edits));
     return edits.Apply();
   });

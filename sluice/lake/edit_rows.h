@@ -32,7 +32,9 @@ class RowEdits {
   virtual Status Update(std::span<const RowPlace> places, const columnar::Batch& values) = 0;
   /// Writes rows as ReplaceRows() takes them.
   virtual Status Insert(const columnar::Batch& rows) = 0;
-  /// What is inserted depends on rows of the table; all other edits do anyway.
+  /// Edits depend on more rows of the table than those that are named: any that is added, changed
+  /// or deleted meanwhile is in the way. All edits but kInsert depend on those that are added, and
+  /// kMerge on all, anyway.
   virtual void LooksAtTable() = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "sluice/lake/compact_files.h"
 #include "sluice/lake/internal/changing_table.h"
 
 namespace sluice::lake {
@@ -196,6 +197,50 @@ TEST_F(EditRowsTest, InsertsAreInNobodysWayUnlessTheyLook) {
   }
   faulty_.Observe(nullptr);
   EXPECT_EQ(Read().size(), 14);
+}
+
+TEST_F(EditRowsTest, RowsThatAreDeletedMeanwhileAreInTheWayOfWhoLooksAtAll) {
+  struct Case {
+    EditKind kind;
+    bool looks;
+    bool compacts;  // The other one, which else deletes a row.
+    int calls;
+  };
+  const std::string first = "id = 1";
+  for (const Case& one : std::vector<Case>{{EditKind::kMerge, false, false, 2},
+                                           {EditKind::kMerge, false, true, 1},
+                                           {EditKind::kInsert, true, false, 2},
+                                           {EditKind::kInsert, false, false, 1},
+                                           {EditKind::kUpdate, true, false, 2},
+                                           {EditKind::kUpdate, false, false, 1}}) {
+    Create({{"delta.enableDeletionVectors", "true"}}, false);
+    Append(0, 10, "de");
+    Append(10, 10, "de");
+    const std::string root = table_->root();
+    bool done = false;
+    faulty_.Observe([&](store::StoreCall call, std::string_view) {
+      if (call != store::StoreCall::kPutIfAbsent || std::exchange(done, true)) return;
+      DeltaTable other(store_, root, clock_, random_);
+      ASSERT_TRUE(one.compacts ? CompactFiles(other).ok() : DeleteRows(other, Parse(first)).ok());
+    });
+    int calls = 0;
+    const auto report =
+        EditRows(*table_, one.kind, [&](const auto& snapshot, RowEdits& edits) -> Status {
+          ++calls;
+          if (one.looks) edits.LooksAtTable();
+          if (one.kind != EditKind::kUpdate) return edits.Insert(Batch({100}, "it"));
+          std::vector<RowPlace> second;
+          for (const Placed& row : Places(snapshot)) {
+            if (row.id == 2) second.push_back(row.place);
+          }
+          return edits.Update(second, Amounts({1}));
+        });
+    faulty_.Observe(nullptr);
+    ASSERT_TRUE(report.ok()) << report.error().message();
+    EXPECT_EQ(calls, one.calls);
+    EXPECT_EQ(report->conflicts, one.calls - 1);
+    EXPECT_EQ(Read().contains(1), one.compacts);
+  }
 }
 
 TEST_F(EditRowsTest, WhoIsInTheWayIsLookedAtAgainButNotALanding) {

@@ -124,6 +124,17 @@ class Merge {
     return {};
   }
 
+  // Rows of a file that keep rows of the source from being inserted, and stay as they are.
+  struct Kept {
+    columnar::RowRuns rows;
+    int64_t end = 0;  // Behind the last of them.
+
+    void Add(int64_t position) {
+      if (position >= end) rows.Add(position, 1);
+      end = std::max(end, position + 1);
+    }
+  };
+
   // A row of a file that a clause is for.
   struct Chosen {
     int64_t position = 0;
@@ -155,7 +166,7 @@ class Merge {
   }
 
   // Finds the rows of a batch that clauses are for. Its last column is the position.
-  Status ChooseRows(const columnar::Batch& batch, std::vector<Chosen>& chosen) {
+  Status ChooseRows(const columnar::Batch& batch, std::vector<Chosen>& chosen, Kept& kept) {
     const auto& positions =
         static_cast<const arrow::Int64Array&>(*batch->column(batch->num_columns() - 1));
     std::vector<KeyIndex::Pair> pairs;
@@ -179,6 +190,13 @@ class Merge {
       for (size_t i = 0; i < clauses.size(); ++i) {
         if (clauses[i] == nullptr) continue;
         chosen.push_back({positions.Value(rows[i]), source_rows[i], clauses[i]});
+      }
+    }
+    if (!pairs.empty() && Has(When::kNotMatched)) {
+      const std::vector<bool> inserts = WouldInsert(source_rows);
+      for (size_t i = 0; i < inserts.size(); ++i) {
+        const bool stays = clauses.empty() || clauses[i] == nullptr;
+        if (stays && inserts[i]) kept.Add(positions.Value(rows[i]));
       }
     }
     if (Has(When::kNotMatchedBySource)) {
@@ -205,6 +223,25 @@ class Merge {
     for (const int64_t row : source_rows) matched_[static_cast<size_t>(row)] = true;
   }
 
+  // Whether rows of the source would be inserted if the table had none for them. Where a condition
+  // fails, which it must not for rows that are not inserted, they would.
+  std::vector<bool> WouldInsert(const std::vector<int64_t>& source_rows) const {
+    std::vector<bool> inserts(source_rows.size(), true);
+    const auto unconditional = [](const MergeClause& clause) {
+      return clause.when == When::kNotMatched && !clause.condition;
+    };
+    if (std::ranges::any_of(clauses_, unconditional)) return inserts;
+    std::vector<const MergeClause*> clauses;
+    const auto choose = [&]() -> Status {
+      SLUICE_ASSIGN_OR_RETURN(const auto source, columnar::Take(*source_, source_rows));
+      SLUICE_ASSIGN_OR_RETURN(const auto sides, Sides(nullptr, source));
+      return Choose(When::kNotMatched, sides, clauses);
+    };
+    if (!choose().ok()) return inserts;
+    for (size_t i = 0; i < clauses.size(); ++i) inserts[i] = clauses[i] != nullptr;
+    return inserts;
+  }
+
   // Several rows of the source may delete one row, but not change it.
   static Status DropRepeats(std::vector<Chosen>& chosen, size_t begin) {
     const auto from = chosen.begin() + static_cast<std::ptrdiff_t>(begin);
@@ -226,10 +263,16 @@ class Merge {
     SLUICE_ASSIGN_OR_RETURN(auto found, change_.NoRows(file));
     SLUICE_ASSIGN_OR_RETURN(const auto reader, change_.OpenFile(file, plan_));
     std::vector<Chosen> chosen;
+    Kept kept;
     while (true) {
       SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, reader->Next());
       if (batch == nullptr) break;
-      SLUICE_RETURN_IF_ERROR(ChooseRows(batch, chosen));
+      SLUICE_RETURN_IF_ERROR(ChooseRows(batch, chosen, kept));
+    }
+    if (!kept.rows.empty()) {
+      const std::lock_guard lock(mutex_);
+      change_.change().relied_on.push_back(
+          {.file = file, .rows = std::move(kept.rows), .physical = found.physical});
     }
     for (const Chosen& row : chosen)
       SLUICE_RETURN_IF_ERROR(change_.Mark(file, row.position, found));
@@ -363,7 +406,7 @@ class Merge {
   const std::span<const MergeKey> keys_;
   const std::span<const MergeClause> clauses_;
   internal::ReadPlan plan_;
-  std::mutex mutex_;           // Guards what follows, while files are merged.
+  std::mutex mutex_;           // Guards what follows, and `relied_on`, while files are merged.
   std::vector<bool> matched_;  // Rows of the source that have one of the table.
 };
 

@@ -41,8 +41,10 @@ struct MergeKey {
 ///
 /// Expressions name columns of the table as `target.c` or `c`, those of the source as `source.c`,
 /// or `c` where the table has none of that name. The source is held in memory, and with it 16 bytes
-/// a row; of the table one row group. Files whose statistics rule the keys out are not read. Else
-/// as UpdateRows(). kInvalid: also a row of the table that several rows of the source would change.
+/// a row, and as many for each row of the table that keeps one from being inserted; of the table as
+/// UpdateRows(). Files whose statistics rule the keys out are not read. Else as UpdateRows(): where
+/// others have deleted or changed a row that kept one of the source from being inserted, it is made
+/// again. kInvalid: also a row of the table that several rows of the source would change.
 Result<ChangeReport> MergeRows(DeltaTable& table, std::span<const columnar::Batch> source,
                                std::span<const MergeKey> keys, std::span<const MergeClause> clauses,
                                const ChangeOptions& options = {});

@@ -37,6 +37,9 @@ class ChangeCommit {
     for (const MarkedFile& marked : change.marked) {
       marked_.emplace(CanonicalPath(marked.file.path), &marked);
     }
+    for (const ReliedOn& relied : change.relied_on) {
+      relied_on_.emplace(CanonicalPath(relied.file.path), &relied);
+    }
     if (change.condition) {
       skipper_.emplace(*change.condition, *state->annotated_schema(), state->partition_columns(),
                        MappingOf(state->metadata()), change.zone);
@@ -47,14 +50,65 @@ class ChangeCommit {
     Proposal proposal{.id = id_, .make = {}};
     proposal.attempts_max = options_.attempts_max;
     proposal.done = [&](const TableState& now) { return Judge(now, options_) == Standing::kDone; };
-    proposal.lost_to = [&](const Actions& winner) { LookAt(winner); };
+    proposal.lost_to = [&](const Actions& winner) {
+      LookAtRemoved(winner);
+      LookAtAdded(winner);
+    };
     proposal.make = [&](const TableState& now) { return Make(now); };
     return TableLog(table_.store(), table_.root()).Commit(state_, proposal);
   }
 
  private:
+  // Notes where the rows that the change relied on may be deleted, and where they are then.
+  void LookAtRemoved(const Actions& winner) {
+    bool moves = false;
+    for (const Remove& remove : winner.removes) {
+      if (change_.relies_on_all && remove.data_change) lost_in_ = remove.path;
+      const std::string path = CanonicalPath(remove.path);
+      const auto add = std::ranges::find_if(
+          winner.adds, [&](const Add& one) { return CanonicalPath(one.file.path) == path; });
+      if (const auto relied = relied_on_.find(path); relied != relied_on_.end()) {
+        if (add != winner.adds.end()) {
+          marked_meanwhile_.emplace_back(relied->second, add->file);
+        } else if (remove.data_change) {
+          lost_in_ = remove.path;
+        } else {
+          moves = true;
+        }
+      } else if (moved_to_.contains(path)) {
+        // Which of its rows they are is not known.
+        if (remove.data_change) lost_in_ = remove.path;
+        moves = true;
+      }
+    }
+    if (!moves) return;
+    for (const Add& add : winner.adds) {
+      if (!add.data_change) moved_to_.insert(CanonicalPath(add.file.path));
+    }
+  }
+
+  // kConflict: others have deleted or changed rows that the change relied on.
+  Status CheckReliedOn() {
+    if (lost_in_) {
+      return Conflict("another writer has deleted or changed rows that it relied on: '{}'",
+                      *lost_in_);
+    }
+    for (; !marked_meanwhile_.empty(); marked_meanwhile_.pop_back()) {
+      const auto& [relied, file] = marked_meanwhile_.back();
+      SLUICE_ASSIGN_OR_RETURN(const RowSet deleted,
+                              ReadRowSet(places_, file, {}, relied->physical));
+      for (const auto& run : relied->rows.runs()) {
+        for (int64_t row = run.first; row < run.first + run.count; ++row) {
+          if (!deleted.Contains(row)) continue;
+          return Conflict("another writer has deleted rows that it relied on: '{}'", file.path);
+        }
+      }
+    }
+    return {};
+  }
+
   // Notes files of rows that others have added, where the change would have looked at them.
-  void LookAt(const Actions& winner) {
+  void LookAtAdded(const Actions& winner) {
     if (change_.read == TableChange::Read::kNothing) return;
     if (winner.blind_append && winner.removes.empty() && appends_may_pass_) return;
     const bool overtakes =
@@ -96,6 +150,7 @@ class ChangeCommit {
         (now.metadata() != state_->metadata() || now.protocol() != state_->protocol())) {
       return Conflict("the table itself was changed by another writer");
     }
+    SLUICE_RETURN_IF_ERROR(CheckReliedOn());
     SLUICE_RETURN_IF_ERROR(CheckAdded());
     SLUICE_ASSIGN_OR_RETURN(const auto files, FindFiles(now));
     const int64_t now_ms = NowMs(table_.clock());
@@ -189,6 +244,11 @@ class ChangeCommit {
   const FilePlaces places_;
   std::set<std::string> removed_;                              // By FileKey().
   std::unordered_map<std::string, const MarkedFile*> marked_;  // By canonical path.
+  // By canonical path.
+  std::unordered_map<std::string, const ReliedOn*> relied_on_;
+  std::vector<std::pair<const ReliedOn*, DataFile>> marked_meanwhile_;  // And not looked at yet.
+  std::set<std::string> moved_to_;      // Where compactions have put rows that were relied on.
+  std::optional<std::string> lost_in_;  // A file of which some are deleted or changed.
   std::optional<FileSkipper> skipper_;
   const bool appends_may_pass_;            // That read nothing: the table asks for no more.
   std::vector<DataFile> added_meanwhile_;  // And not looked at yet.
