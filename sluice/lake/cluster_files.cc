@@ -23,6 +23,7 @@ namespace sluice::lake {
 
 namespace {
 
+using internal::BytesOf;
 using internal::ClusterMark;
 using internal::FileRewrite;
 using internal::SortKeys;
@@ -140,17 +141,14 @@ struct Chunk {
   }
 };
 
-int64_t BytesOf(const std::vector<DataFile>& files) {
-  int64_t bytes = 0;
-  for (const DataFile& file : files) bytes += file.size;
-  return bytes;
-}
-
 /// One call. Not thread-safe.
 class Clustering {
  public:
   Clustering(DeltaTable& table, const ClusterOptions& options)
-      : table_(table), options_(options), places_(table.store(), table.root(), table.foreign()) {}
+      : table_(table),
+        options_(options),
+        places_(table.store(), table.root(), table.foreign()),
+        pace_(options) {}
 
   Result<CompactReport> Run() {
     const internal::TableLog log(table_.store(), table_.root());
@@ -173,17 +171,13 @@ class Clustering {
                          .clustering_provider = own_ ? "liquid" : ""});
     std::vector<std::vector<DataFile>> chunks = Chunks(files);
     CountSkipped(files, chunks, rewrite.report());
-    int64_t total = 0;
     for (std::vector<DataFile>& chunk : chunks) {
-      const int64_t bytes = BytesOf(chunk);
-      const bool goes_on = !options_.go_on || options_.go_on();
-      if (!goes_on || (total > 0 && total + bytes > options_.bytes_max)) {
+      if (!pace_.MayBegin(BytesOf(chunk))) {
         rewrite.report().finished = false;
         break;
       }
-      total += bytes;
       SLUICE_RETURN_IF_ERROR(Write(std::move(chunk), rewrite));
-      if (stopped_) break;
+      if (pace_.stopped()) break;
       SLUICE_RETURN_IF_ERROR(rewrite.Commit());
     }
     rewrite.report().snapshot = rewrite.state();
@@ -302,7 +296,7 @@ class Clustering {
     part.tags = internal::TagsOf(mark);
     DataFile at;
     const Status written = WriteRanges(ranges, part, at);
-    if (stopped_) {
+    if (pace_.stopped()) {
       rewrite.report().finished = false;
       rewrite.DropLast();
       return {};
@@ -338,9 +332,7 @@ class Clustering {
         options_.write.threads);
     const auto take = [&](const columnar::Batch& rows) -> Status {
       SLUICE_RETURN_IF_ERROR(line.Put(rows, static_cast<size_t>(columnar::MemoryBytes(*rows))));
-      if (!options_.pace || options_.pace(internal::CopiedBytes(at, rows->num_rows()))) return {};
-      stopped_ = true;
-      return Unavailable("stopped");
+      return pace_.Copied(at, rows->num_rows());
     };
     for (const DataFile& file : part.from) {
       at = file;
@@ -405,11 +397,11 @@ class Clustering {
   DeltaTable& table_;
   const ClusterOptions& options_;
   const internal::FilePlaces places_;
+  internal::RewritePace pace_;
   std::vector<std::string> columns_;
   bool own_ = false;  // Those that the table itself names.
   ClusterMark mark_;  // Of what is written, but for its cube.
   int64_t file_bytes_ = 0;
-  bool stopped_ = false;  // By `pace`.
 };
 
 }  // namespace

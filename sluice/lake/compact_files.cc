@@ -22,7 +22,8 @@ using internal::StatePtr;
 /// One call. Not thread-safe.
 class Compaction {
  public:
-  Compaction(DeltaTable& table, const CompactOptions& options) : table_(table), options_(options) {}
+  Compaction(DeltaTable& table, const CompactOptions& options)
+      : table_(table), options_(options), pace_(options) {}
 
   Result<CompactReport> Run() {
     const internal::TableLog log(table_.store(), table_.root());
@@ -50,20 +51,16 @@ class Compaction {
 
  private:
   Status Rewrite(std::vector<FileBin> bins, FileRewrite& rewrite) {
-    int64_t total = 0;
     int64_t waiting = 0;
     for (FileBin& bin : bins) {
-      int64_t bytes = 0;
-      for (const DataFile& file : bin.files) bytes += file.size;
-      const bool goes_on = !options_.go_on || options_.go_on();
-      if (!goes_on || (total > 0 && total + bytes > options_.bytes_max)) {
+      const int64_t bytes = internal::BytesOf(bin.files);
+      if (!pace_.MayBegin(bytes)) {
         rewrite.report().finished = false;
         break;
       }
-      total += bytes;
       waiting += bytes;
       SLUICE_RETURN_IF_ERROR(Write(std::move(bin), rewrite));
-      if (stopped_) break;
+      if (pace_.stopped()) break;
       if (waiting < options_.commit_bytes_max) continue;
       SLUICE_RETURN_IF_ERROR(rewrite.Commit());
       waiting = 0;
@@ -91,9 +88,9 @@ class Compaction {
     for (const DataFile& file : part.from) {
       const auto copied = copy.Read(file, [&](const columnar::Batch& rows) -> Status {
         SLUICE_RETURN_IF_ERROR(out.Write(rows));
-        return KeepPace(file, rows->num_rows());
+        return pace_.Copied(file, rows->num_rows());
       });
-      if (stopped_) {
+      if (pace_.stopped()) {
         rewrite.report().finished = false;
         rewrite.DropLast();
         return {};
@@ -107,16 +104,10 @@ class Compaction {
     return out.Finish();
   }
 
-  Status KeepPace(const DataFile& file, int64_t rows) {
-    if (!options_.pace || options_.pace(internal::CopiedBytes(file, rows))) return {};
-    stopped_ = true;
-    return Unavailable("stopped");
-  }
-
   DeltaTable& table_;
   const CompactOptions& options_;
+  internal::RewritePace pace_;
   int64_t file_bytes_ = 0;  // Of a full file.
-  bool stopped_ = false;    // By `pace`.
 };
 
 }  // namespace

@@ -7,10 +7,35 @@
 
 namespace sluice::lake::internal {
 
+namespace {
+
+// How many bytes of files are read and written where so many of a file's rows are copied: what is
+// copied is about as large as before.
 int64_t CopiedBytes(const DataFile& file, int64_t rows) {
   const int64_t of_file = std::max<int64_t>({1, rows, file.rows.value_or(0)});
   const double part = static_cast<double>(rows) / static_cast<double>(of_file);
   return static_cast<int64_t>(2 * part * static_cast<double>(file.size));
+}
+
+}  // namespace
+
+int64_t BytesOf(const std::vector<DataFile>& files) {
+  int64_t bytes = 0;
+  for (const DataFile& file : files) bytes += file.size;
+  return bytes;
+}
+
+bool RewritePace::MayBegin(int64_t bytes) {
+  if (go_on_ && !go_on_()) return false;
+  if (bytes_ > 0 && bytes_ + bytes > bytes_max_) return false;
+  bytes_ += bytes;
+  return true;
+}
+
+Status RewritePace::Copied(const DataFile& file, int64_t rows) {
+  if (!pace_ || pace_(CopiedBytes(file, rows))) return {};
+  stopped_ = true;
+  return Unavailable("stopped");
 }
 
 FileRewrite::FileRewrite(DeltaTable& table, StatePtr state, const AppendOptions& write,

@@ -2,6 +2,7 @@
 /// \file
 /// Files whose rows were written to other files, on their way into a commit that changes no rows.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,9 +14,34 @@
 
 namespace sluice::lake::internal {
 
-/// How many bytes of files are read and written where so many of a file's rows are copied: what is
-/// copied is about as large as before.
-int64_t CopiedBytes(const DataFile& file, int64_t rows);
+/// Returns the bytes of all of them.
+int64_t BytesOf(const std::vector<DataFile>& files);
+
+/// How much is rewritten, and how fast.
+///
+/// Not thread-safe.
+class RewritePace {
+ public:
+  /// `options`: of CompactFiles() or ClusterFiles().
+  template <typename Options>
+  explicit RewritePace(const Options& options)
+      : bytes_max_(options.bytes_max), go_on_(options.go_on), pace_(options.pace) {}
+
+  /// Whether files of so many bytes are rewritten, too: however many they are, if they are the
+  /// first.
+  bool MayBegin(int64_t bytes);
+  /// Tells of rows of `file` that were copied, and may wait. kUnavailable: no more shall be read.
+  Status Copied(const DataFile& file, int64_t rows);
+  /// Whether Copied() has said so.
+  bool stopped() const { return stopped_; }
+
+ private:
+  const int64_t bytes_max_;
+  const std::function<bool()> go_on_;
+  const std::function<bool(int64_t bytes)> pace_;
+  int64_t bytes_ = 0;  // Begun.
+  bool stopped_ = false;
+};
 
 /// What is not committed in the end is deleted.
 ///
