@@ -1,5 +1,6 @@
 #include "sluice/lake/clone_table.h"
 
+#include <algorithm>
 #include <set>
 
 #include "sluice/base/ascii.h"
@@ -16,6 +17,8 @@ namespace sluice::lake {
 namespace {
 
 using internal::TableState;
+
+constexpr uint64_t kPieceBytes = uint64_t{8} << 20;
 
 // Where everybody finds the object that a log names by `path`.
 std::string AddressOf(const DeltaTable& table, const std::string& path) {
@@ -87,10 +90,17 @@ class Clone {
     // A put is whole or not at all, so one of the same size is from a call before.
     const auto there = target_.store().Head(to);
     if (there.ok() && there->size == info.size) return {};
-    SLUICE_ASSIGN_OR_RETURN(const std::string bytes, from.store->Get(from.path));
-    SLUICE_RETURN_IF_ERROR(target_.store().Put(to, bytes));
+    SLUICE_ASSIGN_OR_RETURN(const auto writer, target_.store().StartPut(to));
+    for (uint64_t at = 0; at < info.size;) {
+      const uint64_t size = std::min(kPieceBytes, info.size - at);
+      SLUICE_ASSIGN_OR_RETURN(const std::string bytes, from.store->GetRange(from.path, at, size));
+      if (bytes.size() != size) return Unavailable("it became shorter while it was copied");
+      SLUICE_RETURN_IF_ERROR(writer->Write(bytes));
+      at += size;
+    }
+    SLUICE_RETURN_IF_ERROR(writer->Finish());
     ++report_.files_copied;
-    report_.bytes_copied += static_cast<int64_t>(bytes.size());
+    report_.bytes_copied += static_cast<int64_t>(info.size);
     return {};
   }
 

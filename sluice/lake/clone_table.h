@@ -13,7 +13,7 @@ enum class CloneKind : uint8_t {
   /// The new log names the files where they lie. A vacuum of the source takes from the clone what
   /// the source no longer has.
   kShallow,
-  /// Files are copied, each in memory as a whole.
+  /// Files are copied, some MiB of them in memory at a time.
   kDeep,
 };
 

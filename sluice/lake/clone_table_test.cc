@@ -109,5 +109,30 @@ TEST_F(CloneTableTest, CopiesFilesAndGoesOnWhereItWasBrokenOff) {
   Append(target_, R"([{"id": 9}])", "plain");
 }
 
+TEST_F(CloneTableTest, CopiesLargeFilesPieceByPiece) {
+  const auto snapshot = *source_.Load();
+  const std::string path = source_.StorePath(snapshot->files()[0]);
+  std::string large((size_t{20} << 20) + 1, 'x');  // Whatever stands in it.
+  large[size_t{8} << 20] = 'y';
+  ASSERT_TRUE(local_.Put(path, large).ok());
+  const std::string copy = "copies/target" + path.substr(std::string("source").size());
+
+  store_.Add({.call = store::StoreCall::kGetRange, .path_part = ".parquet", .skip = 1});
+  EXPECT_EQ(CloneTable(source_, *snapshot, target_, CloneKind::kDeep).error().code(),
+            ErrorCode::kUnavailable);
+  store_.Clear();
+  EXPECT_EQ(local_.Head(copy).error().code(), ErrorCode::kNotFound);
+
+  int whole = 0;
+  store_.Observe([&](store::StoreCall call, std::string_view at) {
+    whole += call == store::StoreCall::kGet && at.ends_with(".parquet") ? 1 : 0;
+  });
+  const auto clone = CloneTable(source_, *snapshot, target_, CloneKind::kDeep);
+  ASSERT_TRUE(clone.ok()) << clone.error().ToString();
+  EXPECT_EQ(whole, 0);
+  EXPECT_EQ(*local_.Get(copy), large);
+  EXPECT_EQ(clone->files_copied, 3);
+}
+
 }  // namespace
 }  // namespace sluice::lake
