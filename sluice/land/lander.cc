@@ -188,13 +188,13 @@ void Lander::AddErrors(uint32_t partition, int64_t rows) {
 Result<lake::CompactReport> Lander::Compact(uint32_t partition, lake::CompactOptions options) {
   const auto table = Find(partition);
   if (table == nullptr) return NotFound("there is no partition {}", partition);
-  return table->Compact(std::move(options));
+  return table->Rewrite(std::move(options));
 }
 
 Result<lake::CompactReport> Lander::Cluster(uint32_t partition, lake::ClusterOptions options) {
   const auto table = Find(partition);
   if (table == nullptr) return NotFound("there is no partition {}", partition);
-  return table->Cluster(std::move(options));
+  return table->Rewrite(std::move(options));
 }
 
 Result<lake::VacuumReport> Lander::Vacuum(uint32_t partition, std::chrono::milliseconds retention,

@@ -57,8 +57,10 @@ class TableLander {
   Result<ReadView> View();
   Result<ReadView> ViewAt(const AsOf& when);
   Status Adopt();
-  Result<lake::CompactReport> Compact(lake::CompactOptions options);
-  Result<lake::CompactReport> Cluster(lake::ClusterOptions options);
+  /// Compacts or clusters the files of the table, by the kind of the options, and takes over what
+  /// it is then. Defined for both.
+  template <typename Options>
+  Result<lake::CompactReport> Rewrite(Options options);
   Result<lake::VacuumReport> Vacuum(std::chrono::milliseconds retention,
                                     std::function<bool()> go_on);
   /// What a change of rows needs, as of now.

@@ -14,6 +14,16 @@ const std::string kRetentionProperty = "delta.deletedFileRetentionDuration";
 // Longer than any query that reads files of a version that was the newest when it began.
 constexpr std::chrono::hours kQueryTimeMax{1};
 
+Result<lake::CompactReport> RewriteFiles(lake::DeltaTable& table,
+                                         const lake::CompactOptions& options) {
+  return lake::CompactFiles(table, options);
+}
+
+Result<lake::CompactReport> RewriteFiles(lake::DeltaTable& table,
+                                         const lake::ClusterOptions& options) {
+  return lake::ClusterFiles(table, options);
+}
+
 }  // namespace
 
 columnar::ParquetOptions TableLander::FileOptions(const event::Contract& contract) const {
@@ -24,29 +34,21 @@ columnar::ParquetOptions TableLander::FileOptions(const event::Contract& contrac
   return options;
 }
 
-Result<lake::CompactReport> TableLander::Compact(lake::CompactOptions options) {
+template <typename Options>
+Result<lake::CompactReport> TableLander::Rewrite(Options options) {
   {
     const std::lock_guard lock(mutex_);
     options.since = snapshot_;
     options.write.parquet = FileOptions(*topic_.contract);
   }
-  SLUICE_ASSIGN_OR_RETURN(lake::CompactReport report, lake::CompactFiles(table_, options));
+  SLUICE_ASSIGN_OR_RETURN(lake::CompactReport report, RewriteFiles(table_, options));
   const std::lock_guard lock(mutex_);
   Advance(report.snapshot);
   return report;
 }
 
-Result<lake::CompactReport> TableLander::Cluster(lake::ClusterOptions options) {
-  {
-    const std::lock_guard lock(mutex_);
-    options.since = snapshot_;
-    options.write.parquet = FileOptions(*topic_.contract);
-  }
-  SLUICE_ASSIGN_OR_RETURN(lake::CompactReport report, lake::ClusterFiles(table_, options));
-  const std::lock_guard lock(mutex_);
-  Advance(report.snapshot);
-  return report;
-}
+template Result<lake::CompactReport> TableLander::Rewrite(lake::CompactOptions);
+template Result<lake::CompactReport> TableLander::Rewrite(lake::ClusterOptions);
 
 Result<lake::VacuumReport> TableLander::Vacuum(std::chrono::milliseconds retention,
                                                std::function<bool()> go_on) {
