@@ -306,6 +306,9 @@ class S3Store::Upload {
         store_.Send({.method = "DELETE", .url = store_.Url(path_, "uploadId=" + id_)}).ok());
   }
 
+  /// Whether a part has been sent, or tried.
+  bool begun() const { return parts_ > 0; }
+
   /// All but the last have `part_bytes`.
   Status Send(std::string_view part) {
     if (id_.empty()) SLUICE_RETURN_IF_ERROR(Begin());
@@ -381,14 +384,13 @@ class S3Store::Writer final : public ObjectWriter {
       waiting_ += bytes.substr(0, taken);
       bytes.remove_prefix(taken);
       SLUICE_RETURN_IF_ERROR(upload_.Send(waiting_));
-      begun_ = true;
       waiting_.clear();
     }
     waiting_ += bytes;
     return {};
   }
   Status Finish() override {
-    if (!begun_) return store_.Put(path_, waiting_);
+    if (!upload_.begun()) return store_.Put(path_, waiting_);
     SLUICE_RETURN_IF_ERROR(upload_.Send(waiting_));  // Never empty: a full part waits for a byte.
     return upload_.Complete();
   }
@@ -398,7 +400,6 @@ class S3Store::Writer final : public ObjectWriter {
   const std::string path_;
   std::string waiting_;  // At most one part.
   Upload upload_;
-  bool begun_ = false;
 };
 
 Status S3Store::Put(std::string_view path, std::string_view bytes) {
