@@ -39,6 +39,8 @@ enum class Compression : uint8_t {
 
 struct ParquetOptions {
   int64_t row_group_rows_max = 1 << 20;
+  /// Of the rows of one group in memory, as ParquetWriter counts them; WriteParquet() has them all.
+  int64_t row_group_bytes_max = int64_t{64} << 20;
   /// Columns of random values: no dictionary, no compression, no statistics.
   std::vector<std::string> random_columns = {};
   /// Columns in which single values are looked for: a Bloom filter a row group, of about a byte a

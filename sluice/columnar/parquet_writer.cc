@@ -19,8 +19,6 @@ namespace sluice::columnar {
 
 namespace {
 
-constexpr int64_t kGroupBytesMax = int64_t{64} << 20;
-
 /// What is known of a file's columns from the groups that are written.
 class FileSummary {
  public:
@@ -88,7 +86,8 @@ class GroupedWriter final : public ParquetWriter {
       waiting_rows_ += rows;
       waiting_bytes_ += MemoryBytes(*taken);
       waiting_.push_back(std::move(taken));
-      if (waiting_rows_ >= options_.row_group_rows_max || waiting_bytes_ >= kGroupBytesMax) {
+      if (waiting_rows_ >= options_.row_group_rows_max ||
+          waiting_bytes_ >= options_.row_group_bytes_max) {
         SLUICE_RETURN_IF_ERROR(Flush());
       }
     }
@@ -167,7 +166,9 @@ class GroupedWriter final : public ParquetWriter {
 
 Result<std::unique_ptr<ParquetWriter>> ParquetWriter::Open(Schema schema, ParquetOptions options,
                                                            ByteSink sink) {
-  if (options.row_group_rows_max < 1) return Invalid("row groups of no rows");
+  if (options.row_group_rows_max < 1 || options.row_group_bytes_max < 1) {
+    return Invalid("row groups of no rows");
+  }
   return std::unique_ptr<ParquetWriter>(
       std::make_unique<GroupedWriter>(std::move(schema), std::move(options), std::move(sink)));
 }

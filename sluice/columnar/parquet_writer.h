@@ -12,8 +12,9 @@
 
 namespace sluice::columnar {
 
-/// Writes one file, row group by row group. Holds the rows of one group, at most
-/// `options.row_group_rows_max` or 64 MiB of them.
+/// Writes one file, row group by row group. Holds the rows of one group: up to
+/// `options.row_group_rows_max`, and `options.row_group_bytes_max` with the batch that reaches it;
+/// while a group is encoded, its largest column once more.
 ///
 /// Not thread-safe.
 class ParquetWriter {

@@ -1,7 +1,12 @@
 #include "sluice/columnar/parquet_writer.h"
 
 #include <arrow/api.h>
+#include <arrow/io/memory.h>
 #include <gtest/gtest.h>
+#include <parquet/column_page.h>
+#include <parquet/column_reader.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
 
 #include "sluice/columnar/arrow_bridge.h"
 
@@ -37,6 +42,11 @@ std::shared_ptr<arrow::Table> Read(const std::string& bytes) {
   return arrow::Table::FromRecordBatches(*batches).ValueOrDie()->CombineChunks().ValueOrDie();
 }
 
+std::shared_ptr<parquet::FileMetaData> Metadata(const std::string& bytes) {
+  return parquet::ReadMetaData(
+      std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(bytes)));
+}
+
 TEST(ParquetWriterTest, WritesGroupsOfMixedEncodingsWithTheirBounds) {
   // The first group repeats its texts, the last does not, and has nulls that the first has not.
   const std::vector<Batch> batches = {Rows(0, 1500, 1 << 20, 10), Rows(1500, 600, 1600, 2),
@@ -63,6 +73,44 @@ TEST(ParquetWriterTest, WritesGroupsOfMixedEncodingsWithTheirBounds) {
   EXPECT_EQ(file->columns.at("text").minimum->ToString(), "kind 1000");
   EXPECT_EQ(file->columns.at("text").maximum->ToString(), "kind 1899");
   EXPECT_EQ(file->columns.at("real").maximum->ToString(), "749.75");
+}
+
+TEST(ParquetWriterTest, GroupsHaveNoMoreBytesThanTheyMay) {
+  const Batch batch = Rows(0, 1000, 1 << 20, 1000);
+  const int64_t bytes = MemoryBytes(*batch);
+  std::string file;
+  const auto writer =
+      ParquetWriter::Open(batch->schema(), {.row_group_bytes_max = 2 * bytes}, Into(file));
+  ASSERT_TRUE(writer.ok());
+  int64_t most = 0;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE((*writer)->Write(batch).ok());
+    most = std::max(most, (*writer)->waiting_bytes());
+  }
+  EXPECT_EQ(most, bytes) << "two are a group, which is written";
+  ASSERT_TRUE((*writer)->Finish().ok());
+  EXPECT_EQ(Metadata(file)->num_row_groups(), 5);
+  EXPECT_EQ(Read(file)->num_rows(), 10'000);
+}
+
+TEST(ParquetWriterTest, PagesOfLargeRowsAreAboutAMebibyte) {
+  arrow::StringBuilder texts;
+  for (int row = 0; row < 256; ++row) {
+    ASSERT_TRUE(texts.Append(std::to_string(row) + std::string(128 << 10, 'x')).ok());
+  }
+  const auto schema = arrow::schema({arrow::field("text", arrow::utf8())});
+  std::string file;
+  const auto writer = ParquetWriter::Open(schema, {}, Into(file));
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE((*writer)->Write(arrow::RecordBatch::Make(schema, 256, {*texts.Finish()})).ok());
+  ASSERT_TRUE((*writer)->Finish().ok());
+  const auto reader = parquet::ParquetFileReader::Open(
+      std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(file)));
+  const auto pages = reader->RowGroup(0)->GetColumnPageReader(0);
+  int32_t largest = 0;
+  while (const auto page = pages->NextPage()) largest = std::max(largest, page->size());
+  EXPECT_GT(largest, 512 << 10);
+  EXPECT_LT(largest, 2 << 20);
 }
 
 TEST(ParquetWriterTest, OneGroupIsTheFileThatIsWrittenAtOnce) {

@@ -13,6 +13,7 @@
 #include "sluice/lake/internal/cluster_mark.h"
 #include "sluice/lake/internal/file_rewrite.h"
 #include "sluice/lake/internal/read_plan.h"
+#include "sluice/lake/internal/rewrite_memory.h"
 #include "sluice/lake/internal/row_copy.h"
 #include "sluice/lake/internal/sort_key.h"
 #include "sluice/lake/internal/space_curve.h"
@@ -31,6 +32,8 @@ using internal::StatePtr;
 using internal::TableState;
 
 constexpr int64_t kSampleRows = 100'000;
+constexpr int64_t kSampleRowsMin = 1'000;
+constexpr int64_t kSampleBytes = 256;  // Of a row and column, until it is cut.
 constexpr size_t kRanges = 1u << internal::kCurveBits;
 constexpr int64_t kFilesOfChunk = 16;
 constexpr int64_t kRangesMax = 256;  // Files that are open at once.
@@ -148,7 +151,8 @@ class Clustering {
       : table_(table),
         options_(options),
         places_(table.store(), table.root(), table.foreign()),
-        pace_(options) {}
+        pace_(options),
+        memory_(options.memory) {}
 
   Result<CompactReport> Run() {
     const internal::TableLog log(table_.store(), table_.root());
@@ -313,9 +317,11 @@ class Clustering {
     CurvePlaces places(options_.curve, columns_.size());
     SLUICE_RETURN_IF_ERROR(SampleRows(part.from, state, places, at));
     const std::vector<uint64_t> cuts = places.Cut(ranges);
-    SLUICE_ASSIGN_OR_RETURN(const internal::RowCopy copy,
-                            internal::RowCopy::Of(table_, state, options_.zone));
-    AppendOptions write = options_.write;
+    SLUICE_ASSIGN_OR_RETURN(
+        const internal::RowCopy copy,
+        internal::RowCopy::Of(table_, state, options_.zone, internal::ReadBytes(options_.memory)));
+    AppendOptions write = internal::WithinMemory(options_.write, options_.memory, cuts.size() + 1);
+    const int threads = write.threads;  // Of the line below.
     std::ranges::move(internal::ColumnsWithoutBounds(state, part.from),
                       std::back_inserter(write.parquet.private_columns));
     write.threads = 1;  // There is one for all files, below.
@@ -328,10 +334,11 @@ class Clustering {
               .write = write, .extra = copy.extra(), .file_bytes = options_.chunk_bytes}));
     }
     WorkLine<columnar::Batch> line(
-        [&](const columnar::Batch& rows) { return Spread(*rows, places, cuts, part); },
-        options_.write.threads);
+        [&](const columnar::Batch& rows) { return Spread(*rows, places, cuts, part); }, threads);
     const auto take = [&](const columnar::Batch& rows) -> Status {
-      SLUICE_RETURN_IF_ERROR(line.Put(rows, static_cast<size_t>(columnar::MemoryBytes(*rows))));
+      const int64_t bytes = columnar::MemoryBytes(*rows);
+      SLUICE_RETURN_IF_ERROR(line.Put(rows, static_cast<size_t>(bytes)));
+      if (memory_.wanted()) TellMemory(bytes, part);
       return pace_.Copied(at, rows->num_rows());
     };
     for (const DataFile& file : part.from) {
@@ -341,6 +348,16 @@ class Clustering {
     SLUICE_RETURN_IF_ERROR(line.Finish());
     for (const auto& range : to) SLUICE_RETURN_IF_ERROR(range->Finish());
     return {};
+  }
+
+  void TellMemory(int64_t batch, const FileRewrite::Part& part) const {
+    int64_t waiting = 0;
+    int64_t largest = 0;
+    for (const auto& range : part.to) {
+      waiting += range->waiting_bytes();
+      largest = std::max(largest, range->waiting_bytes());
+    }
+    memory_.Tell(batch, waiting, largest);
   }
 
   // Writes each row to the files of its range.
@@ -364,10 +381,11 @@ class Clustering {
                     CurvePlaces& places, DataFile& at) const {
     int64_t total = 0;
     for (const DataFile& file : files) total += file.rows.value_or(0);
-    const int64_t step = total / kSampleRows + 1;
+    const int64_t step = total / SampleRowsMax() + 1;
     SLUICE_ASSIGN_OR_RETURN(
-        const internal::ReadPlan plan,
+        internal::ReadPlan plan,
         internal::MakeReadPlan(state, {.columns = columns_, .zone = options_.zone}));
+    plan.memory_bytes_max = internal::ReadBytes(options_.memory);
     int64_t next = 0;
     for (const DataFile& file : files) {
       at = file;
@@ -382,6 +400,13 @@ class Clustering {
       }
     }
     return {};
+  }
+
+  int64_t SampleRowsMax() const {
+    const int64_t bytes = options_.memory.bytes_max;
+    if (bytes <= 0) return kSampleRows;
+    const int64_t fit = bytes / 8 / kSampleBytes / static_cast<int64_t>(columns_.size());
+    return std::clamp(fit, kSampleRowsMin, kSampleRows);
   }
 
   Result<std::vector<SortKeys>> KeysOf(const arrow::RecordBatch& rows) const {
@@ -402,6 +427,7 @@ class Clustering {
   bool own_ = false;  // Those that the table itself names.
   ClusterMark mark_;  // Of what is written, but for its cube.
   int64_t file_bytes_ = 0;
+  const internal::MemoryTeller memory_;
 };
 
 }  // namespace

@@ -32,7 +32,7 @@ struct ClusterOptions {
   /// `delta.targetFileSize` says if that is less.
   int64_t file_bytes = 0;
   /// Files of so many bytes are clustered with one another; the more, the fewer files a question
-  /// needs. Memory is this, and one row group of each new file.
+  /// needs. Without a limit, memory is one row group of each new file.
   int64_t chunk_bytes = int64_t{256} << 20;
   /// False: what is clustered by these columns along this curve, as its tags say, is left as it is,
   /// unless there are new files in its partition and it is less than half a chunk: then it is
@@ -58,6 +58,8 @@ struct ClusterOptions {
   std::function<bool()> go_on = {};
   /// As CompactOptions::pace.
   std::function<bool(int64_t bytes)> pace = {};
+  /// The less it is, the smaller the row groups of the new files are.
+  RewriteMemory memory = {};
   /// A state that is known already: only commits since then are read.
   std::shared_ptr<const Snapshot> since = {};
 };

@@ -8,6 +8,7 @@
 #include "sluice/lake/internal/data_file_reader.h"
 #include "sluice/lake/internal/file_bins.h"
 #include "sluice/lake/internal/file_rewrite.h"
+#include "sluice/lake/internal/rewrite_memory.h"
 #include "sluice/lake/internal/row_copy.h"
 #include "sluice/lake/scan.h"
 
@@ -23,7 +24,7 @@ using internal::StatePtr;
 class Compaction {
  public:
   Compaction(DeltaTable& table, const CompactOptions& options)
-      : table_(table), options_(options), pace_(options) {}
+      : table_(table), options_(options), pace_(options), memory_(options.memory) {}
 
   Result<CompactReport> Run() {
     const internal::TableLog log(table_.store(), table_.root());
@@ -74,8 +75,9 @@ class Compaction {
     const bool one_file = bin.bytes <= file_bytes_;
     FileRewrite::Part& part = rewrite.Begin(std::move(bin.files));
     SLUICE_ASSIGN_OR_RETURN(const internal::RowCopy copy,
-                            internal::RowCopy::Of(table_, *part.state, options_.zone));
-    AppendOptions write = options_.write;
+                            internal::RowCopy::Of(table_, *part.state, options_.zone,
+                                                  internal::ReadBytes(options_.memory)));
+    AppendOptions write = internal::WithinMemory(options_.write, options_.memory, 1);
     for (std::string& name : internal::ColumnsWithoutBounds(*part.state, part.from)) {
       write.parquet.private_columns.push_back(name);
     }
@@ -88,6 +90,10 @@ class Compaction {
     for (const DataFile& file : part.from) {
       const auto copied = copy.Read(file, [&](const columnar::Batch& rows) -> Status {
         SLUICE_RETURN_IF_ERROR(out.Write(rows));
+        if (memory_.wanted()) {
+          const int64_t waiting = out.waiting_bytes();
+          memory_.Tell(columnar::MemoryBytes(*rows), waiting, waiting);
+        }
         return pace_.Copied(file, rows->num_rows());
       });
       if (pace_.stopped()) {
@@ -108,6 +114,7 @@ class Compaction {
   const CompactOptions& options_;
   internal::RewritePace pace_;
   int64_t file_bytes_ = 0;  // Of a full file.
+  const internal::MemoryTeller memory_;
 };
 
 }  // namespace

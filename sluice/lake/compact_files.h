@@ -15,6 +15,16 @@
 
 namespace sluice::lake {
 
+/// What rewriting takes of memory, beside the state of the table.
+struct RewriteMemory {
+  /// About so much at most, however large rows, row groups and files are, but for single rows and
+  /// pages that are larger; then all is done on the caller's thread. 0: row groups of 64 MiB, and
+  /// of what is read whole ones. A store that takes objects part by part may hold one of each file.
+  int64_t bytes_max = 0;
+  /// Told on the caller's thread how much it is, after each part; 0 in the end.
+  std::function<void(int64_t bytes)> tell = {};
+};
+
 struct CompactOptions {
   /// For the files that are written; `operation` is OPTIMIZE. Columns of the rewritten files that
   /// have no bounds in the log get none, whatever stands here.
@@ -50,6 +60,7 @@ struct CompactOptions {
   /// Told of the bytes of files that were read and written, part by part; to keep a pace, it may
   /// wait. False stops at once: what is begun is thrown away.
   std::function<bool(int64_t bytes)> pace = {};
+  RewriteMemory memory = {};
   /// A state that is known already: only commits since then are read.
   std::shared_ptr<const Snapshot> since = {};
 };
@@ -78,8 +89,7 @@ struct CompactReport {
 /// Files that ClusterFiles() has written are no small files: they are rewritten for their deleted
 /// rows alone.
 ///
-/// Memory is that of one row group, and of one file that is written. kUnsupported: the table needs
-/// a feature that we do not have.
+/// Memory is as `memory` says. kUnsupported: the table needs a feature that we do not have.
 Result<CompactReport> CompactFiles(DeltaTable& table, const CompactOptions& options = {});
 
 }  // namespace sluice::lake

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sluice/base/trace.h"
+#include "sluice/os/memory.h"
 
 namespace sluice::land {
 
@@ -21,6 +22,7 @@ constexpr int64_t kDeleteBytes = 64 << 10;  // What deleting a file costs, in by
 constexpr int64_t kFilesOfChunk = 8;        // That is clustered.
 // Rewritten in one commit, so that a process that dies loses no more.
 constexpr int64_t kCommitBytes = 256ll << 20;
+constexpr int64_t kFreeBytesMin = 16ll << 20;  // Rewritten, until free memory is given back.
 
 }  // namespace
 
@@ -94,7 +96,8 @@ bool Maintenance::Compact(const TableStatus& table, Seen& seen) {
                         .bytes_max = options_.bytes_max,
                         .commit_bytes_max = kCommitBytes,
                         .go_on = [&] { return go_on = pace.Keep(0); },
-                        .pace = [&](int64_t bytes) { return go_on = pace.Keep(bytes); }});
+                        .pace = [&](int64_t bytes) { return go_on = Keep(pace, bytes); },
+                        .memory = Memory()});
   return EndRewrite(std::move(run), report, pace, go_on, seen);
 }
 
@@ -113,7 +116,8 @@ bool Maintenance::Cluster(const TableStatus& table, Seen& seen) {
                                         .quiet_before_ms = QuietBefore()},
        .bytes_max = options_.bytes_max,
        .go_on = [&] { return go_on = pace.Keep(0); },
-       .pace = [&](int64_t bytes) { return go_on = pace.Keep(bytes); }});
+       .pace = [&](int64_t bytes) { return go_on = Keep(pace, bytes); },
+       .memory = Memory()});
   if (!report.ok() && (report.error().code() == ErrorCode::kInvalid ||
                        report.error().code() == ErrorCode::kUnsupported)) {
     NoteLeftAlone(table, "not clustered: " + report.error().message(), seen.not_clustered);
@@ -124,6 +128,8 @@ bool Maintenance::Cluster(const TableStatus& table, Seen& seen) {
 
 bool Maintenance::EndRewrite(MaintenanceRun run, const Result<lake::CompactReport>& report,
                              const Pace& pace, bool go_on, Seen& seen) {
+  if (rewritten_ > 0) os::ReturnFreeMemory();
+  rewritten_ = 0;
   if (!report.ok()) {
     seen.next_look = clock_.Steady() + options_.every * kFailuresWait;
     seen.version = -1;
@@ -182,6 +188,22 @@ void Maintenance::NoteLeftAlone(const TableStatus& table, std::string reason, st
 int64_t Maintenance::QuietBefore() const {
   return (std::chrono::floor<milliseconds>(clock_.Now()).time_since_epoch() - options_.quiet)
       .count();
+}
+
+lake::RewriteMemory Maintenance::Memory() {
+  return {.bytes_max = options_.memory_bytes_max,
+          .tell = [this](int64_t bytes) { lander_.maintenance().SetMemory(bytes); }};
+}
+
+// The allocator keeps what was freed between other things: row group by row group it would come to
+// more than the work ever had at once.
+bool Maintenance::Keep(Pace& pace, int64_t bytes) {
+  rewritten_ += bytes;
+  if (rewritten_ >= std::max(options_.memory_bytes_max, kFreeBytesMin)) {
+    rewritten_ = 0;
+    os::ReturnFreeMemory();
+  }
+  return pace.Keep(bytes);
 }
 
 MaintenanceRun Maintenance::Begin(const TableStatus& table, std::string action) const {

@@ -29,8 +29,10 @@ struct MaintenanceOptions {
   double deleted_part_max = 0.3;
   /// By which columns the tables of topics are clustered, one to four.
   std::map<std::string, std::vector<std::string>> cluster_by = {};
-  /// A day is clustered when it has so many bytes that are not, or is quiet. Memory is this.
+  /// A day is clustered when it has so many bytes that are not, or is quiet; so many at once.
   int64_t cluster_bytes = 64ll << 20;
+  /// What rewriting files takes, as lake::RewriteMemory has it.
+  int64_t memory_bytes_max = 128ll << 20;
   /// So much is rewritten of one table before the next has its turn.
   int64_t bytes_max = 1ll << 30;
   /// Files that left the table so long ago are deleted, later if the table itself asks for more. No
@@ -76,6 +78,9 @@ class Maintenance {
   void NoteLeftAlone(const TableStatus& table, std::string reason, std::string& noted);
   // Milliseconds since 1970: a day that nothing was written to since then is quiet.
   int64_t QuietBefore() const;
+  lake::RewriteMemory Memory();
+  /// Tells the pace; gives free memory back now and then.
+  bool Keep(Pace& pace, int64_t bytes);
   MaintenanceRun Begin(const TableStatus& table, std::string action) const;
   // Reports a run, as done or cut short if it has no outcome yet; returns `go_on`.
   bool End(MaintenanceRun run, const Pace& pace, bool go_on);
@@ -86,6 +91,7 @@ class Maintenance {
   const os::Clock& clock_;
   Metrics& metrics_;
   const os::Monotonic began_;
+  int64_t rewritten_ = 0;          // Bytes, since free memory was given back.
   std::map<uint32_t, Seen> seen_;  // By partition.
 };
 

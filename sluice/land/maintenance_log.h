@@ -2,6 +2,7 @@
 /// \file
 /// What maintenance did, for `system.maintenance` and whoever else asks.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -32,7 +33,7 @@ struct MaintenanceRun {
   std::string reason = {};   ///< Of all but `done`.
 };
 
-/// Keeps the last runs.
+/// Keeps the last runs, and what the one under way takes.
 ///
 /// Thread-safe.
 class MaintenanceLog {
@@ -45,7 +46,12 @@ class MaintenanceLog {
   /// The newest of a topic's table.
   std::optional<MaintenanceRun> Last(std::string_view topic) const;
 
+  /// Bytes of memory that rewriting files takes at the moment, as lake::RewriteMemory tells.
+  int64_t memory() const { return memory_.load(std::memory_order_relaxed); }
+  void SetMemory(int64_t bytes) { memory_.store(bytes, std::memory_order_relaxed); }
+
  private:
+  std::atomic<int64_t> memory_{0};
   mutable std::mutex mutex_;  // Guards runs_.
   std::deque<MaintenanceRun> runs_;
 };

@@ -67,8 +67,8 @@ struct Config {
   int64_t rows_max = 10'000;
   int64_t row_bytes_max = 1 << 20;
   int depth_max = 64;
-  /// limits.memory: of bodies, of rows that wait to be synced and to land, of landing them, and of
-  /// identities; shared out among them by the functions below.
+  /// limits.memory: of bodies, of rows that wait to be synced and to land, of landing them, of
+  /// maintenance, and of identities; shared out among them by the functions below.
   uint64_t memory_bytes_max = 1ull << 30;
   uint64_t queue_bytes_max = 0;  ///< Rows that wait for their sync; beyond: 429. 0: an eighth.
   uint64_t query_memory_max = 1ull << 30;
@@ -95,15 +95,21 @@ struct Config {
     return queue_bytes_max > 0 ? queue_bytes_max : memory_bytes_max / 8;
   }
   uint64_t TailBytes() const { return memory_bytes_max / 4; }
-  uint64_t LandBytes() const { return memory_bytes_max / 4; }
-  uint64_t DedupeBytes() const { return memory_bytes_max / 4; }
+  uint64_t LandBytes() const { return memory_bytes_max * 3 / 16; }
+  uint64_t DedupeBytes() const { return memory_bytes_max * 3 / 16; }
   uint64_t BodyBytes() const { return memory_bytes_max / 8; }
-  /// What maintenance fills files up to. It holds such a file and the rows of a part of it, beside
-  /// the shares above.
-  int64_t CompactFileBytes() const {
+  uint64_t MaintenanceBytes() const { return memory_bytes_max / 8; }
+  /// What maintenance fills files up to: what grows with a file until it is whole, filters and
+  /// parts of a bucket's objects, then stays within its share.
+  int64_t CompactFileBytes() const { return WithinMaintenance(compact_file_bytes, 1); }
+  /// What is clustered at once, in bytes of files: all of them are open while it is written.
+  int64_t ClusterBytes() const { return WithinMaintenance(64ll << 20, 2); }
+
+  /// `bytes`, but not more than one of so many parts of the share; at least a mebibyte.
+  int64_t WithinMaintenance(int64_t bytes, uint64_t parts) const {
     constexpr int64_t kLeast = 1 << 20;
-    const auto share = static_cast<int64_t>(memory_bytes_max / 8);
-    return std::max(kLeast, std::min(compact_file_bytes, share));
+    const auto part = static_cast<int64_t>(MaintenanceBytes() / parts);
+    return std::max(kLeast, std::min(bytes, part));
   }
 
   std::string DataPath() const;

@@ -44,12 +44,15 @@ TEST(ConfigTest, SharesOfMemoryAreTogetherWhatItIs) {
   const auto config = ParseConfig("limits: {memory: 64MiB}\n", "sluice.yaml");
   ASSERT_TRUE(config.ok()) << config.error().ToString();
   EXPECT_EQ(config->BodyBytes() + config->QueueBytes() + config->TailBytes() + config->LandBytes() +
-                config->DedupeBytes(),
+                config->MaintenanceBytes() + config->DedupeBytes(),
             64u << 20);
   EXPECT_EQ(config->CompactFileBytes(), 8 << 20);
   EXPECT_EQ(ParseConfig("", "sluice.yaml")->CompactFileBytes(), 128 << 20);
   EXPECT_EQ(ParseConfig("limits: {memory: 1}\n", "sluice.yaml")->CompactFileBytes(), 1 << 20)
       << "never 0, which would be no limit";
+  EXPECT_EQ(config->ClusterBytes(), 4 << 20);
+  EXPECT_EQ(ParseConfig("", "sluice.yaml")->ClusterBytes(), 64 << 20);
+  EXPECT_EQ(ParseConfig("limits: {memory: 16GiB}\n", "sluice.yaml")->ClusterBytes(), 64 << 20);
   EXPECT_EQ(ParseConfig("limits: {queue: 5MiB}\n", "sluice.yaml")->QueueBytes(), 5u << 20);
 }
 

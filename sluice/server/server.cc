@@ -434,6 +434,8 @@ void RunningServer::Maintain(std::stop_token stop) {
   land::MaintenanceOptions options{.every = config_.maintenance_every,
                                    .file_bytes = config_.CompactFileBytes(),
                                    .files_min = config_.compact_files_min,
+                                   .cluster_bytes = config_.ClusterBytes(),
+                                   .memory_bytes_max = config_.WithinMaintenance(INT64_MAX, 1),
                                    .vacuum_retention = config_.vacuum_retention};
   for (const auto& [topic, topic_config] : config_.topics) {
     if (!topic_config.maintenance) options.off.insert(topic);
@@ -464,6 +466,8 @@ void RunningServer::AddMemoryGauges() {
   add("queue", config_.QueueBytes(), [this] { return journal_->QueueBytes(); });
   add("tail", config_.TailBytes(), [this] { return lander_->TailBytes(); });
   add("land", config_.LandBytes(), [this] { return lander_->WriteBytes(); });
+  add("maintenance", config_.MaintenanceBytes(),
+      [this] { return lander_->maintenance().memory(); });
   add("dedupe", config_.DedupeBytes(), [this] { return dedupe_memory_->bytes.load(); });
   metrics_.AddGauge("sluice_disk_free_bytes", "",
                     [this] { return static_cast<double>(space_.free_bytes()); });

@@ -23,7 +23,7 @@ def rules_name_what_there_is():
             wanted = set(re.findall(r"sluice_[a-z_]+", "".join(line for line in file if "summary" not in line)))
         assert len(wanted) >= 10, wanted
         assert not wanted - names, f"not in /metrics: {sorted(wanted - names)}"
-        for part, share in (("bodies", 32), ("queue", 32), ("tail", 64), ("land", 64), ("dedupe", 64)):
+        for part, share in (("bodies", 32), ("queue", 32), ("tail", 64), ("land", 48), ("maintenance", 32), ("dedupe", 48)):
             assert f'sluice_memory_budget_bytes{{part="{part}"}} {share << 20}' in text, text
         assert re.search(r'sluice_memory_bytes\{part="dedupe"\} [1-9]', text), text
         server.stop()

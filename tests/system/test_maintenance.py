@@ -1,14 +1,19 @@
 """Landed tables are kept healthy while the server runs (docs/how-to/maintenance.md): files, rows, receipts, kills."""
 
+import base64
 import glob
+import itertools
 import json
 import os
 import random
+import re
 import subprocess
 import sys
+import threading
 import time
 
 from server import Project, Server, binary, equal, event, run, until
+from test_connections import pss
 
 TOPIC = "shop.user-events"
 OFTEN = ("land: {every: 100ms}\n"
@@ -75,6 +80,62 @@ def files_stay_few_and_nothing_else_changes():
             equal(again["duplicate"], 100)
 
 
+class RandomSender(threading.Thread):
+    """Sends rows of random text, which nothing makes smaller, of two days: now and then a few large ones."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.client, self.sent, self.failure, self.stop = server.another(), 0, None, threading.Event()
+
+    def run(self):
+        try:
+            for batch in itertools.count():
+                if self.stop.is_set():
+                    return
+                large = batch % 10 == 0
+                count, size = (8, 300_000) if large else (500, 1_500)
+                rows = [event(self.sent + n, page=base64.b64encode(os.urandom(size)).decode(),
+                              time_text=f"2026-01-0{5 + n % 2}T10:00:00Z") for n in range(count)]
+                body = "".join(json.dumps(row) + "\n" for row in rows)
+                status = 0
+                while status != 200 and not self.stop.is_set():
+                    status, answer = self.client.post(f"/v1/events/{TOPIC}", body, {"Content-Type": "application/x-ndjson"})
+                    assert status in (200, 429), answer
+                self.sent += count if status == 200 else 0
+                self.stop.wait(0.1)  # What a greedy sender takes is system.test_overload's.
+        except Exception as error:
+            self.failure = error
+
+
+def memory_stays_within_its_limit():
+    memory = 64 << 20
+    bound = int(memory * 1.1) + (64 << 20)  # docs/explanation/guarantees.md
+    settings = OFTEN.replace("files_min: 4", "files_min: 3").replace("100ms", "300ms")
+    with Project(settings + f"limits: {{memory: {memory}}}\ntopics: {{{TOPIC}: {{cluster_by: [user_id, page]}}}}\n") as project, \
+            Server(project) as server:
+        sender = RandomSender(server)
+        sender.start()
+        most, taken, end = 0, 0, time.monotonic() + max(SECONDS, 10)
+        while time.monotonic() < end or not (runs(server) and runs(server, "cluster")):
+            most = max(most, pss(server.process))
+            metrics = server.ask("GET", "/metrics")[1].decode()
+            taken = max(taken, float(re.search(r'sluice_memory_bytes\{part="maintenance"\} (\S+)', metrics)[1]))
+            assert time.monotonic() < end + 120, "nothing is joined and clustered"
+        sender.stop.set()
+        sender.join()
+        if sender.failure:
+            raise sender.failure
+        done = [len([run for run in runs(server, action) if run[2] == "done"]) for action in ("compact", "cluster")]
+        print(f"     {sender.sent} rows, {done[0]} compactions, {done[1]} clusterings; memory {most >> 20} of {bound >> 20} MiB, "
+              f"maintenance {int(taken) >> 10} KiB of {memory >> 13}", flush=True)
+        assert most < bound, (most, bound)
+        assert 0 < taken <= memory / 8, taken
+        assert all(run[2] == "done" for action in ("compact", "cluster") for run in runs(server, action)), runs(server)
+        server.land()
+        equal(server.sql("select count(*) from bronze.shop_user_events"), [[sender.sent]])
+        server.stop()
+
+
 def killed_at_any_time_it_has_changed_nothing():
     seed = int(os.environ.get("SLUICE_SEED", random.randrange(1 << 32)))
     print(f"     seed {seed}", flush=True)
@@ -130,5 +191,5 @@ def the_page_is_true():
         equal(done.returncode, 0, done.stdout + done.stderr)
 
 
-run(files_stay_few_and_nothing_else_changes, killed_at_any_time_it_has_changed_nothing, a_topic_may_be_left_alone,
+run(files_stay_few_and_nothing_else_changes, memory_stays_within_its_limit, killed_at_any_time_it_has_changed_nothing, a_topic_may_be_left_alone,
     what_cannot_be_clustered_is_said, the_page_is_true)

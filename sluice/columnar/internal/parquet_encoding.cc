@@ -1,6 +1,7 @@
 #include "sluice/columnar/internal/parquet_encoding.h"
 
 #include <arrow/api.h>
+#include <arrow/util/byte_size.h>
 #include <arrow/util/compression.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/schema.h>
@@ -27,6 +28,17 @@ bool IsNested(const arrow::DataType& type) { return type.num_fields() > 0; }
 // A larger dictionary has no bounds in the file's own statistics: for each of its pages the writer
 // would sort out which values the page has, which takes longer than all else.
 constexpr int64_t kValuesWithBoundsMax = 256;
+
+// A page is ended only between batches of the writer: rows that are large make large pages, and
+// whoever reads one has it in memory.
+constexpr int64_t kBatchRows = 8192;
+constexpr int64_t kBatchBytes = int64_t{1} << 20;
+
+int64_t BatchRows(const arrow::Table& table) {
+  if (table.num_rows() == 0) return kBatchRows;
+  const int64_t bytes = arrow::util::ReferencedBufferSize(table).ValueOr(0) / table.num_rows();
+  return std::clamp<int64_t>(kBatchBytes / std::max<int64_t>(bytes, 1), 1, kBatchRows);
+}
 
 // Appends the paths of the Parquet columns that a field becomes.
 void AppendLeaves(const arrow::Field& field, const std::string& path,
@@ -151,7 +163,7 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
   parquet::WriterProperties::Builder builder;
   builder.created_by("sluice")
       ->version(parquet::ParquetVersion::PARQUET_2_6)
-      ->write_batch_size(8192)  // Rows that the writer takes at a time.
+      ->write_batch_size(BatchRows(*prepared.table))
       ->max_row_group_length(options.row_group_rows_max)
       ->data_pagesize(int64_t{128} << 10)  // Small pages, so that the page index prunes.
       ->max_rows_per_page(20'000)

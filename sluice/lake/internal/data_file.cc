@@ -262,6 +262,7 @@ class StreamedFile final : public DataFileWriter {
   }
   const std::string& store_path() const override { return store_path_; }
   int64_t bytes() const override { return parquet_->encoded_bytes() + parquet_->waiting_bytes(); }
+  int64_t waiting_bytes() const override { return parquet_->waiting_bytes(); }
   int64_t memory_bytes() const override {
     return std::min(parquet_->encoded_bytes(), kPartBytes) + parquet_->waiting_bytes();
   }

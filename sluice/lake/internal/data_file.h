@@ -58,7 +58,9 @@ class DataFileWriter {
   virtual const std::string& store_path() const = 0;
   /// Of the file so far, with the rows that wait to be encoded.
   virtual int64_t bytes() const = 0;
-  /// Of these, what may be in memory.
+  /// Of these, the rows that wait.
+  virtual int64_t waiting_bytes() const = 0;
+  /// Of all, what may be in memory.
   virtual int64_t memory_bytes() const = 0;
   /// The file is in the store when this returns, and the writer of no more use.
   virtual Result<DataFile> Finish() = 0;

@@ -25,6 +25,24 @@ using columnar::FromArrow;
 using ArrayPtr = std::shared_ptr<arrow::Array>;
 using Source = ReadPlan::Source;
 
+constexpr int64_t kFirstBatchRows = 1024;  // Where nobody knows yet how large rows are.
+constexpr int64_t kBatchGrowth = 4;
+constexpr int64_t kBufferBytesMin = int64_t{16} << 10;  // Of each column.
+constexpr int64_t kBufferBytesMax = int64_t{1} << 20;
+
+int64_t LargestGroup(const parquet::FileMetaData& file) {
+  int64_t largest = 0;
+  for (int group = 0; group < file.num_row_groups(); ++group) {
+    const auto metadata = file.RowGroup(group);
+    int64_t bytes = 0;
+    for (int column = 0; column < metadata->num_columns(); ++column) {
+      bytes += metadata->ColumnChunk(column)->total_compressed_size();
+    }
+    largest = std::max(largest, bytes);
+  }
+  return largest;
+}
+
 class ParquetDataFileReader final : public DataFileReader {
  public:
   ParquetDataFileReader(const DataFile& file, const ReadPlan& plan, WantedRows rows)
@@ -69,11 +87,22 @@ class ParquetDataFileReader final : public DataFileReader {
     properties.set_batch_size(plan_.batch_rows);
     properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
     properties.set_pre_buffer(place.store->is_remote());
-    parquet::arrow::FileReaderBuilder builder;
-    const arrow::Status opened = builder.Open(input);
+    auto builder = std::make_unique<parquet::arrow::FileReaderBuilder>();
+    arrow::Status opened = builder->Open(input);
     if (opened.IsKeyError()) return NotFound("it is not there, but the log names it");
     SLUICE_RETURN_IF_ERROR(FromArrow(opened));
-    SLUICE_ASSIGN_OR_RETURN(reader_, FromArrow(builder.properties(properties)->Build()));
+    const auto metadata = builder->raw_reader()->metadata();
+    if (plan_.memory_bytes_max > 0 && LargestGroup(*metadata) > plan_.memory_bytes_max) {
+      // Column by column in small pieces, instead of a group of them at once.
+      const int64_t of_column = plan_.memory_bytes_max / 2 / std::max(metadata->num_columns(), 1);
+      parquet::ReaderProperties buffered;
+      buffered.enable_buffered_stream();
+      buffered.set_buffer_size(std::clamp(of_column, kBufferBytesMin, kBufferBytesMax));
+      properties.set_pre_buffer(false);
+      builder = std::make_unique<parquet::arrow::FileReaderBuilder>();
+      SLUICE_RETURN_IF_ERROR(FromArrow(builder->Open(input, buffered, metadata)));
+    }
+    SLUICE_ASSIGN_OR_RETURN(reader_, FromArrow(builder->properties(properties)->Build()));
     SLUICE_RETURN_IF_ERROR(FromArrow(reader_->GetSchema(&schema_)));
     return {};
   }
@@ -132,6 +161,7 @@ class ParquetDataFileReader final : public DataFileReader {
     while (true) {
       if (batches_ == nullptr && !leaves_.empty()) {
         if (group_ == reader_->num_row_groups()) return columnar::Batch();
+        BeginGroup();
         SLUICE_ASSIGN_OR_RETURN(batches_,
                                 FromArrow(reader_->GetRecordBatchReader({group_}, leaves_)));
         ++group_;
@@ -149,11 +179,35 @@ class ParquetDataFileReader final : public DataFileReader {
           continue;
         }
         count = raw->num_rows();
+        Learn(*raw);
       }
       SLUICE_ASSIGN_OR_RETURN(columnar::Batch batch, Convert(raw, count));
       position_ += count;
       if (batch->num_rows() > 0) return batch;
     }
+  }
+
+  // How many rows the next batch has, before any of the group's is known: what its columns are in
+  // the file says too little where values repeat.
+  void BeginGroup() {
+    if (plan_.memory_bytes_max <= 0) return;
+    const auto group = reader_->parquet_reader()->metadata()->RowGroup(group_);
+    int64_t bytes = 0;
+    for (const int leaf : leaves_) bytes += group->ColumnChunk(leaf)->total_uncompressed_size();
+    batch_rows_ = kFirstBatchRows;
+    SetBatchRows(bytes / std::max<int64_t>(group->num_rows(), 1));
+  }
+
+  void Learn(const arrow::RecordBatch& batch) {
+    if (plan_.memory_bytes_max <= 0) return;
+    batch_rows_ = std::min(batch_rows_ * kBatchGrowth, plan_.batch_rows);
+    SetBatchRows(columnar::MemoryBytes(batch) / std::max<int64_t>(batch.num_rows(), 1));
+  }
+
+  void SetBatchRows(int64_t bytes_a_row) {
+    const int64_t fit = plan_.memory_bytes_max / 2 / std::max<int64_t>(bytes_a_row, 1);
+    batch_rows_ = std::clamp<int64_t>(fit, 1, batch_rows_);
+    reader_->set_batch_size(batch_rows_);
   }
 
   Result<columnar::Batch> Convert(const columnar::Batch& raw, int64_t count) {
@@ -259,7 +313,8 @@ class ParquetDataFileReader final : public DataFileReader {
   std::unique_ptr<RowSet> set_;  // Of deleted rows; or, if not all are wanted, of those.
   std::shared_ptr<arrow::RecordBatchReader> batches_;
   int group_ = 0;
-  int64_t position_ = 0;  // Of the next row.
+  int64_t position_ = 0;    // Of the next row.
+  int64_t batch_rows_ = 0;  // Of the next batch, where memory is limited.
 };
 
 }  // namespace

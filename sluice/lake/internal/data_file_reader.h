@@ -36,6 +36,9 @@ struct ReadPlan {
   std::string row_id_column;   ///< Where rewritten rows keep their ids; empty: nowhere.
   std::string version_column;  ///< Where they keep their versions.
   int64_t batch_rows = 64 * 1024;
+  /// About so much a reader holds, of which a half is for a batch, however large rows and row
+  /// groups are; 0: a whole row group as it lies in the file, and `batch_rows` of any size.
+  int64_t memory_bytes_max = 0;
 };
 
 /// Which of a file's rows to give.

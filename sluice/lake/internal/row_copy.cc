@@ -16,10 +16,11 @@ namespace sluice::lake::internal {
 RowCopy::RowCopy(const DeltaTable& table) : places_(table.store(), table.root(), table.foreign()) {}
 
 Result<RowCopy> RowCopy::Of(const DeltaTable& table, const TableState& state,
-                            const std::string& zone) {
+                            const std::string& zone, int64_t memory_bytes_max) {
   RowCopy copy(table);
   const bool tracks = IsOn(state.properties(), "delta.enableRowTracking");
   SLUICE_ASSIGN_OR_RETURN(copy.plan_, MakeReadPlan(state, {.row_ids = tracks, .zone = zone}));
+  copy.plan_.memory_bytes_max = memory_bytes_max;
   if (!tracks) return copy;
   for (const char* name : {"delta.rowTracking.materializedRowIdColumnName",
                            "delta.rowTracking.materializedRowCommitVersionColumnName"}) {

@@ -21,9 +21,9 @@ namespace sluice::lake::internal {
 class RowCopy {
  public:
   /// kCorrupt: a table that tracks rows does not say where it keeps their ids. `table` must outlive
-  /// the copy.
+  /// the copy. `memory_bytes_max`: as in ReadPlan.
   static Result<RowCopy> Of(const DeltaTable& table, const TableState& state,
-                            const std::string& zone);
+                            const std::string& zone, int64_t memory_bytes_max = 0);
 
   /// The columns behind those of the table, under their names in files.
   const std::vector<std::shared_ptr<arrow::Field>>& extra() const { return extra_; }

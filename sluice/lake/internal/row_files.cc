@@ -88,6 +88,12 @@ Status RowFiles::Write(const columnar::Batch& rows) {
   return line_->Put(rows, static_cast<size_t>(columnar::MemoryBytes(*rows)));
 }
 
+int64_t RowFiles::waiting_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& [values, file] : open_) bytes += file->waiting_bytes();
+  return bytes;
+}
+
 Status RowFiles::Encode(const columnar::Batch& rows) {
   SLUICE_ASSIGN_OR_RETURN(const auto parts, SplitByPartition(state_, rows));
   for (const PartitionRows& part : parts) SLUICE_RETURN_IF_ERROR(Encode(part));

@@ -61,6 +61,8 @@ class RowFiles {
 
   const std::vector<DataFile>& files() const { return files_; }
   int64_t rows() const { return rows_; }
+  /// Of rows that wait to be encoded. Only where the options have one thread.
+  int64_t waiting_bytes() const;
   /// Deletes what was written: best effort, since a file that the log never names costs space
   /// alone.
   void Discard();
