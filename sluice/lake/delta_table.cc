@@ -378,11 +378,12 @@ Status DeltaTable::CompactLog(const Snapshot& snapshot, Version first, Version l
   return {};
 }
 
-Result<int64_t> DeltaTable::CleanUpLog(const Snapshot& snapshot) const {
+Result<int64_t> DeltaTable::CleanUpLog(const Snapshot& snapshot,
+                                       const std::function<Status(Version first)>& before) const {
   const auto* state = dynamic_cast<const TableState*>(&snapshot);
   SLUICE_CHECK(state != nullptr);
   SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", name());
-  return TableLog(store_, root_).CleanUp(*state, NowMs(clock_));
+  return TableLog(store_, root_).CleanUp(*state, NowMs(clock_), before);
 }
 
 std::string DeltaTable::Location(const DataFile& file) const {

@@ -185,7 +185,11 @@ class DeltaTable {
   /// Deletes commits, checkpoints and checksums that are older than `delta.logRetentionDuration`
   /// (30 days if the table does not say), and returns how many files went. What is needed to load
   /// any younger version stays; a table without an old enough checkpoint keeps all.
-  Result<int64_t> CleanUpLog(const Snapshot& snapshot) const;
+  ///
+  /// `before` is called once where there are any, with the version that the log begins with then:
+  /// what the commits up to it did can no longer be told. Its error ends it, with nothing deleted.
+  Result<int64_t> CleanUpLog(const Snapshot& snapshot,
+                             const std::function<Status(Version first)>& before = {}) const;
 
   /// Where an engine on this machine finds a file of this table.
   std::string Location(const DataFile& file) const;

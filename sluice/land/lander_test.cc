@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "sluice/columnar/parquet.h"
+#include "sluice/lake/commit.h"
+#include "sluice/lake/row_changes.h"
 #include "sluice/land/internal/landing_table.h"
 #include "sluice/land/table_schema.h"
 #include "sluice/ledger/proof.h"
@@ -425,6 +427,46 @@ TEST_F(LanderTest, WhatIsDueLandsWholeThoughItTakesSeveralCommits) {
   }
   EXPECT_GT(Table().files, 2);
   EXPECT_EQ(Seen(), UpTo(next_));
+}
+
+TEST_F(LanderTest, WhoTookRowsAwayIsCountedBeforeTheLogIsCleanedUp) {
+  Add({1, 1, 1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Add({2, 2});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  lake::DeltaTable other = Other();
+  const auto removed =
+      lake::DeleteRows(other, *lake::Expression::Parse("event_date = DATE '2001-01-01'"));
+  ASSERT_TRUE(removed.ok()) << removed.error().ToString();
+  const auto land_for_checkpoint = [this] {
+    for (int i = 0; i < 12; ++i) {
+      Add({3});
+      ASSERT_TRUE(lander_->LandAll().ok());
+    }
+  };
+  land_for_checkpoint();
+  clock_.Advance(std::chrono::hours(24 * 40));
+  const auto expect = [this](int64_t landed) {
+    const auto table = Other();
+    const auto proof = ledger::Prove(table, *table.Load(), {.end = next_});
+    ASSERT_TRUE(proof.ok()) << proof.error().ToString();
+    EXPECT_TRUE(proof->Balanced()) << proof->faults.front();
+    EXPECT_EQ(proof->landed, landed);
+    EXPECT_EQ(proof->removed, 3);
+  };
+  expect(next_ - 3);
+  // Cut short at any of its calls it has changed nothing of that.
+  for (const auto call : {store::StoreCall::kPutIfAbsent, store::StoreCall::kDelete}) {
+    store_.Add({.call = call, .when = store::Fault::When::kAfter, .skip = 13, .times = 1});
+    land_for_checkpoint();
+    store_.Clear();
+    expect(next_ - 3);
+  }
+  land_for_checkpoint();
+  EXPECT_GT(*lake::OldestCommit(Other()), 2) << "the log is cleaned up";
+  expect(next_ - 3);
+  Restart("journal-1");
+  EXPECT_EQ(static_cast<int64_t>(Seen().size()), next_ - 3);
 }
 
 TEST_F(LanderTest, KnowsItsTablesOnly) {

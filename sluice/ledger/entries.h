@@ -38,6 +38,10 @@ struct Entry {
 /// Keeps what it read, about 150 bytes a commit and 100 a file. Not thread-safe.
 class Entries {
  public:
+  /// Forgets what was read, and begins with a state: its line, `BEFORE`, stands for all that it
+  /// has.
+  void Begin(const lake::Snapshot& snapshot);
+
   /// Reads the commits up to the snapshot's that were not read yet. Where the log no longer
   /// reaches back to version 0 the first line, `BEFORE`, stands for all that is gone.
   Status Extend(const lake::DeltaTable& table, const lake::Snapshot& snapshot);
@@ -51,7 +55,6 @@ class Entries {
   };
   /// By the file's statistics; where those tell nothing of offsets, at most `own_max` have one.
   static Rows Count(const lake::DataFile& file, int64_t own_max);
-  void Begin(const lake::Snapshot& snapshot);
 
   std::vector<Entry> entries_;
   std::map<std::string, Rows> files_;  ///< Of the version read last, by path.

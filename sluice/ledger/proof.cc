@@ -14,6 +14,7 @@
 #include "sluice/lake/expression.h"
 #include "sluice/lake/scan.h"
 #include "sluice/lake/timestamps.h"
+#include "sluice/ledger/carried_over.h"
 #include "sluice/ledger/internal/offset_reader.h"
 #include "sluice/ledger/offset_set.h"
 
@@ -26,6 +27,7 @@ using lake::DataFile;
 using lake::Version;
 
 const std::string kOffsetColumn = "_offset";
+const std::string kBefore = "BEFORE";  // What the log no longer tells.
 
 using internal::SnapshotPtr;
 using internal::VisitOffsets;
@@ -163,7 +165,7 @@ class Prover {
       first = oldest + 1;
       before = {{Cause::kErased, SumOfCounter(*begin, kErasedCounter)},
                 {Cause::kExpired, SumOfCounter(*begin, kExpiredCounter)},
-                {Cause::kRemoved, SumOfCounter(*begin, kRemovedCounter)},
+                {Cause::kRemoved, RemovedBefore(*begin)},
                 {Cause::kLost, SumOfCounter(*begin, kLostCounter)}};
       for (const auto& [app, transaction] : begin->transactions()) {
         counters_[app] = transaction.version;
@@ -191,6 +193,7 @@ class Prover {
         counters_[transaction.app_id] = transaction.version;
       }
     }
+    DiscountRemoved(before);
     ExplainByCounters(before, {missing.range().begin, known_from}, missing);
     if (missing.size() <= ExplainByStatistics(missing.size())) return {};
     auto gap = missing.First(missing.range().begin);
@@ -201,6 +204,30 @@ class Prover {
       gap = missing.First(end);
     }
     return {};
+  }
+
+  /// What `#removed` counts, in the state with which the log begins. Where the table says up to
+  /// which version that is, the newest count holds, and some of these commits may still be there.
+  int64_t RemovedBefore(const lake::Snapshot& begin) {
+    removed_until_ = RemovedCountedUntil(*snapshot_);
+    return SumOfCounter(removed_until_ ? *snapshot_ : begin, kRemovedCounter);
+  }
+
+  /// Takes off what commits that are still there explain.
+  void DiscountRemoved(std::vector<std::pair<Cause, int64_t>>& counted) const {
+    if (!removed_until_) return;
+    int64_t known = 0;
+    const auto count = [&](Version version, const Removal& removal) {
+      const bool before = removal.operation == kBefore;
+      if (removal.cause == Cause::kRemoved && !before && version <= *removed_until_) {
+        known += removal.rows;
+      }
+    };
+    for (const Removal& removal : proof_.removals) count(removal.version, removal);
+    for (const auto& [commit, removal] : by_statistics_) count(commit.version, removal);
+    for (auto& [cause, rows] : counted) {
+      if (cause == Cause::kRemoved) rows = std::max<int64_t>(0, rows - known);
+    }
   }
 
   /// The oldest state that can be read, from `oldest` on: who was killed while it trimmed the log
@@ -320,7 +347,7 @@ class Prover {
       ++found;
     if (found > left) return;
     for (const auto& [cause, rows] : counted) {
-      Removal removal{.operation = "BEFORE", .by_statistics = true, .cause = cause};
+      Removal removal{.operation = kBefore, .by_statistics = true, .cause = cause};
       auto at = missing.First(range.begin);
       for (; at && *at < end && removal.rows < rows; at = missing.First(*at + 1)) {
         if (removal.rows++ == 0) removal.first_offset = *at;
@@ -400,6 +427,7 @@ class Prover {
   Proof proof_;
   std::optional<std::set<std::string>> files_;  // Those to read; absent: all.
   std::map<std::string, int64_t> counters_;     // Before the commit that is looked at.
+  std::optional<Version> removed_until_;        // As carried_over.h has it.
   std::vector<std::pair<Commit, Removal>> by_statistics_;
 };
 
@@ -531,19 +559,6 @@ Result<OffsetRange> OffsetsBetween(const lake::DeltaTable& table, const Snapshot
 Result<Proof> Prove(const lake::DeltaTable& table, const SnapshotPtr& snapshot,
                     const ProofOptions& options) {
   return Prover(table, snapshot, options).Run();
-}
-
-Result<lake::Transaction> CarryOverRemoved(const lake::DeltaTable& table, const SnapshotPtr& newest,
-                                           const std::string& app_id) {
-  SLUICE_ASSIGN_OR_RETURN(const Proof proof, Prove(table, newest));
-  lake::Transaction counter{.app_id = app_id + std::string(kRemovedCounter)};
-  for (const Removal& removal : proof.removals) {
-    if (removal.cause == Cause::kRemoved) counter.version += removal.rows;
-  }
-  // Those of landings before, which this one took over, count theirs on.
-  const int64_t own = newest->TransactionVersion(counter.app_id).value_or(0);
-  counter.version -= SumOfCounter(*newest, kRemovedCounter) - own;
-  return counter;
 }
 
 }  // namespace sluice::ledger

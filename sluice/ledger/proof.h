@@ -31,9 +31,12 @@ inline constexpr std::string_view kLostCounter = "#lost";
 /// had to go.
 inline constexpr std::string_view kExpiredCounter = "#expired";
 inline constexpr std::string_view kErasedCounter = "#erased";
-/// Rows that others, or plain changes, took away in commits that an erasure has since trimmed from
-/// the log: without it nothing would tell why they are gone.
+/// Rows that others, or plain changes, took away in commits that may since have left the log:
+/// without it nothing would tell why they are gone (carried_over.h).
 inline constexpr std::string_view kRemovedCounter = "#removed";
+/// The last version whose removals `#removed` counts. Where there is none, those before the first
+/// state that the log has.
+inline constexpr std::string_view kRemovedUntil = "#removed_until";
 
 /// Whether an application is a landing itself, not a counter of one, nor another's.
 bool IsLanding(std::string_view app_id);
@@ -117,13 +120,5 @@ Result<OffsetRange> OffsetsBetween(const lake::DeltaTable& table,
 Result<Proof> Prove(const lake::DeltaTable& table,
                     const std::shared_ptr<const lake::Snapshot>& snapshot,
                     const ProofOptions& options = {});
-
-/// Returns the counter `#removed` of landing `app_id` as it must stand in the commit with which the
-/// log begins anew, once the commits up to `newest` are no longer in it: all that Prove() finds
-/// taken away and not counted otherwise. What no commit explains is not in it: it stays a gap.
-/// Errors as Prove().
-Result<lake::Transaction> CarryOverRemoved(const lake::DeltaTable& table,
-                                           const std::shared_ptr<const lake::Snapshot>& newest,
-                                           const std::string& app_id);
 
 }  // namespace sluice::ledger

@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include "sluice/ledger/carried_over.h"
 #include "sluice/ledger/entries.h"
 #include "sluice/ledger/signed_off.h"
 #include "sluice/store/memory_store.h"
@@ -82,10 +83,25 @@ class ProofTest : public testing::Test {
         path, data_change);
   }
   /// An add of what lies there already, such as a file that was removed.
-  std::string Add(const lake::DataFile& file) {
+  std::string Add(const lake::DataFile& file, bool data_change = true) {
     return fmt::format(
-        R"({{"add":{{"path":"{}","size":{},"modificationTime":1,"dataChange":true,"partitionValues":{{}}}}}})",
-        file.path, file.size);
+        R"({{"add":{{"path":"{}","size":{},"modificationTime":1,"dataChange":{},"partitionValues":{{}}}}}})",
+        file.path, file.size, data_change);
+  }
+  lake::DataFile FileOf(const std::string& path) {
+    for (const lake::DataFile& file : Newest()->files()) {
+      if (file.path == path) return file;
+    }
+    ADD_FAILURE() << path;
+    return {};
+  }
+  static std::vector<std::string> Texts(const std::vector<lake::Transaction>& transactions) {
+    std::vector<std::string> texts;
+    for (const lake::Transaction& transaction : transactions) {
+      texts.push_back(fmt::format(R"({{"txn":{{"appId":"{}","version":{}}}}})", transaction.app_id,
+                                  transaction.version));
+    }
+    return texts;
   }
 
   std::shared_ptr<const lake::Snapshot> Newest() { return *table_.Load(); }
@@ -350,12 +366,11 @@ TEST_F(ProofTest, RowsRemovedInCommitsThatAreTrimmedAreCarriedOver) {
   Land(8, 10);
   // Trims the log behind a commit with the counter, but for `left` commits right before it.
   const auto trim = [this](int64_t expected, int left) {
-    const auto counter = CarryOverRemoved(table_, Newest(), std::string(kApp));
-    ASSERT_TRUE(counter.ok()) << counter.error().ToString();
-    EXPECT_EQ(counter->app_id, std::string(kApp) + std::string(kRemovedCounter));
-    EXPECT_EQ(counter->version, expected);
-    Commit("ERASE", {fmt::format(R"({{"txn":{{"appId":"{}","version":{}}}}})", counter->app_id,
-                                 counter->version)});
+    const auto counters = CarryOverRemoved(table_, Newest(), std::string(kApp));
+    ASSERT_TRUE(counters.ok()) << counters.error().ToString();
+    EXPECT_EQ(counters->front().app_id, std::string(kApp) + std::string(kRemovedCounter));
+    EXPECT_EQ(counters->front().version, expected);
+    Commit("ERASE", Texts(*counters));
     const auto newest = Newest();
     ASSERT_TRUE(table_.WriteCheckpoint(*newest).ok());
     for (int64_t version = 0; version < newest->version() - left; ++version) {
@@ -383,13 +398,90 @@ TEST_F(ProofTest, RowsRemovedInCommitsThatAreTrimmedAreCarriedOver) {
   expect_removed(8);
 }
 
+TEST_F(ProofTest, WhatCommitsRemovedIsCountedByTheLogAlone) {
+  const std::string first = Land(0, 5, {3});  // A gap that nobody explains.
+  const std::string second = Land(5, 9);
+  const std::string third = Land(9, 12);
+  Commit("DELETE", {Remove(second)});
+  const lake::Version after_delete = Newest()->version();
+  Commit("OPTIMIZE", {Remove(third, false), Add(FileOf(third), false)});
+  ASSERT_TRUE(table_.WriteCheckpoint(*Newest()).ok());
+  const lake::Version begins = Newest()->version();
+  Land(12, 14);
+  Commit("DELETE", {Remove(first)});  // Stays in the log.
+  ASSERT_TRUE(memory_.Delete("t/" + second).ok());
+  const auto none = CarryOverRemovedUntil(table_, *Newest(), after_delete - 1, std::string(kApp));
+  ASSERT_TRUE(none.ok()) << none.error().ToString();
+  EXPECT_TRUE(none->empty());
+  const auto counters = CarryOverRemovedUntil(table_, *Newest(), begins, std::string(kApp));
+  ASSERT_TRUE(counters.ok()) << counters.error().ToString();
+  ASSERT_EQ(counters->size(), 2u);
+  EXPECT_EQ(counters->front().version, 4);
+  EXPECT_EQ(counters->back().version, begins);
+  const auto expect_gap = [this] {
+    const Proof proof = MustProve({.end = 14});
+    ASSERT_EQ(proof.faults.size(), 1u) << "the gap alone";
+    EXPECT_TRUE(proof.faults[0].starts_with("offset 3 is in no file")) << proof.faults[0];
+    EXPECT_EQ(proof.landed, 5);
+  };
+  Commit("COUNT", Texts(*counters));
+  expect_gap();
+  const auto again = CarryOverRemovedUntil(table_, *Newest(), begins, std::string(kApp));
+  ASSERT_TRUE(again.ok()) << again.error().ToString();
+  EXPECT_TRUE(again->empty()) << "counted once";
+}
+
+TEST_F(ProofTest, RowsRemovedInCommitsThatWereCleanedUpAreExplained) {
+  const std::string first = Land(0, 5);
+  const std::string second = Land(5, 9);
+  Commit("DELETE", {Remove(first)});
+  ASSERT_TRUE(table_.WriteCheckpoint(*Newest()).ok());
+  const lake::Version begins = Newest()->version();
+  Land(9, 12);
+  Commit("DELETE", {Remove(second)});
+  const auto counters = CarryOverRemovedUntil(table_, *Newest(), begins, std::string(kApp));
+  ASSERT_TRUE(counters.ok()) << counters.error().ToString();
+  Commit("COUNT", Texts(*counters));
+  // Killed between any two of the deletions, too.
+  for (lake::Version version = 0; version <= begins; ++version) {
+    const Proof proof = MustProve({.end = 12});
+    EXPECT_TRUE(proof.Balanced()) << version << ": " << proof.faults[0];
+    EXPECT_EQ(proof.removed, 9);
+    EXPECT_EQ(proof.landed, 3);
+    if (version == begins) break;
+    ASSERT_TRUE(memory_.Delete(fmt::format("t/_delta_log/{:020}.json", version)).ok());
+  }
+  // The next part of the log, and a row that was lost before: not taken for a removed one.
+  ASSERT_TRUE(table_.WriteCheckpoint(*Newest()).ok());
+  const lake::Version next = Newest()->version();
+  Land(12, 14);
+  const auto more = CarryOverRemovedUntil(table_, *Newest(), next, std::string(kApp));
+  ASSERT_TRUE(more.ok()) << more.error().ToString();
+  ASSERT_FALSE(more->empty());
+  EXPECT_EQ(more->front().version, 9);
+  Commit("COUNT", Texts(*more));
+  for (lake::Version version = begins; version < next; ++version) {
+    ASSERT_TRUE(memory_.Delete(fmt::format("t/_delta_log/{:020}.json", version)).ok());
+  }
+  const Proof proof = MustProve({.end = 14});
+  EXPECT_TRUE(proof.Balanced()) << proof.faults[0];
+  EXPECT_EQ(proof.removed, 9);
+  Entries entries;
+  ASSERT_TRUE(entries.Extend(table_, *Newest()).ok());
+  int64_t balance = 0;
+  for (const Entry& entry : entries.entries()) {
+    balance += entry.accepted - entry.landed - entry.removed - entry.expired - entry.erased;
+  }
+  EXPECT_EQ(balance, 0);
+}
+
 TEST_F(ProofTest, AGapIsNotCarriedOver) {
   const std::string first = Land(0, 5, {2});
   Land(5, 10);
   Commit("DELETE", {Remove(first)});
-  const auto counter = CarryOverRemoved(table_, Newest(), std::string(kApp));
-  ASSERT_TRUE(counter.ok()) << counter.error().ToString();
-  EXPECT_EQ(counter->version, 4) << "what no commit took away stays missing";
+  const auto counters = CarryOverRemoved(table_, Newest(), std::string(kApp));
+  ASSERT_TRUE(counters.ok()) << counters.error().ToString();
+  EXPECT_EQ(counters->front().version, 4) << "what no commit took away stays missing";
 }
 
 TEST_F(ProofTest, CountsOnlyWhatChangedSinceItWasCounted) {

@@ -10,6 +10,7 @@
 #include "sluice/lake/erase_rows.h"
 #include "sluice/lake/timestamps.h"
 #include "sluice/land/table_schema.h"
+#include "sluice/ledger/carried_over.h"
 #include "sluice/ledger/proof.h"
 
 namespace sluice::cli::internal {
@@ -129,11 +130,8 @@ Status Erase(const Global& global, const TableChangeArguments& arguments) {
     options.write.parquet = land::IdentityFileOptions();
     options.count_deleted = {.app_id = landing + std::string(ledger::kErasedCounter),
                              .column = "_offset"};
-    options.carry_over = [&table = *opened->table,
-                          landing](const auto& newest) -> Result<std::vector<lake::Transaction>> {
-      SLUICE_ASSIGN_OR_RETURN(lake::Transaction removed,
-                              ledger::CarryOverRemoved(table, newest, landing));
-      return std::vector<lake::Transaction>{std::move(removed)};
+    options.carry_over = [&table = *opened->table, landing](const auto& newest) {
+      return ledger::CarryOverRemoved(table, newest, landing);
     };
   }
   SLUICE_ASSIGN_OR_RETURN(const auto report, lake::EraseRows(*opened->table, rows, options));

@@ -27,9 +27,8 @@ Version VersionOf(std::string_view name) {
 
 }  // namespace
 
-std::vector<std::string> ExpiredLogFiles(const TableState& state,
-                                         const std::vector<store::ObjectInfo>& log,
-                                         int64_t now_ms) {
+ExpiredLog ExpiredLogFiles(const TableState& state, const std::vector<store::ObjectInfo>& log,
+                           int64_t now_ms) {
   const auto& properties = state.properties();
   const auto features = WriterFeatures(state.protocol());
   if (LowerCase(Property(properties, "delta.enableExpiredLogCleanup", "true")) != "true" ||
@@ -59,7 +58,7 @@ std::vector<std::string> ExpiredLogFiles(const TableState& state,
     return checkpoint.version <= newest_old && listing.commits.contains(checkpoint.version);
   });
   if (kept == listing.checkpoints.end()) return {};
-  return LogFilesBefore(kept->version, names);
+  return {.names = LogFilesBefore(kept->version, names), .first = kept->version};
 }
 
 std::vector<std::string> LogFilesBefore(Version first, const std::vector<std::string>& names) {

@@ -12,15 +12,20 @@
 
 namespace sluice::lake::internal {
 
-/// Returns the names to delete, in the order in which to do so: commits first, so that a crash
-/// leaves nothing but what a later clean-up takes. `log` is all of `_delta_log`, names relative to
-/// it. Empty where the table does not want it, where no checkpoint is old enough, and where the
-/// store does not say how old its objects are.
+struct ExpiredLog {
+  std::vector<std::string> names;  ///< To delete, in this order.
+  Version first = 0;               ///< With which the log begins then.
+};
+
+/// Returns the names to delete: commits first, so that a crash leaves nothing but what a later
+/// clean-up takes. `log` is all of `_delta_log`, names relative to it. Empty where the table does
+/// not want it, where no checkpoint is old enough, and where the store does not say how old its
+/// objects are.
 ///
 /// Kept are: the newest complete checkpoint that is not newer than the newest commit before the
 /// retention, its commit, and all that follows.
-std::vector<std::string> ExpiredLogFiles(const TableState& state,
-                                         const std::vector<store::ObjectInfo>& log, int64_t now_ms);
+ExpiredLog ExpiredLogFiles(const TableState& state, const std::vector<store::ObjectInfo>& log,
+                           int64_t now_ms);
 
 /// Returns the names, as above, of all that only versions before `first` need: where there is a
 /// checkpoint of that version.

@@ -408,12 +408,14 @@ Status TableLog::Compact(Version first, Version last) const {
   return put;
 }
 
-Result<int64_t> TableLog::CleanUp(const TableState& state, int64_t now_ms) const {
+Result<int64_t> TableLog::CleanUp(const TableState& state, int64_t now_ms,
+                                  const std::function<Status(Version first)>& before) const {
   SLUICE_ASSIGN_OR_RETURN(auto log, store_.List(Path("0")));
   for (auto& object : log) object.path = object.path.substr(folder_.size());
-  const std::vector<std::string> expired = ExpiredLogFiles(state, log, now_ms);
-  if (expired.empty()) return 0;
-  return DeleteFiles(expired, [now_ms](const auto& sidecars, const auto& used) {
+  const ExpiredLog expired = ExpiredLogFiles(state, log, now_ms);
+  if (expired.names.empty()) return 0;
+  if (before) SLUICE_RETURN_IF_ERROR(before(expired.first));
+  return DeleteFiles(expired.names, [now_ms](const auto& sidecars, const auto& used) {
     return ExpiredSidecars(sidecars, used, now_ms);
   });
 }

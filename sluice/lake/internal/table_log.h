@@ -64,8 +64,10 @@ class TableLog {
   /// Writes one file that stands for all commits from `first` to `last`, unless there is one.
   Status Compact(Version first, Version last) const;
 
-  /// Deletes what ExpiredLogFiles() and ExpiredSidecars() name; returns how many.
-  Result<int64_t> CleanUp(const TableState& state, int64_t now_ms) const;
+  /// Deletes what ExpiredLogFiles() and ExpiredSidecars() name; returns how many. `before`: as
+  /// DeltaTable::CleanUpLog() has it.
+  Result<int64_t> CleanUp(const TableState& state, int64_t now_ms,
+                          const std::function<Status(Version first)>& before) const;
 
   /// Deletes all that only versions before `first` need, whatever its age; returns how many.
   /// kCorrupt: `first` has no checkpoint that can be read, so nothing was deleted.

@@ -565,7 +565,7 @@ Result<journal::Offset> TableLander::LandWaiting() {
     if (const Status written = table_.WriteCheckpoint(*snapshot); !written.ok()) {
       trace::Warning("no checkpoint",
                      {{"table", topic_.table_path}, {"reason", written.error().ToString()}});
-    } else if (const auto cleaned = table_.CleanUpLog(*snapshot); !cleaned.ok()) {
+    } else if (const Status cleaned = CleanUpLog(snapshot); !cleaned.ok()) {
       trace::Warning("log not cleaned up",
                      {{"table", topic_.table_path}, {"reason", cleaned.error().ToString()}});
     }

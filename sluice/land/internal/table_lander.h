@@ -112,6 +112,8 @@ class TableLander {
   journal::Offset LossEnd(journal::Offset begin) const;
   /// How files of the table are written, whoever writes them.
   columnar::ParquetOptions FileOptions(const event::Contract& contract) const;
+  /// Deletes the part of the log whose time is over; who took rows away in it is counted before.
+  Status CleanUpLog(const std::shared_ptr<const lake::Snapshot>& snapshot);
   /// Commits that the offsets up to `end` are lost.
   Result<journal::Offset> LandLoss(journal::Offset end);
   /// After a failed commit: what the table says decides. `first` is what was to land.

@@ -5,6 +5,7 @@
 #include "sluice/base/trace.h"
 #include "sluice/land/internal/table_lander.h"
 #include "sluice/land/table_schema.h"
+#include "sluice/ledger/carried_over.h"
 
 namespace sluice::land::internal {
 
@@ -63,6 +64,23 @@ Result<lake::VacuumReport> TableLander::Vacuum(std::chrono::milliseconds retenti
   const std::lock_guard lock(mutex_);
   Advance(report.snapshot);
   return report;
+}
+
+Status TableLander::CleanUpLog(const std::shared_ptr<const lake::Snapshot>& snapshot) {
+  const auto count = [&](lake::Version first) -> Status {
+    lake::AppendOptions append;
+    append.operation = "COUNT";
+    SLUICE_ASSIGN_OR_RETURN(append.transactions,
+                            ledger::CarryOverRemovedUntil(table_, *snapshot, first, app_id_));
+    if (append.transactions.empty()) return {};
+    SLUICE_ASSIGN_OR_RETURN(auto counted, table_.Append(snapshot, {}, append));
+    trace::Info("removed rows counted before the log is cleaned up",
+                {{"table", topic_.table_path}, {"log_begins", first}});
+    const std::lock_guard lock(mutex_);
+    Advance(std::move(counted));
+    return {};
+  };
+  return table_.CleanUpLog(*snapshot, count).status();
 }
 
 TableToChange TableLander::ToChange() const {
