@@ -70,10 +70,13 @@ struct Options {
   uint64_t segment_bytes = 64ull << 20;
   uint64_t frame_bytes_max = 64ull << 20;
   uint64_t group_bytes_max = 4ull << 20;  ///< A group closes when it has this many bytes.
+  /// Append() itself writes and syncs up to so many bytes while nobody else waits. 0: never.
+  uint64_t caller_bytes_max = 64ull << 10;
   /// Beyond, Append() is refused with kUnavailable; but what waits alone may be larger.
   uint64_t queue_bytes_max = 256ull << 20;
   Writes writes = Writes::kCached;
-  /// An idle journal proves its last group acknowledged after this time, with a group of its own.
+  /// An idle journal proves its last group acknowledged after this time, and before twice of it is
+  /// over, with a group of its own.
   std::chrono::microseconds idle_watermark{10'000};
   uint64_t free_bytes_min = 64ull << 20;  ///< With less room on the disk Append() is refused.
   /// Called when a sync fails, instead of aborting, which is what an empty one does. If it returns,
@@ -105,9 +108,11 @@ struct Loss {
 
 /// A durable log. Frames of one Append() lie in one group; a group is kept whole or not at all.
 ///
-/// Thread-safe. One thread writes: it takes all that waits, writes and syncs it as one group, then
-/// calls the callbacks, in the order of offsets. When a sync fails the process aborts: what the
-/// kernel dropped cannot be known, and recovery is the normal start.
+/// Thread-safe. One thread at a time writes: it writes and syncs a group, then calls its callbacks,
+/// in the order of offsets, before the next group begins. That is a thread of the journal, which
+/// takes all that waits as one group; or, while nobody waits, whoever appends little: two changes
+/// of threads cost more than the rest of a small append. When a sync fails the process aborts: what
+/// the kernel dropped cannot be known, and recovery is the normal start.
 class Journal {
  public:
   using Callback = std::function<void(Result<Appended>)>;
@@ -144,11 +149,13 @@ class Journal {
   /// damaged; what was visited before is sound.
   virtual Status Read(const std::function<Status(const Frame&)>& visit) const = 0;
 
-  /// Queues frames; `done` is called once, on the journal's thread, after the sync of their bytes
-  /// has returned, or with kUnavailable if they were refused (disk full; nothing of them can ever
-  /// be read). It is called at once, before Append() returns, with kUnavailable if the queue is
-  /// full or the journal stopped, and with kInvalid if a frame is (no rows of data, rows of a
-  /// schema, too many bytes). The base of kDuplicates is the sum up to and with it.
+  /// Queues frames, or writes them at once (Options::caller_bytes_max), which takes as long as one
+  /// sync does. `done` is called once, on the journal's thread or, before Append() returns, on this
+  /// one: after the sync of their bytes has returned, or with kUnavailable if they were refused
+  /// (disk full; nothing of them can ever be read). It is called on this thread with kUnavailable
+  /// if the queue is full or the journal stopped, and with kInvalid if a frame is (no rows of data,
+  /// rows of a schema, too many bytes). The base of kDuplicates is the sum up to and with it.
+  /// Frames that a callback appends are queued.
   virtual void Append(std::vector<NewFrame> frames, Callback done) = 0;
 
   /// Allows to forget the partition's frames below `offset` (landed and unread). Whole segments are

@@ -42,6 +42,7 @@ Status Process::Start() {
   options.queue_bytes_max = setup_.queue_bytes_max;
   options.free_bytes_min = setup_.free_bytes_min;
   options.writes = setup_.writes;
+  options.caller_bytes_max = setup_.caller_bytes_max;
   options.on_sync_failure = Die;
   SLUICE_ASSIGN_OR_RETURN(
       journal_,

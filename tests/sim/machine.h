@@ -37,6 +37,7 @@ struct Setup {
   int64_t land_bytes_max = 32 << 10;
   int dates_max = 8;
   journal::Writes writes = journal::Writes::kCached;
+  uint64_t caller_bytes_max = 64 << 10;
   columnar::Compression compression = columnar::Compression::kZstd;
 };
 

@@ -63,6 +63,8 @@ Run::Run(uint64_t seed, Counts& counts)
   fault_kinds_ = engine_();
   with_foreign_ = Chance(2);
   setup_.writes = Chance(3) ? journal::Writes::kDirect : journal::Writes::kCached;
+  // In a run all comes from one thread, so that without this no request would ever wait for another.
+  if (Chance(2)) setup_.caller_bytes_max = Chance(2) ? 0 : 512;
   // Compressed files of a few rows are a fifth of what a run takes, and hide no other bugs.
   setup_.compression = Chance(16) ? columnar::Compression::kZstd : columnar::Compression::kNone;
 }

@@ -55,10 +55,14 @@ Status DirectFile::Write(uint64_t position, std::span<const std::span<const std:
   return written;
 }
 
+bool DirectFile::ZerosDue(uint64_t position, uint64_t group_bytes, uint64_t end) const {
+  if (group_bytes > kSmallGroupBytes || position + kSmallGroupBytes <= zeroed_until_) return false;
+  return std::max(position, zeroed_until_) < end;
+}
+
 void DirectFile::ZeroAhead(uint64_t position, uint64_t group_bytes, uint64_t end) {
-  if (group_bytes > kSmallGroupBytes || position + kSmallGroupBytes <= zeroed_until_) return;
+  if (!ZerosDue(position, group_bytes, end)) return;
   const uint64_t begin = std::max(position, zeroed_until_);
-  if (begin >= end) return;
   const std::span<std::byte> zeros = buffer_.Get(std::min(kZeroStepBytes, end - begin));
   std::ranges::fill(zeros, std::byte{0});
   const std::span<const std::byte> out = zeros;

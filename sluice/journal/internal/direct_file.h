@@ -32,7 +32,7 @@ class AlignedBuffer {
 
 /// A segment that is written with O_DIRECT and O_DSYNC: each write is durable when it returns.
 ///
-/// Not thread-safe: the journal's thread owns it.
+/// Not thread-safe: who writes for the journal owns it.
 class DirectFile {
  public:
   /// kUnsupported: the file system has no such writes.
@@ -42,6 +42,8 @@ class DirectFile {
   /// kUnavailable: some of the bytes may be written, durably or not.
   Status Write(uint64_t position, std::span<const std::span<const std::byte>> pieces);
 
+  /// Whether ZeroAhead() with the same has something to write.
+  bool ZerosDue(uint64_t position, uint64_t group_bytes, uint64_t end) const;
   /// Writes zeros over space that is reserved, up to `end`, in front of small groups that come to
   /// `position` next: the first write into such space changes metadata, too, which costs more than
   /// the bytes. A failure changes nothing but that.

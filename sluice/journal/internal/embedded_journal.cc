@@ -70,6 +70,7 @@ void EmbeddedJournal::Append(std::vector<NewFrame> frames, Callback done) {
     pending.bytes += sizeof(FrameHeader) + RoundUp(frame.payload.size(), 8);
   }
   std::string_view refused;
+  bool alone = false;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || dead_) {
@@ -78,12 +79,51 @@ void EmbeddedJournal::Append(std::vector<NewFrame> frames, Callback done) {
       refused = "the journal's queue is full; send again later";
     } else {
       queue_bytes_ += pending.bytes;
-      queue_.push_back(std::move(pending));
+      alone = MayCallerWrite(pending.bytes);
+      if (alone) {
+        writing_ = true;
+      } else {
+        queue_.push_back(std::move(pending));
+      }
     }
   }
-  // NOLINTNEXTLINE(bugprone-use-after-move): it is moved only when nothing refuses it.
+  // NOLINTBEGIN(bugprone-use-after-move): it is moved only when nothing else becomes of it.
   if (!refused.empty()) return pending.done(Unavailable("{}", refused));
+  if (alone) return CommitAlone(std::move(pending));
+  // NOLINTEND(bugprone-use-after-move)
   thread_->Wake();
+}
+
+// Only behind a group that was alone, too: where several send at once, the thread goes on making
+// groups of what comes during a sync, and no caller is held up by one. What takes more than one
+// write and one sync, such as a new segment, is always the thread's.
+bool EmbeddedJournal::MayCallerWrite(uint64_t bytes) const {
+  return bytes <= options_.caller_bytes_max && !writing_ && queue_.empty() && !retain_due_ &&
+         last_was_alone_ && writer_.HasRoom(RoundUp(bytes + sizeof(FrameHeader), kBlockBytes));
+}
+
+void EmbeddedJournal::CommitAlone(Pending pending) {
+  std::vector<Pending> batch;
+  batch.push_back(std::move(pending));
+  try {
+    Commit(std::move(batch));
+  } catch (...) {
+    // On the journal's thread it would end the process. So it must here, whoever catches it above:
+    // nobody could write any more.
+    storage_->Break(Internal("a write was left by an exception"));
+    throw;
+  }
+  const std::lock_guard lock(mutex_);
+  writing_ = false;
+  dead_ = dead_ || storage_->broken();
+  // Whoever came meanwhile saw writing_ under this mutex, and left word there of what is to be
+  // done: frames in the queue, or one of these. So either it is seen here and the thread woken, or
+  // it comes later and finds that nobody writes. A wake-up is kept for a thread that does not wait
+  // yet.
+  const bool wake = !queue_.empty() || retain_due_ || stopping_ || dead_ || thread_waits_ ||
+                    (watermark_due_ && !timer_set_) || writer_.PrepareDue();
+  // With the mutex: once the thread has seen a stop, all of this may be destroyed.
+  if (wake) thread_->Wake();
 }
 
 void EmbeddedJournal::Release(PartitionId partition, Offset offset) {
@@ -126,11 +166,18 @@ std::optional<os::Wait> EmbeddedJournal::Step(os::Why why) {
   bool last = false;
   {
     const std::lock_guard lock(mutex_);
+    timer_set_ = false;
+    // The caller that writes wakes this thread when it is done (CommitAlone).
+    thread_waits_ = writing_;
+    if (writing_) return os::kUntilWoken;
+    if (storage_->broken()) return std::nullopt;
+    writing_ = true;
     batch = TakeBatch();
     last = batch.empty() && stopping_ && !retain_due_;
     retain = std::exchange(retain_due_, false);
   }
-  if (!last && batch.empty() && watermark_due_ && why == os::Why::kTime) {
+  const bool idle = batch.empty() && why == os::Why::kTime && !written_since_timer_;
+  if (!last && idle && watermark_due_) {
     // Should it fail, the next group does its work.
     (void)writer_.Write({}, state_.received_us);
     watermark_due_ = false;
@@ -142,12 +189,16 @@ std::optional<os::Wait> EmbeddedJournal::Step(os::Why why) {
   if (last && !storage_->broken()) writer_.Close();
 
   const std::lock_guard lock(mutex_);
+  writing_ = false;
   if (last || storage_->broken()) {
     dead_ = true;
     return std::nullopt;
   }
   if (!queue_.empty() || stopping_) return os::Wait(0);
-  return watermark_due_ ? options_.idle_watermark : os::kUntilWoken;
+  if (!watermark_due_) return os::kUntilWoken;
+  timer_set_ = true;
+  written_since_timer_ = false;
+  return options_.idle_watermark;
 }
 
 std::vector<EmbeddedJournal::Pending> EmbeddedJournal::TakeBatch() {
@@ -220,8 +271,9 @@ void EmbeddedJournal::Commit(std::vector<Pending> batch) {
   if (outcome.ok()) outcome = CheckFreeSpace();
   if (outcome.ok() && !frames_.empty()) {
     outcome = writer_.Write(frames_, received_us);
-    if (outcome.ok()) watermark_due_ = true;
+    if (outcome.ok()) watermark_due_ = written_since_timer_ = true;
   }
+  last_was_alone_ = batch.size() == 1;
   if (storage_->broken()) return;  // Unknown: neither yes nor no would be true.
   {
     const std::lock_guard lock(mutex_);

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// The journal in this process: a queue, one thread that commits groups, and readers beside it.
+/// The journal in this process: a queue, a thread that commits groups, callers that commit a lone
+/// one, and readers beside.
 
 #include <cstdint>
 #include <deque>
@@ -54,6 +55,10 @@ class EmbeddedJournal final : public Journal {
   std::optional<os::Wait> Step(os::Why why);
   // Takes what makes up the next group off the queue. Needs the mutex.
   std::vector<Pending> TakeBatch();
+  // Whether Append() may write so many bytes itself, now. Needs the mutex.
+  bool MayCallerWrite(uint64_t bytes) const;
+  // Writes what Append() was given, on its thread, which is who writes.
+  void CommitAlone(Pending pending);
   void Commit(std::vector<Pending> batch);
   Status CheckFreeSpace() const;
   Status ReadSegment(const Segment& segment,
@@ -75,9 +80,16 @@ class EmbeddedJournal final : public Journal {
   bool stopping_ = false;
   bool dead_ = false;  // A sync failed, and the handler returned.
   bool retain_due_ = false;
+  // Somebody writes, and calls callbacks: the thread, or who appends. It alone uses what stands
+  // behind the next blank line; the mutex hands that from one to the next.
+  bool writing_ = false;
+  bool thread_waits_ = false;  // The thread had something to do while another one wrote.
+  bool timer_set_ = false;     // The thread will look whether the watermark is due.
 
-  Writer writer_;                     // Of the thread, as what follows.
+  Writer writer_;                     // Of who writes, as what follows.
   bool watermark_due_ = false;        // The last group is not proven acknowledged by a later one.
+  bool written_since_timer_ = false;  // A group, since timer_set_.
+  bool last_was_alone_ = true;        // Nobody waited beside the last group's only append.
   std::vector<FrameToWrite> frames_;  // Kept for its memory.
 
   std::once_flag stopped_;

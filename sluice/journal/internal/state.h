@@ -32,8 +32,8 @@ using SchemaKey = std::pair<PartitionId, uint64_t>;
 
 /// All of it is durable. The last segment takes the next group, unless it is sealed.
 ///
-/// Not thread-safe: a mutex of the journal guards it; only the journal's thread changes what it
-/// writes.
+/// Not thread-safe: a mutex of the journal guards it; only who writes for the journal changes what
+/// is written.
 struct State {
   std::string uuid;
   uint64_t epoch = 0;

@@ -77,8 +77,12 @@ void Writer::Publish(std::span<const FrameToWrite> frames, int64_t received_us,
   }
 }
 
+bool Writer::HasRoom(uint64_t group_bytes) const {
+  return active_ && state_.next.position + group_bytes <= active_bytes_;
+}
+
 Status Writer::MakeRoom(uint64_t group_bytes) {
-  if (active_ && state_.next.position + group_bytes <= active_bytes_) return {};
+  if (HasRoom(group_bytes)) return {};
   const uint64_t bytes =
       RoundUp(std::max(options_.segment_bytes, kBlockBytes + group_bytes), kBlockBytes);
   if (prepared_.file && prepared_.bytes < bytes) {
@@ -134,10 +138,19 @@ Status Writer::Prepare(uint64_t bytes) {
   return {};
 }
 
+bool Writer::SegmentDue() const {
+  return active_ && !prepared_.file && !prepare_failed_ &&
+         state_.next.position >= active_bytes_ / 2;
+}
+
+bool Writer::PrepareDue() const {
+  return SegmentDue() || (active_ && direct_ &&
+                          direct_->ZerosDue(state_.next.position, group_bytes_, active_bytes_));
+}
+
 void Writer::PrepareAhead() {
   if (active_ && direct_) direct_->ZeroAhead(state_.next.position, group_bytes_, active_bytes_);
-  if (!active_ || prepared_.file || prepare_failed_) return;
-  if (state_.next.position < active_bytes_ / 2) return;
+  if (!SegmentDue()) return;
   prepare_failed_ = !Prepare(RoundUp(options_.segment_bytes, kBlockBytes)).ok();
 }
 

@@ -19,8 +19,9 @@
 
 namespace sluice::journal::internal {
 
-/// Not thread-safe: the journal's thread owns it. It changes `state` under `mutex`, and holds that
-/// over no I/O. After an error look at Storage::broken(): if it is true the outcome is unknown.
+/// Not thread-safe: who writes for the journal owns it. It changes `state` under `mutex`, and holds
+/// that over no I/O. After an error look at Storage::broken(): if it is true the outcome is
+/// unknown.
 class Writer {
  public:
   /// All references must outlive the writer.
@@ -30,6 +31,11 @@ class Writer {
   /// Writes the frames as one group and syncs it; then it is part of the state.
   /// kUnavailable: the disk is full or failed; nothing of the group can ever be read.
   Status Write(std::span<const FrameToWrite> frames, int64_t received_us);
+  /// Whether a group of these bytes goes into the segment at hand: then Write() is one write and
+  /// one sync.
+  bool HasRoom(uint64_t group_bytes) const;
+  /// Whether PrepareAhead() has something to do.
+  bool PrepareDue() const;
   /// Makes the next segment, if the time has come, so that a full disk shows before it hurts.
   void PrepareAhead();
   /// Removes the oldest segments whose rows are all released. Schemas in them are written again
@@ -47,6 +53,7 @@ class Writer {
   };
 
   Status MakeRoom(uint64_t group_bytes);
+  bool SegmentDue() const;
   void SealActive();
   Manifest MakeManifest() const;
   Status Prepare(uint64_t bytes);
