@@ -6,6 +6,7 @@
 
 #include "sluice/base/trace.h"
 #include "sluice/lake/history.h"
+#include "sluice/land/internal/due_tables.h"
 #include "sluice/land/internal/table_lander.h"
 #include "sluice/land/internal/write_memory.h"
 #include "sluice/os/memory.h"
@@ -39,7 +40,8 @@ Lander::Lander(const LandOptions& options, store::ObjectStore& store, const os::
       metrics_(metrics),
       journal_uuid_(std::move(journal_uuid)),
       tail_bytes_(std::make_shared<internal::TailBytes>()),
-      write_memory_(std::make_shared<internal::WriteMemory>(options.write_bytes_max)) {
+      write_memory_(std::make_shared<internal::WriteMemory>(options.write_bytes_max)),
+      due_tables_(std::make_shared<internal::DueTables>()) {
   metrics_.GetCounter("sluice_land_failures_total");  // Shown from the start, as 0.
 }
 
@@ -59,7 +61,7 @@ Result<journal::Offset> Lander::Open(const catalog::Topic& topic) {
   auto table = std::make_shared<internal::TableLander>(
       options_, store_, clock_, random_,
       fmt::format("sluice/{}/{}-{}", journal_uuid_, topic.partition, topic.incarnation), topic,
-      tail_bytes_, write_memory_);
+      tail_bytes_, write_memory_, due_tables_);
   SLUICE_ASSIGN_OR_RETURN(const journal::Offset next, table->Open(), "table '{}'",
                           topic.table_path);
   metrics_.AddGauge("sluice_table_files",
@@ -255,13 +257,12 @@ Status Lander::Land(internal::TableLander& table) {
 
 Status Lander::LandWhole(internal::TableLander& table) {
   const journal::Offset end = table.Describe().end;
-  for (journal::Offset landed = table.Describe().landed; landed + 1 < end;) {
+  while (true) {
+    const journal::Offset before = table.Describe().landed;
     SLUICE_RETURN_IF_ERROR(Land(table));
-    const journal::Offset now = table.Describe().landed;
-    if (now == landed || Stopping()) return {};
-    landed = now;
+    const journal::Offset landed = table.Describe().landed;
+    if (landed == before || landed + 1 >= end || Stopping()) return {};
   }
-  return {};
 }
 
 bool Lander::Stopping() const {
@@ -298,35 +299,50 @@ std::optional<os::Wait> Lander::Step() {
 
 // When half of what may be in memory is, tables with more than their share of it are due: many that
 // are small would else fill it up without any being large enough to land.
-int64_t Lander::BytesMax(size_t tables) const {
+int64_t Lander::BytesMax() const {
   const int64_t half = options_.tail_bytes_max / 2;
   if (tail_bytes_->landing <= half) return options_.bytes_max;
-  return std::min(options_.bytes_max, half / static_cast<int64_t>(tables));
+  const std::lock_guard lock(mutex_);
+  return std::min(options_.bytes_max, half / std::max<int64_t>(1, std::ssize(tables_)));
+}
+
+std::vector<std::shared_ptr<internal::TableLander>> Lander::ToLookAt(
+    const std::set<uint32_t>& waited_for, os::Monotonic now) {
+  const auto taken = due_tables_->Take(now);
+  // What is due because of others has asked for no look.
+  if (BytesMax() < options_.bytes_max) return All();
+  std::set<uint32_t> partitions(taken.begin(), taken.end());
+  partitions.insert(waited_for.begin(), waited_for.end());
+  std::vector<std::shared_ptr<internal::TableLander>> tables;
+  for (const uint32_t partition : partitions) {
+    if (auto table = Find(partition)) tables.push_back(std::move(table));
+  }
+  return tables;
 }
 
 void Lander::LandDue() {
-  const auto tables = All();
   std::set<uint32_t> waited_for;
   {
     const std::lock_guard lock(mutex_);
     for (const Waiter& waiter : waiters_) waited_for.insert(waiter.partition);
   }
-  // A thousand tables are looked at in each step, so the look at one that is not due must be cheap.
   os::Monotonic now = clock_.Steady();
-  for (const auto& table : tables) {
-    const uint32_t partition = table->partition();
-    if (!table->Due(now, BytesMax(tables.size())) &&
-        !(waited_for.contains(partition) && table->HasRows())) {
-      continue;
-    }
+  for (const auto& table : ToLookAt(waited_for, now)) {
     if (Stopping()) return;
+    const uint32_t partition = table->partition();
+    const auto due_at = table->DueAt(BytesMax());
+    const bool due =
+        (due_at && *due_at <= now) || (waited_for.contains(partition) && table->HasRows());
     const auto retry = retry_at_.find(partition);
-    if (retry != retry_at_.end() && now < retry->second) continue;
-    if (const Status landed = LandWhole(*table); !landed.ok()) {
-      trace::Error("landing failed", {{"reason", landed.error().ToString()}});
-      retry_at_[partition] = now + kRetryAfter;
+    if (due && (retry == retry_at_.end() || now >= retry->second)) {
+      if (const Status landed = LandWhole(*table); !landed.ok()) {
+        trace::Error("landing failed", {{"reason", landed.error().ToString()}});
+        retry_at_[partition] = now + kRetryAfter;
+      }
+      now = clock_.Steady();
     }
-    now = clock_.Steady();
+    // The look that led here was taken out, and something may wait still.
+    if (const auto next = table->DueAt(options_.bytes_max)) due_tables_->LookAt(partition, *next);
   }
 }
 

@@ -38,6 +38,7 @@
 namespace sluice::land {
 
 namespace internal {
+class DueTables;
 class TableLander;
 struct TailBytes;
 class WriteMemory;
@@ -103,7 +104,7 @@ struct TableStatus {
 
 /// Lands all tables of one journal.
 ///
-/// Thread-safe. One thread lands; Add() is called by the journal's thread only.
+/// Thread-safe. One thread lands; Add() is called by one thread at a time, as the journal does.
 class Lander {
  public:
   /// All references must outlive the lander.
@@ -209,9 +210,12 @@ class Lander {
   /// Lands what is due, and answers who waits for it.
   std::optional<os::Wait> Step();
   void LandDue();
+  /// What may be due now: all, where memory is short.
+  std::vector<std::shared_ptr<internal::TableLander>> ToLookAt(const std::set<uint32_t>& waited_for,
+                                                               os::Monotonic now);
   void AnswerWaiters();
   /// How many bytes make a table due now.
-  int64_t BytesMax(size_t tables) const;
+  int64_t BytesMax() const;
   std::shared_ptr<internal::TableLander> Find(uint32_t partition) const;
   std::shared_ptr<internal::TableLander> Find(std::string_view schema,
                                               std::string_view table) const;
@@ -230,6 +234,7 @@ class Lander {
   const std::string journal_uuid_;
   const std::shared_ptr<internal::TailBytes> tail_bytes_;
   const std::shared_ptr<internal::WriteMemory> write_memory_;
+  const std::shared_ptr<internal::DueTables> due_tables_;
   std::atomic<int64_t> written_until_trim_{0};  // Of what landings ever took.
   std::atomic<bool> trim_due_{false};
   MaintenanceLog maintenance_;

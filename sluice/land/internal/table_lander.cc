@@ -40,13 +40,15 @@ const std::string kCompactProperty = "delta.autoOptimize.autoCompact";
 TableLander::TableLander(const LandOptions& options, store::ObjectStore& store,
                          const os::Clock& clock, os::Random& random, std::string app_id,
                          catalog::Topic topic, std::shared_ptr<TailBytes> tail_bytes,
-                         std::shared_ptr<WriteMemory> write_memory)
+                         std::shared_ptr<WriteMemory> write_memory,
+                         std::shared_ptr<DueTables> due_tables)
     : options_(options),
       clock_(clock),
       app_id_(std::move(app_id)),
       partition_(topic.partition),
       tail_bytes_(std::move(tail_bytes)),
       write_memory_(std::move(write_memory)),
+      due_tables_(std::move(due_tables)),
       topic_(std::move(topic)),
       table_(store, topic_.table_path, clock, random),
       schema_(TableSchema(*topic_.contract)) {}
@@ -130,6 +132,7 @@ Status TableLander::Adopt() {
   stopped_.clear();
   tail_bytes_->stopped -= bytes_;
   tail_bytes_->landing += bytes_;
+  due_tables_->LookAt(partition_, kAtOnce);
   trace::Warning("table adopted", {{"table", topic_.table_path}, {"offset", landed_}});
   return {};
 }
@@ -227,6 +230,7 @@ void TableLander::AcceptLosses(std::vector<journal::Loss> losses) {
   std::ranges::sort(losses, {}, &journal::Loss::begin);
   const std::lock_guard lock(mutex_);
   losses_ = std::move(losses);
+  due_tables_->LookAt(partition_, kAtOnce);
 }
 
 journal::Offset TableLander::LossEnd(journal::Offset begin) const {
@@ -246,6 +250,8 @@ lake::Transaction TableLander::LostNow(int64_t rows) const {
 void TableLander::Count(int64_t bytes) {
   bytes_ += bytes;
   (stopped_.empty() ? tail_bytes_->landing : tail_bytes_->stopped) += bytes;
+  const bool enough = bytes_ >= options_.bytes_max;
+  if (enough && bytes_ - bytes < options_.bytes_max) due_tables_->LookAt(partition_, kAtOnce);
 }
 
 void TableLander::StopLanding(std::string reason) {
@@ -265,7 +271,7 @@ void TableLander::Add(journal::Offset base, os::Timestamp received, const Batch&
     fresh = rows->Slice(end_ - base);
     base = end_;
   }
-  if (!oldest_) oldest_ = clock_.Steady();
+  if (!oldest_) WaitFromNow();
   end_ = base + fresh->num_rows();
   const int64_t bytes = columnar::MemoryBytes(*fresh) + fresh->num_rows() * kAddedBytes;
   Count(bytes);
@@ -405,7 +411,7 @@ void TableLander::DropLanded() {
     chunks_.pop_front();
   }
   oldest_.reset();
-  if (!chunks_.empty() || !pending_.empty()) oldest_ = clock_.Steady();
+  if (!chunks_.empty() || !pending_.empty()) WaitFromNow();
 }
 
 Result<ReadView> TableLander::View() { return ViewNow(/*after_vacuum=*/false); }
@@ -620,12 +626,12 @@ Result<journal::Offset> TableLander::LandLoss(journal::Offset end) {
   return landed_ + 1;
 }
 
-bool TableLander::Due(os::Monotonic now, int64_t bytes_max) const {
+std::optional<os::Monotonic> TableLander::DueAt(int64_t bytes_max) const {
   const std::lock_guard lock(mutex_);
-  if (!stopped_.empty()) return false;
-  if (LossEnd(landed_ + 1) != landed_ + 1) return true;
-  if (!oldest_) return false;
-  return bytes_ >= bytes_max || now - *oldest_ >= options_.every;
+  if (!stopped_.empty()) return std::nullopt;
+  if (LossEnd(landed_ + 1) != landed_ + 1) return kAtOnce;
+  if (!oldest_) return std::nullopt;
+  return bytes_ >= bytes_max ? kAtOnce : *oldest_ + options_.every;
 }
 
 Result<std::vector<ledger::Entry>> TableLander::Ledger() {

@@ -15,6 +15,7 @@
 #include "sluice/columnar/batch.h"
 #include "sluice/journal/journal.h"
 #include "sluice/lake/delta_table.h"
+#include "sluice/land/internal/due_tables.h"
 #include "sluice/land/internal/rows_to_land.h"
 #include "sluice/land/internal/write_memory.h"
 #include "sluice/land/lander.h"
@@ -32,10 +33,12 @@ struct TailBytes {
 /// Thread-safe. Holds no lock while it does I/O on the store, but for the refresh of View().
 class TableLander {
  public:
-  /// `tail_bytes` is where it counts what it has in memory, `write_memory` what landing takes from.
+  /// `tail_bytes` is where it counts what it has in memory, `write_memory` what landing takes from,
+  /// `due_tables` where it asks for a look when DueAt() becomes something earlier.
   TableLander(const LandOptions& options, store::ObjectStore& store, const os::Clock& clock,
               os::Random& random, std::string app_id, catalog::Topic topic,
-              std::shared_ptr<TailBytes> tail_bytes, std::shared_ptr<WriteMemory> write_memory);
+              std::shared_ptr<TailBytes> tail_bytes, std::shared_ptr<WriteMemory> write_memory,
+              std::shared_ptr<DueTables> due_tables);
   ~TableLander();
 
   /// Makes or loads the table; returns the first offset it does not have.
@@ -74,8 +77,9 @@ class TableLander {
   /// offset not landed then. Of two calls at the same time the table lets one win.
   Result<journal::Offset> Land();
 
-  /// Whether Land() is due: `bytes_max` wait, or the oldest row has waited for options.every.
-  bool Due(os::Monotonic now, int64_t bytes_max) const;
+  /// When Land() is due: at once when `bytes_max` wait, else when the oldest row has waited for
+  /// options.every. Nothing: no row waits, or it does not land.
+  std::optional<os::Monotonic> DueAt(int64_t bytes_max) const;
   bool HasRows() const;
   TableStatus Describe() const;
   /// As SCHEMA.TABLE.
@@ -92,6 +96,11 @@ class TableLander {
 
   /// Counts rows that came into memory, or left it.
   void Count(int64_t bytes);
+  /// The oldest row that waits has done so from now on. The mutex must be held.
+  void WaitFromNow() {
+    oldest_ = clock_.Steady();
+    due_tables_->LookAt(partition_, *oldest_ + options_.every);
+  }
   /// Lands no more until it is adopted; rows are still taken, seen by readers, and counted apart.
   /// The mutex must be held.
   void StopLanding(std::string reason);
@@ -141,6 +150,7 @@ class TableLander {
   const uint32_t partition_;
   const std::shared_ptr<TailBytes> tail_bytes_;
   const std::shared_ptr<WriteMemory> write_memory_;
+  const std::shared_ptr<DueTables> due_tables_;
 
   std::mutex entries_mutex_;  // Guards entries_; never taken with mutex_ held.
   ledger::Entries entries_;
