@@ -32,7 +32,7 @@ constexpr int64_t kValuesWithBoundsMax = 256;
 // A page is ended only between batches of the writer: rows that are large make large pages, and
 // whoever reads one has it in memory.
 constexpr int64_t kBatchRows = 8192;
-constexpr int64_t kBatchBytes = int64_t{1} << 20;
+constexpr int64_t kBatchBytes = int64_t{512} << 10;
 
 int64_t BatchRows(const arrow::Table& table) {
   if (table.num_rows() == 0) return kBatchRows;

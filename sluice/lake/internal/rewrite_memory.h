@@ -14,13 +14,13 @@ namespace sluice::lake::internal {
 /// For ReadPlan; columns take as much again while they are converted, or picked apart.
 inline int64_t ReadBytes(const RewriteMemory& memory) { return memory.bytes_max / 6; }
 
-/// How `files` that are open at once are written: their rows have a quarter of the memory, and
-/// encoding those of one file as much again.
+/// How `files` that are open at once are written: their rows have a quarter of the memory, an eighth
+/// where there are several and rows are picked apart for them; encoding takes as much again.
 inline AppendOptions WithinMemory(AppendOptions write, const RewriteMemory& memory, size_t files) {
   if (memory.bytes_max > 0 || memory.tell) write.threads = 1;
   if (memory.bytes_max <= 0) return write;
   constexpr int64_t kLeast = int64_t{64} << 10;
-  const int64_t rows = memory.bytes_max / 4;
+  const int64_t rows = memory.bytes_max / (files > 1 ? 8 : 4);
   write.parquet.row_group_bytes_max =
       std::min(write.parquet.row_group_bytes_max,
                std::max(kLeast, rows / static_cast<int64_t>(std::max<size_t>(files, 1))));
