@@ -14,8 +14,8 @@ namespace sluice::lake::internal {
 /// For ReadPlan; columns take as much again while they are converted, or picked apart.
 inline int64_t ReadBytes(const RewriteMemory& memory) { return memory.bytes_max / 6; }
 
-/// How `files` that are open at once are written: their rows have a quarter of the memory, an eighth
-/// where there are several and rows are picked apart for them; encoding takes as much again.
+/// How `files` that are open at once are written: their rows have a quarter of the memory, an
+/// eighth where there are several and rows are picked apart for them; encoding takes as much again.
 inline AppendOptions WithinMemory(AppendOptions write, const RewriteMemory& memory, size_t files) {
   if (memory.bytes_max > 0 || memory.tell) write.threads = 1;
   if (memory.bytes_max <= 0) return write;
