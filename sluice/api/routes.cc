@@ -27,7 +27,7 @@ class Routes::Groups {
         gate_(services.tokens),
         router_(services.workers, [this](const Request& request) { return gate_.Admit(request); }),
         events_(services.ingest, hooks_, services.body_bytes_max),
-        sql_(services.database, services.ingest),
+        sql_(services.database, services.ingest, services.reader_idle_max),
         schemas_(services.ingest, hooks_),
         tables_(services.lander),
         errors_(services.ingest, services.database),

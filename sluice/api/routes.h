@@ -44,6 +44,8 @@ struct Services {
   std::string project;  ///< Its name.
   /// What a compressed body may be when it is decompressed.
   uint64_t body_bytes_max = 16ull << 20;
+  /// A query ends when its reader takes nothing for so long and others wait for a worker.
+  std::chrono::milliseconds reader_idle_max{5'000};
 };
 
 /// Answers requests.

@@ -271,7 +271,8 @@ void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader,
                      reader.NotServed("postgres", "serve.postgres"),
                      {"connections", reader.Parsed(config.connections_max, ParseSize)},
                      {"header_time", reader.Duration(config.header_time_max)},
-                     {"body_time", reader.Duration(config.body_time_max)}});
+                     {"body_time", reader.Duration(config.body_time_max)},
+                     {"reader_idle", reader.Duration(config.reader_idle_max)}});
        }},
       {"land",
        [&](const YAML::Node& node) {

@@ -51,6 +51,8 @@ struct Config {
   std::string tls_key;
   std::chrono::milliseconds header_time_max{10'000};
   std::chrono::milliseconds body_time_max{60'000};
+  /// serve.reader_idle: of an answer to a query, while others wait.
+  std::chrono::milliseconds reader_idle_max{5'000};
   std::chrono::milliseconds land_every{300'000};
   int64_t land_bytes_max = 128ll << 20;
   std::chrono::microseconds land_wait_max = std::chrono::seconds(60);  ///< Of `?wait=table`.

@@ -54,7 +54,9 @@ constexpr std::string_view kSchema = R"json({
             "postgres": {"description": "No effect: this program does not have it"},
             "connections": {"type": "integer", "default": 1024},
             "header_time": {"$ref": "#/$defs/duration", "default": "10s"},
-            "body_time": {"$ref": "#/$defs/duration", "default": "60s"}
+            "body_time": {"$ref": "#/$defs/duration", "default": "60s"},
+            "reader_idle": {"$ref": "#/$defs/duration", "default": "5s",
+              "description": "A query ends when its reader takes nothing for so long and others wait for a worker"}
           }
         },
         "land": {

@@ -391,7 +391,8 @@ Status RunningServer::StartHttp() {
                                .tokens = *tokens_,
                                .version = std::string(kVersion),
                                .project = config_.project,
-                               .body_bytes_max = config_.body_bytes_max};
+                               .body_bytes_max = config_.body_bytes_max,
+                               .reader_idle_max = config_.reader_idle_max};
   routes_ = std::make_unique<api::Routes>(services, std::move(hooks));
   api::HttpOptions http;
   http.address = config_.address;

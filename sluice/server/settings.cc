@@ -60,6 +60,7 @@ std::vector<Setting> Resolve(const Config& config) {
       {"serve.connections", number(config.connections_max), {}},
       {"serve.header_time", DurationText(config.header_time_max), {}},
       {"serve.body_time", DurationText(config.body_time_max), {}},
+      {"serve.reader_idle", DurationText(config.reader_idle_max), {}},
       {"land.every", DurationText(config.land_every), {}},
       {"land.wait_max", DurationText(config.land_wait_max), {}},
       {"land.bytes", SizeText(static_cast<uint64_t>(config.land_bytes_max)), {}},

@@ -83,6 +83,8 @@ class CountingSink final : public worker::BodySink {
   CountingSink(worker::BodySink& sink, QueryLog::Running& running)
       : sink_(sink), running_(running) {}
 
+  void SetOthersWait(std::function<bool()> ask) override { sink_.SetOthersWait(std::move(ask)); }
+  std::string_view ErrorCodeOfWrite() const override { return sink_.ErrorCodeOfWrite(); }
   Status Write(std::string_view bytes, std::optional<int64_t> rows,
                os::Monotonic deadline) override {
     bytes_ += static_cast<int64_t>(bytes.size());

@@ -38,6 +38,7 @@ Result<std::unique_ptr<Pool>> Pool::Start(const PoolOptions& options, const Tena
   pool->tenants_.push_back(tenant);
   pool->idle_[tenant.name].push_back(std::move(first));
   pool->idle_count_ = 1;
+  metrics.GetCounter("sluice_query_answers_cut_total");  // Shown from the start, as 0.
   Pool* const raw = pool.get();
   metrics.AddGauge("sluice_query_workers", "state=\"idle\"", [raw] {
     const std::lock_guard lock(raw->mutex_);
@@ -146,6 +147,10 @@ Result<Outcome> Pool::Run(const Tenant& tenant, const Query& query,
   Diagnostic found;
   const auto run = [&]() -> Result<Outcome> {
     SLUICE_ASSIGN_OR_RETURN(auto worker, Acquire(tenant, deadline, stop, found));
+    sink.SetOthersWait([this] {
+      const std::lock_guard lock(mutex_);
+      return waiting_ > 0;
+    });
     // What waiting took is gone.
     Query rest = query;
     rest.limits.time_max =
@@ -159,6 +164,7 @@ Result<Outcome> Pool::Run(const Tenant& tenant, const Query& query,
   if (found.code == "SL2201") {  // In terms of what was asked, not of what was left.
     outcome = Unavailable("the query took longer than {} ms", query.limits.time_max.count());
   }
+  if (found.code == kReaderIdle) metrics_.GetCounter("sluice_query_answers_cut_total").Add();
   if (!outcome.ok() && diagnosis != nullptr) *diagnosis = std::move(found);
   return outcome;
 }

@@ -66,7 +66,7 @@ class Pool {
   /// Runs one query; blocks until its end. `relations` is called on this thread. Errors are those
   /// of duck::Engine::Query(), and kUnavailable also when too many wait, or the worker was killed
   /// or died. Ends by limits.time_max + grace, and `grace` after `stop` at the latest, if `sink`
-  /// does.
+  /// does. The sink learns whether others wait for a worker.
   Result<Outcome> Run(const Tenant& tenant, const Query& query,
                       const duck::RelationLookup& relations, BodySink& sink,
                       std::stop_token stop = {}, Diagnostic* diagnosis = nullptr);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ enum class Form : uint8_t {
 };
 
 std::string_view ContentType(Form form);
+
+/// The code of a query that ended because its reader took nothing while others waited.
+inline constexpr std::string_view kReaderIdle = "SL2211";
 
 struct Limits {
   std::chrono::milliseconds time_max{30'000};  ///< From the call to the last byte taken.
@@ -56,6 +60,11 @@ struct Outcome {
 class BodySink {
  public:
   virtual ~BodySink() = default;
+  /// Before the first bytes: `ask` tells, on any thread and until the query ends, whether others
+  /// wait for what it holds. A sink whose reader takes nothing may then end the query.
+  virtual void SetOthersWait(std::function<bool()> /*ask*/) {}
+  /// A code (SL22..) for the last error of Write(); empty: it has none of its own.
+  virtual std::string_view ErrorCodeOfWrite() const { return {}; }
   /// `rows` are those whose bytes end with or before these; nothing if these end inside a row. May
   /// block until `deadline`. An error ends the query.
   virtual Status Write(std::string_view bytes, std::optional<int64_t> rows,

@@ -38,6 +38,7 @@ ELSEWHERE = {
     "SL2207": "more queries than may wait: system.test_query_sandbox",
     "SL2208": "no room on the disk: worker.PoolTest",
     "SL2210": "a file that is gone: duck.RelationFilesTest",
+    "SL2211": "a reader that takes nothing: system.test_slow_readers",
     "SL2999": "a bug",
     "SL3008": "messages of Cap'n Proto: decode.MessageTest, system.test_http_forms",
     "SL3009": "messages of Cap'n Proto: decode.MessageTest, system.test_http_forms",

@@ -1,6 +1,8 @@
 #include "sluice/api/internal/connection.h"
 
 #include <fmt/format.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -373,19 +375,32 @@ void Connection::WriteMore() {
     if (self->written_ < self->out_head_.size() + self->out_.body.size()) return self->WriteMore();
     if (self->out_.stream == nullptr) return self->OnWritten();
     // Called with bytes on any thread, also long after the connection is gone.
-    self->out_.stream->Attach([weak = self->weak_from_this(), shared_weak = self->shared_weak_] {
-      const auto shared = shared_weak.lock();
-      const auto connection = weak.lock();
-      if (!shared || !connection) return;
-      asio::post(connection->executor(), [connection] { connection->OnStreamBytes(); });
-    });
+    const auto call = [&self](void (Connection::*method)()) {
+      return [weak = self->weak_from_this(), shared_weak = self->shared_weak_, method] {
+        const auto shared = shared_weak.lock();
+        const auto connection = weak.lock();
+        if (!shared || !connection) return;
+        asio::post(connection->executor(), [connection, method] { ((*connection).*method)(); });
+      };
+    };
+    self->out_.stream->Attach(call(&Connection::OnStreamBytes), call(&Connection::LookAtTaken));
     self->stream_ended_ = false;
     self->WriteStream();
   });
 }
 
 void Connection::OnStreamBytes() {
+  if (state_ == State::kWriting && out_.stream && out_.stream->given_up()) return Close();
   if (state_ == State::kWriting && std::exchange(stream_idle_, false)) WriteStream();
+}
+
+// The kernel takes megabytes before it holds us up, and then again only when a good part of them is
+// gone: what it still has to send tells of each byte.
+void Connection::LookAtTaken() {
+  if (state_ != State::kWriting || out_.stream == nullptr) return;
+  int unsent = 0;
+  if (::ioctl(wire_.socket().native_handle(), SIOCOUTQ, &unsent) != 0) return;
+  if (std::exchange(unsent_, unsent) != unsent) out_.stream->Progress();
 }
 
 void Connection::WriteStream() {

@@ -103,6 +103,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void WriteStream();
   void WriteChunk();
   void OnStreamBytes();
+  void LookAtTaken();
   void OnWritten();
   void Next();
   void ReadWatching();
@@ -159,6 +160,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t written_ = 0;
   Then then_ = Then::kKeepAlive;
   std::string chunk_;          // Of a stream, framed.
+  int unsent_ = 0;             // That the kernel had at the last look.
   bool stream_idle_ = false;   // Nothing of the stream waits to be written.
   bool stream_ended_ = false;  // `chunk_` has its end.
 

@@ -23,21 +23,26 @@ constexpr size_t kHeldBytesMax = 64u << 10;
 /// error still has a status of its own.
 class AnswerSink final : public worker::BodySink {
  public:
-  AnswerSink(worker::Form form, Respond respond) : form_(form), respond_(std::move(respond)) {}
+  AnswerSink(worker::Form form, Respond respond, std::chrono::milliseconds idle_max)
+      : form_(form), respond_(std::move(respond)), patience_{.idle_max = idle_max} {}
 
   void SetId(const std::string& id) { id_ = id; }
 
   Status Write(std::string_view bytes, std::optional<int64_t> rows,
                os::Monotonic deadline) override {
     rows_ = rows;
-    if (stream_) return stream_->Write(bytes, deadline);
+    if (stream_) return Stream(bytes, deadline);
     held_.append(bytes);
     if (held_.size() < kHeldBytesMax) return {};
     stream_ = std::make_shared<BodyStream>();
     Response response = MakeResponse();
     response.stream = stream_;
     respond_(std::move(response));
-    return stream_->Write(std::exchange(held_, {}), deadline);
+    return Stream(std::exchange(held_, {}), deadline);
+  }
+  void SetOthersWait(std::function<bool()> ask) override { patience_.others_wait = std::move(ask); }
+  std::string_view ErrorCodeOfWrite() const override {
+    return reader_idle_ ? worker::kReaderIdle : std::string_view();
   }
 
   void Finish() {
@@ -53,6 +58,7 @@ class AnswerSink final : public worker::BodySink {
       response.headers.emplace_back("Sluice-Query-Id", id_);
       return respond_(std::move(response));
     }
+    if (reader_idle_) return stream_->GiveUp();
     // Where bytes end inside a row no record would be understood.
     const std::string record =
         rows_ ? worker::FailureRecord(form_, *rows_, error, diagnosis) : std::string();
@@ -63,6 +69,12 @@ class AnswerSink final : public worker::BodySink {
   }
 
  private:
+  Status Stream(std::string_view bytes, os::Monotonic deadline) {
+    Status written = stream_->Write(bytes, deadline, patience_);
+    reader_idle_ = !written.ok() && written.error().code() == ErrorCode::kConflict;
+    return written;
+  }
+
   Response MakeResponse() const {
     Response response;
     response.content_type = worker::ContentType(form_);
@@ -94,6 +106,8 @@ class AnswerSink final : public worker::BodySink {
   std::string held_;
   std::optional<int64_t> rows_ = 0;
   std::shared_ptr<BodyStream> stream_;
+  BodyStream::Patience patience_;
+  bool reader_idle_ = false;
 };
 
 std::string StatusJson(const sql::QueryStatus& status) {
@@ -113,8 +127,12 @@ std::string StatusJson(const sql::QueryStatus& status) {
 
 }  // namespace
 
-SqlRoutes::SqlRoutes(sql::Database& database, ingest::Ingest& ingest)
-    : database_(database), audit_(ingest), queries_(kThreads, kQueueMax) {}
+SqlRoutes::SqlRoutes(sql::Database& database, ingest::Ingest& ingest,
+                     std::chrono::milliseconds reader_idle_max)
+    : database_(database),
+      audit_(ingest),
+      reader_idle_max_(reader_idle_max),
+      queries_(kThreads, kQueueMax) {}
 
 void SqlRoutes::AddTo(Router& router) {
   router.Add("POST", "/v1/sql", Access::kRead, [this](const Call& call, const Respond& respond) {
@@ -142,7 +160,7 @@ void SqlRoutes::Run(const Call& call, const Respond& respond) {
                           .outcome = note.done ? note.outcome : "begun",
                           .reason = {}});
   };
-  AnswerSink sink(query.format, respond);
+  AnswerSink sink(query.format, respond, reader_idle_max_);
   Diagnostic diagnosis;
   const auto outcome = database_.Run(query, sink, call.request->watch_client(), &diagnosis,
                                      [&sink](const std::string& id) { sink.SetId(id); });

@@ -2,6 +2,7 @@
 /// \file
 /// Queries and changes of rows: POST /v1/sql, and what runs: /v1/queries.
 
+#include <chrono>
 #include <memory>
 
 #include "sluice/api/router.h"
@@ -17,7 +18,9 @@ namespace sluice::api::internal {
 /// Thread-safe; all references must outlive it.
 class SqlRoutes {
  public:
-  SqlRoutes(sql::Database& database, ingest::Ingest& ingest);
+  /// `reader_idle_max`: as Services has it.
+  SqlRoutes(sql::Database& database, ingest::Ingest& ingest,
+            std::chrono::milliseconds reader_idle_max);
 
   void AddTo(Router& router);
 
@@ -31,6 +34,7 @@ class SqlRoutes {
 
   sql::Database& database_;
   ingest::AuditLog audit_;
+  const std::chrono::milliseconds reader_idle_max_;
   WorkerPool queries_;  // Apart from that of other routes, which a slow reader must not hold up.
 };
 

@@ -160,7 +160,10 @@ Result<Outcome> RunningWorker::Run(const Query& query, os::Monotonic deadline,
         }
         const Status taken =
             sink.Write(bytes, head.whole_rows ? std::optional(head.rows) : std::nullopt, deadline);
-        if (!taken.ok()) abandon(taken.error());
+        if (!taken.ok()) {
+          diagnosis = {.code = std::string(sink.ErrorCodeOfWrite())};
+          abandon(taken.error());
+        }
         break;
       }
       case MessageType::kEnd: {
