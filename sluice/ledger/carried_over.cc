@@ -5,15 +5,16 @@
 
 #include "sluice/lake/commit.h"
 #include "sluice/ledger/entries.h"
+#include "sluice/ledger/internal/oldest_state.h"
 #include "sluice/ledger/proof.h"
 
 namespace sluice::ledger {
 
 namespace {
 
+using internal::SnapshotPtr;
 using lake::Transaction;
 using lake::Version;
-using SnapshotPtr = std::shared_ptr<const lake::Snapshot>;
 
 /// `removed`: how many rows of all landings the table counts then. Those of landings before, which
 /// this one took over, count theirs on.
@@ -24,16 +25,6 @@ std::vector<Transaction> CountersFor(const lake::Snapshot& newest, const std::st
   const int64_t others = SumOfCounter(newest, kRemovedCounter) - own;
   return {{.app_id = counter, .version = std::max<int64_t>(0, removed - others)},
           {.app_id = app_id + std::string(kRemovedUntil), .version = until}};
-}
-
-/// The first state from `from` to `last` that can be read: a clean-up that was cut short has left
-/// commits without the state before them.
-Result<SnapshotPtr> FirstState(const lake::DeltaTable& table, Version from, Version last) {
-  for (Version version = from;; ++version) {
-    auto state = table.LoadAt(version);
-    const bool gone = !state.ok() && state.error().code() == ErrorCode::kNotFound;
-    if (!gone || version >= last) return state;
-  }
 }
 
 /// Those of the commits (begin, end] that changed rows and landed none: what they took away, or put
@@ -72,12 +63,13 @@ Result<std::vector<Transaction>> CarryOverRemoved(const lake::DeltaTable& table,
 }
 
 Result<std::vector<Transaction>> CarryOverRemovedUntil(const lake::DeltaTable& table,
-                                                       const lake::Snapshot& newest, Version first,
+                                                       const SnapshotPtr& newest, Version first,
                                                        const std::string& app_id) {
   SLUICE_ASSIGN_OR_RETURN(const Version oldest, lake::OldestCommit(table));
-  const Version known = std::max(oldest, RemovedCountedUntil(newest).value_or(0));
+  const Version known = std::max(oldest, RemovedCountedUntil(*newest).value_or(0));
   if (known >= first) return std::vector<Transaction>();
-  SLUICE_ASSIGN_OR_RETURN(const SnapshotPtr begin, FirstState(table, known, first));
+  SLUICE_ASSIGN_OR_RETURN(const SnapshotPtr begin, internal::OldestState(table, known, newest));
+  if (begin->version() > first) return NotFound("version {} cannot be read", first);
   SLUICE_ASSIGN_OR_RETURN(const std::set<Version> changes, Changes(table, begin->version(), first));
   if (changes.empty()) return std::vector<Transaction>();
   SLUICE_ASSIGN_OR_RETURN(const SnapshotPtr end, table.LoadAt(first));
@@ -90,7 +82,7 @@ Result<std::vector<Transaction>> CarryOverRemovedUntil(const lake::DeltaTable& t
     if (entry.version && changes.contains(*entry.version)) removed += entry.removed;
   }
   if (removed == 0) return std::vector<Transaction>();
-  return CountersFor(newest, app_id, SumOfCounter(newest, kRemovedCounter) + removed, first);
+  return CountersFor(*newest, app_id, SumOfCounter(*newest, kRemovedCounter) + removed, first);
 }
 
 }  // namespace sluice::ledger

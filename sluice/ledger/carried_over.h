@@ -25,9 +25,8 @@ Result<std::vector<lake::Transaction>> CarryOverRemoved(
 /// Likewise before the log begins with version `first`, by the log alone: no data file is read, and
 /// those that are gone meanwhile need not be there. Nothing is returned where nobody took rows away
 /// since what is counted.
-Result<std::vector<lake::Transaction>> CarryOverRemovedUntil(const lake::DeltaTable& table,
-                                                             const lake::Snapshot& newest,
-                                                             lake::Version first,
-                                                             const std::string& app_id);
+Result<std::vector<lake::Transaction>> CarryOverRemovedUntil(
+    const lake::DeltaTable& table, const std::shared_ptr<const lake::Snapshot>& newest,
+    lake::Version first, const std::string& app_id);
 
 }  // namespace sluice::ledger

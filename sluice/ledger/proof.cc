@@ -16,6 +16,7 @@
 #include "sluice/lake/timestamps.h"
 #include "sluice/ledger/carried_over.h"
 #include "sluice/ledger/internal/offset_reader.h"
+#include "sluice/ledger/internal/oldest_state.h"
 #include "sluice/ledger/offset_set.h"
 
 namespace sluice::ledger {
@@ -159,7 +160,8 @@ class Prover {
     Version first = oldest;
     counters_.clear();
     if (oldest > 0) {  // What that commit changed cannot be told without the state before.
-      SLUICE_ASSIGN_OR_RETURN(const SnapshotPtr begin, OldestState(oldest));
+      SLUICE_ASSIGN_OR_RETURN(const SnapshotPtr begin,
+                              internal::OldestState(table_, oldest, snapshot_));
       landed_end = LandedOffset(*begin) + 1;
       oldest = begin->version();
       first = oldest + 1;
@@ -228,27 +230,6 @@ class Prover {
     for (auto& [cause, rows] : counted) {
       if (cause == Cause::kRemoved) rows = std::max<int64_t>(0, rows - known);
     }
-  }
-
-  /// The oldest state that can be read, from `oldest` on: who was killed while it trimmed the log
-  /// has left commits without the state before them.
-  Result<SnapshotPtr> OldestState(Version oldest) const {
-    auto state = table_.LoadAt(oldest);
-    if (state.ok() || state.error().code() != ErrorCode::kNotFound) return state;
-    Version before = oldest;
-    SnapshotPtr begin = snapshot_;
-    while (begin->version() - before > 1) {
-      const Version middle = before + (begin->version() - before) / 2;
-      state = table_.LoadAt(middle);
-      if (state.ok()) {
-        begin = *state;
-      } else if (state.error().code() == ErrorCode::kNotFound) {
-        before = middle;
-      } else {
-        return state;
-      }
-    }
-    return begin;
   }
 
   void ReportGap(OffsetRange gap, const std::vector<Landing>& landings, int64_t known_from,

@@ -410,10 +410,10 @@ TEST_F(ProofTest, WhatCommitsRemovedIsCountedByTheLogAlone) {
   const lake::Version begins = Newest()->version();
   Land(12, 14);
   Commit("DELETE", {Remove(first)});  // Stays in the log.
-  const auto none = CarryOverRemovedUntil(table_, *Newest(), after_delete - 1, std::string(kApp));
+  const auto none = CarryOverRemovedUntil(table_, Newest(), after_delete - 1, std::string(kApp));
   ASSERT_TRUE(none.ok()) << none.error().ToString();
   EXPECT_TRUE(none->empty());
-  const auto counters = CarryOverRemovedUntil(table_, *Newest(), begins, std::string(kApp));
+  const auto counters = CarryOverRemovedUntil(table_, Newest(), begins, std::string(kApp));
   ASSERT_TRUE(counters.ok()) << counters.error().ToString();
   ASSERT_EQ(counters->size(), 2u);
   EXPECT_EQ(counters->front().version, 4);
@@ -426,7 +426,7 @@ TEST_F(ProofTest, WhatCommitsRemovedIsCountedByTheLogAlone) {
   };
   Commit("COUNT", Texts(*counters));
   expect_gap();
-  const auto again = CarryOverRemovedUntil(table_, *Newest(), begins, std::string(kApp));
+  const auto again = CarryOverRemovedUntil(table_, Newest(), begins, std::string(kApp));
   ASSERT_TRUE(again.ok()) << again.error().ToString();
   EXPECT_TRUE(again->empty()) << "counted once";
 }
@@ -439,7 +439,7 @@ TEST_F(ProofTest, RowsRemovedInCommitsThatWereCleanedUpAreExplained) {
   const lake::Version begins = Newest()->version();
   Land(9, 12);
   Commit("DELETE", {Remove(second)});
-  const auto counters = CarryOverRemovedUntil(table_, *Newest(), begins, std::string(kApp));
+  const auto counters = CarryOverRemovedUntil(table_, Newest(), begins, std::string(kApp));
   ASSERT_TRUE(counters.ok()) << counters.error().ToString();
   Commit("COUNT", Texts(*counters));
   // Killed between any two of the deletions, too.
@@ -455,7 +455,7 @@ TEST_F(ProofTest, RowsRemovedInCommitsThatWereCleanedUpAreExplained) {
   ASSERT_TRUE(table_.WriteCheckpoint(*Newest()).ok());
   const lake::Version next = Newest()->version();
   Land(12, 14);
-  const auto more = CarryOverRemovedUntil(table_, *Newest(), next, std::string(kApp));
+  const auto more = CarryOverRemovedUntil(table_, Newest(), next, std::string(kApp));
   ASSERT_TRUE(more.ok()) << more.error().ToString();
   ASSERT_FALSE(more->empty());
   EXPECT_EQ(more->front().version, 9);

@@ -65,6 +65,12 @@ class DueTest : public LandingTable {
     lander_->Start([](uint32_t, journal::Offset) {});
     stepped_.RunAll();
   }
+  /// With the options as they are now.
+  void StartAgain() {
+    lander_.reset();
+    Begin("journal-1");
+    Start();
+  }
   /// Lets time pass, tick by tick.
   void Pass(milliseconds time) {
     const os::Monotonic end = clock_.Steady() + time;
@@ -97,9 +103,7 @@ TEST_F(DueTest, RowsLandWhenTheOldestHasWaitedLongEnough) {
 
 TEST_F(DueTest, ManyRowsLandAtOnce) {
   options_.bytes_max = 50'000;
-  lander_.reset();
-  Begin("journal-1");
-  Start();
+  StartAgain();
   const std::vector<int> large(600, 1);
   Add(large);
   while (lander_->TailBytes() < options_.bytes_max) {
@@ -113,9 +117,7 @@ TEST_F(DueTest, ManyRowsLandAtOnce) {
 
 TEST_F(DueTest, RowsLandBeforeMemoryIsShort) {
   options_.tail_bytes_max = 100'000;
-  lander_.reset();
-  Begin("journal-1");
-  Start();
+  StartAgain();
   const std::vector<int> large(600, 1);
   while (Table().landed < 0) {
     ASSERT_FALSE(lander_->Behind());

@@ -71,7 +71,7 @@ Status TableLander::CleanUpLog(const std::shared_ptr<const lake::Snapshot>& snap
     lake::AppendOptions append;
     append.operation = "COUNT";
     SLUICE_ASSIGN_OR_RETURN(append.transactions,
-                            ledger::CarryOverRemovedUntil(table_, *snapshot, first, app_id_));
+                            ledger::CarryOverRemovedUntil(table_, snapshot, first, app_id_));
     if (append.transactions.empty()) return {};
     SLUICE_ASSIGN_OR_RETURN(auto counted, table_.Append(snapshot, {}, append));
     trace::Info("removed rows counted before the log is cleaned up",
