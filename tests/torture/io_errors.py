@@ -36,7 +36,8 @@ SITES = [(call, error) for call, errors in {
     for error in errors]
 # Which calls are meant. The loader's own come first; without them there is no server at all.
 COUNTS = {"openat": (60, 110), "pread64": (5, 12), "fallocate": (1, 2), "ftruncate": (1, 2), "renameat2": (1, 3),
-          "unlink": (1, 6), "rename": (1, 10), "mkdir": (1, 20), "fsync": (1, 25), "pwritev": (1, 80), "fdatasync": (1, 80)}
+          "unlink": (1, 6), "rename": (1, 10), "mkdir": (1, 17), "fsync": (1, 25), "pwritev": (1, 80), "fdatasync": (1, 80)}
+RECOVERY_COUNTS = {"mkdir": (1, 2)}  # A server that finds its folders makes few.
 ORDERLY = {None, 0, 1, 69, 75, 78, 127, -signal.SIGABRT}  # 127: its libraries could not be opened.
 
 
@@ -44,15 +45,17 @@ ORDERLY = {None, 0, 1, 69, 75, 78, 127, -signal.SIGABRT}  # 127: its libraries c
 AT_START = {"openat", "pread64", "fsync", "mkdir", "fallocate"}
 
 
-def draw(chance, fired):
-    """Draws faults of two calls, of which one at most keeps the server from starting, of the sites that fired least."""
+def draw(chance, fired, recovers):
+    """Draws faults of two calls, of which one at most keeps the server from starting, of the sites that fired least.
+
+    recovers: whether the server finds what an earlier one left."""
     drawn = {}
     rarest = sorted(SITES, key=lambda site: (fired[" ".join(site)], chance.random()))
     chance.shuffle(few := rarest[:6])
     for call, error in few + rarest[6:]:
         if drawn and (call in AT_START or call in drawn):
             continue
-        first = chance.randint(*COUNTS[call])
+        first = chance.randint(*(RECOVERY_COUNTS if recovers and call in RECOVERY_COUNTS else COUNTS)[call])
         if call in AT_START:
             more = ("", "", "+")
         else:  # Interrupted for ever is not interrupted.
@@ -79,7 +82,7 @@ def one(seed, drawn):
     chance = random.Random(seed)
     senders = [Sender(i, random.Random(chance.random()), patient=True) for i in range(2)]
     with Project(SETTINGS) as project:
-        if seed % 2:
+        if seed % 2 == 1:
             with Server(project) as server:
                 serve(server, senders, 10)
         log = f"{project.folder}/strace"
@@ -134,7 +137,7 @@ def main():
                 seed = arguments.seed + runs
                 runs += 1
                 drawn = [tuple(fault.split(":")) for fault in arguments.faults.split(",")] if arguments.faults \
-                    else draw(chance, fired)
+                    else draw(chance, fired, recovers=seed % 2 == 1)
             try:
                 failed, ended, events = one(seed, drawn)
             except Exception as error:

@@ -70,13 +70,13 @@ def proofs(program, simulation, journal_test):
         # So many kills as must be shown are a run of their own: SLUICE_KILL_ROUNDS=1000 test_kill.py.
         Proof("kill -9", 0.05, test("test_kill.py"), again=True,
               environment=lambda seconds, seed: {"SLUICE_SEED": str(seed), "SLUICE_KILL_ROUNDS": "100" if seconds > 150 else "12"}),
-        Proof("I/O errors", 0.38, python(HERE / "io_errors.py")),
+        Proof("I/O errors", 0.30, python(HERE / "io_errors.py")),
         Proof("bit flips", 0.04, python(HERE / "bit_flips.py")),
         Proof("full disk", 0.03, test("test_disk_full.py"), again=True),
         Proof("damaged journals", 0.03, lambda seconds, seed: [
             journal_test, "--gtest_filter=RepairTest.LosesNoMoreThanItSays:JournalCrashTest.*", "--gtest_brief=1"], again=True,
             environment=lambda seconds, seed: {"SLUICE_SEED": str(seed), "SLUICE_SEEDS": "2000" if seconds > 30 else "300"}),
-        Proof("simulation, more", 0.05, lambda seconds, seed: simulated(seconds, seed + 1_000_000_000)),
+        Proof("simulation, more", 0.13, lambda seconds, seed: simulated(seconds, seed + 1_000_000_000)),
     ]
     return first, second
 
