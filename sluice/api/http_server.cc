@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "sluice/api/internal/connection.h"
 
@@ -16,6 +17,7 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using internal::Connection;
+using internal::EventLoop;
 using internal::Shared;
 
 // Connections beyond the limit are told so, but only so many at once.
@@ -28,14 +30,7 @@ constexpr std::chrono::milliseconds kAbortTimeMax{2'000};
 class Server final : public HttpServer {
  public:
   Server(const HttpOptions& options, Handler handler)
-      : shared_(std::make_shared<Shared>()),
-        work_(asio::make_work_guard(shared_->io)),
-        strand_(asio::make_strand(shared_->io)),
-        acceptor_(strand_),
-        pause_(strand_) {
-    shared_->options = options;
-    shared_->handler = std::move(handler);
-  }
+      : shared_(MakeShared(options, std::move(handler))), acceptor_(accept_), pause_(accept_) {}
   ~Server() override { Stop(std::chrono::milliseconds(0)); }
 
   Status Listen() {
@@ -52,6 +47,7 @@ class Server final : public HttpServer {
     if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (!error) acceptor_.non_blocking(true, error);
     if (!error) port_ = acceptor_.local_endpoint(error).port();
     if (error) {
       return Unavailable("cannot listen on {} port {}: {}", options.address, options.port,
@@ -61,20 +57,9 @@ class Server final : public HttpServer {
   }
 
   void Run() {
-    asio::post(strand_, [this] { Accept(); });
-    for (int i = 0; i < std::max(1, shared_->options.threads); ++i) {
-      threads_.emplace_back([this] {
-        while (!shared_->io.stopped()) {
-          // The last catch of the thread: out of memory, say, ends one connection and not the
-          // program.
-          try {
-            shared_->io.run();
-          } catch (...) {
-            continue;
-          }
-        }
-      });
-    }
+    asio::post(accept_, [this] { Accept(); });
+    Start(accept_);
+    for (const auto& loop : shared_->loops) Start(loop->io);
   }
 
   uint16_t port() const override { return port_; }
@@ -82,7 +67,7 @@ class Server final : public HttpServer {
   void Stop(std::chrono::milliseconds grace) override {
     const std::lock_guard stop_lock(stop_mutex_);
     if (std::exchange(stopped_, true)) return;
-    asio::post(strand_, [this] {
+    asio::post(accept_, [this] {
       error_code ignored;
       acceptor_.close(ignored);
       pause_.cancel();
@@ -100,8 +85,9 @@ class Server final : public HttpServer {
       shared_->changed.wait_for(lock, kAbortTimeMax, all_closed);
     }
     lock.unlock();
-    work_.reset();
-    shared_->io.stop();
+    work_.clear();
+    accept_.stop();
+    for (const auto& loop : shared_->loops) loop->io.stop();
     threads_.clear();  // Joins.
     lock.lock();
     const auto rest = std::exchange(shared_->open, {});
@@ -109,22 +95,61 @@ class Server final : public HttpServer {
   }
 
  private:
-  void Accept() {
-    acceptor_.async_accept(asio::make_strand(shared_->io),
-                           [this](error_code error, Connection::Socket socket) {
-                             if (!acceptor_.is_open()) return;
-                             if (!error) return OnAccepted(std::move(socket));
-                             // Out of descriptors, most likely: trying at once would only burn
-                             // time.
-                             pause_.expires_after(kAcceptPause);
-                             pause_.async_wait([this](error_code stopped) {
-                               if (!stopped) Accept();
-                             });
-                           });
+  static std::shared_ptr<Shared> MakeShared(const HttpOptions& options, Handler handler) {
+    auto shared = std::make_shared<Shared>();
+    shared->options = options;
+    shared->handler = std::move(handler);
+    for (int i = 0; i < std::max(1, options.threads); ++i) {
+      shared->loops.push_back(std::make_unique<EventLoop>());
+    }
+    return shared;
   }
 
-  void OnAccepted(Connection::Socket socket) {
-    const auto connection = std::make_shared<Connection>(std::move(socket), shared_);
+  /// Gives it a thread.
+  void Start(asio::io_context& io) {
+    work_.push_back(asio::make_work_guard(io));
+    threads_.emplace_back([&io] {
+      while (!io.stopped()) {
+        // The last catch of the thread: out of memory, say, ends one connection and not the
+        // program.
+        try {
+          io.run();
+        } catch (...) {
+          continue;
+        }
+      }
+    });
+  }
+
+  /// Returns the loop with the fewest connections, of those that nothing holds up.
+  EventLoop& NextLoop() {
+    const auto long_ago = (shared_->clock.Steady() - shared_->options.held_up).time_since_epoch().count();
+    return **std::ranges::min_element(shared_->loops, {}, [&](const auto& loop) {
+      return std::pair(loop->handling_since < long_ago, loop->connections.load());
+    });
+  }
+
+  void Accept() {
+    acceptor_.async_wait(asio::socket_base::wait_read, [this](error_code error) {
+      if (!acceptor_.is_open()) return;
+      EventLoop& loop = NextLoop();
+      if (!error) {
+        auto socket = acceptor_.accept(loop.io, error);
+        if (!error) return OnAccepted(std::move(socket), loop);
+      }
+      if (error == asio::error::would_block || error == asio::error::connection_aborted) {
+        return Accept();  // It went again.
+      }
+      // Out of descriptors, most likely: trying at once would only burn time.
+      pause_.expires_after(kAcceptPause);
+      pause_.async_wait([this](error_code stopped) {
+        if (!stopped) Accept();
+      });
+    });
+  }
+
+  void OnAccepted(Connection::Socket socket, EventLoop& loop) {
+    const auto connection = std::make_shared<Connection>(std::move(socket), loop, shared_);
     {
       const std::lock_guard lock(shared_->mutex);
       if (shared_->stopping) return;
@@ -157,8 +182,9 @@ class Server final : public HttpServer {
   }
 
   const std::shared_ptr<Shared> shared_;
-  asio::executor_work_guard<asio::io_context::executor_type> work_;
-  asio::strand<asio::io_context::executor_type> strand_;  // Of what follows.
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;
+  // A loop of its own, so that no handler keeps new connections out.
+  asio::io_context accept_{1};
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   uint16_t port_ = 0;

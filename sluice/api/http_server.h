@@ -49,7 +49,7 @@ struct Response {
 
 /// Sends the answer; may be called on any thread, at any later time, exactly once.
 using Respond = std::function<void(Response)>;
-/// Handles a request; must not block: it runs on a connection thread.
+/// Handles a request; must not block: it runs on a connection thread, whose other connections wait.
 using Handler = std::function<void(std::shared_ptr<const Request>, Respond)>;
 
 /// A certificate chain and its key, in PEM.
@@ -61,7 +61,7 @@ struct TlsFiles {
 struct HttpOptions {
   std::string address = "127.0.0.1";
   uint16_t port = 7117;  ///< 0: any free one.
-  int threads = 2;
+  int threads = 2;  ///< That have connections; one more accepts them.
   uint64_t body_bytes_max = 16ull << 20;
   /// For the bodies of all connections; beyond: 429. Null: no limit.
   std::shared_ptr<ByteBudget> bodies = {};
@@ -72,6 +72,8 @@ struct HttpOptions {
   std::chrono::milliseconds header_time_max{10'000};
   std::chrono::milliseconds body_time_max{60'000};
   std::chrono::milliseconds idle_time_max{60'000};
+  /// A thread whose handler runs for longer gets no new connections until it returns.
+  std::chrono::milliseconds held_up{50};
   /// TLS 1.2 or newer, with these; read again when they change. Absent: no TLS.
   std::optional<TlsFiles> tls = {};
 };

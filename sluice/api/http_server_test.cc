@@ -277,6 +277,34 @@ TEST(HttpServerTest, ServesManyConnectionsAtOnce) {
   }
 }
 
+TEST(HttpServerTest, AHandlerThatTakesLongHoldsUpItsOwnThreadOnly) {
+  HttpOptions options;
+  options.threads = 2;
+  options.held_up = milliseconds(0);
+  std::promise<void> begun;
+  std::promise<void> goes_on;
+  const auto server = Serve(
+      [&](const auto& request, const Respond& respond) {
+        if (request->path == "/long") {
+          begun.set_value();
+          goes_on.get_future().wait();
+        }
+        Echo(request, respond);
+      },
+      options);
+  RawSocket held(server->port());
+  held.Send("GET /long HTTP/1.1\r\nHost: x\r\n\r\n");
+  begun.get_future().wait();
+  RawSocket other(server->port());
+  other.Send("GET /other HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_NE(other.ReadUntil("GET /other"), "");
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(StatusOf(Exchange(*server, "GET /new HTTP/1.1\r\nHost: x\r\n\r\n")), "200");
+  }
+  goes_on.set_value();
+  EXPECT_NE(held.ReadUntil("GET /long"), "");
+}
+
 TEST(HttpServerTest, RefusesConnectionsOverTheLimit) {
   HttpOptions options;
   options.connections_max = 2;

@@ -78,12 +78,14 @@ class Pending {
 
 }  // namespace
 
-Connection::Connection(Socket socket, const std::shared_ptr<Shared>& shared)
+Connection::Connection(Socket socket, EventLoop& loop, const std::shared_ptr<Shared>& shared)
     : shared_(*shared),
       shared_weak_(shared),
+      loop_(loop),
       wire_(std::move(socket)),
       timer_(wire_.get_executor()) {
   WaitsFrom(shared_.clock.Steady() + kPlaceTime);
+  ++loop_.connections;
 }
 
 void Connection::Start() {
@@ -295,6 +297,7 @@ void Connection::OnRequest() {
   request_->body = std::string_view(*request_->body_storage).substr(0, body_read_);
   const auto pending = std::make_shared<Pending>(shared_weak_, weak_from_this());
   request_->watch_client = [pending] { return pending->Watch(); };
+  loop_.handling_since = shared_.clock.Steady().time_since_epoch().count();
   // The last catch of a request: whatever a library below throws fails this one alone.
   try {
     shared_.handler(std::move(request_),
@@ -302,6 +305,7 @@ void Connection::OnRequest() {
   } catch (...) {
     pending->Send(Problem(500, "SL5000", "the request failed"));
   }
+  loop_.handling_since = EventLoop::kIdle;
 }
 
 void Connection::Watch(std::shared_ptr<std::stop_source> gone) {

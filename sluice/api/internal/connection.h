@@ -5,7 +5,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 
 #include <array>
 #include <atomic>
@@ -15,6 +14,7 @@
 #include <stop_token>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "sluice/api/http_server.h"
 #include "sluice/api/internal/certificates.h"
@@ -26,6 +26,17 @@
 namespace sluice::api::internal {
 
 class Connection;
+
+/// One thread's sockets and timers. That nobody else runs it spares a lock and, more, the wakes of
+/// other threads at each step of a request. What holds its thread up holds up its connections.
+struct EventLoop {
+  static constexpr os::Monotonic::rep kIdle = os::Monotonic::max().time_since_epoch().count();
+
+  std::atomic<int> connections{0};  // That it has.
+  // Since when the handler that runs has run.
+  std::atomic<os::Monotonic::rep> handling_since{kIdle};
+  boost::asio::io_context io{1};  // Last: what waits in it may hold connections.
+};
 
 /// What the connections of a server share; outlives all of them.
 struct Shared {
@@ -40,22 +51,28 @@ struct Shared {
   int served = 0;                                        // Of these, not refused; guarded by mutex.
   bool stopping = false;                                 // Guarded by mutex.
 
-  // Last, so that it goes first: what waits in it refers to the rest.
-  boost::asio::io_context io;
+  // Each has a thread of its own. Last, so that they go first: what waits in them refers to the
+  // rest.
+  std::vector<std::unique_ptr<EventLoop>> loops;
 };
 
 /// Reads a request, hands it to the handler, writes the answer, and again. Requests that arrive
 /// together (pipelined) are handled one after the other.
 ///
-/// Not thread-safe but for executor(): everything else runs on that strand.
+/// Not thread-safe but for what says so: everything else runs on the thread of its loop.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  using Executor = boost::asio::strand<boost::asio::io_context::executor_type>;
+  using Executor = boost::asio::io_context::executor_type;
   using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
 
-  Connection(Socket socket, const std::shared_ptr<Shared>& shared);
+  /// `socket` runs on `loop`, which is one of the shared ones.
+  Connection(Socket socket, EventLoop& loop, const std::shared_ptr<Shared>& shared);
+  ~Connection() { --loop_.connections; }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
-  Executor executor() { return wire_.get_executor(); }
+  /// Thread-safe.
+  Executor executor() { return loop_.io.get_executor(); }
 
   /// Begins to serve; counted in Shared::served from before until the close.
   void Start();
@@ -132,6 +149,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Shared& shared_;
   std::weak_ptr<Shared> shared_weak_;
+  EventLoop& loop_;
   Wire<Socket> wire_;
   State state_ = State::kHead;
   bool served_ = false;

@@ -14,7 +14,7 @@ namespace sluice::api::internal {
 
 /// A socket that may speak TLS. Reads and writes as asio's streams do; one of each at a time.
 ///
-/// Not thread-safe: the strand of the socket owns it.
+/// Not thread-safe: the thread of the socket's loop owns it.
 template <typename Socket>
 class Wire {
  public:
