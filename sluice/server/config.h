@@ -84,7 +84,7 @@ struct Config {
   /// sql.external: folders and buckets in which queries may name tables by path.
   std::vector<std::string> external;
   uint64_t segment_bytes = 64ull << 20;
-  journal::Writes journal_writes = journal::Writes::kCached;
+  journal::Writes journal_writes = journal::Writes::kAuto;
   std::map<std::string, TopicConfig> topics;
   /// errors.retain: payloads sealed longer ago cannot be opened any more.
   std::chrono::microseconds errors_retain = std::chrono::hours(90 * 24);

@@ -33,7 +33,7 @@ constexpr std::string_view kSchema = R"json({
           "type": "object",
           "additionalProperties": false,
           "properties": {
-            "writes": {"enum": ["auto", "cached", "direct"], "description": "Through the page cache or around it; auto measures at the start", "default": "cached"}
+            "writes": {"enum": ["auto", "cached", "direct"], "description": "Through the page cache or around it; auto measures at the start", "default": "auto"}
           }
         },
         "serve": {

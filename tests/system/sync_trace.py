@@ -98,6 +98,7 @@ def early_answers(calls, folder, identity):
     `identity` matches what names an event in its request and in the journal; `folder` is the journal's.
     """
     files, asked, written, synced = {}, {}, {}, {}
+    durable = set()  # Descriptors whose writes are synced when they return.
     checked, early = 0, []
     steps = [(call.begin, 0, call) for call in calls] + [(call.end, 1, call) for call in calls]
     syncing = {}  # Of each sync under way: what was written before it began.
@@ -116,6 +117,7 @@ def early_answers(calls, folder, identity):
         if call.name == "openat":
             path = call.bytes.decode()
             files[call.result] = path if folder in path else None
+            (durable.add if "O_DSYNC" in call.arguments else durable.discard)(call.result)
             if files[call.result] and "O_TRUNC" in call.arguments:
                 written.pop(path, None)
         elif call.name == "close":
@@ -128,7 +130,7 @@ def early_answers(calls, folder, identity):
             if path := files.get(call.descriptor):
                 names = identity.findall(call.bytes)
                 written.setdefault(path, set()).update(names)
-                if "RWF_DSYNC" in call.arguments:
+                if "RWF_DSYNC" in call.arguments or call.descriptor in durable:
                     synced.update(dict.fromkeys(names))
         elif call.name in ("fsync", "fdatasync"):
             synced.update(dict.fromkeys(syncing[call]))
@@ -136,14 +138,17 @@ def early_answers(calls, folder, identity):
 
 
 def journal_syncs(calls, folder):
-    """The calls that sync a file of the journal. Numbers of descriptors are used again and again."""
-    files, syncs = {}, set()
+    """The calls that sync a file of the journal, and the writes that do. Numbers of descriptors are used again and again."""
+    files, durable, syncs = {}, set(), set()
     for call in calls:  # In the order of their ends.
         if call.name == "openat" and call.result >= 0:
             files[call.result] = folder in call.bytes.decode()
+            (durable.add if "O_DSYNC" in call.arguments else durable.discard)(call.result)
         elif call.name == "close":
             files.pop(call.descriptor, None)
         elif call.name in ("fsync", "fdatasync") and files.get(call.descriptor):
+            syncs.add(call)
+        elif call.name.startswith("pwrite") and files.get(call.descriptor) and call.descriptor in durable:
             syncs.add(call)
     return syncs
 
@@ -164,7 +169,8 @@ def doctored(calls, folder):
                    and c.end < call.begin and c.result > 0 and c.descriptor == call.descriptor)
 
     return {
-        "never syncs": [c for c in calls if not journal_sync(c)],
+        "never syncs": [replace(c, arguments=c.arguments.replace("O_DSYNC", "O_CLOEXEC")) for c in calls
+                        if not (journal_sync(c) and c.name in ("fsync", "fdatasync"))],
         "ignores a failed sync": [replace(c, result=-1) if journal_sync(c) else c for c in calls],
         "syncs another file": [replace(c, arguments="999") if journal_sync(c) else c for c in calls],
         "answers while it syncs": [replace(c, end=c.end + 1_000_000) if journal_sync(c) else c for c in calls],
