@@ -123,7 +123,8 @@ class Server final : public HttpServer {
 
   /// Returns the loop with the fewest connections, of those that nothing holds up.
   EventLoop& NextLoop() {
-    const auto long_ago = (shared_->clock.Steady() - shared_->options.held_up).time_since_epoch().count();
+    const auto long_ago =
+        (shared_->clock.Steady() - shared_->options.held_up).time_since_epoch().count();
     return **std::ranges::min_element(shared_->loops, {}, [&](const auto& loop) {
       return std::pair(loop->handling_since < long_ago, loop->connections.load());
     });

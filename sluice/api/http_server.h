@@ -61,7 +61,7 @@ struct TlsFiles {
 struct HttpOptions {
   std::string address = "127.0.0.1";
   uint16_t port = 7117;  ///< 0: any free one.
-  int threads = 2;  ///< That have connections; one more accepts them.
+  int threads = 2;       ///< That have connections; one more accepts them.
   uint64_t body_bytes_max = 16ull << 20;
   /// For the bodies of all connections; beyond: 429. Null: no limit.
   std::shared_ptr<ByteBudget> bodies = {};
