@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "sluice/base/json.h"
+#include "sluice/base/utf8.h"
 
 namespace sluice::trace {
 namespace {
@@ -57,8 +58,8 @@ void Write(Level level, std::string_view event, std::initializer_list<Field> fie
     line = fmt::format("{} {:<7} {}", time, Name(level), event);
     for (const Field& field : fields) {
       line += fmt::format(" {}=", field.name);
-      if (field.value.find_first_of(" \"\\\n\r\x1b") == std::string::npos) {
-        line += field.value;
+      if (field.value.find_first_of(" \"\\\n\r") == std::string::npos) {
+        line += Printable(field.value);
       } else {
         AppendJsonString(line, field.value);
       }

@@ -12,6 +12,7 @@
 #include "sluice/base/ascii.h"
 #include "sluice/base/base64.h"
 #include "sluice/base/json.h"
+#include "sluice/base/utf8.h"
 
 namespace sluice::api::internal {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "sluice/api/internal/text.h"
 #include "sluice/base/ascii.h"
+#include "sluice/base/utf8.h"
 
 namespace sluice::api::internal {
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Characters: what HTTP allows where, and UTF-8.
+/// Characters: what HTTP allows where.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,12 +13,6 @@ inline bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c
 
 /// Is `c` a `tchar` of RFC 9110, which names and methods are made of?
 bool IsTokenChar(char c);
-
-/// Returns the bytes of the character that `text` starts with, or 0 if it starts with no valid
-/// UTF-8. Needs a text that is not empty.
-size_t Utf8Length(std::string_view text);
-
-bool IsUtf8(std::string_view text);
 
 /// Compares without regard to ASCII case.
 bool EqualsIgnoringCase(std::string_view a, std::string_view b);

@@ -7,6 +7,7 @@
 
 #include "sluice/base/csv.h"
 #include "sluice/base/json.h"
+#include "sluice/base/utf8.h"
 
 namespace sluice::cli::internal {
 
@@ -117,27 +118,6 @@ AnswerTable FromMembers(dom::object root) {
     AppendCell(table, value);
   }
   return table;
-}
-
-/// Controls become escapes, so that a cell is one line that moves nothing.
-std::string Printable(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte == '\n') {
-      out += "\\n";
-    } else if (byte == '\t') {
-      out += "\\t";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else if (byte == 0xc2 && i + 1 < text.size() &&
-               static_cast<unsigned char>(text[i + 1]) < 0xa0) {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[++i]));  // C1 controls.
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
 }
 
 size_t Characters(std::string_view text) {

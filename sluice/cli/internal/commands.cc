@@ -17,6 +17,7 @@
 #include "sluice/base/json.h"
 #include "sluice/base/percent.h"
 #include "sluice/base/trace.h"
+#include "sluice/base/utf8.h"
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
 #include "sluice/cli/internal/json_line.h"
@@ -38,7 +39,7 @@ DiagnosticFormat text_format = DiagnosticFormat::kText;
 
 int Fail(const Error& error) {
   if (DiagnosticsOf(error).empty()) {
-    std::fprintf(stderr, "error: %s\n", error.message().c_str());
+    std::fprintf(stderr, "error: %s\n", Printable(error.message(), LineBreaks::kKeep).c_str());
   } else {
     PrintDiagnostics(DiagnosticsOf(error), "text");
   }

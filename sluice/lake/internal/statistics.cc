@@ -1,13 +1,13 @@
 #include "sluice/lake/internal/statistics.h"
 
 #include <arrow/api.h>
-#include <arrow/util/utf8.h>
 #include <simdjson.h>
 
 #include <cmath>
 
 #include "sluice/base/ascii.h"
 #include "sluice/base/json.h"
+#include "sluice/base/utf8.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/table_features.h"
 #include "sluice/lake/internal/timestamp_text.h"
@@ -48,12 +48,6 @@ size_t PrefixBytes(std::string_view text, size_t units_max) {
     at += point.bytes;
   }
   return at;
-}
-
-bool IsUtf8(std::string_view text) {
-  arrow::util::InitializeUTF8();
-  return arrow::util::ValidateUTF8(reinterpret_cast<const uint8_t*>(text.data()),
-                                   static_cast<int64_t>(text.size()));
 }
 
 std::string Quote(std::string_view text) {
