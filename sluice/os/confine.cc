@@ -41,7 +41,10 @@ constexpr uint64_t kWrite = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_R
                             LANDLOCK_ACCESS_FS_MAKE_REG;
 
 Status Limit(decltype(RLIMIT_AS) what, uint64_t most) {
-  const rlimit limit = {.rlim_cur = most, .rlim_max = most};
+  rlimit limit = {};
+  // Where the process has a lower one, nobody may raise that.
+  if (getrlimit(what, &limit) == 0) most = std::min<uint64_t>(most, limit.rlim_max);
+  limit = {.rlim_cur = most, .rlim_max = most};
   if (setrlimit(what, &limit) != 0) return Unavailable("setrlimit: {}", std::strerror(errno));
   return {};
 }

@@ -1,7 +1,10 @@
 #include "sluice/os/disk.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -73,6 +76,23 @@ TEST_F(SystemDiskTest, SetsSizes) {
   (*file)->DropCache();
   EXPECT_EQ(*ReadFile(disk_, Path("a"), 7), std::string(7, '\0'));
   EXPECT_EQ(ReadFile(disk_, Path("a"), 6).error().code(), ErrorCode::kInvalid);
+}
+
+TEST_F(SystemDiskTest, AFileAtItsLimitIsAFullDiskAndNotOurEnd) {
+  const auto limited = [this] {
+    const rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
+    std::signal(SIGXFSZ, SIG_IGN);
+    auto file = disk_.Open(Path("a"), OpenMode::kCreateNew);
+    if (!file.ok()) return 2;
+    const auto piece = Bytes("x");
+    const Status written = (*file)->Write(2 << 20, {&piece, 1});
+    if (written.ok() || written.error().code() != ErrorCode::kUnavailable) return 3;
+    const Status allocated = (*file)->Allocate(2 << 20);
+    if (allocated.ok() || allocated.error().code() != ErrorCode::kUnavailable) return 4;
+    return (*file)->Write(0, {&piece, 1}).ok() ? 0 : 5;
+  };
+  EXPECT_EXIT(std::_Exit(limited()), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(SystemDiskTest, RenamesWithAndWithoutReplacing) {

@@ -24,6 +24,9 @@ namespace {
 // The kernel takes at most 1024 pieces (IOV_MAX) and 2 GiB in one call.
 constexpr size_t kPiecesPerCall = 1024;
 
+// With fewer files left to be made a disk counts as full: landing needs some, to make room.
+constexpr fsfilcnt_t kFreeFilesMin = 64;
+
 /// What the caller can do about `number`, an errno.
 ErrorCode CodeOf(int number) {
   switch (number) {
@@ -45,7 +48,10 @@ ErrorCode CodeOf(int number) {
     case EOPNOTSUPP:
     case ENOSYS:
       return ErrorCode::kUnsupported;
-    default:  // ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, EIO, ENOMEM, EBUSY, ...
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:  // Of a limit on the size of files; files of ours are never that large themselves.
+    default:     // EMFILE, ENFILE, EIO, ENOMEM, EBUSY, ...
       return ErrorCode::kUnavailable;
   }
 }
@@ -309,6 +315,8 @@ Result<bool> SystemDisk::IsPrivate(std::string_view path) {
 Result<uint64_t> SystemDisk::FreeBytes(std::string_view path) {
   struct statvfs info{};
   if (::statvfs(std::string(path).c_str(), &info) != 0) return SystemError(errno, "stat", path);
+  // Free blocks are of no use without a file to put them in. Zero files in all: no fixed number.
+  if (info.f_files > 0 && info.f_favail < kFreeFilesMin) return 0;
   return static_cast<uint64_t>(info.f_bavail) * static_cast<uint64_t>(info.f_frsize);
 }
 

@@ -89,5 +89,40 @@ def cycles_of_a_full_disk():
             server.stop()
 
 
+def a_disk_without_files_left_is_full():
+    with Project(SETTINGS) as project:
+        os.mkdir(f"{project.folder}/data")
+        tried = subprocess.run([*prefix(project.folder, "1m"), "true"], capture_output=True, text=True)
+        if tried.returncode:
+            raise Skip("no disk may be mounted here: " + tried.stderr.strip())
+        with Server(project, prefix(project.folder, "96m,nr_inodes=600")) as server:
+            disk = f"/proc/{server.process.pid}/root{project.folder}/data"
+            equal(send(server, [event(i) for i in range(50)])[0], 200)
+            os.mkdir(f"{disk}/files")
+            with contextlib.suppress(OSError):
+                for i in range(1000):
+                    os.close(os.open(f"{disk}/files/{i}", os.O_CREAT | os.O_WRONLY))
+            until(lambda: send(server, [event(99)])[0] == 507, "507 while many bytes are free", 10)
+            for name in os.listdir(f"{disk}/files"):
+                os.remove(f"{disk}/files/{name}")
+            until(lambda: send(server, [event(99)])[0] == 200, "it takes events again", 60)
+            server.land()
+            equal(server.sql("select count(*) from bronze.shop_user_events")[0][0], 51)
+            server.stop()
+
+
+def a_limit_on_the_size_of_files_is_no_end():
+    """Of a service manager, say: the kernel sends SIGXFSZ, which ends a process that does not ignore it."""
+    with Project("storage: {segment: 4MiB, free_min: 8MiB, reserve: 0}\n") as project:
+        with Server(project, ["prlimit", f"--fsize={5 << 20}", "--"]) as server:
+            large = [event(i, page=random.randbytes(25_000).hex()) for i in range(150)]  # A segment of its own, of 7.5 MB.
+            status, answer = send(server, large)
+            equal(status, 429, answer)
+            equal(send(server, [event(200)])[0], 200)
+            equal(server.process.poll(), None, "it lives")
+            equal(server.sql("select count(*) from bronze.shop_user_events")[0][0], 1)
+            server.stop()
+
+
 if __name__ == "__main__":
-    run(cycles_of_a_full_disk)
+    run(cycles_of_a_full_disk, a_disk_without_files_left_is_full, a_limit_on_the_size_of_files_is_no_end)

@@ -33,6 +33,7 @@ void CatchSignals() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // A file at its limit is an error of the write, not our end.
 }
 
 void WaitForSignal(int64_t milliseconds) {
