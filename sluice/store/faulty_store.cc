@@ -19,7 +19,15 @@ void FaultyStore::Clear() {
 
 int FaultyStore::failed() const {
   const std::lock_guard lock(mutex_);
-  return failed_;
+  int all = 0;
+  for (const auto& [kind, times] : failed_) all += times;
+  return all;
+}
+
+int FaultyStore::failed(StoreCall call, Fault::When when) const {
+  const std::lock_guard lock(mutex_);
+  const auto times = failed_.find({call, when});
+  return times == failed_.end() ? 0 : times->second;
 }
 
 std::optional<Fault::When> FaultyStore::NextFault(StoreCall call, std::string_view path) {
@@ -32,7 +40,7 @@ std::optional<Fault::When> FaultyStore::NextFault(StoreCall call, std::string_vi
       continue;
     }
     --fault.times;
-    ++failed_;
+    ++failed_[{call, fault.when}];
     return fault.when;
   }
   return std::nullopt;

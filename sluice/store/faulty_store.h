@@ -3,11 +3,13 @@
 /// A store that fails on purpose, for tests.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sluice/store/object_store.h"
@@ -57,6 +59,8 @@ class FaultyStore final : public ObjectStore {
   void Observe(std::function<void(StoreCall, std::string_view path)> observer);
   /// Returns how many calls have failed on purpose.
   int failed() const;
+  /// Returns how many of one kind have, in one way.
+  int failed(StoreCall call, Fault::When when) const;
 
   Result<std::string> Get(std::string_view path) override;
   Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
@@ -82,7 +86,7 @@ class FaultyStore final : public ObjectStore {
   mutable std::mutex mutex_;  // Guards what follows.
   std::vector<Fault> faults_;
   std::function<void(StoreCall, std::string_view)> observer_;
-  int failed_ = 0;
+  std::map<std::pair<StoreCall, Fault::When>, int> failed_;
 };
 
 }  // namespace sluice::store

@@ -294,6 +294,9 @@ TEST(FaultyStoreTest, FailsAsChosen) {
   EXPECT_FALSE(memory.Head("log/2").ok());
   EXPECT_TRUE(store.PutIfAbsent("log/2", "x").ok());
   EXPECT_EQ(store.failed(), 2);
+  EXPECT_EQ(store.failed(StoreCall::kPutIfAbsent, Fault::When::kBefore), 1);
+  EXPECT_EQ(store.failed(StoreCall::kPutIfAbsent, Fault::When::kAfter), 1);
+  EXPECT_EQ(store.failed(StoreCall::kPut, Fault::When::kAfter), 0);
 }
 
 TEST(LocalStoreTest, ANameThatMayNotSurviveEndsTheProcess) {

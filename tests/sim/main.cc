@@ -45,6 +45,16 @@ void Print(const Counts& counts, double seconds) {
              model.verified, counts.views, counts.landings, counts.foreign_commits,
              counts.evolutions, counts.interleaved, counts.torn);
   for (const auto& [site, fired] : counts.faults) fmt::print("  {:<44}{:>8}\n", site, fired);
+  for (const auto& [doing, times] : counts.losses) {
+    fmt::print("  {:<44}{:>8}\n", "lost: " + doing, times);
+  }
+  std::string never;
+  for (const auto& [call, name] : kStoreCalls) {
+    if (!counts.store_calls.contains(call)) fmt::format_to(std::back_inserter(never), " {},", name);
+  }
+  if (never.empty()) return;
+  never.pop_back();
+  fmt::print("calls of the store that were never made, and so never failed:{}\n", never);
 }
 
 /// Returns the hash of a run's events; a violation ends the program.

@@ -79,6 +79,7 @@ Serial Run::MakeRow(bool envelope) {
 }
 
 void Run::Submit() {
+  doing_ = "taking a body";
   const bool envelope = Chance(2);
   std::vector<Serial> rows(1 + Below(kRowsMax));
   for (Serial& row : rows) row = MakeRow(envelope);
@@ -122,6 +123,7 @@ void Run::SendBody(std::vector<Serial> rows, bool envelope, ingest::WaitLevel wa
 // Another engine's process on the same tables. It has a disk client of its own; that its syncs fail
 // is its own affair.
 void Run::AppendForeign() {
+  doing_ = "another writer's commit";
   // What a failed sync should have kept is lost for all processes alike: with the other one, ours
   // ends as well.
   store::LocalStore files(machine_.disk, std::string(Machine::kTables), [](const Error& error) {

@@ -121,6 +121,7 @@ void Run::Verify() {
 
 // A look in the middle of things: the store may fail, but what is shown must be right.
 void Run::View() {
+  doing_ = "reading";
   ++counts_.views;
   const auto topics = ReadTopics();
   if (!topics.ok()) {

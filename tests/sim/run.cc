@@ -22,6 +22,13 @@ constexpr std::array<std::pair<DiskCall, std::string_view>, 10> kDiskCalls = {{
     {DiskCall::kSyncDirectory, "sync folder"},
 }};
 
+
+// Of a call that only reads, a lost answer is a failure like any other.
+bool Changes(store::StoreCall call) {
+  return call == store::StoreCall::kPut || call == store::StoreCall::kWritePart ||
+         call == store::StoreCall::kPutIfAbsent || call == store::StoreCall::kDelete;
+}
+
 constexpr int kVersionMax = 3;
 constexpr int kNestedMax = 3;
 
@@ -161,6 +168,14 @@ bool Run::Boot(bool may_fail) {
   interleave_ = false;
   opened_.clear();
   process_ = std::make_unique<Process>(setup_, machine_);
+  process_->store().Observe(
+      [this](store::StoreCall call, std::string_view path) { DuringStoreCall(call, path); });
+  if (may_fail && Chance(3)) {
+    // Only a start reads parts of files.
+    const auto call = Chance(2) ? store::StoreCall::kGetRange
+                                : kStoreCalls[Below(kStoreCalls.size())].first;
+    process_->store().Add({.call = call, .skip = static_cast<int>(Below(6))});
+  }
   Status started;
   try {
     started = process_->Start();
@@ -173,8 +188,7 @@ bool Run::Boot(bool may_fail) {
   Note("boot: {}", started.ok() ? "ok" : started.error().ToString());
   if (started.ok()) {
     if (process_->journal().recovery().torn_bytes > 0) ++counts_.torn;
-    process_->store().Observe(
-        [this](store::StoreCall call, std::string_view path) { DuringStoreCall(call, path); });
+    process_->store().Clear();
     return machine_.disk.powered();
   }
   if (!may_fail || started.error().code() != ErrorCode::kUnavailable) {
@@ -205,12 +219,15 @@ void Run::Harm() {
     process_->store().Add(
         {.call = store::StoreCall::kGet, .path_part = ".json", .times = times});
     process_->store().Add({.call = store::StoreCall::kList, .times = times});
-  } else if (Chance(3)) {
+  } else if (Chance(2)) {
     store::Fault fault;
-    fault.call = Chance(2) ? store::StoreCall::kPutIfAbsent
-                           : static_cast<store::StoreCall>(Below(7));
+    fault.call = Chance(4) ? store::StoreCall::kPutIfAbsent
+                           : kStoreCalls[Below(kStoreCalls.size())].first;
     fault.when = Chance(2) ? store::Fault::When::kAfter : store::Fault::When::kBefore;
-    fault.skip = static_cast<int>(Below(6));
+    // Some calls are made once or twice in a life.
+    const bool rare =
+        fault.call == store::StoreCall::kHead || fault.call == store::StoreCall::kDelete;
+    fault.skip = static_cast<int>(Below(rare ? 2 : 6));
     fault.times = static_cast<int>(1 + Below(3));
     process_->store().Add(fault);
   }
@@ -219,6 +236,7 @@ void Run::Harm() {
 // Ends the process, with or without the power.
 void Run::Lose(std::string_view why, Loss loss) {
   CountFaults();
+  if (why != "end") ++counts_.losses[why == "in recovery" ? "in recovery" : doing_];
   process_.reset();
   model_.Crash();
   machine_.disk.SetCapacity(UINT64_MAX);
@@ -248,7 +266,16 @@ void Run::CountFaults() {
       counts_.faults[fmt::format("disk: full at {}", name)] += static_cast<int64_t>(fired.full);
     }
   }
-  counts_.faults["store: call fails or its answer is lost"] += process_->store().failed();
+  using When = store::Fault::When;
+  for (const auto& [call, name] : kStoreCalls) {
+    // A call that is never made cannot fail: Counts::store_calls tells of those.
+    if (!counts_.store_calls.contains(call)) continue;
+    const int before = process_->store().failed(call, When::kBefore);
+    const int after = process_->store().failed(call, When::kAfter);
+    counts_.faults[fmt::format("store: {} fails", name)] += before + (Changes(call) ? 0 : after);
+    if (!Changes(call)) continue;
+    counts_.faults[fmt::format("store: answer to {} is lost", name)] += after;
+  }
 }
 
 // The faults have ended: everything must work, and everything must land.
@@ -307,6 +334,7 @@ void Run::Operate() {
 }
 
 Status Run::Evolve(int version) {
+  doing_ = "taking a contract";
   const auto topic = process_->ingest().Register(Orders(version));
   Note("evolve: {}", topic.ok() ? "ok" : topic.error().ToString());
   if (!topic.ok()) return topic.status();
@@ -319,12 +347,16 @@ Status Run::Evolve(int version) {
 
 void Run::RunThread() {
   interleave_ = true;
+  doing_ = "running a thread";
   const std::string name = process_->threads().RunOne(engine_());
   interleave_ = false;
-  if (!name.empty()) Note("step {}", name);
+  if (name.empty()) return;
+  Note("step {}", name);
+  doing_ = fmt::format("running the {}", name);
 }
 
 void Run::Land() {
+  doing_ = "landing";
   interleave_ = true;
   const Status landed = process_->lander().LandAll();
   interleave_ = false;
@@ -337,6 +369,7 @@ void Run::Land() {
 }
 
 void Run::Tick() {
+  doing_ = "waiting";
   machine_.clock.Advance(std::chrono::microseconds(1) * (1 << Below(25)));
   if (Chance(10)) {  // An operator, or a time server, sets the clock.
     const auto by = std::chrono::seconds(static_cast<int64_t>(Below(1200)) - 600);
@@ -345,8 +378,10 @@ void Run::Tick() {
 }
 
 void Run::DuringStoreCall(store::StoreCall call, std::string_view path) {
+  ++counts_.store_calls[call];
   if (!interleave_ || !Chance(4)) return;
   interleave_ = false;
+  const std::string outer = doing_;
   ++counts_.interleaved;
   const bool commits = call == store::StoreCall::kPutIfAbsent && path.ends_with(".json");
   const uint64_t roll = Below(10);
@@ -360,6 +395,7 @@ void Run::DuringStoreCall(store::StoreCall call, std::string_view path) {
   } else {  // A new contract waits for the landing to end, so it cannot come here.
     View();
   }
+  doing_ = outer;
   interleave_ = true;
 }
 

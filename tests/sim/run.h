@@ -10,12 +10,24 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/machine.h"
 #include "tests/sim/model.h"
 
 namespace sluice::sim {
+
+inline constexpr std::array<std::pair<store::StoreCall, std::string_view>, 8> kStoreCalls = {{
+    {store::StoreCall::kGet, "get"},
+    {store::StoreCall::kGetRange, "get range"},
+    {store::StoreCall::kHead, "head"},
+    {store::StoreCall::kPut, "put"},
+    {store::StoreCall::kWritePart, "write part"},
+    {store::StoreCall::kPutIfAbsent, "put if absent"},
+    {store::StoreCall::kList, "list"},
+    {store::StoreCall::kDelete, "delete"},
+}};
 
 /// What happened over all runs: a run in which something never happens proves nothing about it.
 struct Counts {
@@ -35,6 +47,9 @@ struct Counts {
   int64_t torn = 0;
   int64_t checkpoints = 0;
   std::map<std::string, int64_t> faults;  ///< By site.
+  /// Where the process was lost, other than at the end of a life: by what it was doing.
+  std::map<std::string, int64_t> losses;
+  std::map<store::StoreCall, int64_t> store_calls;  ///< That the process made while it served.
   ModelCounts model;
 };
 
@@ -109,6 +124,7 @@ class Run {
   int version_ = 1;         ///< Of the contract of orders: acknowledged.
   int64_t sequence_ = 0;    ///< Of the producer.
   bool interleave_ = false;  ///< Whether a store call may have other things happen.
+  std::string doing_ = {};   ///< What the process does; for the count of losses.
 };
 
 }  // namespace sluice::sim
