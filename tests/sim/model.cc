@@ -35,7 +35,9 @@ size_t Model::Send(std::vector<Serial> rows, ingest::WaitLevel wait) {
     Track& row = track(serial);
     ++row.open;
     ++row.errors.maybe;
-    if (row.event.error.empty()) ++row.rows.maybe;
+    if (!row.event.error.empty()) continue;
+    ++row.rows.maybe;
+    ++duplicates_[row.event.topic].maybe;
   }
   counts_.sent += static_cast<int64_t>(sending.rows.size());
   ++open_;
@@ -69,7 +71,9 @@ void Model::Answer(size_t number, const Result<ingest::Receipt>& outcome) {
     for (const Serial serial : sending.rows) {
       Track& row = track(serial);
       --row.errors.maybe;
-      if (row.event.error.empty()) --row.rows.maybe;
+      if (!row.event.error.empty()) continue;
+      --row.rows.maybe;
+      --duplicates_[row.event.topic].maybe;
     }
     return;
   }
@@ -130,9 +134,26 @@ void Model::AnswerRows(const Sending& sending, const ingest::Receipt& receipt) {
     Violation(fmt::format("{} duplicates told, at least {} were", receipt.duplicate,
                           duplicates_min));
   }
+  CountDuplicates(sending, receipt, errors);
   counts_.accepted += receipt.accepted;
   counts_.duplicates += receipt.duplicate;
   counts_.errors += receipt.error;
+}
+
+// A receipt tells how many there were in all; by topic they are what was neither taken nor refused.
+void Model::CountDuplicates(const Sending& sending, const ingest::Receipt& receipt,
+                            const std::map<int64_t, std::string>& errors) {
+  std::map<std::string, int64_t> told;
+  for (size_t i = 0; i < sending.rows.size(); ++i) {
+    const Event& sent = event(sending.rows[i]);
+    if (!sent.error.empty()) continue;
+    --duplicates_[sent.topic].maybe;
+    if (!errors.contains(static_cast<int64_t>(i))) ++told[sent.topic];
+  }
+  for (const ingest::OffsetRange& range : receipt.offsets) {
+    told[range.topic] -= range.last - range.first + 1;
+  }
+  for (const auto& [topic, count] : told) duplicates_[topic].must += count;
 }
 
 void Model::Crash() {
@@ -171,6 +192,7 @@ void Model::Verify(const std::map<std::string, SeenTopic>& topics, ForeignRows f
   std::map<Serial, int64_t> foreign;
   for (const auto& [name, topic] : topics) {
     VerifyTopic(name, topic);
+    VerifyDuplicates(name, topic);
     for (const SeenRow& row : topic.rows) {
       if (!row.closes) ++(row.code.empty() ? rows : errors)[row.serial];
     }
@@ -192,6 +214,26 @@ void Model::Verify(const std::map<std::string, SeenTopic>& topics, ForeignRows f
     if (kept > 1) Violation(fmt::format("identity '{}' is there {} times", identity, kept));
   }
   ++counts_.verified;
+}
+
+void Model::VerifyDuplicates(const std::string& name, const SeenTopic& topic) {
+  Bounds& bounds = duplicates_[name];
+  const int64_t least = std::max(bounds.must, bounds.seen);
+  const int64_t most = bounds.must + bounds.maybe;
+  const int64_t seen = topic.duplicates_journal;
+  if (seen < least || seen > most) {
+    return Violation(fmt::format("{}: the journal counts {} duplicates, expected {} to {}", name,
+                                 seen, least, most));
+  }
+  if (topic.duplicates < bounds.must || topic.duplicates > seen ||
+      topic.duplicates_table > topic.duplicates) {
+    Violation(fmt::format("{}: {} duplicates were told; the journal counts {}, the lander {}, the "
+                          "table {}",
+                          name, bounds.must, seen, topic.duplicates, topic.duplicates_table));
+  }
+  bounds.seen = seen;
+  // With nothing under way, what is not counted by now never will be.
+  if (quiet()) bounds = {.must = seen, .maybe = 0, .seen = seen};
 }
 
 void Model::VerifyTopic(const std::string& name, const SeenTopic& topic) {

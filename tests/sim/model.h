@@ -43,6 +43,10 @@ struct SeenTopic {
   std::map<Serial, int64_t> foreign;
   journal::Offset landed = -1;  ///< The transaction of the table.
   journal::Offset in_files = -1;
+  // Events that were answered `duplicate`, as counted by the journal, the lander, the table.
+  int64_t duplicates_journal = 0;
+  int64_t duplicates = 0;
+  int64_t duplicates_table = 0;
 };
 
 struct ModelCounts {
@@ -123,6 +127,9 @@ class Model {
   Track& track(Serial serial) { return tracks_.at(static_cast<size_t>(serial)); }
   void AnswerRows(const Sending& sending, const ingest::Receipt& receipt);
   void VerifyTopic(const std::string& name, const SeenTopic& topic);
+  void VerifyDuplicates(const std::string& name, const SeenTopic& topic);
+  void CountDuplicates(const Sending& sending, const ingest::Receipt& receipt,
+                       const std::map<int64_t, std::string>& errors);
   void VerifyRanges(const std::map<std::string, SeenTopic>& topics);
   void Settle(Serial serial, std::string_view what, Bounds& bounds, int64_t seen, int64_t cap);
 
@@ -133,6 +140,8 @@ class Model {
   int64_t open_ = 0;
   std::vector<Range> ranges_;  ///< Told to senders, not yet looked at.
   std::map<std::string, journal::Offset> ends_;
+  /// By topic: events counted as duplicates. All rows on their way may turn out to be some.
+  std::map<std::string, Bounds> duplicates_;
   /// Which row was first seen where: an offset is never used again.
   std::map<std::string, std::map<journal::Offset, std::pair<Serial, int64_t>>> places_;
   std::vector<std::string> violations_;

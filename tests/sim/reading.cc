@@ -7,6 +7,7 @@
 
 #include "sluice/columnar/parquet.h"
 #include "sluice/lake/delta_table.h"
+#include "sluice/ledger/proof.h"
 #include "tests/sim/run.h"
 
 namespace sluice::sim {
@@ -97,9 +98,13 @@ Status Run::ReadTopic(const land::TableStatus& table, SeenTopic& topic) {
   }
   topic.landed = topic.in_files;
   for (const land::TableStatus& now : process_->lander().Tables()) {
-    if (now.topic == table.topic) topic.landed = now.landed;
+    if (now.topic != table.topic) continue;
+    topic.landed = now.landed;
+    topic.duplicates = now.duplicates;
   }
   std::ranges::sort(topic.rows, {}, &SeenRow::offset);
+  topic.duplicates_journal = process_->journal().Duplicates(table.partition);
+  topic.duplicates_table = ledger::SumOfCounter(*view.snapshot, ledger::kDuplicateCounter);
   return {};
 }
 
@@ -117,6 +122,21 @@ void Run::Verify() {
   const auto topics = ReadTopics();
   if (!topics.ok()) return model_.Violation(topics.error().ToString());
   model_.Verify(*topics, ForeignRows::kAll);
+}
+
+void Run::VerifyCounters(const std::vector<land::TableStatus>& then) {
+  for (const land::TableStatus& table : then) {
+    const size_t dot = table.table.find('.');
+    const auto view =
+        process_->lander().View(table.table.substr(0, dot), table.table.substr(dot + 1));
+    // Of the faults of the store some may still be to come.
+    if (!view.ok() && view.error().code() == ErrorCode::kUnavailable) continue;
+    if (!view.ok()) return model_.Violation("counters: " + view.error().ToString());
+    const int64_t counted = ledger::SumOfCounter(*view->snapshot, ledger::kDuplicateCounter);
+    if (!table.stopped.empty() || counted >= table.duplicates) continue;
+    model_.Violation(fmt::format("{} has landed and counts {} duplicates of {} answered before",
+                                 table.table, counted, table.duplicates));
+  }
 }
 
 // A look in the middle of things: the store may fail, but what is shown must be right.

@@ -304,6 +304,7 @@ void Run::Finish() {
                                      table.landed + 1, table.end));
       }
     }
+    VerifyCounters(process_->lander().Tables());
     Verify();
   } catch (const ProcessDeath& death) {
     model_.Violation("abort without a fault: " + death.reason);
@@ -357,6 +358,7 @@ void Run::RunThread() {
 
 void Run::Land() {
   doing_ = "landing";
+  const auto before = process_->lander().Tables();
   interleave_ = true;
   const Status landed = process_->lander().LandAll();
   interleave_ = false;
@@ -366,6 +368,7 @@ void Run::Land() {
       landed.error().code() != ErrorCode::kConflict) {
     model_.Violation("land: " + landed.error().ToString());
   }
+  if (landed.ok() && machine_.disk.powered()) VerifyCounters(before);
 }
 
 void Run::Tick() {

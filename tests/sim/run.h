@@ -105,6 +105,8 @@ class Run {
   Status ReadRows(const columnar::Batch& rows, bool errors, SeenTopic& topic);
   Result<std::vector<columnar::Batch>> ReadFile(const std::string& location);
   void Verify();
+  /// Whether tables count all duplicates that had been answered by an earlier time.
+  void VerifyCounters(const std::vector<land::TableStatus>& then);
 
   Counts& counts_;
   std::mt19937_64 engine_;
