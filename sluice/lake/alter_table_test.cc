@@ -377,6 +377,20 @@ TEST_F(AlterTableTest, SaysFirstWhatItMeans) {
             "table 't': there is no property 'mine' (invalid)");
 }
 
+TEST_F(AlterTableTest, TransactionsOfLandingsCannotBeMadeToExpire) {
+  CreateSimple();
+  const SetProperties expire{{{"delta.setTransactionRetentionDuration", "interval 1 days"}}};
+  EXPECT_EQ(Refused({expire}), "done") << "nothing has landed in it";
+  Alter({UnsetProperties{{"delta.setTransactionRetentionDuration"}}});
+  AppendOptions options;
+  options.transactions = {{.app_id = "sluice/j/1-1", .version = 3}};
+  ASSERT_TRUE(table_.Append(nullptr, {}, options).ok());
+  EXPECT_EQ(
+      Refused({expire}),
+      "table 't': property 'delta.setTransactionRetentionDuration' cannot be set where events "
+      "land: engines would forget by it what has landed (invalid)");
+}
+
 TEST_F(AlterTableTest, TurnsFeaturesOnForRowsToCome) {
   CreateSimple();
   Append(R"([{"id": 1}, {"id": 2}])");

@@ -102,6 +102,36 @@ TEST_F(CheckpointTest, HoldsTheWholeState) {
   EXPECT_EQ(next->files()[0].path, "e");
 }
 
+TEST_F(CheckpointTest, ForgetsOldTransactionsButNeverThoseOfLandings) {
+  const auto created = table_.Load();
+  ASSERT_TRUE(created.ok());
+  DeltaTable table(store_, "u", clock_, random_);
+  auto snapshot =
+      table.Create((*created)->schema(),
+                   {.properties = {{"delta.setTransactionRetentionDuration", "interval 1 days"}}});
+  ASSERT_TRUE(snapshot.ok()) << snapshot.error().ToString();
+  constexpr int64_t kDayMs = 86'400'000;
+  AppendOptions options;
+  for (const auto& [app, age_ms] : std::map<std::string, int64_t>{{"old", 2 * kDayMs},
+                                                                  {"young", kDayMs / 2},
+                                                                  {"sluice/j/1-1", 2 * kDayMs},
+                                                                  {"sluice/j/1-1#lost", kNowMs}}) {
+    options.transactions.push_back(
+        {.app_id = app, .version = 3, .last_updated_ms = kNowMs - age_ms});
+  }
+  snapshot = table.Append(*snapshot, {}, options);
+  ASSERT_TRUE(snapshot.ok()) << snapshot.error().ToString();
+  ASSERT_TRUE(table.WriteCheckpoint(**snapshot).ok());
+  ASSERT_TRUE(memory_.Delete("u/_delta_log/00000000000000000000.json").ok());
+  ASSERT_TRUE(memory_.Delete("u/_delta_log/00000000000000000001.json").ok());
+  const auto loaded = table.Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
+  EXPECT_EQ((*loaded)->TransactionVersion("old"), std::nullopt);
+  EXPECT_EQ((*loaded)->TransactionVersion("young"), 3);
+  EXPECT_EQ((*loaded)->TransactionVersion("sluice/j/1-1"), 3);
+  EXPECT_EQ((*loaded)->TransactionVersion("sluice/j/1-1#lost"), 3);
+}
+
 TEST_F(CheckpointTest, IsCompressedAndInGroupsByItsSize) {
   struct Case {
     int files;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "sluice/columnar/parquet.h"
+#include "sluice/lake/alter_table.h"
 #include "sluice/lake/commit.h"
 #include "sluice/lake/row_changes.h"
 #include "sluice/land/internal/landing_table.h"
@@ -220,6 +221,46 @@ TEST_F(LanderTest, OffsetsThatAreNowhereStopLandingUntilTheLossIsAccepted) {
   ASSERT_TRUE(lander_->Adopt("clicks").ok());
   ASSERT_TRUE(lander_->LandAll().ok());
   EXPECT_EQ(Seen(), (std::multiset<int64_t>{0, 1, 5}));
+}
+
+// An engine that writes a checkpoint then leaves out transactions that are old: the landing's own,
+// and counters that are seldom raised.
+TEST_F(LanderTest, ATableWhoseTransactionsExpireIsNotLandedInto) {
+  const auto alter = [this](const lake::TableAlteration& change) {
+    lake::DeltaTable other = Other();
+    const auto altered = lake::AlterTable(other, nullptr, {&change, 1});
+    return altered.ok() ? "" : altered.error().ToString();
+  };
+  const std::string property = "delta.setTransactionRetentionDuration";
+  const lake::SetProperties set{{{property, "interval 1 days"}}};
+  EXPECT_EQ(alter(set), "") << "nothing has landed yet: the table is anybody's";
+  const lake::Version set_at = (*Other().Load())->version();
+  Restart("journal-1");
+  Add({1, 1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed, -1);
+  EXPECT_NE(Table().stopped.find(property), std::string::npos) << Table().stopped;
+  EXPECT_EQ(Seen(), UpTo(2)) << "what waits is seen all the same";
+
+  EXPECT_EQ(lander_->Adopt("clicks").error().code(), ErrorCode::kConflict) << "it is still there";
+  ASSERT_EQ(alter(lake::UnsetProperties{{property}}), "");
+  ASSERT_TRUE(lander_->Adopt("clicks").ok());
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed, 1);
+  EXPECT_NE(alter(set).find("cannot be set where events land"), std::string::npos);
+
+  // Other engines do not ask: it is seen with the next version that is read.
+  const auto commit = [](lake::Version version) {
+    return fmt::format("{}/_delta_log/{:020}.json", kRoot, version);
+  };
+  const std::string theirs = *memory_.Get(commit(set_at));
+  ASSERT_TRUE(memory_.PutIfAbsent(commit((*Other().Load())->version() + 1), theirs).ok());
+  clock_.Advance(std::chrono::seconds(1));
+  EXPECT_EQ(Seen(), UpTo(2));
+  EXPECT_NE(Table().stopped.find(property), std::string::npos) << Table().stopped;
+  Add({1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Table().landed, 1);
 }
 
 TEST_F(LanderTest, AHoleAmongWaitingRowsStopsLandingBehindWhatIsWhole) {

@@ -121,6 +121,14 @@ Status TableEditor::SetProperty(const std::string& name, const std::string& valu
     return Invalid("'{}' is a constraint: it is added as such, so that rows are checked", name);
   }
   SLUICE_RETURN_IF_ERROR(CheckProperty(name, value));
+  const bool landed = std::ranges::any_of(state_.transactions(), [](const auto& transaction) {
+    return IsLandingTransaction(transaction.first);
+  });
+  if (landed && name == kTransactionRetention) {
+    return Invalid(
+        "property '{}' cannot be set where events land: engines would forget by it what has landed",
+        name);
+  }
   if (name == kMappingMode) return SetMapping(LowerCase(value));
   if (name == "delta.enableChangeDataFeed" && LowerCase(value) == "true") {
     for (const char* const column : {"_change_type", "_commit_version", "_commit_timestamp"}) {

@@ -154,7 +154,7 @@ constexpr std::array<std::pair<std::string_view, Value>, 22> kProperties = {
      {"delta.isolationLevel", Value::kIsolation},
      {"delta.logRetentionDuration", Value::kInterval},
      {"delta.randomizeFilePrefixes", Value::kFlag},
-     {"delta.setTransactionRetentionDuration", Value::kInterval},
+     {kTransactionRetention, Value::kInterval},
      {"delta.targetFileSize", Value::kText}}};
 
 std::string_view Expected(Value value) {
@@ -216,6 +216,8 @@ Status CheckProperty(std::string_view name, std::string_view value) {
   }
   return {};
 }
+
+bool IsLandingTransaction(std::string_view app_id) { return app_id.starts_with("sluice/"); }
 
 bool IsReaderFeature(std::string_view feature) {
   constexpr std::array<std::string_view, 7> kReaderFeatures = {

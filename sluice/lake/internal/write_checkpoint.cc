@@ -380,8 +380,10 @@ Status WriteRest(CheckpointFile& file, const TableState& state, int64_t now_ms) 
   for (const auto& [app_id, transaction] : state.transactions())
     transactions.push_back(transaction);
   transactions = Unexpired(
-      transactions, Before(state, "delta.setTransactionRetentionDuration", now_ms, std::nullopt),
-      [](const Transaction& item) { return item.last_updated_ms; });
+      transactions, Before(state, std::string(kTransactionRetention), now_ms, std::nullopt),
+      [](const Transaction& item) {
+        return IsLandingTransaction(item.app_id) ? std::nullopt : item.last_updated_ms;
+      });
   SLUICE_RETURN_IF_ERROR(
       file.Write<Transaction>("txn", transactions, [](ActionColumns& row, const Transaction& item) {
         row.Text(item.app_id);

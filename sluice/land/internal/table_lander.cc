@@ -104,39 +104,6 @@ Result<journal::Offset> TableLander::Open() {
   return end_;
 }
 
-Status TableLander::CheckOwnership(const lake::Snapshot& snapshot) {
-  for (const auto& [app, transaction] : snapshot.transactions()) {
-    if (ledger::IsLanding(app) && app != app_id_ &&
-        transaction.version > snapshot.TransactionVersion(app_id_).value_or(-1)) {
-      return Conflict(
-          "the table was filled by another journal ('{}', up to offset {}); if that journal is "
-          "gone for good, let this one go on behind it with `sluice table adopt {}`",
-          app, transaction.version, topic_.contract->topic);
-    }
-  }
-  return {};
-}
-
-Status TableLander::Adopt() {
-  const std::lock_guard lock(mutex_);
-  if (stopped_.empty()) return {};
-  lake::AppendOptions options;
-  options.operation = ledger::kAdoptOperation;
-  options.transactions = {{.app_id = app_id_, .version = landed_, .last_updated_ms = {}}};
-  if (const int64_t lost = landed_ - ledger::LandedOffset(*snapshot_); lost > 0) {
-    options.transactions.push_back(LostNow(lost));
-  }
-  SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.Append(snapshot_, {}, options), "adopt '{}'",
-                          topic_.table_path);
-  Advance(std::move(snapshot));
-  stopped_.clear();
-  tail_bytes_->stopped -= bytes_;
-  tail_bytes_->landing += bytes_;
-  due_tables_->LookAt(partition_, kAtOnce);
-  trace::Warning("table adopted", {{"table", topic_.table_path}, {"offset", landed_}});
-  return {};
-}
-
 Status TableLander::Evolve(const catalog::Topic& topic) {
   // Rows of the old contract that wait are landed with the new columns null: they are matched by
   // name. What is being landed under the old one is waited for: once a stricter rule was
@@ -206,6 +173,9 @@ void TableLander::Advance(std::shared_ptr<const lake::Snapshot> snapshot, Made m
   SetSnapshot(std::move(snapshot), made == Made::kByUs
                                        ? std::nullopt
                                        : std::optional(std::max<int64_t>(0, has - landed_)));
+  if (const Status kept = CheckRemembers(*snapshot_); !kept.ok() && stopped_.empty()) {
+    StopLanding(kept.error().message());
+  }
   if (has <= landed_) return;
   landed_ = has;
   DropLanded();

@@ -134,7 +134,11 @@ class TableLander {
   int64_t NowMs() const;
   /// View(), again where a file of the state was gone.
   Result<ReadView> ViewNow(bool after_vacuum);
+  /// Commits that all up to landed_ counts as landed by us. The mutex must be held.
+  Status CommitAdoption();
   Status CheckOwnership(const lake::Snapshot& snapshot);
+  /// kConflict: other engines may forget the table's transactions, which say what has landed.
+  Status CheckRemembers(const lake::Snapshot& snapshot) const;
   /// `rows_added`: how many of its rows are ours and new. Other changes of their number are traced;
   /// none where it is not said.
   void SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot,
