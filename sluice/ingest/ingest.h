@@ -22,6 +22,7 @@
 #include "sluice/decode/json_decoder.h"
 #include "sluice/decode/message_decoder.h"
 #include "sluice/ingest/dedupe.h"
+#include "sluice/ingest/event_name.h"
 #include "sluice/journal/journal.h"
 #include "sluice/land/lander.h"
 #include "sluice/os/clock.h"
@@ -152,9 +153,9 @@ class Ingest {
   /// The `_id`, 16 bytes, that the event of a submission which replaces an error would get.
   std::string ReplayIdentity(const Submission& submission);
 
-  /// The `_id`s, 16 bytes each, that an event with this id may have in the topic: by the field that
-  /// its schema calls the id, or by the envelope's `event_id`. kNotFound: there is no such topic.
-  Result<std::vector<std::string>> IdentitiesOf(std::string_view topic, std::string_view event_id);
+  /// What an event of the topic, as its sender names it, is known by. kNotFound: there is no such
+  /// topic.
+  Result<EventIdentities> IdentitiesOf(std::string_view topic, const EventName& name);
   /// The time in which an event of the topic with one of these identities was received, both ends
   /// included; nothing if none is known any more.
   std::optional<Dedupe::Slice> ReceivedWithin(std::string_view topic,
@@ -199,6 +200,9 @@ class Ingest {
   Status DraftErrors(const Submission& submission, const internal::RequestIdentity& request,
                      const std::vector<decode::RowError>& errors, internal::Draft& draft);
   internal::RequestIdentity IdentityOf(const Submission& submission) const;
+  /// The identities of events with this id; as the door would read it, so whatever the field's
+  /// type.
+  std::vector<std::string> IdentitiesOfId(const event::Contract& contract, std::string_view id);
   /// The identity of an event that could not be taken, as far as it can be read; else a zero hash.
   privacy::Hash128 IdentifyError(const Submission& submission,
                                  const internal::RequestIdentity& request,

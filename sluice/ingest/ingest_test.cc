@@ -223,6 +223,52 @@ TEST_F(IngestTest, TheEnvelopeNamesTopicAndIdentity) {
       << "nobody writes error rows from outside";
 }
 
+TEST_F(IngestTest, EachWayToNameAnEventFindsWhatItIsKnownBy) {
+  MustRegister();
+  const auto known = [&](std::string_view topic, const EventName& name) {
+    const auto identities = ingest_->IdentitiesOf(topic, name);
+    return identities.ok() && ingest_->ReceivedWithin(topic, identities->ids).has_value();
+  };
+  ASSERT_EQ(Counts(Submit("{\"id\":\"a\",\"n\":1}\n")), "1/0/0");
+  ASSERT_EQ(Counts(SubmitEnvelope(R"([{"event":"orders","event_id":"e1","content":{"n":5}},
+      {"event":"orders","producer":"till","epoch":2,"sequence":7,"content":{"n":5}},
+      {"event":"orders","producer":"till","sequence":8,"content":{"n":5}}])")),
+            "3/0/0");
+  EXPECT_TRUE(known("orders", EventId{"a"}));
+  EXPECT_TRUE(known("orders", EventId{"e1"}));
+  EXPECT_FALSE(known("orders", EventId{"till"}));
+  EXPECT_TRUE(known("orders", ProducerSequence{.producer = "till", .epoch = 2, .sequence = 7}));
+  EXPECT_FALSE(known("orders", ProducerSequence{.producer = "till", .epoch = 1, .sequence = 7}));
+  EXPECT_TRUE(known("orders", ProducerSequence{.producer = "till", .sequence = 8}));
+  EXPECT_EQ(ingest_->IdentitiesOf("orders", EventId{"b"})->unless,
+            "that is its event_id, and it goes by its field 'id'");
+  EXPECT_EQ(ingest_->IdentitiesOf("orders", ProducerSequence{.producer = "p"})->unless,
+            "it goes by its field 'id' or event_id, which it has");
+  EXPECT_EQ(ingest_->IdentitiesOf("orders", BatchRow{.batch_id = "b"})->instead,
+            "events of topic 'orders' go by their field 'id' or event_id, else by producer and "
+            "sequence (and epoch): ask for them by these");
+  EXPECT_EQ(ingest_->IdentitiesOf("none", EventId{"a"}).error().code(), ErrorCode::kNotFound);
+
+  event::Contract contract = event::SchemalessContract("moves");
+  contract.identity.by_batch = true;
+  ASSERT_TRUE(ingest_->Register(contract).ok());
+  ASSERT_EQ(Counts(Send("{\"id\":\"a\"}\n{\"id\":\"b\"}\n", {.framing = Framing::kNdjson,
+                                                             .shape = Shape::kContent,
+                                                             .topic = "moves",
+                                                             .client = "web",
+                                                             .batch_id = "b1"})
+                       .get()),
+            "2/0/0");
+  EXPECT_TRUE(known("moves", BatchRow{.client = "web", .batch_id = "b1", .row = 1}));
+  EXPECT_FALSE(known("moves", BatchRow{.client = "web", .batch_id = "b1", .row = 2}));
+  EXPECT_FALSE(known("moves", BatchRow{.client = "", .batch_id = "b1", .row = 1}));
+  EXPECT_FALSE(known("moves", EventId{"a"}));
+  EXPECT_EQ(ingest_->IdentitiesOf("moves", EventId{"a"})->instead,
+            "rows of topic 'moves' that came in a batch go by it alone: ask for them by batch_id "
+            "and row, and by client if the request named one");
+  EXPECT_EQ(ingest_->IdentitiesOf("moves", BatchRow{.batch_id = "b"})->instead, "");
+}
+
 TEST_F(IngestTest, ABodyThatCannotBeFramedLeavesNothing) {
   MustRegister();
   const auto refused = SubmitEnvelope(R"([{"event":"orders","content":{"n":1}},)");

@@ -246,6 +246,54 @@ struct Order $Sl.event("shop.orders") { number @0 :Int64 $Sl.id; n @1 :Int64; }
             server.stop()
 
 
+def an_event_without_an_id_has_a_receipt_by_batch_or_producer():
+    settings = SLOW + "topics: {moves: {schema: none, dedup: {by: batch}}, steps: {schema: none, dedup: {by: producer}}, "
+    settings += "plain: {schema: none}}\n"
+    with Project(settings) as project:
+        with Server(project) as server:
+            def receipt(target, expected=200):
+                status, answer = server.get("/v1/receipts/" + target)
+                equal(status, expected, answer)
+                return answer
+
+            ndjson = {"Content-Type": "application/x-ndjson"}
+            target = "/v1/events/moves?client=web&batch_id=b1"
+            equal(server.post(target, '{"id": "m1"}\n{"id": 7\n{"n": 2}\n', ndjson)[1]["error"], 1)
+            server.land()
+            found = receipt("moves?client=web&batch_id=b1&row=2")
+            equal([found[k] for k in ("topic", "client", "batch_id", "row", "state", "offset", "version")],
+                  ["moves", "web", "b1", 2, "landed", 1, 1])
+            equal([receipt("moves?client=web&batch_id=b1&row=1")[k] for k in ("state", "code")], ["error", "SL3001"])
+            assert "it was never acknowledged" in receipt("moves?client=web&batch_id=b1&row=3", 404)["detail"]
+            receipt("moves?batch_id=b1&row=2", 404)  # Another client's.
+            # The key of the header is the batch; a row outside of any batch goes by its id.
+            server.post("/v1/events/moves", '{"n": 3}\n', {**ndjson, "Idempotency-Key": "k/1"})
+            equal(receipt("moves?batch_id=k%2F1&row=0")["state"], "pending")
+            server.send("", [{"topic": "moves", "event_id": "alone", "content": {"n": 4}}])
+            equal(receipt("moves/alone")["state"], "pending")
+            for address in ("moves/m1", "moves?event_id=m1", "moves?producer=p&sequence=1"):
+                answer = receipt(address, 400)
+                assert answer["code"] == "SL4001" and "ask for them by batch_id and row" in answer["detail"], answer
+
+            server.send("", [{"topic": "steps", "producer": "till", "sequence": 4, "content": {"n": 1}},
+                             {"topic": "steps", "producer": "till", "epoch": 2, "sequence": 4, "content": {"n": 2}},
+                             {"topic": "steps", "producer": "till", "sequence": 5, "event_id": "s5", "content": {"n": 3}}])
+            found = receipt("steps?producer=till&epoch=2&sequence=4")
+            equal([found[k] for k in ("producer", "epoch", "sequence", "state", "offset")], ["till", 2, 4, "pending", 1])
+            equal(receipt("steps?producer=till&sequence=4")["offset"], 0)
+            equal(receipt("steps/s5")["offset"], 2)
+            assert "or it goes by its event_id, which it has" in receipt("steps?producer=till&sequence=5", 404)["detail"]
+            assert "by producer and sequence" in receipt("steps?batch_id=b&row=0", 400)["detail"]
+            assert "by event_id" in receipt(f"{TOPIC}?batch_id=b&row=0", 400)["detail"]
+            for wrong in ("", "?batch_id=b", "?row=1", "?batch_id=b&row=-1", "?batch_id=b&row=1x", "?producer=p",
+                          "?producer=p&sequence=x", "?event_id=a&batch_id=b&row=1", "?epoch=1&event_id=a"):
+                equal(receipt("moves" + wrong, 400)["code"], "SL4001", wrong)
+            receipt("nothing?batch_id=b&row=0", 404)
+            server.send("plain", [{"id": "x"}])
+            assert "without one nothing tells its events apart" in receipt("plain/x", 404)["detail"]
+            server.stop()
+
+
 def mistakes_are_told():
     with Project(SLOW) as project:
         with Server(project) as server:
@@ -259,4 +307,5 @@ def mistakes_are_told():
 if __name__ == "__main__":
     run(everything_that_was_answered_is_in_the_balance, only_what_is_new_is_counted_again, a_time_is_counted_alone,
         duplicates_and_errors_are_counted_across_a_kill, what_another_engine_did_is_named,
-        a_gap_ends_with_1_and_is_named, a_receipt_says_what_became_of_an_event, mistakes_are_told)
+        a_gap_ends_with_1_and_is_named, a_receipt_says_what_became_of_an_event,
+        an_event_without_an_id_has_a_receipt_by_batch_or_producer, mistakes_are_told)

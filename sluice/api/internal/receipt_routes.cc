@@ -4,7 +4,9 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -65,14 +67,84 @@ std::optional<lake::DataFile> FindFile(const lake::Snapshot& snapshot, std::stri
   return found;
 }
 
+Result<int64_t> NumberOf(const Call& call, const std::string& name, int64_t least) {
+  const std::string text = call.Parameter(name);
+  int64_t number = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (fault != std::errc() || end != text.data() + text.size() || number < least) {
+    return Invalid("SL4001: {} must be a whole number{}", name, least == 0 ? " from 0" : "");
+  }
+  return number;
+}
+
+/// The event that the parameters name, in one of three ways.
+Result<ingest::EventName> NameOf(const Call& call) {
+  const auto has = [&](const std::string& name) { return !call.Parameter(name).empty(); };
+  const bool by_batch = has("batch_id") || has("row") || has("client");
+  const bool by_producer = has("producer") || has("sequence") || has("epoch");
+  if (has("event_id") && !by_batch && !by_producer) {
+    return ingest::EventName(ingest::EventId{call.Parameter("event_id")});
+  }
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+  if (by_batch && !by_producer && has("batch_id") && has("row") && !has("event_id")) {
+    SLUICE_ASSIGN_OR_RETURN(const int64_t row, NumberOf(call, "row", 0));
+    return ingest::EventName(ingest::BatchRow{
+        .client = call.Parameter("client"), .batch_id = call.Parameter("batch_id"), .row = row});
+  }
+  if (by_producer && !by_batch && has("producer") && has("sequence") && !has("event_id")) {
+    SLUICE_ASSIGN_OR_RETURN(const int64_t sequence, NumberOf(call, "sequence", kLeast));
+    int64_t epoch = 0;
+    if (has("epoch")) {
+      SLUICE_ASSIGN_OR_RETURN(epoch, NumberOf(call, "epoch", kLeast));
+    }
+    return ingest::EventName(ingest::ProducerSequence{
+        .producer = call.Parameter("producer"), .epoch = epoch, .sequence = sequence});
+  }
+  return Invalid(
+      "SL4001: give what names the event: event_id; or batch_id and row, and client if the request "
+      "named one; or producer and sequence, and epoch if the event has one");
+}
+
+/// The name as members of an answer.
+std::string MembersOf(const ingest::EventName& name) {
+  std::string out;
+  if (const auto* const row = std::get_if<ingest::BatchRow>(&name)) {
+    AppendMember(out, "client", row->client);
+    out += ',';
+    AppendMember(out, "batch_id", row->batch_id);
+    return out + fmt::format(",\"row\":{}", row->row);
+  }
+  if (const auto* const produced = std::get_if<ingest::ProducerSequence>(&name)) {
+    AppendMember(out, "producer", produced->producer);
+    return out + fmt::format(",\"epoch\":{},\"sequence\":{}", produced->epoch, produced->sequence);
+  }
+  AppendMember(out, "event_id", std::get<ingest::EventId>(name).text);
+  return out;
+}
+
+std::string TextOf(const ingest::EventName& name) {
+  if (const auto* const row = std::get_if<ingest::BatchRow>(&name)) {
+    const std::string client =
+        row->client.empty() ? std::string() : fmt::format(" of client '{}'", row->client);
+    return fmt::format("row {} of batch '{}'{}", row->row, row->batch_id, client);
+  }
+  if (const auto* const produced = std::get_if<ingest::ProducerSequence>(&name)) {
+    return fmt::format("producer '{}', epoch {}, sequence {}", produced->producer, produced->epoch,
+                       produced->sequence);
+  }
+  return fmt::format("'{}'", std::get<ingest::EventId>(name).text);
+}
+
 }  // namespace
 
 void ReceiptRoutes::AddTo(Router& router) {
-  router.AddBlocking("GET", "/v1/receipts/{topic}/{event_id}", Access::kSend,
-                     [this](const Call& call) { return Show(call, call.Segment("event_id")); });
-  // For ids with a slash, which no segment may have.
+  router.AddBlocking(
+      "GET", "/v1/receipts/{topic}/{event_id}", Access::kSend, [this](const Call& call) {
+        return Show(call, ingest::EventName(ingest::EventId{call.Segment("event_id")}));
+      });
+  // For ids with a slash, which no segment may have, and for events that have none.
   router.AddBlocking("GET", "/v1/receipts/{topic}", Access::kSend,
-                     [this](const Call& call) { return Show(call, call.Parameter("event_id")); });
+                     [this](const Call& call) { return Show(call, NameOf(call)); });
 }
 
 std::string ReceiptRoutes::InRange(const Range& range, std::string_view column) {
@@ -87,35 +159,37 @@ std::string ReceiptRoutes::InRange(const Range& range, std::string_view column) 
   return text;
 }
 
-Response ReceiptRoutes::Show(const Call& call, const std::string& event_id) {
+Response ReceiptRoutes::Show(const Call& call, const Result<ingest::EventName>& name) {
   const std::string& topic = call.Segment("topic");
   if (!call.principal.Allows(govern::Verb::kSend, topic)) {
     return Problem(403, "SL4031", fmt::format("the token may not send to '{}'", topic));
   }
-  const auto identities = ingest_.IdentitiesOf(topic, event_id);
+  if (!name.ok()) return ErrorResponse(name.error());
+  const auto identities = ingest_.IdentitiesOf(topic, *name);
   if (!identities.ok()) return ErrorResponse(identities.error());
   std::string list;
-  for (const std::string& id : *identities) {
+  for (const std::string& id : identities->ids) {
     list += fmt::format("{}from_hex('{}')", list.empty() ? "" : ",", ToHex(id));
   }
   if (list.empty()) {
-    return ErrorResponse(Invalid("'{}' is no id of topic '{}'", event_id, topic));
+    return ErrorResponse(Invalid("{} names no event of topic '{}'", TextOf(*name), topic));
   }
   Range asked;
-  for (auto& [name, time_us] : {std::pair("from", &asked.from_us), std::pair("to", &asked.to_us)}) {
-    const std::string text = call.Parameter(name);
+  for (auto& [bound, time_us] :
+       {std::pair("from", &asked.from_us), std::pair("to", &asked.to_us)}) {
+    const std::string text = call.Parameter(bound);
     if (text.empty()) continue;
     *time_us = lake::ParseTimestampText(text);
     if (!*time_us) {
       return Problem(400, "SL4001",
-                     fmt::format("{} must be a time such as 2026-01-31T12:00:00Z", name));
+                     fmt::format("{} must be a time such as 2026-01-31T12:00:00Z", bound));
     }
   }
   // What dedupe still knows was received in a slice of its horizon, so a few files tell. What it
   // does not know, or has moved since, is looked for in all: filters of the identities rule out
   // most of them.
   std::vector<Range> ranges;
-  if (const auto slice = ingest_.ReceivedWithin(topic, *identities)) {
+  if (const auto slice = ingest_.ReceivedWithin(topic, identities->ids)) {
     ranges.push_back({.from_us = (slice->first - kSliceSlack).time_since_epoch().count(),
                       .to_us = (slice->last + kSliceSlack).time_since_epoch().count()});
     if (asked.from_us) ranges[0].from_us = std::max(*asked.from_us, *ranges[0].from_us);
@@ -125,7 +199,7 @@ Response ReceiptRoutes::Show(const Call& call, const std::string& event_id) {
   std::string out = "{";
   AppendMember(out, "topic", topic);
   out += ',';
-  AppendMember(out, "event_id", event_id);
+  out += MembersOf(*name);
   for (const Range& range : ranges) {
     for (const land::TableStatus& table : lander_.Tables()) {
       if (table.topic != topic) continue;
@@ -137,10 +211,17 @@ Response ReceiptRoutes::Show(const Call& call, const std::string& event_id) {
   auto error = FindError(topic, list, asked);
   if (!error.ok()) return ErrorResponse(error.error());
   if (*error) return {.headers = {}, .body = out + **error + "}\n"};
-  return ErrorResponse(
-      NotFound("no event '{}' of topic '{}' is known{}: it was never acknowledged, or it was "
-               "removed from the table",
-               event_id, topic, asked.from_us || asked.to_us ? " as received in that time" : ""));
+  const std::string_view when =
+      asked.from_us || asked.to_us ? " as received in that time" : std::string_view();
+  if (!identities->instead.empty()) {
+    return Problem(400, "SL4001",
+                   fmt::format("{} is not known{}, which proves nothing: {}", TextOf(*name), when,
+                               identities->instead));
+  }
+  return ErrorResponse(NotFound(
+      "no event of topic '{}' is known by {}{}: it was never acknowledged, or it was "
+      "removed from the table{}{}",
+      topic, TextOf(*name), when, identities->unless.empty() ? "" : ", or ", identities->unless));
 }
 
 Result<std::optional<std::string>> ReceiptRoutes::FindRow(const land::TableStatus& table,

@@ -29,7 +29,8 @@ class ReceiptRoutes {
     std::optional<int64_t> to_us;
   };
 
-  Response Show(const Call& call, const std::string& event_id);
+  /// `name`: as the request gives it; its error is the answer.
+  Response Show(const Call& call, const Result<ingest::EventName>& name);
   /// The newest row of the topic's table, or open error, that was received in `range`, as members
   /// of the answer; nothing: there is none.
   Result<std::optional<std::string>> FindRow(const land::TableStatus& table,

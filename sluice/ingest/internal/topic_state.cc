@@ -19,6 +19,14 @@ void AppendBytes(std::string& out, const auto& value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 
+/// Puts into `bytes` what is hashed for a producer's event.
+void ProducerBytes(std::string_view producer, int64_t epoch, int64_t sequence, std::string& bytes) {
+  bytes.clear();
+  AppendBytes(bytes, epoch);
+  AppendBytes(bytes, sequence);
+  bytes += producer;
+}
+
 /// Returns a type-independent form of a value, so that the identity survives a widened column; it
 /// lies in the column or in `bytes`.
 std::string_view IdentityBytes(const arrow::Array& column, int64_t row, std::string& bytes) {
@@ -105,6 +113,13 @@ privacy::Hash128 BatchRowIdentity(const std::string& topic, const RequestIdentit
   return privacy::KeyedHash(keys.identity(), bytes);
 }
 
+privacy::Hash128 ProducerIdentity(const std::string& topic, const ProducerSequence& name,
+                                  const privacy::Keys& keys, const std::string& tenant) {
+  std::string bytes;
+  ProducerBytes(name.producer, name.epoch, name.sequence, bytes);
+  return privacy::KeyedHash(keys.identity(), tenant + '\0' + topic + '\0' + 'p' + bytes);
+}
+
 Result<std::vector<privacy::Hash128>> IdentifyRows(
     const event::Contract& contract, const Batch& rows, const std::vector<int64_t>& numbers,
     const RequestIdentity& request, const privacy::Keys& keys, const std::string& tenant) {
@@ -142,10 +157,8 @@ Result<std::vector<privacy::Hash128>> IdentifyRows(
       id = by_event_id(IdentityBytes(*event_ids, row, bytes));
     } else if (contract.identity.by_producer && producers->IsValid(row) &&
                sequences->IsValid(row)) {
-      bytes.clear();
-      AppendBytes(bytes, epochs->IsValid(row) ? epochs->Value(row) : int64_t{0});
-      AppendBytes(bytes, sequences->Value(row));
-      bytes += producers->GetView(row);
+      ProducerBytes(producers->GetView(row), epochs->IsValid(row) ? epochs->Value(row) : 0,
+                    sequences->Value(row), bytes);
       id = by_producer(bytes);
     } else if (request.own) {
       id = *request.own;

@@ -102,6 +102,10 @@ privacy::Hash128 BatchRowIdentity(const std::string& topic, const RequestIdentit
                                   int64_t row, const privacy::Keys& keys,
                                   const std::string& tenant);
 
+/// The identity of an event that goes by producer and sequence.
+privacy::Hash128 ProducerIdentity(const std::string& topic, const ProducerSequence& name,
+                                  const privacy::Keys& keys, const std::string& tenant);
+
 /// Returns, for each row, its identity, or a zero hash where it has none. `numbers` are those of
 /// the rows in their body.
 Result<std::vector<privacy::Hash128>> IdentifyRows(const event::Contract& contract,
