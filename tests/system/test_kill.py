@@ -167,7 +167,7 @@ def killed_again_and_again():
             # Of what was not answered, a request a client and round, some may be counted, too.
             assert told <= counted[0][0] <= told + ROUNDS * len(clients) * 50, (told, counted)
             server.stop()
-        code, out, err = project.command("verify", "--full")  # The tables alone.
+        code, out, err = project.command("verify", "--full")  # With the journal that it left.
         equal(code, 0, out + err)
         print(f"{len(good)} rows and {len(bad)} errors acknowledged; {len(ids)} and {len(errors)} stored; "
               f"{nested} more kills during the start; "

@@ -50,18 +50,59 @@ def everything_that_was_answered_is_in_the_balance():
             equal(code, 0, err)
             assert "accepted 130 = landed 100 + removed 0 + pending 30: balanced" in out, out
             server.stop()  # Lands, and keeps the count of duplicates.
-        line = verify(project, TOPIC)["default/bronze/shop_user_events"]
-        equal((line["accepted"], line["pending"]), (None, None), "without a server it is not known")
-        equal((line["landed"], line["duplicate"], line["balanced"]), (130, 60, True))
+        line = verify(project, TOPIC)[TOPIC]
+        equal([line[k] for k in ("accepted", "landed", "pending", "duplicate", "balanced")], [130, 130, 0, 60, True])
         # On another machine there are the tables alone.
         shutil.copytree(f"{project.folder}/data/tables", f"{project.folder}/elsewhere")
         with Project() as other:
             lines = verify(other, "--tables", f"{project.folder}/elsewhere")
-            equal(lines["default/bronze/shop_user_events"]["landed"], 130)
+            line = lines["default/bronze/shop_user_events"]
+            equal([line[k] for k in ("accepted", "landed", "pending")], [None, 130, None], "there is no journal")
         with Server(project) as server:
             server.send(TOPIC, [event(i) for i in range(7)])
             server.land()
             equal(verify(project, TOPIC, server=server)[TOPIC]["duplicate"], 67)
+            server.stop()
+
+
+def the_journal_of_a_stopped_server_says_what_is_pending():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            server.send(TOPIC, [event(i) for i in range(100)])
+            server.land()
+            server.send(TOPIC, [event(i) for i in range(100, 130)] + ["bad\n"])
+            server.kill()
+        journal = f"{project.folder}/data/journal"
+        before = {name: open(f"{journal}/{name}", "rb").read() for name in os.listdir(journal)}
+        line = verify(project, TOPIC)[TOPIC]
+        equal([line[k] for k in ("accepted", "landed", "pending", "balanced")], [130, 100, 30, True])
+        equal(verify(project, "system.errors")["system.errors"]["pending"], 1)
+        code, out, err = project.command("verify")
+        equal(code, 0, err)
+        assert "accepted 130 = landed 100 + removed 0 + pending 30: balanced" in out, out
+        assert "counting up to the end of the journal" in err, err
+        equal({name: open(f"{journal}/{name}", "rb").read() for name in os.listdir(journal)}, before)
+        # The tables alone are what they are.
+        line = verify(project, "--tables", f"{project.folder}/data/tables")["default/bronze/shop_user_events"]
+        equal((line["accepted"], line["pending"]), (None, None))
+        # A table that is gone with rows that were accepted is a gap.
+        folder = project.table_folder()
+        os.rename(folder, f"{project.folder}/away")
+        code, _, err = project.command("verify", TOPIC)
+        equal(code, 1, err)
+        os.rename(f"{project.folder}/away", folder)
+        # Damage: its end is not known, and that is said.
+        [last] = [name for name in os.listdir(journal) if name.isdigit()]
+        os.rename(f"{journal}/{last}", f"{project.folder}/segment")
+        code, out, err = project.command("-o", "json", "verify", TOPIC)
+        line = json.loads(out)
+        equal((code, line["pending"], line["landed"]), (0, None, 100), err)
+        assert "the journal is damaged" in err and "counting the tables alone" in err, err
+        os.rename(f"{project.folder}/segment", f"{journal}/{last}")
+        with Server(project) as server:  # As a server that hangs: it has the journal open.
+            code, out, err = project.command("-o", "json", "--server", "127.0.0.1:1", "verify", TOPIC)
+            equal((code, json.loads(out)["pending"]), (0, None), err)
+            assert "a process has the journal open" in err, err
             server.stop()
 
 
@@ -305,7 +346,7 @@ def mistakes_are_told():
 
 
 if __name__ == "__main__":
-    run(everything_that_was_answered_is_in_the_balance, only_what_is_new_is_counted_again, a_time_is_counted_alone,
+    run(everything_that_was_answered_is_in_the_balance, the_journal_of_a_stopped_server_says_what_is_pending, only_what_is_new_is_counted_again, a_time_is_counted_alone,
         duplicates_and_errors_are_counted_across_a_kill, what_another_engine_did_is_named,
         a_gap_ends_with_1_and_is_named, a_receipt_says_what_became_of_an_event,
         an_event_without_an_id_has_a_receipt_by_batch_or_producer, mistakes_are_told)

@@ -134,7 +134,8 @@ struct VerifyArguments {
   std::string to;      ///< and before this one.
   bool full = false;   ///< Reads all files, also those that were counted before.
 };
-/// Counts the tables of the project, at one cut with its server where that runs.
+/// Counts the tables of the project, at one cut with its server where that runs; else up to the end
+/// of its journal.
 int Verify(const Global& global, const VerifyArguments& arguments);
 
 struct SchemaArguments {

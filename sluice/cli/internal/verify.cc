@@ -7,6 +7,7 @@
 
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/client.h"
+#include "sluice/cli/internal/journal_cut.h"
 #include "sluice/cli/internal/json_line.h"
 #include "sluice/event/contract.h"
 #include "sluice/lake/timestamps.h"
@@ -19,13 +20,15 @@ namespace sluice::cli::internal {
 
 namespace {
 
-/// A table to count, at the cut that its server told; without one as it is, and what is pending is
-/// not known.
+/// A table to count, at the cut that its server told; without one as it is, up to the end of the
+/// journal that is beside it. Without that, too, what is pending is not known.
 struct Subject {
   std::string topic;
   std::string address;
   std::optional<lake::Version> version = {};
   std::optional<int64_t> end = {};
+  bool end_is_of_journal = false;
+  std::vector<journal::Loss> given_up = {};
   std::optional<ledger::OffsetRange> range = {};
   std::string signed_off = {};  ///< File with what was counted before; empty: none is kept.
 };
@@ -159,8 +162,9 @@ Result<ledger::Proof> ProveOne(const VerifyArguments& arguments, Subject& subjec
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, std::move(loaded));
   ledger::ProofOptions options;
   options.end = subject.end;
-  // Of another moment than the version: what has landed meanwhile had been accepted.
-  if (trimmed && options.end)
+  // Of another moment than the version: what has landed meanwhile had been accepted. And what a
+  // journal had before it was lost, the table alone knows.
+  if ((trimmed || subject.end_is_of_journal) && options.end)
     options.end = std::max(*options.end, ledger::LandedOffset(*snapshot) + 1);
   if (!arguments.from.empty() || !arguments.to.empty()) {
     std::optional<int64_t> from_us;
@@ -294,6 +298,46 @@ void PrintJson(const Subject& subject, const ledger::Proof& proof) {
   std::fputs((line.Finish() + "\n").c_str(), stdout);
 }
 
+/// Adds what the journal of a stopped server says. Where it does not, says why: then what is
+/// pending stays unknown.
+void AddJournalCut(os::Disk& disk, const std::string& data, const std::string& tables,
+                   std::vector<Subject>& subjects) {
+  auto cuts = ReadJournalCut(disk, data);
+  if (!cuts.ok()) {
+    std::fprintf(stderr,
+                 "no server answers, and what is pending is not known (%s): counting the tables "
+                 "alone\n",
+                 cuts.error().message().c_str());
+    return;
+  }
+  std::fprintf(stderr, "no server answers: counting up to the end of the journal in %s\n",
+               data.c_str());
+  for (TopicCut& cut : *cuts) {
+    const std::string address = fmt::format("{}/{}", tables, cut.table_path);
+    auto subject = std::ranges::find(subjects, address, &Subject::address);
+    if (subject == subjects.end()) {
+      if (cut.end == 0) continue;  // A start that was cut short makes the topic before its table.
+      subject = subjects.insert(subject, Subject{.topic = {}, .address = address});
+    }
+    subject->topic = std::move(cut.topic);
+    subject->end = cut.end;
+    subject->end_is_of_journal = true;
+    subject->given_up = std::move(cut.given_up);
+  }
+}
+
+/// Says what a start would record: the table does not have it yet, so it counts as pending.
+void TellGivenUp(const Subject& subject, const ledger::Proof& proof) {
+  int64_t rows = 0;
+  for (const journal::Loss& loss : subject.given_up) {
+    rows += std::max<int64_t>(0, loss.end - std::max(loss.begin, proof.landed_end));
+  }
+  if (rows == 0 || subject.range) return;
+  std::fprintf(stderr,
+               "%s: of what is pending %s were given up as lost; the next start records that\n",
+               subject.topic.c_str(), Grouped(rows).c_str());
+}
+
 Result<std::vector<Subject>> FindSubjects(const Global& global, const VerifyArguments& arguments,
                                           os::Disk& disk, store::StoreSet& stores) {
   std::vector<Subject> subjects;
@@ -318,9 +362,8 @@ Result<std::vector<Subject>> FindSubjects(const Global& global, const VerifyArgu
   auto asked = AskServer(global, tables);
   if (asked.ok()) return with_files(std::move(*asked));
   if (asked.error().code() != ErrorCode::kUnavailable) return asked;
-  std::fprintf(stderr,
-               "no server answers, so what is pending is not known: counting the tables alone\n");
   SLUICE_RETURN_IF_ERROR(FindTables(disk, stores, tables, subjects));
+  AddJournalCut(disk, config.DataPath(), tables, subjects);
   return with_files(std::move(subjects));
 }
 
@@ -353,6 +396,7 @@ int Verify(const Global& global, const VerifyArguments& arguments) {
       continue;
     }
     if (!proof->Balanced()) ++unbalanced;
+    TellGivenUp(subject, *proof);
     if (global.output == "json" || global.output == "ndjson") {
       PrintJson(subject, *proof);
     } else {
