@@ -154,6 +154,7 @@ Status Ingest::JournalSchema(TopicState& state) {
 
 Result<catalog::Topic> Ingest::Register(const event::Contract& contract) {
   const std::lock_guard lock(register_mutex_);
+  SLUICE_RETURN_IF_ERROR(CheckTopicsMax({&contract, 1}));
   SLUICE_ASSIGN_OR_RETURN(const catalog::Topic topic, catalog_.Put(contract));
   if (const auto known = Find(contract.topic);
       known != nullptr && known->contract().version == topic.contract->version) {

@@ -112,6 +112,8 @@ struct IngestOptions {
   std::chrono::microseconds table_wait_max = std::chrono::seconds(60);
   /// Of rejected events, for each sender and topic. 0: no limit.
   int64_t error_bytes_a_day = 0;
+  /// Beside those of the system. What is there stays when it is lowered.
+  size_t topics_max = SIZE_MAX;
 };
 
 /// Takes bodies of events.
@@ -129,10 +131,16 @@ class Ingest {
   Status Recover();
 
   /// Makes a contract's topic, or its next version, known; blocks until its schema is journaled.
+  /// kUnsupported: as CheckTopicsMax().
   Result<catalog::Topic> Register(const event::Contract& contract);
 
-  /// The same at a start, from the files that hold the contracts. Where one is as a version before
-  /// the catalog's was, because a change was cut short before its file was kept, the later stays.
+  /// Whether there may be the topics of these contracts, beside those that there are. kUnsupported:
+  /// there would be more than IngestOptions::topics_max (SL4221).
+  Status CheckTopicsMax(std::span<const event::Contract> contracts) const;
+
+  /// The same as Register() at a start, from the files that hold the contracts. Where one is as a
+  /// version before the catalog's was, because a change was cut short before its file was kept, the
+  /// later stays.
   Result<catalog::Topic> RegisterAtStart(const event::Contract& contract);
 
   /// Forgets a topic: its next events are those of an unknown one. What it has is landed before,

@@ -269,6 +269,27 @@ TEST_F(IngestTest, EachWayToNameAnEventFindsWhatItIsKnownBy) {
   EXPECT_EQ(ingest_->IdentitiesOf("moves", BatchRow{.batch_id = "b"})->instead, "");
 }
 
+TEST_F(IngestTest, ASchemaThatMakesOneTopicTooManyIsRefused) {
+  options_.topics_max = 2;
+  Restart();
+  MustRegister();
+  ASSERT_TRUE(ingest_->Register(event::SchemalessContract("moves")).ok());
+  const auto refused = ingest_->Register(event::SchemalessContract("more"));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().ToString(),
+            "SL4221: there are 2 topics and would be 1 more, but limits.topics is 2: delete some "
+            "(`sluice topic delete`), or raise the limit (unsupported)");
+  EXPECT_FALSE(catalog_->Find("more").has_value());
+  MustRegister("more @2 :Text;");  // The next version of one that is there.
+  ASSERT_TRUE(ingest_->Remove("moves").ok());
+  EXPECT_TRUE(ingest_->Register(event::SchemalessContract("more")).ok());
+  options_.topics_max = 1;
+  Restart();
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "1/0/0") << "what is there stays";
+  EXPECT_TRUE(ingest_->Register(event::SchemalessContract("more")).ok());
+  EXPECT_FALSE(ingest_->Register(event::SchemalessContract("other")).ok());
+}
+
 TEST_F(IngestTest, ABodyThatCannotBeFramedLeavesNothing) {
   MustRegister();
   const auto refused = SubmitEnvelope(R"([{"event":"orders","content":{"n":1}},)");

@@ -300,7 +300,11 @@ void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader,
                      {"memory", reader.Parsed(config.memory_bytes_max, ParseSize)},
                      {"queue", reader.Parsed(config.queue_bytes_max, ParseSize)},
                      {"query_memory", reader.Parsed(config.query_memory_max, ParseSize)},
-                     {"error_bytes", reader.Parsed(config.error_bytes_a_day, ParseSize)}});
+                     {"error_bytes", reader.Parsed(config.error_bytes_a_day, ParseSize)},
+                     {"topics", [&](const YAML::Node& value) {
+                        ReadAtLeast<uint64_t>(reader, value, config.topics_max, 1, "1",
+                                              reader.Parsed(config.topics_max, ParseSize));
+                      }}});
        }},
       {"sql",
        [&](const YAML::Node& node) {

@@ -76,6 +76,8 @@ struct Config {
   uint64_t query_memory_max = 1ull << 30;
   /// limits.error_bytes: of rejected events kept a day, for each sender and topic; 0: no limit.
   int64_t error_bytes_a_day = 10ll << 30;
+  /// limits.topics: beside those of the system; what is there stays when it is lowered.
+  uint64_t topics_max = 1'000;
   std::chrono::microseconds dedupe_horizon = std::chrono::hours(24);
   uint64_t dedupe_ids_max = 20'000'000;
   uint64_t free_bytes_min = 64ull << 20;

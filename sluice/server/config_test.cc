@@ -56,6 +56,12 @@ TEST(ConfigTest, SharesOfMemoryAreTogetherWhatItIs) {
   EXPECT_EQ(ParseConfig("limits: {queue: 5MiB}\n", "sluice.yaml")->QueueBytes(), 5u << 20);
 }
 
+TEST(ConfigTest, TopicsHaveALimit) {
+  EXPECT_EQ(ParseConfig("version: 1\n", "sluice.yaml")->topics_max, 1'000u);
+  EXPECT_EQ(ParseConfig("limits: {topics: 25}\n", "sluice.yaml")->topics_max, 25u);
+  EXPECT_FALSE(ParseConfig("limits: {topics: 0}\n", "sluice.yaml").ok());
+}
+
 TEST(ConfigTest, MaintenanceHasSharesAndLimits) {
   const auto config = ParseConfig(
       "maintenance: {enabled: false, cpu: 12.5%, bytes_per_second: 8MiB, every: 5s,\n"

@@ -105,7 +105,8 @@ constexpr std::string_view kSchema = R"json({
             "memory": {"$ref": "#/$defs/size", "description": "Shared out among bodies, what waits for its sync, what waits to land, landing, and identities", "default": "1GiB"},
             "queue": {"$ref": "#/$defs/size", "description": "What may wait for its sync; an eighth of memory else"},
             "query_memory": {"$ref": "#/$defs/size", "default": "1GiB"},
-            "error_bytes": {"$ref": "#/$defs/size", "description": "Of events that do not fit, kept a day for each sender and topic; 0: no limit", "default": "10GiB"}
+            "error_bytes": {"$ref": "#/$defs/size", "description": "Of events that do not fit, kept a day for each sender and topic; 0: no limit", "default": "10GiB"},
+            "topics": {"type": "integer", "minimum": 1, "description": "Beside those of the system; a schema that makes one more is refused", "default": 1000}
           }
         },
         "sql": {

@@ -225,6 +225,7 @@ Status RunningServer::Start() {
   ingest_options.limits.depth_max = config_.depth_max;
   ingest_options.table_wait_max = config_.land_wait_max;
   ingest_options.error_bytes_a_day = config_.error_bytes_a_day;
+  ingest_options.topics_max = config_.topics_max;
   ingest_options.dedupe = {.horizon = config_.dedupe_horizon,
                            .ids_max = static_cast<size_t>(config_.dedupe_ids_max),
                            .memory = dedupe_memory_,

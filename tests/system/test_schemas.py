@@ -281,6 +281,28 @@ def files_that_import_each_other_come_together():
             equal(server.sql("select email, name from bronze.user_identity_created"), [[email, name]])
 
 
+def a_schema_that_makes_a_topic_too_many_is_refused():
+    with Project("limits: {topics: 2}\n") as project:  # One is there.
+        a, b = ('struct %s $Sl.event("%s") { x @0 :Int32; }\n' % (name.upper(), name) for name in "ab")
+        with Server(project) as server:
+            status, answer = server.post("/v1/admin/schemas?name=both.capnp", HEAD + a + b)
+            equal((status, answer["code"]), (422, "SL4221"), answer)
+            assert "limits.topics is 2" in answer["detail"], answer
+            equal(server.ask("GET", "/v1/admin/schemas/a")[0], 404, "nothing of it is kept")
+            equal(server.post("/v1/admin/schemas?name=a.capnp", HEAD + a)[0], 200)
+            equal(server.post("/v1/admin/schemas?name=b.capnp", HEAD.replace("0x9", "0x8") + b)[0], 422)
+            equal(server.post("/v1/admin/schemas?name=a.capnp", HEAD + a.replace("}", "y @1 :Int32; }"))[0], 200,
+                  "the next version of one that is there")
+            server.stop()
+        with open(f"{project.folder}/schemas/b.capnp", "w") as file:
+            file.write(HEAD.replace("0x9", "0x8") + b)
+        try:
+            Server(project)
+            raise AssertionError("it started with a topic too many")
+        except RuntimeError as error:
+            assert "SL4221" in str(error) and "limits.topics is 2" in str(error), error
+
+
 def json_schemas_make_topics_too():
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "required": ["orderId"],
@@ -442,5 +464,6 @@ def fields_of_others_inside_our_structs_are_left_alone():
 
 
 run(fields_of_others_inside_our_structs_are_left_alone, every_type_goes_to_the_table_and_back, schemas_change_while_old_rows_wait, a_file_is_taken_whole_or_not,
+    a_schema_that_makes_a_topic_too_many_is_refused,
     structs_get_fields_while_files_lack_them, a_rule_inside_a_struct_gets_stricter_while_fields_come,
     the_command_line_tells, files_that_import_each_other_come_together, json_schemas_make_topics_too)

@@ -131,6 +131,9 @@ Response SchemaRoutes::Add(const Call& call) {
       return ErrorResponse(Error(fits.error()).Wrap("topic '" + contract.topic + "'"));
     }
   }
+  if (const Status room = ingest_.CheckTopicsMax(change->contracts); !room.ok()) {
+    return ErrorResponse(room.error());
+  }
   std::string out = "{\"topics\":[";
   for (const event::Contract& contract : change->contracts) {
     auto topic = ingest_.Register(contract);
