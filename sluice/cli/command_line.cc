@@ -201,12 +201,7 @@ void Commands::ReadOverrides() {
 void Commands::AddProject() {
   CLI::App* command = Add(app_, "demo", "Run a temporary project with a generator of events",
                           [this] { return internal::Demo(global_, demo_); });
-  command->add_option("--rate", demo_.rate, "Events a second")->option_text("N/s");
-  command->add_option("--seconds", demo_.seconds, "How long; until interrupted if not given")
-      ->check(CLI::Range(1, 86'400));
-  command->add_option("--keep", demo_.keep, "Keep the project in this folder")->option_text("DIR");
-  command->add_option("--port", demo_.port, "Port of the server; 0 for any free one");
-  command->add_flag("--no-open", demo_.no_open, "Do not open the page in a browser");
+  internal::AddDemoOptions(*command, demo_);
 
   command = Add(app_, "init", "Make a project", [this] { return internal::Init(global_, init_); });
   command->add_option("dir", init_.folder, "Folder of the project");

@@ -41,6 +41,10 @@ def it_asks_nothing_and_leaves_nothing():
 
 def a_kept_one_goes_on():
     folder = tempfile.mkdtemp(prefix="sluice-test-")
+
+    def read(name):
+        return pathlib.Path(folder, name).read_text()
+
     try:
         for times in (1, 2):
             done = demo("--seconds", "1", "--port", "0", "--keep", folder)
@@ -48,10 +52,43 @@ def a_kept_one_goes_on():
             equal(done.returncode, 0, f"run {times}: {done.stdout}{done.stderr}")
             found = figures(done.stdout)
             assert found["accepted"] > found["received"] * 0.9, done.stdout
+            equal("it is served as it is" in done.stderr, times == 2, done.stderr)
+            equal(read("schemas/pointer_moved.capnp").count("# ours"), times - 1)
+            with open(f"{folder}/sluice.yaml", "a") as file:
+                file.write("# ours\n")
+            with open(f"{folder}/schemas/pointer_moved.capnp", "a") as file:
+                file.write("# ours\n")
+        equal(read("sluice.yaml").count("# ours"), 2)
         code, out, err = Project.command(_Folder(folder), "check")
         equal(code, 0, out + err)
     finally:
         shutil.rmtree(folder)
+
+
+def nothing_is_written_over():
+    """Neither by the demo nor by init: what is in a folder stays, and the message says what to do."""
+    def state(folder):
+        return {str(path): path.read_text() for path in pathlib.Path(folder).rglob("*") if path.is_file()}
+
+    def refused(folder, code, *arguments):
+        before = state(folder)
+        done = subprocess.run([binary(), *arguments], text=True, capture_output=True, timeout=60)
+        equal((done.returncode, state(folder)), (code, before), done.stderr)
+        return done.stderr
+
+    with Project() as shop:  # Of somebody: one topic has the name of one of the demo's.
+        said = refused(shop.folder, 75, "demo", "--seconds", "1", "--port", "0", "--keep", shop.folder)
+        assert "has no topic 'user.identity.created'" in said and f"sluice -C {shop.folder} dev" in said, said
+        os.remove(f"{shop.folder}/sluice.yaml")
+        said = refused(shop.folder, 75, "demo", "--seconds", "1", "--port", "0", "--keep", shop.folder)
+        assert "is not empty" in said and "an empty folder" in said, said
+        for template in ("first", "demo"):
+            said = refused(shop.folder, 75, "init", shop.folder, "--template", template)
+            assert f"'{shop.folder}' has schemas/user_event.capnp already" in said, said
+        os.remove(f"{shop.folder}/schemas/user_event.capnp")
+        equal(shop.command("init", shop.folder)[0], 0)
+        said = refused(shop.folder, 75, "init", shop.folder)
+        assert "has sluice.yaml, schemas/user_event.capnp already" in said, said
 
 
 def a_port_that_is_taken_is_no_obstacle():
@@ -126,5 +163,5 @@ def the_page_is_opened_where_somebody_sees_it():
 
 
 if __name__ == "__main__":
-    run(it_asks_nothing_and_leaves_nothing, a_kept_one_goes_on, a_port_that_is_taken_is_no_obstacle,
+    run(it_asks_nothing_and_leaves_nothing, a_kept_one_goes_on, nothing_is_written_over, a_port_that_is_taken_is_no_obstacle,
         its_project_is_a_template, the_page_is_opened_where_somebody_sees_it)

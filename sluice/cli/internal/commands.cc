@@ -154,12 +154,7 @@ int Serve(const Global& global) {
 }
 
 int Init(const Global&, const InitArguments& arguments) {
-  os::SystemDisk disk;
   const std::string& folder = arguments.folder;
-  const std::string project = folder + "/sluice.yaml";
-  const auto exists = disk.Exists(project);
-  if (!exists.ok()) return Fail(exists.error());
-  if (*exists) return Fail(Conflict("{} exists already", project));
   const auto files = FindTemplate(arguments.name);
   if (const Status made = WriteTemplate(files, folder); !made.ok()) return Fail(made.error());
   for (const TemplateFile& file : files) {

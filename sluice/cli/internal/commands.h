@@ -12,6 +12,10 @@
 #include "sluice/base/error.h"
 #include "sluice/server/config.h"
 
+namespace CLI {
+class App;
+}
+
 namespace sluice::cli::internal {
 
 /// Flags that stand before or after every command.
@@ -30,11 +34,14 @@ struct Global {
 
 struct DemoArguments {
   std::string rate = "200/s";
-  int64_t seconds = 0;  ///< 0: until interrupted.
-  std::string keep;     ///< Folder to keep; a temporary one else.
-  uint16_t port = 7117;
+  int64_t seconds = 0;   ///< 0: until interrupted.
+  std::string keep;      ///< Folder to keep; a temporary one else.
+  int port = -1;         ///< The project's, or the next that is free.
   bool no_open = false;  ///< Do not show the page in a browser.
 };
+void AddDemoOptions(CLI::App& command, DemoArguments& arguments);
+/// Serves the demo's project and sends it events. A project in the folder to keep is served as it
+/// is.
 int Demo(const Global& global, const DemoArguments& arguments);
 
 struct SqlArguments {

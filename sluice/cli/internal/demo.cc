@@ -2,11 +2,14 @@
 #include <simdjson.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sluice/api/http_client.h"
@@ -15,14 +18,21 @@
 #include "sluice/cli/internal/commands.h"
 #include "sluice/cli/internal/demo_events.h"
 #include "sluice/cli/internal/templates.h"
+#include "sluice/event/contract.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/command.h"
 #include "sluice/os/disk.h"
 #include "sluice/os/random.h"
+#include "sluice/server/project.h"
 #include "sluice/server/server.h"
 
 namespace sluice::cli::internal {
 namespace {
+
+constexpr uint16_t kPort = 7117;
+constexpr std::string_view kDemoTopics[] = {"user.identity.created", "shop.user-events",
+                                            "pointer.moved", "metadata.changed",
+                                            "plant.sensor-readings"};
 
 struct Totals {
   int64_t received = 0;
@@ -192,6 +202,46 @@ Result<int> Generate(server::Server& server, int64_t rate, int64_t seconds) {
   return balanced ? kDone : kFailed;
 }
 
+/// Refuses a project that the demo's events are not for: they would be strangers in its tables.
+Status CheckIsDemo(os::Disk& disk, const server::Config& config) {
+  const std::string serve = fmt::format("`sluice -C {} dev` serves it", config.folder);
+  if (!config.tls_certificate.empty()) {
+    return Conflict("the project in '{}' is served within TLS, which the demo does not speak; {}",
+                    config.folder, serve);
+  }
+  SLUICE_ASSIGN_OR_RETURN(const auto contracts, server::LoadSchemas(disk, config.folder));
+  for (const std::string_view topic : kDemoTopics) {
+    if (std::ranges::find(contracts, topic, &event::Contract::topic) == contracts.end()) {
+      return Conflict("the project in '{}' is not the demo's: it has no topic '{}'; {}",
+                      config.folder, topic, serve);
+    }
+  }
+  return {};
+}
+
+/// Makes the demo's project in the folder, or finds one there, which stays as it is. `wanted` is
+/// the port, or -1: the project's.
+Result<server::Config> PrepareProject(const std::string& folder, int wanted) {
+  os::SystemDisk disk;
+  SLUICE_ASSIGN_OR_RETURN(const bool is_project, disk.Exists(folder + "/sluice.yaml"));
+  if (!is_project) {
+    SLUICE_ASSIGN_OR_RETURN(const auto names, disk.List(folder));
+    if (!names.empty()) {
+      return Conflict("'{}' is not empty and no project; give --keep a new or an empty folder",
+                      folder);
+    }
+    const uint16_t port = FreePort("127.0.0.1", wanted < 0 ? kPort : static_cast<uint16_t>(wanted));
+    SLUICE_RETURN_IF_ERROR(
+        WriteTemplate(kDemoTemplate, folder, fmt::format("serve: {{http: 127.0.0.1:{}}}\n", port)));
+    return server::LoadConfig(disk, folder);
+  }
+  SLUICE_ASSIGN_OR_RETURN(server::Config config, server::LoadConfig(disk, folder));
+  SLUICE_RETURN_IF_ERROR(CheckIsDemo(disk, config));
+  config.port = FreePort(config.address, wanted < 0 ? config.port : static_cast<uint16_t>(wanted));
+  std::fprintf(stderr, "found    a project in %s; it is served as it is\n", folder.c_str());
+  return config;
+}
+
 /// Shows the page to who sits at this machine; without a screen, or a terminal that somebody looks
 /// at, does nothing.
 void OpenPage(uint16_t port) {
@@ -205,6 +255,19 @@ void OpenPage(uint16_t port) {
 }
 
 }  // namespace
+
+void AddDemoOptions(CLI::App& command, DemoArguments& arguments) {
+  command.add_option("--rate", arguments.rate, "Events a second")->option_text("N/s");
+  command.add_option("--seconds", arguments.seconds, "How long; until interrupted if not given")
+      ->check(CLI::Range(1, 86'400));
+  command
+      .add_option("--keep", arguments.keep,
+                  "Keep the project in this folder; one that is there is served as it is")
+      ->option_text("DIR");
+  command.add_option("--port", arguments.port, "Port of the server; 0 for any free one")
+      ->check(CLI::Range(0, 65'535));
+  command.add_flag("--no-open", arguments.no_open, "Do not open the page in a browser");
+}
 
 int Demo(const Global& global, const DemoArguments& arguments) {
   const auto rate = ParseRate(arguments.rate);
@@ -222,11 +285,7 @@ int Demo(const Global& global, const DemoArguments& arguments) {
     folder = name;
   }
   const auto run = [&]() -> Result<int> {
-    const uint16_t port = FreePort("127.0.0.1", arguments.port);
-    SLUICE_RETURN_IF_ERROR(
-        WriteTemplate(kDemoTemplate, folder, fmt::format("serve: {{http: 127.0.0.1:{}}}\n", port)));
-    os::SystemDisk disk;
-    SLUICE_ASSIGN_OR_RETURN(const server::Config config, server::LoadConfig(disk, folder));
+    SLUICE_ASSIGN_OR_RETURN(const server::Config config, PrepareProject(folder, arguments.port));
     SLUICE_ASSIGN_OR_RETURN(const auto server, server::Server::Start(config));
     std::fprintf(stderr,
                  "page     http://127.0.0.1:%u\n"

@@ -34,6 +34,16 @@ std::span<const TemplateFile> FindTemplate(std::string_view name) {
 Status WriteTemplate(std::span<const TemplateFile> files, const std::string& folder,
                      std::string_view serve) {
   os::SystemDisk disk;
+  std::string there;
+  for (const TemplateFile& file : files) {
+    SLUICE_ASSIGN_OR_RETURN(const bool exists,
+                            disk.Exists(fmt::format("{}/{}", folder, file.name)));
+    if (exists) there += fmt::format("{}{}", there.empty() ? "" : ", ", file.name);
+  }
+  if (!there.empty()) {
+    return Conflict("'{}' has {} already, so nothing was written; choose another folder", folder,
+                    there);
+  }
   for (const TemplateFile& file : files) {
     const std::string path = fmt::format("{}/{}", folder, file.name);
     SLUICE_RETURN_IF_ERROR(disk.MakeFolders(path.substr(0, path.rfind('/'))));

@@ -19,8 +19,8 @@ struct TemplateFile {
 /// none of that name.
 std::span<const TemplateFile> FindTemplate(std::string_view name);
 
-/// Writes the files of a project; `serve` is put behind its project file. Files that are there
-/// already are written over.
+/// Writes the files of a project; `serve` is put behind its project file. kConflict: the folder has
+/// some of them already; it names them, and writes nothing.
 Status WriteTemplate(std::span<const TemplateFile> files, const std::string& folder,
                      std::string_view serve = {});
 
