@@ -99,6 +99,58 @@ def a_port_that_is_taken_is_no_obstacle():
         assert f"127.0.0.1:{port}\n" not in done.stderr, done.stderr
 
 
+def what_goes_wrong_meanwhile_does_not_end_it():
+    """A topic is deleted, and somebody else sends events, while it runs."""
+    process = subprocess.Popen([binary(), "demo", "--rate", "200/s", "--port", "0", "--no-open"], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        said = ""
+        while "on purpose" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        at = ("--server", re.search(r"127\.0\.0\.1:\d+", said)[0])
+
+        def command(*words, stdin=None):
+            done = subprocess.run([binary(), *at, *words], input=stdin, text=True, capture_output=True, timeout=60)
+            equal(done.returncode, 0, done.stderr)
+            return done.stdout
+
+        def received():
+            return int(command("sql", "-c", "select count(*) as n from bronze.shop_user_events").split()[1])
+
+        until(lambda: received() > 50, "events come in")
+        command("topic", "delete", "metadata.changed", "--yes")
+        before = received()
+        until(lambda: received() > before + 100, "they still do")
+        equal(process.poll(), None)
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    equal(process.returncode, 0, out + err)
+    assert "balance    not known: topics came or went" in out and "BROKEN" not in out, out
+
+
+def what_others_send_is_no_gap():
+    process = subprocess.Popen([binary(), "demo", "--rate", "50/s", "--port", "0", "--no-open"], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        said = ""
+        while "on purpose" not in said:
+            said += process.stderr.readline()
+        at = ("--server", re.search(r"127\.0\.0\.1:\d+", said)[0])
+        row = '{"eventId": "mine", "userId": 7, "eventType": "login", "timestamp": "2026-01-05T10:00:00Z"}\n'
+        for words, stdin in ((("send", "-", "--topic", "shop.user-events"), row),
+                             (("sql", "-c", "delete from shop_user_events where event_id <> 'mine'"), None)):
+            done = subprocess.run([binary(), *at, *words], input=stdin, text=True, capture_output=True, timeout=60)
+            equal(done.returncode, 0, done.stderr)
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    equal(process.returncode, 0, out + err)
+    assert "SQL sees all; 1 more came from others" in out, out
+
+
 class _Folder:
     def __init__(self, folder):
         self.folder = folder
@@ -164,4 +216,5 @@ def the_page_is_opened_where_somebody_sees_it():
 
 if __name__ == "__main__":
     run(it_asks_nothing_and_leaves_nothing, a_kept_one_goes_on, nothing_is_written_over, a_port_that_is_taken_is_no_obstacle,
+        what_goes_wrong_meanwhile_does_not_end_it, what_others_send_is_no_gap,
         its_project_is_a_template, the_page_is_opened_where_somebody_sees_it)
