@@ -170,6 +170,12 @@ def its_project_is_a_template():
             done = subprocess.run([binary(), "--server", f"127.0.0.1:{server.port}", "send",
                                    f"{made}/fixtures/first.ndjson"], text=True, capture_output=True, timeout=60)
             equal(done.returncode, 65, done.stderr)
+            # As a page's script sends it, twice.
+            for expected in (1, 0):
+                receipt = server.post("/v1/collect?topic=pointer.moved&client=a&batch_id=a-0",
+                                      '[{"clientId":"a","screenId":"home","eventTime":"2026-01-05T09:00:40Z","xNorm":0.5,"yNorm":0.5}]',
+                                      {"Content-Type": "text/plain"})
+                equal((receipt[0], receipt[1]["accepted"]), (200, expected), receipt)
             assert "5 accepted, 0 duplicate, 1 to the errors table" in done.stdout + done.stderr, done
             equal(server.sql("select event_type::varchar, count(*) from bronze.shop_user_events group by 1 order by 1"),
                   [["login", 1], ["purchase", 1]])

@@ -109,9 +109,10 @@ std::string DemoEvents::MakePointer(int64_t number, const std::string& now) {
   }
   static constexpr int kWidths[] = {390, 820, 1280, 1920};
   return fmt::format(
-      R"({},"content":{{"clientId":"c{}","screenId":"{}","eventTime":"{}","xNorm":{:.4f},)"
+      R"({{"event":"pointer.moved","event_id":"{}-{}",)"
+      R"("content":{{"clientId":"c{}","screenId":"{}","eventTime":"{}","xNorm":{:.4f},)"
       R"("yNorm":{:.4f},"kind":"{}","viewportW":{}}}}})",
-      Head("pointer.moved", number), Below(300), Below(3) == 0 ? "checkout" : "home", now, x, y,
+      producer_, number, Below(300), Below(3) == 0 ? "checkout" : "home", now, x, y,
       Below(10) == 0 ? "click" : "move", kWidths[Below(4)]);
 }
 
