@@ -1,0 +1,157 @@
+#include "sluice/os/expiry_clock.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "sluice/os/simulated_disk.h"
+
+namespace sluice::os {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::microseconds;
+using std::chrono::minutes;
+
+constexpr hours kYears{24 * 365 * 10};
+constexpr hours kDay{24};
+const Timestamp kStart{hours(24 * 20'000)};
+
+class ExpiryClockTest : public testing::Test {
+ protected:
+  void SetAhead(microseconds by) { wall_.SetWall(wall_.Now() + by); }
+  /// Another process, after the machine was off.
+  void Restart(microseconds off) {
+    wall_.Advance(off);
+    clock_.emplace(wall_);
+    const Status opened = clock_->Open(disk_, "clock");
+    ASSERT_TRUE(opened.ok()) << opened.error().ToString();
+  }
+
+  SimulatedDisk disk_;
+  SimulatedClock wall_{kStart};
+  std::optional<ExpiryClock> clock_{wall_};
+};
+
+TEST_F(ExpiryClockTest, FollowsTheWallClock) {
+  EXPECT_EQ(clock_->Now(), kStart);
+  for (int i = 0; i < 10; ++i) {
+    wall_.Advance(kDay);
+    EXPECT_EQ(clock_->Now(), wall_.Now());
+    EXPECT_EQ(clock_->Counted(), wall_.Now());
+  }
+  SetAhead(minutes(30));
+  EXPECT_EQ(clock_->Jump(), microseconds(0)) << "a time server's";
+  wall_.Advance(minutes(20));
+  EXPECT_EQ(clock_->Now(), wall_.Now() - minutes(10)) << "caught up with";
+  wall_.Advance(minutes(20));
+  EXPECT_EQ(clock_->Now(), wall_.Now());
+  const Timestamp before = clock_->Now();
+  SetAhead(-minutes(30));
+  EXPECT_EQ(clock_->Now(), wall_.Now()) << "never after the wall clock";
+  wall_.Advance(minutes(40));
+  EXPECT_EQ(clock_->Now(), before + minutes(10));
+  EXPECT_EQ(clock_->Jump(), microseconds(0));
+}
+
+TEST_F(ExpiryClockTest, AJumpMakesNothingOld) {
+  for (const hours by : {kYears, hours(2), -kYears}) {
+    const Timestamp before = clock_->Now();
+    SetAhead(by);
+    EXPECT_EQ(clock_->Jump(), by);
+    EXPECT_LE(clock_->Now(), before);
+    wall_.Advance(24 * kDay);
+    EXPECT_LE(clock_->Now(), before + 24 * kDay) << "only what has passed counts";
+    EXPECT_EQ(clock_->Jump(), by);
+    SetAhead(-by);
+    EXPECT_EQ(clock_->Jump(), microseconds(0)) << "set right";
+    EXPECT_EQ(clock_->Now(), before + 24 * kDay);
+  }
+}
+
+TEST_F(ExpiryClockTest, SmallJumpsDoNotAddUp) {
+  const Timestamp before = clock_->Now();
+  for (int i = 0; i < 100; ++i) {
+    SetAhead(minutes(59));
+    wall_.Advance(minutes(1));
+    EXPECT_LE(clock_->Now(), before + minutes(2 * (i + 1)));
+  }
+  EXPECT_GT(clock_->Jump(), kDay);
+}
+
+TEST_F(ExpiryClockTest, EndsWhenSomebodyTrustsIt) {
+  SetAhead(kYears);
+  const Timestamp counted = clock_->Counted();
+  ASSERT_TRUE(clock_->Trust().ok());
+  EXPECT_EQ(clock_->Jump(), microseconds(0));
+  EXPECT_EQ(clock_->Now(), kStart + kYears);
+  EXPECT_EQ(clock_->Counted(), counted) << "what was just seen was";
+  SetAhead(-kYears);
+  EXPECT_EQ(clock_->Jump(), -kYears);
+  ASSERT_TRUE(clock_->Trust().ok());
+  SetAhead(kYears);
+  EXPECT_EQ(clock_->Jump(), kYears) << "a mistake leaves no gap";
+}
+
+TEST_F(ExpiryClockTest, AMachineThatWasOffForAWeekendAsksNobody) {
+  Restart({});
+  wall_.Advance(kDay);
+  ASSERT_TRUE(clock_->Keep().ok());
+  Restart(3 * kDay);
+  EXPECT_EQ(clock_->Now(), kStart + kDay);
+  EXPECT_EQ(clock_->Jump(), 3 * kDay) << "can be seen";
+  EXPECT_EQ(clock_->Counted(), kStart + kDay);
+  wall_.Advance(minutes(59));
+  EXPECT_EQ(clock_->Now(), kStart + kDay + minutes(59));
+  wall_.Advance(minutes(1));
+  EXPECT_EQ(clock_->Now(), wall_.Now());
+  EXPECT_EQ(clock_->Jump(), microseconds(0));
+  EXPECT_EQ(clock_->Counted(), kStart + kDay + hours(1));
+}
+
+TEST_F(ExpiryClockTest, AStartWithAClockYearsAheadAsks) {
+  Restart({});
+  ASSERT_TRUE(clock_->Keep().ok());
+  SetAhead(kYears);
+  for (int start = 0; start < 3; ++start) {
+    Restart({});
+    wall_.Advance(kDay);
+    EXPECT_EQ(clock_->Now(), kStart + (start + 1) * kDay);
+    EXPECT_EQ(clock_->Jump(), kYears);
+    ASSERT_TRUE(clock_->Keep().ok());
+  }
+  SetAhead(-kYears);
+  Restart(minutes(5));
+  EXPECT_EQ(clock_->Jump(), microseconds(0)) << "set right while nothing ran";
+}
+
+TEST_F(ExpiryClockTest, AStartDoesNotTrustWhatJumpedBefore) {
+  Restart({});
+  SetAhead(2 * kDay);
+  ASSERT_TRUE(clock_->Keep().ok());
+  Restart(minutes(1));
+  wall_.Advance(kDay);
+  EXPECT_GT(clock_->Jump(), kDay);
+  ASSERT_TRUE(clock_->Trust().ok());
+  Restart(minutes(1));
+  EXPECT_EQ(clock_->Jump(), microseconds(0));
+}
+
+TEST_F(ExpiryClockTest, WhatCannotBeUnderstoodIsAJump) {
+  for (const char* const text : {"", "sluice expiry 1 12x\n", "sluice expiry 2 12\n"}) {
+    ASSERT_TRUE(ReplaceFile(disk_, "clock", text).ok());
+    Restart({});
+    wall_.Advance(kDay);
+    EXPECT_LE(clock_->Now(), Timestamp() + kDay) << text;
+    EXPECT_GT(clock_->Jump(), kYears);
+  }
+}
+
+TEST(SinceBootTest, GoesForward) {
+  const Monotonic before = SinceBoot();
+  EXPECT_GT(before, Monotonic());
+  EXPECT_GE(SinceBoot(), before);
+}
+
+}  // namespace
+}  // namespace sluice::os
