@@ -66,11 +66,12 @@ std::optional<CommitRange> CompactionDue(const Snapshot& snapshot) {
 }
 
 DeltaTable::DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock,
-                       os::Random& random, ForeignFiles foreign)
+                       os::Random& random, ForeignFiles foreign, const os::Clock* expiry)
     : store_(store),
       root_(std::move(root)),
       name_(root_.empty() && !store_.is_remote() ? store_.Location("") : root_),
       clock_(clock),
+      expiry_clock_(expiry != nullptr ? *expiry : clock),
       random_(random),
       foreign_(std::move(foreign)) {}
 
@@ -364,7 +365,7 @@ Status DeltaTable::WriteCheckpoint(const Snapshot& snapshot) const {
   SLUICE_CHECK(state != nullptr);
   SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", name());
   SLUICE_RETURN_IF_ERROR(
-      TableLog(store_, root_).WriteCheckpoint(*state, NowMs(clock_), random_.Uuid()),
+      TableLog(store_, root_).WriteCheckpoint(*state, NowMs(expiry_clock_), random_.Uuid()),
       "checkpoint {} of table '{}'", snapshot.version(), name());
   return {};
 }
@@ -383,7 +384,7 @@ Result<int64_t> DeltaTable::CleanUpLog(const Snapshot& snapshot,
   const auto* state = dynamic_cast<const TableState*>(&snapshot);
   SLUICE_CHECK(state != nullptr);
   SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", name());
-  return TableLog(store_, root_).CleanUp(*state, NowMs(clock_), before);
+  return TableLog(store_, root_).CleanUp(*state, NowMs(expiry_clock_), before);
 }
 
 std::string DeltaTable::Location(const DataFile& file) const {

@@ -138,10 +138,11 @@ std::optional<CommitRange> CompactionDue(const Snapshot& snapshot);
 class DeltaTable {
  public:
   /// `root` is the folder of the table inside `store`, "" for the store's own root. `store`,
-  /// `clock` and `random` must outlive the table. Without `foreign` files that lie elsewhere are
+  /// `clock` and `random` must outlive the table, as must `expiry`: by which files, and what the
+  /// log remembers, become old; null: `clock`. Without `foreign` files that lie elsewhere are
   /// refused.
   DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock,
-             os::Random& random, ForeignFiles foreign = nullptr);
+             os::Random& random, ForeignFiles foreign = nullptr, const os::Clock* expiry = nullptr);
 
   /// Makes the table's first commit. kConflict: there is a table already. Nullability and types of
   /// `schema` are those of Delta; kUnsupported names a field whose type has no counterpart.
@@ -212,6 +213,7 @@ class DeltaTable {
   store::ObjectStore& store() const { return store_; }
   const ForeignFiles& foreign() const { return foreign_; }
   const os::Clock& clock() const { return clock_; }
+  const os::Clock& expiry_clock() const { return expiry_clock_; }
   os::Random& random() const { return random_; }
 
  private:
@@ -219,6 +221,7 @@ class DeltaTable {
   const std::string root_;
   const std::string name_;
   const os::Clock& clock_;
+  const os::Clock& expiry_clock_;
   os::Random& random_;
   const ForeignFiles foreign_;
 };

@@ -135,8 +135,8 @@ class Erasure {
 
   Status TrimLog() {
     SLUICE_ASSIGN_OR_RETURN(const StatePtr state, CommitNote());
-    SLUICE_RETURN_IF_ERROR(
-        log_.WriteCheckpoint(*state, internal::NowMs(table_.clock()), table_.random().Uuid()));
+    SLUICE_RETURN_IF_ERROR(log_.WriteCheckpoint(*state, internal::NowMs(table_.expiry_clock()),
+                                                table_.random().Uuid()));
     SLUICE_ASSIGN_OR_RETURN(report_.log_files_deleted, log_.Trim(state->version()));
     report_.oldest_version = state->version();
     report_.snapshot = state;

@@ -81,8 +81,7 @@ class VacuumRun {
           "versions and writers at work would lose files; it must be allowed explicitly",
           retention_ms / 3'600'000, table_ms / 3'600'000);
     }
-    now_ms_ = internal::NowMs(table_.clock());
-    cutoff_ms_ = now_ms_ - retention_ms;
+    cutoff_ms_ = internal::NowMs(table_.expiry_clock()) - retention_ms;
     KeepFilesOfTable();
     if (options_.named_at_any_age) SLUICE_RETURN_IF_ERROR(FindNamed());
     SLUICE_RETURN_IF_ERROR(FindGarbage());
@@ -224,7 +223,6 @@ class VacuumRun {
   const VacuumOptions& options_;
   std::string folder_;  // Where the table lies, with its final '/'.
   StatePtr state_;
-  int64_t now_ms_ = 0;
   int64_t cutoff_ms_ = 0;
   Paths kept_;
   Paths named_;  // Those that commits have named; with `named_at_any_age`.

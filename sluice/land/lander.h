@@ -60,6 +60,8 @@ struct LandOptions {
   /// Brings waiting rows under a rule that became stricter. Without them such rows stay as they
   /// are.
   std::optional<privacy::Keys> keys = {};
+  /// By which files and entries of a log become old; must outlive the lander. Null: its clock.
+  const os::Clock* expiry = nullptr;
 };
 
 /// One consistent state of a table: landed files and the rows behind them.
@@ -165,7 +167,9 @@ class Lander {
   void EndChange(std::string_view schema, std::string_view table,
                  std::shared_ptr<const lake::Snapshot> snapshot);
 
-  /// Paths in the store of the partition's files made since then: what dedupe is rebuilt from.
+  /// Paths in the store of the partition's files that may have rows received since then: what
+  /// dedupe is rebuilt from. Where statistics do not tell, the time counts at which a file was
+  /// made.
   Result<std::vector<std::string>> FilesSince(uint32_t partition, os::Timestamp since) const;
 
   /// Calls `done` when the offset has landed (true) or the deadline has passed (false).

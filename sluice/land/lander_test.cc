@@ -384,6 +384,15 @@ TEST_F(LanderTest, TellsDedupeWhichFilesAreNewEnough) {
   EXPECT_EQ(lander_->FilesSince(99, {}).error().code(), ErrorCode::kNotFound);
 }
 
+TEST_F(LanderTest, AFileMadeByAClockThatWasBehindIsAsNewAsItsRows) {
+  const os::Timestamp received = clock_.Now();
+  Add({1});
+  clock_.SetWall(received - std::chrono::hours(24 * 3650));
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(lander_->FilesSince(kPartition, received - std::chrono::hours(1))->size(), 1u);
+  EXPECT_EQ(lander_->FilesSince(kPartition, received + std::chrono::hours(1))->size(), 0u);
+}
+
 TEST_F(LanderTest, StopLandsWhatIsLeftAndAnswersWhoWaits) {
   std::promise<bool> landed;
   std::promise<bool> never;

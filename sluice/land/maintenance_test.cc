@@ -8,6 +8,7 @@
 
 #include "sluice/land/internal/landing_table.h"
 #include "sluice/ledger/proof.h"
+#include "sluice/os/expiry_clock.h"
 
 namespace sluice::land {
 namespace {
@@ -144,6 +145,34 @@ TEST_F(MaintenanceTest, OldFilesAreDeletedOnlyAfterTheRetention) {
   EXPECT_EQ(FilesInStore(), 1u) << "what a writer that died left behind, too";
   EXPECT_EQ(Runs().back().action, "vacuum");
   EXPECT_EQ(Seen(), UpTo(4));
+}
+
+TEST_F(MaintenanceTest, AClockThatJumpedDeletesNothing) {
+  const os::ExpiryClock expiry(clock_);
+  options_.expiry = &expiry;
+  options_m_.vacuum_retention = hours(48);
+  Restart("journal-1");
+  Maintenance maintenance = Make();
+  LandFiles(4);
+  ASSERT_TRUE(maintenance.Look());
+  ASSERT_EQ(Table().files, 1);
+  ASSERT_EQ(FilesInStore(), 5u);
+  const os::Timestamp right = clock_.Now();
+  clock_.SetWall(right + hours(24 * 3650));
+  clock_.Advance(hours(2));
+  LandFiles(12);  // With a checkpoint.
+  ASSERT_TRUE(maintenance.Look());
+  EXPECT_GE(FilesInStore(), 17u);
+  for (lake::Version version = 1; version <= Table().version; ++version) {
+    EXPECT_TRUE(lander_->ViewAt("bronze", "clicks", version).ok()) << "the log is whole";
+  }
+  clock_.SetWall(right + hours(2));
+  Restart("journal-1");  // What the checkpoint forgot would be deleted now.
+  ASSERT_TRUE(Make().Look());
+  clock_.Advance(hours(1));
+  ASSERT_TRUE(Make().Look());
+  EXPECT_GE(FilesInStore(), 17u);
+  EXPECT_EQ(Seen(), UpTo(16));
 }
 
 TEST_F(MaintenanceTest, WhatTheTableSaysOfItselfHolds) {

@@ -50,7 +50,7 @@ TableLander::TableLander(const LandOptions& options, store::ObjectStore& store,
       write_memory_(std::move(write_memory)),
       due_tables_(std::move(due_tables)),
       topic_(std::move(topic)),
-      table_(store, topic_.table_path, clock, random),
+      table_(store, topic_.table_path, clock, random, nullptr, options.expiry),
       schema_(TableSchema(*topic_.contract)) {}
 
 TableLander::~TableLander() { Count(-bytes_); }
@@ -457,17 +457,6 @@ Result<ReadView> TableLander::ViewAt(const AsOf& when) {
   view.table = std::make_shared<const lake::DeltaTable>(table_);
   SLUICE_RETURN_IF_ERROR(table_.MakeLocal(view.snapshot->files()));
   return view;
-}
-
-std::vector<std::string> TableLander::FilesSince(os::Timestamp since) const {
-  const std::lock_guard lock(mutex_);
-  const int64_t since_ms =
-      std::chrono::floor<std::chrono::milliseconds>(since).time_since_epoch().count();
-  std::vector<std::string> paths;
-  for (const lake::DataFile& file : snapshot_->files()) {
-    if (file.modified_ms >= since_ms) paths.push_back(table_.StorePath(file));
-  }
-  return paths;
 }
 
 Result<journal::Offset> TableLander::Land() {

@@ -1,8 +1,12 @@
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "sluice/base/trace.h"
+#include "sluice/lake/expression.h"
+#include "sluice/lake/scan.h"
+#include "sluice/lake/timestamps.h"
 #include "sluice/land/internal/table_lander.h"
 #include "sluice/land/table_schema.h"
 #include "sluice/ledger/carried_over.h"
@@ -64,6 +68,29 @@ Result<lake::VacuumReport> TableLander::Vacuum(std::chrono::milliseconds retenti
   const std::lock_guard lock(mutex_);
   Advance(report.snapshot);
   return report;
+}
+
+std::vector<std::string> TableLander::FilesSince(os::Timestamp since) const {
+  const std::lock_guard lock(mutex_);
+  const int64_t since_ms =
+      std::chrono::floor<std::chrono::milliseconds>(since).time_since_epoch().count();
+  // When a file was made says a clock that may have been behind; a time of receipt never goes back.
+  const auto filter = lake::Expression::Parse(fmt::format(
+      "_received_at >= TIMESTAMP '{}'", lake::TimestampText(since.time_since_epoch().count())));
+  std::set<std::string> selected;
+  if (filter.ok()) {
+    for (lake::DataFile& file : lake::SelectFiles(*snapshot_, *filter)) {
+      selected.insert(std::move(file.path));
+    }
+  }
+  std::vector<std::string> paths;
+  for (const lake::DataFile& file : snapshot_->files()) {
+    const bool told = filter.ok() && lake::NullsOf(file, "_received_at");
+    if (told ? selected.contains(file.path) : file.modified_ms >= since_ms) {
+      paths.push_back(table_.StorePath(file));
+    }
+  }
+  return paths;
 }
 
 Status TableLander::CleanUpLog(const std::shared_ptr<const lake::Snapshot>& snapshot) {
