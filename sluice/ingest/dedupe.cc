@@ -223,7 +223,7 @@ std::optional<Dedupe::Slice> Dedupe::ReceivedWithin(const privacy::Hash128& id) 
       const auto found = generation.runs->Find(shard, id);
       has = found.ok() && *found;  // A file that cannot be read does not know it.
     }
-    if (has) return Slice{.first = generation.begin, .last = generation.last};
+    if (has) return generation.received;
   }
   return std::nullopt;
 }
@@ -305,13 +305,17 @@ void Dedupe::Rebuild(size_t number, size_t more) {
   shard = std::move(next);
 }
 
-void Dedupe::Advance(os::Timestamp now) {
+void Dedupe::Advance(SeenAt seen) {
+  const os::Timestamp now = seen.now;
   const auto slice = options_.horizon / kSlices;
   if (generations_.empty() || now - generations_.back().begin >= slice ||
       generations_.back().ids > SliceIds()) {
     const uint64_t last = generations_.empty() ? 0 : generations_.back().number;
-    generations_.push_back(
-        {.begin = now, .last = now, .number = last % kGenerationNumbers + 1, .ids = 0});
+    generations_.push_back({.begin = now,
+                            .last = now,
+                            .received = {.first = seen.received, .last = seen.received},
+                            .number = last % kGenerationNumbers + 1,
+                            .ids = 0});
     SLUICE_CHECK(generations_.size() < kGenerationNumbers);
     MarkLive();
   }
@@ -324,13 +328,17 @@ void Dedupe::Advance(os::Timestamp now) {
       TellMemory();
     }
   }
-  // Received time never goes back, so the oldest slice ends first.
+  // Where time goes back, as between files that are restored, what comes goes into a later slice
+  // and is held for longer: so the oldest slice ends first.
   while (generations_.size() > 1 && now - generations_.front().last > options_.horizon) {
     DropOldest();
   }
   while (generations_.size() > 1 && size_ > options_.ids_max) ForgetOldest();
-  generations_.back().last = std::max(generations_.back().last, now);
-  advanced_to_ = now;
+  Generation& current = generations_.back();
+  current.last = std::max(current.last, now);
+  current.received.first = std::min(current.received.first, seen.received);
+  current.received.last = std::max(current.received.last, seen.received);
+  advanced_to_ = seen;
   TellMemory();
 }
 
@@ -351,8 +359,8 @@ Dedupe::Open* Dedupe::FindOpen(ClaimId claim) {
 }
 
 Dedupe::Answer Dedupe::Claim(ClaimId claim, const privacy::Hash128& id, uint64_t content,
-                             os::Timestamp now) {
-  if (now != advanced_to_ || generations_.back().ids > SliceIds()) Advance(now);
+                             SeenAt seen) {
+  if (seen != advanced_to_ || generations_.back().ids > SliceIds()) Advance(seen);
   if (ids_on_disk_ > 0 && Find(id) == nullptr) {
     if (const auto before = FindOnDisk(id)) return {.verdict = Compare(*before, content)};
   }
@@ -406,8 +414,8 @@ void Dedupe::Await(ClaimId claim, std::function<void(bool)> done) {
   open->waiters.push_back(std::move(done));
 }
 
-void Dedupe::Restore(const privacy::Hash128& id, uint64_t content, os::Timestamp received) {
-  if (received != advanced_to_ || generations_.back().ids > SliceIds()) Advance(received);
+void Dedupe::Restore(const privacy::Hash128& id, uint64_t content, SeenAt seen) {
+  if (seen != advanced_to_ || generations_.back().ids > SliceIds()) Advance(seen);
   bool is_new = false;
   Slot* const slot = FindOrInsert(id, is_new);
   if (is_new) slot->content_claim = content << kClaimBits;

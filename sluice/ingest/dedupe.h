@@ -43,8 +43,19 @@ struct DedupeMemory {
   size_t IdsMaxNow() const;
 };
 
+/// When an identity is, or was, seen.
+struct SeenAt {
+  SeenAt(os::Timestamp at) : SeenAt(at, at) {}
+  SeenAt(os::Timestamp at, os::Timestamp by_row) : now(at), received(by_row) {}
+
+  bool operator==(const SeenAt&) const = default;
+
+  os::Timestamp now;       ///< By which it expires: grows only as time passes.
+  os::Timestamp received;  ///< What its row says, by a clock that may be set.
+};
+
 struct DedupeOptions {
-  std::chrono::microseconds horizon = std::chrono::hours(24);  ///< In received time.
+  std::chrono::microseconds horizon = std::chrono::hours(24);
   /// Beyond, the oldest go first and the held horizon shrinks. At most `memory->topic_ids_max`.
   size_t ids_max = 20'000'000;
   /// Beyond its limits the oldest go to files in `folder`; without a disk there are no such limits.
@@ -82,7 +93,7 @@ class Dedupe {
   /// Begins a claim: the identities of one request. Each must be settled, and less than a million
   /// may be open at once.
   ClaimId Begin();
-  Answer Claim(ClaimId claim, const privacy::Hash128& id, uint64_t content, os::Timestamp now);
+  Answer Claim(ClaimId claim, const privacy::Hash128& id, uint64_t content, SeenAt seen);
   /// Fetches what Claim() of this identity will look at: some rows ahead, it hides the wait for
   /// memory.
   void Prefetch(const privacy::Hash128& id) const;
@@ -96,7 +107,7 @@ class Dedupe {
   /// to grow step by step costs as much as to add them.
   void Reserve(size_t ids);
   /// Adds what the journal or the lake holds: durable at once.
-  void Restore(const privacy::Hash128& id, uint64_t content, os::Timestamp received);
+  void Restore(const privacy::Hash128& id, uint64_t content, SeenAt seen);
 
   /// When an identity that is known was received: in a slice of the horizon, both ends included.
   /// Nothing: it is not known.
@@ -135,10 +146,11 @@ class Dedupe {
 
     size_t Home(uint64_t low) const;
   };
-  /// One slice of received time.
+  /// One slice of time.
   struct Generation {
     os::Timestamp begin;
     os::Timestamp last;
+    Slice received;
     uint64_t number = 0;
     size_t ids = 0;
     /// Where those of the first shards are, a run each, if not in memory. Nobody else has it: the
@@ -178,7 +190,7 @@ class Dedupe {
   /// Has the shard hold its slots, and so many more, without growing.
   void Rebuild(size_t number, size_t more = 0);
   /// Begins and ends slices of time.
-  void Advance(os::Timestamp now);
+  void Advance(SeenAt seen);
   Open* FindOpen(ClaimId claim);
 
   const DedupeOptions options_;
@@ -195,7 +207,7 @@ class Dedupe {
   std::deque<Open> open_;  ///< Of claims from first_open_ on.
   ClaimId first_open_ = 1;
   size_t size_ = 0;
-  os::Timestamp advanced_to_ = os::Timestamp::min();
+  SeenAt advanced_to_ = os::Timestamp::min();
 };
 
 }  // namespace sluice::ingest

@@ -93,6 +93,20 @@ TEST(DedupeTest, SaysInWhichSliceAnIdentityWasReceived) {
   }
 }
 
+TEST(DedupeTest, AClockThatWasSetMakesNoIdentityOld) {
+  Dedupe dedupe({.horizon = std::chrono::seconds(80)});
+  const auto claim = dedupe.Begin();
+  EXPECT_EQ(dedupe.Claim(claim, {1, 1}, 1, {At(10), At(10)}).verdict, Verdict::kNew);
+  EXPECT_EQ(dedupe.Claim(claim, {2, 2}, 1, {At(25), At(1'000'000)}).verdict, Verdict::kNew);
+  EXPECT_EQ(dedupe.Claim(claim, {1, 1}, 1, {At(26), At(1'000'001)}).verdict, Verdict::kInFlight);
+  EXPECT_EQ(dedupe.ReceivedWithin({1, 1})->last, At(10));
+  EXPECT_EQ(dedupe.ReceivedWithin({2, 2})->first, At(1'000'000)) << "as its row says";
+  EXPECT_EQ(dedupe.ReceivedWithin({2, 2})->last, At(1'000'001));
+  dedupe.Restore({3, 3}, 1, {At(5), At(5)});
+  EXPECT_EQ(dedupe.ReceivedWithin({3, 3})->first, At(5)) << "also what comes late";
+  EXPECT_EQ(dedupe.forgotten_early(), 0u);
+}
+
 TEST(DedupeTest, KnowsOldIdentitiesWhenClaimNumbersComeAgain) {
   Dedupe dedupe({});
   const auto first = dedupe.Begin();

@@ -65,6 +65,8 @@ Ingest::Ingest(const IngestOptions& options, journal::Journal& journal, land::La
       store_(store),
       keys_(keys),
       clock_(clock),
+      own_expiry_(clock),
+      expiry_(options.expiry != nullptr ? *options.expiry : own_expiry_),
       random_(random),
       threads_(threads),
       metrics_(metrics),
@@ -129,8 +131,8 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
           [](const Dedupe& dedupe) { return static_cast<double>(dedupe.forgotten_early()); });
     gauge("sluice_dedupe_ids_on_disk",
           [](const Dedupe& dedupe) { return static_cast<double>(dedupe.ids_on_disk()); });
-    gauge("sluice_dedupe_held_seconds", [&clock = clock_](const Dedupe& dedupe) {
-      return std::chrono::duration<double>(dedupe.Held(clock.Now())).count();
+    gauge("sluice_dedupe_held_seconds", [&expiry = expiry_](const Dedupe& dedupe) {
+      return std::chrono::duration<double>(dedupe.Held(expiry.Counted())).count();
     });
   }
   const std::unique_lock lock(mutex_);
@@ -309,9 +311,10 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
     Dedupe::ClaimId claim = 0;
     std::set<Dedupe::ClaimId> met;
     {
+      SawReceived(clock_.Now());  // The journal's time does not go back either.
       const std::lock_guard lock(topic->seen->mutex);
       Dedupe& dedupe = topic->seen->dedupe;
-      const os::Timestamp now = clock_.Now();
+      const SeenAt now(expiry_.Counted(), last_received_);
       claim = dedupe.Begin();
       for (size_t i = 0; i < ids.size(); ++i) {
         if (i + kPrefetchRows < ids.size()) dedupe.Prefetch(ids[i + kPrefetchRows]);
@@ -408,7 +411,10 @@ internal::RequestIdentity Ingest::IdentityOf(const Submission& submission) const
 
 bool Ingest::IsBeyondHorizon(std::string_view topic, os::Timestamp received) const {
   const auto state = Find(topic);
-  return state != nullptr && received + state->seen->horizon / 2 < clock_.Now();
+  if (state == nullptr) return false;
+  // A clock that stands, or was ahead then, says nothing about how long ago it was.
+  const os::Timestamp now = std::max(clock_.Now(), expiry_.Counted());
+  return received > now || received + state->seen->horizon / 2 < now;
 }
 
 std::string Ingest::ReplayIdentity(const Submission& submission) {

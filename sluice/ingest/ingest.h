@@ -26,6 +26,7 @@
 #include "sluice/journal/journal.h"
 #include "sluice/land/lander.h"
 #include "sluice/os/clock.h"
+#include "sluice/os/expiry_clock.h"
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
 #include "sluice/privacy/keyed_hash.h"
@@ -110,6 +111,9 @@ struct IngestOptions {
   DedupeOptions dedupe;
   std::map<std::string, DedupeOptions> topic_dedupe;  ///< Where a topic differs.
   std::chrono::microseconds table_wait_max = std::chrono::seconds(60);
+  /// By which identities expire; must outlive the object. Null: one that trusts the clock at the
+  /// start.
+  const os::ExpiryClock* expiry = nullptr;
   /// Of rejected events, for each sender and topic. 0: no limit.
   int64_t error_bytes_a_day = 0;
   /// Beside those of the system. What is there stays when it is lowered.
@@ -198,6 +202,8 @@ class Ingest {
   std::shared_ptr<internal::TopicState> Find(std::string_view topic) const;
   Result<std::shared_ptr<internal::TopicState>> Attach(const catalog::Topic& topic);
   Status RestoreFromLake(internal::TopicState& state);
+  SeenAt RestoredAt(os::Timestamp received) const;
+  void SawReceived(os::Timestamp received);
   /// The frame schemas of all versions of a topic: those in the journal may be among what was lost.
   Status AddCatalogSchemas(const catalog::Topic& topic,
                            std::unordered_map<uint64_t, columnar::Schema>& schemas);
@@ -237,6 +243,8 @@ class Ingest {
   store::ObjectStore& store_;
   privacy::Keys keys_;
   const os::Clock& clock_;
+  const os::ExpiryClock own_expiry_;
+  const os::ExpiryClock& expiry_;  // The one above if there is no other.
   os::Random& random_;
   os::Threads& threads_;
   Metrics& metrics_;
@@ -248,7 +256,8 @@ class Ingest {
   std::unordered_map<std::string, std::shared_ptr<internal::TopicState>> topics_;
   const std::unique_ptr<internal::OpenErrors> open_errors_;
   const std::unique_ptr<internal::ErrorQuota> error_quota_;
-  std::mutex decoders_mutex_;  // Guards decoders_.
+  std::atomic<os::Timestamp> last_received_ = os::Timestamp::min();  // Of any row.
+  std::mutex decoders_mutex_;                                        // Guards decoders_.
   std::vector<std::unique_ptr<Decoders>> decoders_;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <optional>
 #include <set>
 
 #include "sluice/os/simulated_disk.h"
@@ -194,6 +195,62 @@ TEST_F(IngestTest, TheSameIdentityIsADuplicateOnlyWithTheSameContent) {
       "1/1/1")
       << "within one body, too";
   EXPECT_EQ(TailRows("bronze", "orders"), 2);
+}
+
+TEST_F(IngestTest, AClockThatJumpsForgetsNoIdentity) {
+  constexpr std::chrono::hours kYears{24 * 3650};
+  MustRegister();
+  const auto set = [&](std::chrono::microseconds by) { clock_.SetWall(clock_.Now() + by); };
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "1/0/0");
+  for (const auto by : {kYears, -kYears, -kYears, kYears}) {
+    set(by);
+    EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "0/1/0");
+    clock_.Advance(std::chrono::hours(1));
+  }
+  clock_.Advance(std::chrono::hours(30));
+  EXPECT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "1/0/0") << "at its time";
+}
+
+TEST_F(IngestTest, AStartWithAClockThatJumpedKnowsAllIdentities) {
+  constexpr std::chrono::hours kYears{24 * 3650};
+  std::optional<os::ExpiryClock> expiry;
+  const auto restart = [&](std::chrono::microseconds by) {
+    Stop();
+    clock_.SetWall(clock_.Now() + by);
+    clock_.Advance(std::chrono::minutes(5));
+    expiry.emplace(clock_);
+    ASSERT_TRUE(expiry->Open(disk_, "clock").ok());
+    ASSERT_TRUE(expiry->Keep().ok());
+    options_.expiry = &*expiry;
+    land_options_.expiry = &*expiry;
+    Start();
+  };
+  restart({});
+  MustRegister();
+  std::string body;
+  int sent = 0;
+  for (const auto by : {std::chrono::hours(0), kYears, -kYears, -kYears, kYears}) {
+    if (by.count() != 0) restart(by);
+    // In the table and in the journal.
+    const std::string landed = fmt::format("{{\"id\":\"{}\",\"n\":1}}\n", ++sent);
+    EXPECT_EQ(Counts(Submit(landed)), "1/0/0");
+    ASSERT_TRUE(lander_->LandAll().ok());
+    const std::string pending = fmt::format("{{\"id\":\"{}\",\"n\":1}}\n", ++sent);
+    EXPECT_EQ(Counts(Submit(pending)), "1/0/0");
+    body += landed + pending;
+    EXPECT_EQ(Counts(Submit(body)), fmt::format("0/{}/0", sent)) << "after " << by.count();
+  }
+  ASSERT_TRUE(lander_->LandAll().ok());
+  journal_folder_ = "journal-2";  // So that the table alone has them.
+  restart({});
+  EXPECT_EQ(Counts(Submit(body)), fmt::format("0/{}/0", sent));
+  for (int id = 1; id <= sent; ++id) {
+    const auto identities = *ingest_->IdentitiesOf("orders", std::to_string(id));
+    const auto slice = ingest_->ReceivedWithin("orders", identities);
+    ASSERT_TRUE(slice) << id;
+    EXPECT_GE(slice->last, slice->first);
+  }
+  Stop();
 }
 
 TEST_F(IngestTest, RowsWithoutAnIdentityAreKeptAtLeastOnceAndTheAnswerSaysSo) {

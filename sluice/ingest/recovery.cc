@@ -27,8 +27,7 @@ constexpr size_t kPrefetchAhead = 16;
 
 /// Makes the identities of a frame's rows known. `rows_behind`: so many rows follow, of which about
 /// as many have one.
-Status RestoreIdentities(TopicState& topic, const Batch& rows, os::Timestamp received,
-                         int64_t rows_behind) {
+Status RestoreIdentities(TopicState& topic, const Batch& rows, SeenAt seen, int64_t rows_behind) {
   SLUICE_ASSIGN_OR_RETURN(auto contents,
                           topic.protector->ContentHashes(rows, topic.content_columns));
   if (topic.contract().identity.by_batch) internal::TakeMarks(rows, contents);
@@ -40,7 +39,7 @@ Status RestoreIdentities(TopicState& topic, const Batch& rows, os::Timestamp rec
   }
   for (size_t i = 0; i < ids.size(); ++i) {
     if (i + kPrefetchAhead < ids.size()) dedupe.Prefetch(ids[i + kPrefetchAhead]);
-    if (ids[i] != kNoIdentity) dedupe.Restore(ids[i], contents[i], received);
+    if (ids[i] != kNoIdentity) dedupe.Restore(ids[i], contents[i], seen);
   }
   return {};
 }
@@ -71,6 +70,7 @@ Status Ingest::Recover() {
   };
   const auto use = [&](Kept kept) -> Status {
     auto& [frame, payload] = kept;
+    SawReceived(frame.received);
     if (frame.kind == journal::FrameKind::kSchema) {
       SLUICE_ASSIGN_OR_RETURN(schemas[frame.schema_id],
                               columnar::DeserializeSchema(std::string_view(*payload)));
@@ -103,7 +103,7 @@ Status Ingest::Recover() {
       return open_errors_->Restore(rows, frame.base);
     }
     const journal::Offset end = frame.base + frame.rows;
-    return RestoreIdentities(topic, rows, frame.received,
+    return RestoreIdentities(topic, rows, RestoredAt(frame.received),
                              first ? journal_.NextOffset(frame.partition) - end : 0);
   };
   // While one thread uses frames, the next ones are read.
@@ -138,8 +138,20 @@ Status Ingest::AddCatalogSchemas(const catalog::Topic& topic,
   return {};
 }
 
+// What was received by a clock that was ahead counts as received now: nothing expires before its
+// time because a later row's clock was wrong.
+SeenAt Ingest::RestoredAt(os::Timestamp received) const {
+  return {std::min(received, expiry_.Counted()), received};
+}
+
+void Ingest::SawReceived(os::Timestamp received) {
+  os::Timestamp last = last_received_;
+  while (received > last && !last_received_.compare_exchange_weak(last, received)) {
+  }
+}
+
 Status Ingest::RestoreFromLake(TopicState& state) {
-  const os::Timestamp since = clock_.Now() - state.seen->horizon;
+  const os::Timestamp since = expiry_.Now() - state.seen->horizon;
   std::vector<std::string> columns = state.content_columns;
   columns.emplace_back("_id");
   columns.emplace_back("_received_at");
@@ -156,12 +168,15 @@ Status Ingest::RestoreFromLake(TopicState& state) {
       const auto ids = internal::StoredIds(batch);
       const auto received =
           std::static_pointer_cast<arrow::TimestampArray>(batch->GetColumnByName("_received_at"));
+      const os::Timestamp now = expiry_.Counted();
       const std::lock_guard lock(state.seen->mutex);
       for (size_t i = 0; i < ids.size(); ++i) {
         const auto row = static_cast<int64_t>(i);
         if (ids[i] == kNoIdentity || received == nullptr || received->IsNull(row)) continue;
         const os::Timestamp at{std::chrono::microseconds(received->Value(row))};
-        if (at >= since) state.seen->dedupe.Restore(ids[i], contents[i], at);
+        if (at < since) continue;
+        SawReceived(at);
+        state.seen->dedupe.Restore(ids[i], contents[i], {std::min(at, now), at});
       }
     }
   }
