@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "sluice/api/internal/clock_routes.h"
 #include "sluice/api/internal/collect_routes.h"
 #include "sluice/api/internal/error_routes.h"
 #include "sluice/api/internal/event_routes.h"
@@ -34,6 +35,7 @@ class Routes::Groups {
         privacy_(services.ingest, services.database),
         receipts_(services.ingest, services.lander, services.database),
         overview_(services, hooks_),
+        clock_(services.ingest, hooks_),
         collect_(services.ingest, gate_, hooks_) {
     events_.AddTo(router_);
     sql_.AddTo(router_);
@@ -43,6 +45,7 @@ class Routes::Groups {
     privacy_.AddTo(router_);
     receipts_.AddTo(router_);
     overview_.AddTo(router_);
+    clock_.AddTo(router_);
     collect_.AddTo(router_);
     page_.AddTo(router_);
     AddState(services.metrics, services.version);
@@ -87,6 +90,7 @@ class Routes::Groups {
   internal::PrivacyRoutes privacy_;
   internal::ReceiptRoutes receipts_;
   internal::OverviewRoutes overview_;
+  internal::ClockRoutes clock_;
   internal::CollectRoutes collect_;
   internal::PageRoutes page_;
 };

@@ -14,6 +14,7 @@
 #include "sluice/govern/tokens.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/land/lander.h"
+#include "sluice/os/clock.h"
 #include "sluice/sql/database.h"
 
 namespace sluice::api {
@@ -28,6 +29,8 @@ struct Hooks {
   std::function<event::Contract(event::Contract)> configure;
   /// The schema files that the project has, by name.
   std::function<Result<event::SchemaFiles>()> schema_files;
+  /// Takes the clock of the machine for right after a jump; returns its time.
+  std::function<Result<os::Timestamp>()> trust_clock;
   /// Keeps the schema's text with the project's.
   std::function<Status(const std::string& name, const std::string& text)> keep_schema;
 };

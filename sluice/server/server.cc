@@ -25,9 +25,11 @@
 #include "sluice/os/clock.h"
 #include "sluice/os/command.h"
 #include "sluice/os/disk.h"
+#include "sluice/os/expiry_clock.h"
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
 #include "sluice/privacy/keys.h"
+#include "sluice/server/key_retirement.h"
 #include "sluice/server/project.h"
 #include "sluice/server/space_watch.h"
 #include "sluice/server/version.h"
@@ -44,6 +46,8 @@ constexpr std::chrono::milliseconds kStopGrace{10'000};
 constexpr int kWorkers = 4;
 constexpr size_t kWorkersQueueMax = 256;
 constexpr std::chrono::milliseconds kSpaceEvery{250};
+constexpr std::chrono::minutes kTimeEvery{5};
+constexpr int kRoundsAKey = 12;  // A day's key an hour at most.
 
 std::string Absolute(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();
@@ -78,13 +82,15 @@ class RunningServer final : public Server {
   Status KeepSchema(const std::string& name, const std::string& text);
   Status StartQueries(const std::string& tenant_folder);
   Status StartHttp();
-  void RetireKeys(std::stop_token stop);
+  /// Looks after the clock, and retires keys by it.
+  void KeepTime(std::stop_token stop);
   void WatchSpace(std::stop_token stop);
   void Maintain(std::stop_token stop);
   void AddMemoryGauges();
 
   const Config config_;
   os::SystemClock clock_;
+  os::ExpiryClock expiry_{clock_, os::SinceBoot};
   os::SystemRandom random_;
   os::SystemThreads threads_;
   os::SystemDisk disk_;
@@ -114,7 +120,7 @@ class RunningServer final : public Server {
   std::unique_ptr<api::HttpServer> http_;
   std::atomic<bool> draining_{false};
   bool stopped_ = false;
-  std::jthread retire_keys_;
+  std::jthread keep_time_;
   std::jthread watch_space_;
   std::jthread maintain_;
 };
@@ -198,6 +204,7 @@ Status RunningServer::Start() {
                           journal::Journal::Open(journal_options, disk_, clock_, random_, threads_),
                           "open journal");
   SLUICE_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::Open(disk_, data + "/control"));
+  SLUICE_RETURN_IF_ERROR(expiry_.Open(disk_, data + "/control/clock"), "trusted time");
   // The names of these folders, should an earlier start have been killed before it synced them.
   SLUICE_RETURN_IF_ERROR(disk_.SyncDirectory(data), "data folder");
   SLUICE_RETURN_IF_ERROR(disk_.SyncDirectory(os::FolderOf(data)), "data folder");
@@ -217,6 +224,7 @@ Status RunningServer::Start() {
   land_options.write_bytes_max = static_cast<int64_t>(config_.LandBytes());
   land_options.compression = config_.land_compression;
   land_options.keys = keys_;
+  land_options.expiry = &expiry_;
   lander_ = std::make_unique<land::Lander>(land_options, *store_, clock_, random_, threads_,
                                            metrics_, journal_->uuid());
   ingest::IngestOptions ingest_options;
@@ -226,6 +234,7 @@ Status RunningServer::Start() {
   ingest_options.table_wait_max = config_.land_wait_max;
   ingest_options.error_bytes_a_day = config_.error_bytes_a_day;
   ingest_options.topics_max = config_.topics_max;
+  ingest_options.expiry = &expiry_;
   ingest_options.dedupe = {.horizon = config_.dedupe_horizon,
                            .ids_max = static_cast<size_t>(config_.dedupe_ids_max),
                            .memory = dedupe_memory_,
@@ -248,6 +257,8 @@ Status RunningServer::Start() {
   SLUICE_RETURN_IF_ERROR(StartQueries(tables + "/" + land_options.tenant));
   metrics_.AddGauge("sluice_journal_bytes", "",
                     [this] { return static_cast<double>(journal_->BytesOnDisk()); });
+  metrics_.AddGauge("sluice_clock_jump_seconds", "",
+                    [this] { return std::chrono::duration<double>(expiry_.Jump()).count(); });
   AddMemoryGauges();
   if (config_.maintenance) {
     maintain_ = std::jthread([this](std::stop_token stop) { Maintain(std::move(stop)); });
@@ -260,7 +271,7 @@ Status RunningServer::Start() {
     }
     return pending;
   });
-  retire_keys_ = std::jthread([this](std::stop_token stop) { RetireKeys(std::move(stop)); });
+  keep_time_ = std::jthread([this](std::stop_token stop) { KeepTime(std::move(stop)); });
   return StartHttp();
 }
 
@@ -291,7 +302,7 @@ Status RunningServer::OpenTables(const std::string& folder) {
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(folder), "tables folder");
   auto files = std::make_unique<store::LocalStore>(disk_, folder);
   // Those of writers that died; no put takes a day.
-  if (const auto removed = files->RemoveUnfinished(clock_.Now() - std::chrono::hours(24));
+  if (const auto removed = files->RemoveUnfinished(expiry_.Now() - std::chrono::hours(24));
       !removed.ok()) {
     trace::Warning("unfinished files", {{"reason", removed.error().ToString()}});
   } else if (*removed > 0) {
@@ -308,21 +319,21 @@ Status RunningServer::OpenTables(const std::string& folder) {
   return cache_->Open();
 }
 
-// Destroys the keys of payloads whose retention is over, a day's key an hour at most: should the
-// clock have jumped ahead, there is time to see it.
-void RunningServer::RetireKeys(std::stop_token stop) {
+void RunningServer::KeepTime(std::stop_token stop) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
-  while (!stop.stop_requested()) {
-    const int32_t due = privacy::DayOf(clock_.Now() - config_.errors_retain);
-    if (const int32_t first = keys_->FirstSealingDay(); first < due) {
-      const Status destroyed = keys_->DestroySealingKeysBefore(first + 1);
-      if (!destroyed.ok()) {
-        trace::Warning("sealing key not destroyed", {{"reason", destroyed.error().ToString()}});
+  for (int round = 0; !stop.stop_requested(); ++round) {
+    if (const Status kept = expiry_.Keep(); !kept.ok()) {
+      trace::Warning("trusted time not kept", {{"reason", kept.error().ToString()}});
+    }
+    if (round % kRoundsAKey == 0) {
+      const Status retired = RetireSealingKey(*keys_, expiry_, config_.errors_retain);
+      if (!retired.ok()) {
+        trace::Warning("sealing key not destroyed", {{"reason", retired.error().ToString()}});
       }
     }
-    wake.wait_for(lock, stop, std::chrono::hours(1), [] { return false; });
+    wake.wait_for(lock, stop, kTimeEvery, [] { return false; });
   }
 }
 
@@ -378,6 +389,10 @@ Status RunningServer::StartHttp() {
   hooks.disk_full = [this] { return space_.full(); };
   hooks.configure = [this](event::Contract contract) {
     return Configure(config_, std::move(contract));
+  };
+  hooks.trust_clock = [this]() -> Result<os::Timestamp> {
+    SLUICE_RETURN_IF_ERROR(expiry_.Trust());
+    return expiry_.Now();
   };
   hooks.schema_files = [this] { return ReadSchemas(disk_, config_.folder); };
   hooks.keep_schema = [this](const std::string& name, const std::string& text) {
@@ -503,6 +518,10 @@ Status RunningServer::Stop() {
   if (http_) http_->Stop(kStopGrace);
   workers_.reset();
   maintain_ = {};  // Its end, within a part of a file.
+  keep_time_ = {};
+  if (const Status kept = expiry_.Keep(); !kept.ok()) {
+    trace::Warning("trusted time not kept", {{"reason", kept.error().ToString()}});
+  }
   Status landed;
   if (lander_) landed = lander_->Stop();
   if (journal_) journal_->Stop();
