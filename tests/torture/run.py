@@ -5,8 +5,9 @@ usage: run.py PROGRAM SIMULATION JOURNAL_TEST [--minutes N] [--seed S] [--only N
 
 Two lanes share the time. One is the simulation (tests/sim). The other one goes through the proofs with the real
 program: states that crashes could leave, kill -9, the n-th I/O error, bit flips, a full disk, damage to the journal,
-and ends with more of the simulation. Prints what each did, and exits 1 if one of them found a violation, 2 if a long run
-saw too little happen.
+and ends with more of the simulation. Prints what each did, and exits 1 if one of them found a violation, 2 if too little
+happened: of half an hour or more 10,000 simulated runs, 3,000 crash states and 100 faults at each site are expected; of a
+shorter run it prints what half an hour of the same would be.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SYSTEM = HERE.parent / "system"
+LONG_MINUTES = 30
+RUNS_MIN, STATES_MIN, FIRED_MIN = 10_000, 3_000, 100  # Of a long run.
 
 
 class Proof:
@@ -85,11 +88,34 @@ def faults(lines):
     """Fault sites of the simulation and of the I/O errors, with how often they fired."""
     found = {}
     for line in lines:
-        if match := re.match(r"  ((?:disk|store): .*?)\s+(\d+)$", line):
+        if match := re.match(r"  ((?:disk|store|lost): .*?)\s+(\d+)$", line):
             found[match[1]] = int(match[2])
         elif line.startswith('{"runs"'):
             found |= {f"real: {site}": count for site, count in json.loads(line)["faults"].items()}
     return found
+
+
+def amounts(every):
+    """What happened in proofs that ran, by name: simulated runs, crash states, faults at each site."""
+    found, sites = {}, {}
+    for proof in every:
+        if proof.name.startswith("simulation"):
+            runs = sum(int(match[1]) for line in proof.lines if (match := re.match(r"(\d+) runs in ", line)))
+            found["simulated runs"] = found.get("simulated runs", 0) + runs
+        elif proof.name == "crash states":
+            found["crash states"] = sum(json.loads(line)["states"] for line in proof.lines if line.startswith('{"states"'))
+        for site, count in faults(proof.lines).items():
+            sites[site] = sites.get(site, 0) + count
+    return found, sites
+
+
+def too_little(found, sites):
+    """A line for each of the amounts that is less than a long run must show."""
+    bars = {"simulated runs": RUNS_MIN, "crash states": STATES_MIN}
+    lines = [f"{name}: {found[name]:.0f}, expected {least} at least" for name, least in bars.items()
+             if found.get(name, least) < least]
+    return lines + [f"{site}: {count:.0f}, expected {FIRED_MIN} at least" for site, count in sorted(sites.items())
+                    if count < FIRED_MIN]
 
 
 def main():
@@ -120,18 +146,25 @@ def main():
         thread.join()
 
     every = [proof for lane in lanes for proof in lane]
-    sites = {}
     for proof in every:
         print(f"\n## {proof.name}: {proof.verdict}, {proof.seconds:.0f} s")
-        print("\n".join(line for line in proof.lines if not re.match(r"  (disk|store): ", line)))
-        for site, count in faults(proof.lines).items():
-            sites[site] = sites.get(site, 0) + count
+        print("\n".join(line for line in proof.lines if not re.match(r"  (disk|store|lost): ", line)))
+    found, sites = amounts(every)
     print("\n## faults fired, by site")
     print("\n".join(f"{site:<44}{count:>8}" for site, count in sorted(sites.items())))
     print(f"\n{sum(sites.values())} faults at {len(sites)} sites, the rarest {min(sites.values(), default=0)} times; "
           f"{sum(proof.verdict == 'VIOLATION' for proof in every)} proofs with violations; seed {arguments.seed}")
+    missing = []
+    if arguments.minutes >= LONG_MINUTES:
+        missing = too_little(found, sites)
+        print("".join(f"too little: {line}\n" for line in missing), end="")
+    else:
+        longer = LONG_MINUTES / arguments.minutes
+        scaled = [{name: count * longer for name, count in counts.items()} for counts in (found, sites)]
+        print(f"in {LONG_MINUTES} minutes: " + ", ".join(f"{count:.0f} {name}" for name, count in scaled[0].items()))
+        print("".join(f"would be too little: {line}\n" for line in too_little(*scaled)), end="")
     return 1 if any(proof.verdict == "VIOLATION" for proof in every) else \
-        2 if any(proof.verdict == "too little" for proof in every) else 0
+        2 if missing or any(proof.verdict == "too little" for proof in every) else 0
 
 
 if __name__ == "__main__":
