@@ -77,7 +77,7 @@ class Project:
     def command(self, *arguments, stdin=None):
         """Runs a command of the program; returns (exit code, standard output, standard error)."""
         done = subprocess.run([binary(), "-C", self.folder, *arguments], input=stdin, text=True,
-                              capture_output=True, timeout=300)
+                              errors="replace", capture_output=True, timeout=300)
         return done.returncode, done.stdout, done.stderr
 
 
@@ -109,7 +109,7 @@ class Server:
     def _wait_for_port(self, begin):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            with open(self.log.name) as log:
+            with open(self.log.name, errors="replace") as log:
                 log.seek(begin)
                 for line in log:
                     if '"event":"serving"' in line and line.endswith("\n"):
@@ -120,7 +120,7 @@ class Server:
         raise RuntimeError("the server did not start:\n" + self.output())
 
     def output(self):
-        with open(self.log.name) as log:
+        with open(self.log.name, errors="replace") as log:  # Damaged files may end in messages.
             return log.read()
 
     def ask(self, method, target, body=None, headers=None, timeout=120):

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Flips bits in the journal, the control state and the keys of a stopped installation, and starts the server.
+"""Flips bits in the journal, the control state and the keys of a stopped installation, and starts the server; and in the
+files of identities of a running one, which begins each time without them.
 
 usage: bit_flips.py PROGRAM [--flips N] [--minutes M] [--seed S]
 
 Each flip must be detected, so that the server does not start and says which file, or be harmless: then all rows are as
-they were. Prints how many were which; exits 1 at the first that was neither.
+they were. Of identities whose file is damaged it must say that they are forgotten; all others are known. Prints how many were which; exits 1 at the first that was neither.
 """
 
 import argparse
@@ -24,6 +25,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 from server import Project, Server, equal  # noqa: E402
 from workload import SETTINGS, TOPIC, row  # noqa: E402
 
+IDENTITIES = "land: {every: 1s}\nlimits: {memory: 64MiB}\n"
+IDENTITIES_ON_DISK = 200_000  # At least, before their files are damaged.
+FLIPS_OF_IDENTITIES = 8  # In each file.
 QUERY = "select event_id, user_id, page, _offset from bronze.shop_user_events order by _offset"
 
 
@@ -93,6 +97,55 @@ def one(origin, expected, seed):
             return True
 
 
+def identities(seed):
+    """Returns how many flips in files of identities were detected, and how many were harmless."""
+    chance = random.Random(seed)
+    outcomes = collections.Counter()
+    with Project(IDENTITIES) as project, Server(project) as server:
+        sent = 0
+
+        def send(first, count):
+            rows = "".join(f'{{"eventId":"e{i}","userId":{i},"page":"/","timestamp":"2026-01-05T10:00:00Z"}}\n'
+                           for i in range(first, first + count))
+            status, text = 429, b""
+            while status == 429:
+                status, text = server.ask("POST", f"/v1/events/{TOPIC}", rows, {"Content-Type": "application/x-ndjson"})
+            equal(status, 200, text)
+            return json.loads(text)
+
+        def metric(name):
+            text = server.ask("GET", "/metrics")[1].decode()
+            return sum(float(line.rpartition(" ")[2]) for line in text.splitlines()
+                       if line.startswith(f'sluice_dedupe_{name}{{topic="{TOPIC}"'))
+
+        while metric("ids_on_disk") < IDENTITIES_ON_DISK:
+            equal(send(sent, 10_000)["accepted"], 10_000, "new")
+            sent += 10_000
+        for path in sorted(Path(f"{project.folder}/data/dedupe").rglob("run-*")):
+            if not used(path) > 1:
+                continue
+            forgotten, size = metric("forgotten_early"), path.stat().st_size
+            with open(path, "r+b") as file:  # The server has it open, too.
+                for _ in range(FLIPS_OF_IDENTITIES):
+                    at = chance.randrange(size)
+                    file.seek(at)
+                    byte = file.read(1)[0]
+                    file.seek(at)
+                    file.write(bytes([byte ^ 1 << chance.randrange(8)]))
+            accepted = 0
+            for first in range(0, sent, 10_000):
+                receipt = send(first, 10_000)
+                equal(receipt["accepted"] + receipt["duplicate"], 10_000, f"{path}, seed {seed}: {receipt}")
+                accepted += receipt["accepted"]
+            forgotten = metric("forgotten_early") - forgotten
+            assert accepted <= forgotten, f"{path}, seed {seed}: {accepted} rows twice, {forgotten} identities forgotten"
+            outcomes["detected" if forgotten else "harmless"] += FLIPS_OF_IDENTITIES
+        assert outcomes, "no file of identities"
+        equal("identities forgotten early" in server.output(), outcomes["detected"] > 0, "told")
+        server.stop()
+    return outcomes
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
@@ -102,6 +155,12 @@ def main():
     arguments = parser.parse_args()
     sys.argv[1:] = [os.path.abspath(arguments.program)]
     print(f"seed {arguments.seed}", flush=True)
+    try:
+        outcomes = identities(arguments.seed)
+    except Exception as failure:
+        print(f"identities: {type(failure).__name__}: {str(failure)[:2000]}")
+        return 1
+    print(json.dumps({"flips_in_identities": outcomes.total(), **outcomes}), flush=True)
     outcomes = collections.Counter()
     with Project(SETTINGS) as origin:
         expected = prepare(origin)
