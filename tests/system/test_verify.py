@@ -4,10 +4,11 @@ import datetime
 import json
 import os
 import shutil
+import subprocess
 import urllib.parse
 
 import foreign_writer
-from server import SCHEMA, SLOW, Project, Server, equal, event, run, until
+from server import SCHEMA, SLOW, Project, Server, binary, equal, event, run, until
 
 TOPIC = "shop.user-events"
 TABLE = "bronze.shop_user_events"
@@ -131,6 +132,40 @@ def what_another_engine_did_is_named():
             os.remove(f"{folder}/{gone[0]}")  # As a vacuum would.
             line = verify(project, TOPIC, "--full", server=server)[TOPIC]
             equal((line["removed"], line["removals"][0]["by_statistics"], line["balanced"]), (40, True, True))
+            server.stop()
+
+
+def what_a_restore_took_away_is_landed_again_by_what_verify_says():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            for first, day in ((0, "2026-01-05"), (100, "2026-02-06")):
+                server.send(TOPIC, [event(i, time_text=day + "T10:00:00Z") for i in range(first, first + 100)])
+                server.land()
+            folder = project.table_folder()
+            foreign_writer.append(folder, "2026-01-05", {"page": ["x", "y"]})
+            version = foreign_writer.restore(folder, 1)
+            server.send(TOPIC, [event(i) for i in range(200, 210)])
+            server.land()
+
+            def report():
+                code, out, err = project.command("--server", f"127.0.0.1:{server.port}", "verify", TOPIC, "--full")
+                equal(code, 0, err)
+                return out
+
+            out = report()
+            assert f"100 removed by version {version}: RESTORE by foreign-writer" in out, out
+            said = [line.strip() for line in out.splitlines() if line.startswith("    sluice ")]
+            equal(len(said), 2, out)
+            for line in said:
+                done = subprocess.run(["sh", "-c", line.replace("sluice", os.path.abspath(binary()), 1)], capture_output=True, text=True,
+                                      cwd=project.folder)
+                equal(done.returncode, 0, line + done.stderr)
+            counted = "select count(*), count(distinct _offset), count(distinct event_id) from bronze.shop_user_events"
+            until(lambda: server.sql(counted) == [[210, 210, 210]], "they are back, and nothing else is")
+            server.send(TOPIC, [event(i) for i in range(190, 220)])
+            server.land()
+            out = report()
+            assert "accepted 220 = landed 220 + removed 0 + pending 0: balanced" in out, out
             server.stop()
 
 
@@ -347,6 +382,7 @@ def mistakes_are_told():
 
 if __name__ == "__main__":
     run(everything_that_was_answered_is_in_the_balance, the_journal_of_a_stopped_server_says_what_is_pending, only_what_is_new_is_counted_again, a_time_is_counted_alone,
+        what_a_restore_took_away_is_landed_again_by_what_verify_says,
         duplicates_and_errors_are_counted_across_a_kill, what_another_engine_did_is_named,
         a_gap_ends_with_1_and_is_named, a_receipt_says_what_became_of_an_event,
         an_event_without_an_id_has_a_receipt_by_batch_or_producer, mistakes_are_told)

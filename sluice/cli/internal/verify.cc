@@ -226,6 +226,21 @@ std::string TextOf(const ledger::Removal& removal) {
   return text;
 }
 
+/// How to land again what a RESTORE took away, and nothing else: rows keep their offsets, and what
+/// landed since stays. Empty where that cannot be told, or was meant.
+std::string OfferToLandAgain(const Subject& subject, const ledger::Removal& removal) {
+  if (removal.operation != "RESTORE" || removal.cause != ledger::Cause::kRemoved ||
+      removal.by_statistics || removal.first_offset < 0 || removal.version < 1) {
+    return {};
+  }
+  return fmt::format(
+      "    to land them again:\n"
+      "    sluice table read '{0}' --version {1} --where '_offset >= {2}' -o parquet > "
+      "gone.parquet\n"
+      "    sluice table merge '{0}' --source gone.parquet --key _offset --matched keep\n",
+      subject.address, removal.version - 1, removal.first_offset);
+}
+
 void PrintText(const Subject& subject, const ledger::Proof& proof) {
   std::string text = fmt::format("{}: version {}, {} of {} files read", subject.topic,
                                  proof.version, Grouped(proof.files_read), Grouped(proof.files));
@@ -254,7 +269,9 @@ void PrintText(const Subject& subject, const ledger::Proof& proof) {
     text += fmt::format("  {} rows were added by SQL or another engine, not sent as events\n",
                         Grouped(proof.foreign));
   }
-  for (const ledger::Removal& removal : proof.removals) text += "  " + TextOf(removal) + "\n";
+  for (const ledger::Removal& removal : proof.removals) {
+    text += "  " + TextOf(removal) + "\n" + OfferToLandAgain(subject, removal);
+  }
   for (const std::string& fault : proof.faults) text += "  GAP: " + fault + "\n";
   std::fputs(text.c_str(), stdout);
 }
