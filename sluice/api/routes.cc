@@ -48,13 +48,14 @@ class Routes::Groups {
     clock_.AddTo(router_);
     collect_.AddTo(router_);
     page_.AddTo(router_);
-    AddState(services.metrics, services.version);
+    AddState(services);
   }
 
   const Router& router() const { return router_; }
 
  private:
-  void AddState(const Metrics& metrics, const std::string& version) {
+  void AddState(const Services& services) {
+    const Metrics& metrics = services.metrics;
     const auto text = [](const Respond& respond, std::string_view type, std::string body) {
       respond({.content_type = std::string(type), .headers = {}, .body = std::move(body)});
     };
@@ -73,10 +74,12 @@ class Routes::Groups {
                   }
                   text(respond, "text/plain; version=0.0.4", metrics.Render());
                 });
-    router_.Add(
-        "GET", "/v1/version", Access::kOpen, [version, text](const Call&, const Respond& respond) {
-          text(respond, "application/json", fmt::format("{{\"version\":\"{}\"}}\n", version));
-        });
+    const std::string about = fmt::format("{{\"version\":{},\"project\":{}}}\n",
+                                          JsonQuote(services.version), JsonQuote(services.project));
+    router_.Add("GET", "/v1/version", Access::kOpen,
+                [about, text](const Call&, const Respond& respond) {
+                  text(respond, "application/json", about);
+                });
   }
 
   const Hooks hooks_;

@@ -87,6 +87,7 @@ class Commands {
   internal::FormatArguments format_;
   internal::ConfigArguments config_;
   internal::DoctorArguments doctor_;
+  internal::StatusArguments status_;
   internal::VerifyArguments verify_;
   std::string explained_;
   internal::SqlArguments sql_;
@@ -215,8 +216,9 @@ void Commands::AddProject() {
       ->check(CLI::Range(0, 65'535));
   Add(app_, "serve", "Serve the project until SIGTERM",
       [this] { return internal::Serve(global_); });
-  Add(app_, "status", "Show topics and their tables",
-      [this] { return internal::ShowStatus(global_); });
+  command = Add(app_, "status", "Show topics and their tables",
+                [this] { return internal::ShowStatus(global_, status_); });
+  internal::AddStatusOptions(*command, status_);
   command = Add(app_, "verify", "Prove from the tables that no event was lost or doubled",
                 [this] { return internal::Verify(global_, verify_); });
   command->add_option("topic", verify_.topic, "Only of this topic");

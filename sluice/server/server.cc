@@ -33,6 +33,7 @@
 #include "sluice/server/project.h"
 #include "sluice/server/space_watch.h"
 #include "sluice/server/version.h"
+#include "sluice/server/whereabouts.h"
 #include "sluice/store/cached_store.h"
 #include "sluice/store/folder_store.h"
 #include "sluice/store/local_store.h"
@@ -427,6 +428,14 @@ Status RunningServer::StartHttp() {
   trace::Info("serving", {{"address", config_.address},
                           {"port", http_->port()},
                           {"tls", config_.tls_certificate.empty() ? "no" : "yes"}});
+  // Without it commands go where the project file says.
+  if (const Status left = LeaveWord(disk_, config_.DataPath(),
+                                    {.address = config_.address,
+                                     .port = http_->port(),
+                                     .tls = !config_.tls_certificate.empty()});
+      !left.ok()) {
+    trace::Warning("whereabouts", {{"reason", left.error().ToString()}});
+  }
   return {};
 }
 
@@ -515,7 +524,10 @@ Status RunningServer::RegisterSchemas() {
 Status RunningServer::Stop() {
   if (std::exchange(stopped_, true)) return {};
   draining_ = true;
-  if (http_) http_->Stop(kStopGrace);
+  if (http_) {
+    TakeWordBack(disk_, config_.DataPath());
+    http_->Stop(kStopGrace);
+  }
   workers_.reset();
   maintain_ = {};  // Its end, within a part of a file.
   keep_time_ = {};

@@ -41,10 +41,8 @@ def commands(text):
 class Shell:
     """One shell, as somebody would have it open; what it prints comes into a file."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, port):
         self.out = open(f"{folder}/.printed", "w+")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         os.mkdir(f"{folder}/.bin")
         os.symlink(os.path.abspath(binary()), f"{folder}/.bin/sluice")
         self.process = subprocess.Popen(
@@ -95,9 +93,14 @@ def first_missing(expected, text):
     return None
 
 
-def follow(file):
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def follow(file, port=None):
     folder = tempfile.mkdtemp(prefix="sluice-test-")
-    shell = Shell(folder)
+    shell = Shell(folder, port or free_port())
     start = time.monotonic()
     first_query = None
     try:
@@ -126,6 +129,21 @@ def the_tutorial_works_as_it_stands():
     follow("docs/tutorial/first-minute.md")
 
 
+def the_tutorial_works_beside_a_demo():
+    port = free_port()
+    demo = subprocess.Popen([binary(), "demo", "--port", str(port), "--no-open"], stderr=subprocess.PIPE, text=True)
+    try:
+        for line in demo.stderr:
+            if "on purpose" in line:
+                break
+        follow("docs/tutorial/first-minute.md", port)
+        equal(demo.poll(), None, "the demo runs on")
+    finally:
+        demo.send_signal(signal.SIGINT)
+        demo.stderr.read()
+        equal(demo.wait(timeout=60), 0, "the demo")
+
+
 def what_is_not_printed_is_noticed():
     equal(first_missing(["a…c", "d"], "x\nabc\nd\n"), None)
     equal(first_missing(["d", "a…c"], "x\nabc\nd\n"), "a…c")
@@ -134,4 +152,5 @@ def what_is_not_printed_is_noticed():
 
 
 if __name__ == "__main__":
-    run(what_is_not_printed_is_noticed, the_readme_works_as_it_stands, the_tutorial_works_as_it_stands)
+    run(what_is_not_printed_is_noticed, the_readme_works_as_it_stands, the_tutorial_works_as_it_stands,
+        the_tutorial_works_beside_a_demo)

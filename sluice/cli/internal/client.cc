@@ -10,12 +10,14 @@
 #include <iostream>
 #include <iterator>
 #include <sstream>
+#include <utility>
 
 #include "sluice/base/diagnostic.h"
 #include "sluice/cli/internal/answer_table.h"
 #include "sluice/cli/internal/json_text.h"
 #include "sluice/os/disk.h"
 #include "sluice/server/config.h"
+#include "sluice/server/whereabouts.h"
 
 namespace sluice::cli::internal {
 
@@ -43,8 +45,22 @@ std::vector<Diagnostic> ReadDiagnostics(simdjson::dom::element problem) {
   return diagnostics;
 }
 
+std::optional<std::string> AskProject(api::HttpClient& http) {
+  const auto answer = http.Send("GET", "/v1/version");
+  simdjson::dom::parser parser;
+  simdjson::dom::element about;
+  std::string_view project;
+  if (!answer.ok() || answer->status != 200 ||
+      parser.parse(answer->body).get(about) != simdjson::SUCCESS ||
+      about["project"].get(project) != simdjson::SUCCESS) {
+    return std::nullopt;
+  }
+  return std::string(project);
+}
+
 Result<Client> Client::Connect(const Global& global) {
   api::ClientOptions options;
+  std::string project;
   options.time_max = std::chrono::minutes(11);  // A query may take ten.
   options.authorities = global.authorities;
   if (!global.address.empty()) {
@@ -62,19 +78,35 @@ Result<Client> Client::Connect(const Global& global) {
     os::SystemDisk disk;
     auto config = server::LoadConfig(disk, global.folder, global.overrides);
     if (config.ok()) {
-      options.host = config->address;
-      options.port = config->port;
-      options.tls = !config->tls_certificate.empty();
+      const auto running = server::FindServer(disk, config->DataPath());
+      options.host = running ? running->address : config->address;
+      options.port = running ? running->port : config->port;
+      options.tls = running ? running->tls : !config->tls_certificate.empty();
+      if (!running) project = config->project;
     } else if (config.error().code() != ErrorCode::kNotFound) {
       return std::move(config).error();
     }
   }
   const std::string address = fmt::format("{}:{}", options.host, options.port);
-  return Client(std::move(options), address, global.token);
+  Client client(std::move(options), address, global.token);
+  client.project_ = std::move(project);
+  return client;
+}
+
+Status Client::CheckProject() {
+  const std::string project = std::exchange(project_, {});
+  if (project.empty()) return {};
+  const auto served = AskProject(*http_);
+  if (!served || *served == project) return {};
+  return Unavailable(
+      "no server of the project '{}' runs here; {} is served by that of another one, '{}': start "
+      "this one's (`sluice serve`, `sluice dev`), or name the other with --server {}",
+      project, address_, *served, address_);
 }
 
 Result<api::Response> Client::Ask(std::string_view method, std::string_view target,
                                   const api::HttpClient::Fields& headers, std::string_view body) {
+  SLUICE_RETURN_IF_ERROR(CheckProject());
   api::HttpClient::Fields fields = headers;
   if (!token_.empty()) fields.emplace_back("authorization", "Bearer " + token_);
   auto answer = http_->Send(method, target, fields, body);
@@ -119,6 +151,7 @@ Result<api::Response> Client::Ask(std::string_view method, std::string_view targ
 Result<api::Response> Client::Stream(std::string_view target,
                                      const api::HttpClient::Fields& headers, std::string_view body,
                                      const api::HttpClient::Sink& sink) {
+  SLUICE_RETURN_IF_ERROR(CheckProject());
   api::HttpClient::Fields fields = headers;
   if (!token_.empty()) fields.emplace_back("authorization", "Bearer " + token_);
   auto answer = http_->Send("POST", target, fields, body, sink);

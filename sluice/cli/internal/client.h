@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,9 +17,15 @@
 
 namespace sluice::cli::internal {
 
+/// Asks who serves: the name of the project that a Sluice there serves. Nothing: no Sluice answers.
+std::optional<std::string> AskProject(api::HttpClient& http);
+
 /// A connection to the server that the flags or the project name.
 class Client {
  public:
+  /// Without --server: to the server of the project, wherever that serves now, else where the
+  /// project file says. One of another project that answers there is refused, at the first request:
+  /// kUnavailable.
   static Result<Client> Connect(const Global& global);
 
   /// Sends, and turns a problem answer into an error with its code and text.
@@ -37,8 +44,12 @@ class Client {
         address_(std::move(address)),
         token_(std::move(token)) {}
   std::unique_ptr<api::HttpClient> http_;
+  /// Looks, once, whether the server is that of the project.
+  Status CheckProject();
+
   std::string address_;
   std::string token_;
+  std::string project_ = {};  // That the server should have; empty: any.
 };
 
 /// Reads the diagnostics that a problem document carries.

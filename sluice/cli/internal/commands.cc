@@ -4,7 +4,9 @@
 #include <simdjson.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -13,6 +15,8 @@
 #include <map>
 #include <vector>
 
+#include "sluice/api/http_client.h"
+#include "sluice/api/http_server.h"
 #include "sluice/base/diagnostic.h"
 #include "sluice/base/json.h"
 #include "sluice/base/percent.h"
@@ -22,6 +26,7 @@
 #include "sluice/cli/internal/client.h"
 #include "sluice/cli/internal/json_line.h"
 #include "sluice/cli/internal/json_text.h"
+#include "sluice/os/clock.h"
 #include "sluice/os/disk.h"
 #include "sluice/server/config.h"
 #include "sluice/server/project.h"
@@ -134,6 +139,25 @@ int Check(const Global& global, const CheckArguments& arguments) {
   return arguments.deny_warnings && !checked->warnings.empty() ? kConfiguration : kDone;
 }
 
+namespace {
+
+/// Says who has the port, if that is why a server did not start, and what to do.
+void AdviseOnPort(const server::Config& config) {
+  if (config.port == 0 || api::IsFree(config.address, config.port)) return;
+  api::ClientOptions options;
+  options.host = config.address == "0.0.0.0" ? "127.0.0.1" : config.address;
+  options.port = config.port;
+  options.time_max = std::chrono::seconds(2);
+  api::HttpClient http(options);
+  const auto project = AskProject(http);
+  std::fprintf(
+      stderr, "%s has port %u: stop it, or serve another port: -X serve.http=%u, or `dev`\n",
+      project ? fmt::format("the server of the project '{}'", *project).c_str() : "another program",
+      config.port, config.port + 1);
+}
+
+}  // namespace
+
 int Serve(const Global& global) {
   CatchSignals();
   auto config = LoadConfig(global);
@@ -144,6 +168,7 @@ int Serve(const Global& global) {
   auto server = server::Server::Start(*config);
   if (!server.ok()) {
     const int code = Fail(server.error());
+    AdviseOnPort(*config);
     return server.error().code() == ErrorCode::kInvalid ? kConfiguration : code;
   }
   while (CaughtSignal() == 0) WaitForSignal(60'000);
@@ -156,7 +181,11 @@ int Serve(const Global& global) {
 int Init(const Global&, const InitArguments& arguments) {
   const std::string& folder = arguments.folder;
   const auto files = FindTemplate(arguments.name);
-  if (const Status made = WriteTemplate(files, folder); !made.ok()) return Fail(made.error());
+  // Without a final slash, or dot.
+  std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  const Status made = WriteTemplate(files, folder, {.project = path.filename().string()});
+  if (!made.ok()) return Fail(made.error());
   for (const TemplateFile& file : files) {
     std::fprintf(stderr, "made %s/%.*s\n", folder.c_str(), static_cast<int>(file.name.size()),
                  file.name.data());
@@ -266,7 +295,38 @@ std::string Filter(const ErrorsArguments& arguments) {
 
 }  // namespace
 
-int ShowStatus(const Global& global) { return Print(global, "GET", "/v1/admin/tables"); }
+int ShowStatus(const Global& global, const StatusArguments& arguments) {
+  std::chrono::microseconds wait{0};
+  if (!arguments.wait.empty()) {
+    const auto parsed = server::ParseDuration(arguments.wait);
+    if (!parsed.ok()) {
+      Fail(Invalid("--wait '{}': {}", arguments.wait, parsed.error().message()));
+      return kUsage;
+    }
+    wait = *parsed;
+  }
+  const os::SystemClock clock;
+  const os::Monotonic end = clock.Steady() + wait;
+  const auto ask = [&]() -> Result<api::Response> {
+    // Anew each time: where the server is may be known only once it runs.
+    SLUICE_ASSIGN_OR_RETURN(auto client, Client::Connect(global));
+    return client.Ask("GET", "/v1/admin/tables");
+  };
+  auto answer = ask();
+  while (!answer.ok() && answer.error().code() == ErrorCode::kUnavailable && clock.Steady() < end) {
+    WaitForSignal(50);
+    answer = ask();
+  }
+  if (!answer.ok()) return Fail(answer.error());
+  PrintAnswer(global, answer->body);
+  return kDone;
+}
+
+void AddStatusOptions(CLI::App& command, StatusArguments& arguments) {
+  command
+      .add_option("--wait", arguments.wait, "Wait so long for a server that starts, such as 30s")
+      ->option_text("DURATION");
+}
 
 int DescribeTopic(const Global& global, const std::string& topic) {
   auto client = Client::Connect(global);

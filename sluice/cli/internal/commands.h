@@ -132,7 +132,11 @@ struct InitArguments {
   std::string name = "first";  ///< Of the template.
 };
 int Init(const Global& global, const InitArguments& arguments);
-int ShowStatus(const Global& global);
+struct StatusArguments {
+  std::string wait;  ///< `30s`: how long to wait for a server that starts.
+};
+int ShowStatus(const Global& global, const StatusArguments& arguments);
+void AddStatusOptions(CLI::App& command, StatusArguments& arguments);
 
 struct VerifyArguments {
   std::string topic;   ///< Empty: all.

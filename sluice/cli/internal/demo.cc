@@ -280,8 +280,9 @@ Result<server::Config> PrepareProject(const std::string& folder, int wanted) {
                       folder);
     }
     const uint16_t port = FreePort("127.0.0.1", wanted < 0 ? kPort : static_cast<uint16_t>(wanted));
-    SLUICE_RETURN_IF_ERROR(
-        WriteTemplate(kDemoTemplate, folder, fmt::format("serve: {{http: 127.0.0.1:{}}}\n", port)));
+    SLUICE_RETURN_IF_ERROR(WriteTemplate(
+        kDemoTemplate, folder,
+        {.project = "demo", .serve = fmt::format("serve: {{http: 127.0.0.1:{}}}\n", port)}));
     return server::LoadConfig(disk, folder);
   }
   SLUICE_ASSIGN_OR_RETURN(server::Config config, server::LoadConfig(disk, folder));

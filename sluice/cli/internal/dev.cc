@@ -43,13 +43,13 @@ class Development {
       Fail(started.error());
       return started.error().code() == ErrorCode::kInvalid ? kConfiguration : kFailed;
     }
+    const char* const folder = global_.folder.c_str();
     std::fprintf(stderr,
-                 "watching %s/sluice.yaml and %s/schemas\nnext: sluice -C %s generate TOPIC "
-                 "--count 10 | sluice --server 127.0.0.1:%u send -\n      sluice --server "
-                 "127.0.0.1:%u sql -c 'select * from system.tables'\n      sluice --server "
-                 "127.0.0.1:%u tail TOPIC\n",
-                 global_.folder.c_str(), global_.folder.c_str(), global_.folder.c_str(),
-                 server_->port(), server_->port(), server_->port());
+                 "watching %s/sluice.yaml and %s/schemas\n"
+                 "next: sluice -C %s generate TOPIC --count 10 | sluice -C %s send -\n"
+                 "      sluice -C %s sql -c 'select * from system.tables'\n"
+                 "      sluice -C %s tail TOPIC\n",
+                 folder, folder, folder, folder, folder, folder);
     while (CaughtSignal() == 0) {
       WaitForSignal(kLookEveryMs);
       if (CaughtSignal() == 0) Look();

@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <string>
+#include <utility>
 
+#include "sluice/base/json.h"
 #include "sluice/os/disk.h"
 
 namespace sluice::cli::internal {
@@ -23,6 +27,22 @@ constexpr TemplateFile kFirst[] = {
      "}\n"},
 };
 
+/// The text of a project file, with another name of the project.
+std::string WithName(std::string text, const std::string& name) {
+  constexpr std::string_view kKey = "\nproject: ";
+  const size_t begin = text.find(kKey);
+  if (begin == std::string::npos) return text;
+  const bool plain = std::ranges::all_of(
+      name, [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
+  std::string value = name;
+  if (!plain || name.empty() || name == "null") {
+    value.clear();
+    AppendJsonString(value, name);  // Which YAML takes.
+  }
+  const size_t value_begin = begin + kKey.size();
+  return text.replace(value_begin, text.find('\n', value_begin) - value_begin, value);
+}
+
 }  // namespace
 
 std::span<const TemplateFile> FindTemplate(std::string_view name) {
@@ -32,7 +52,7 @@ std::span<const TemplateFile> FindTemplate(std::string_view name) {
 }
 
 Status WriteTemplate(std::span<const TemplateFile> files, const std::string& folder,
-                     std::string_view serve) {
+                     const TemplateValues& values) {
   os::SystemDisk disk;
   std::string there;
   for (const TemplateFile& file : files) {
@@ -48,7 +68,7 @@ Status WriteTemplate(std::span<const TemplateFile> files, const std::string& fol
     const std::string path = fmt::format("{}/{}", folder, file.name);
     SLUICE_RETURN_IF_ERROR(disk.MakeFolders(path.substr(0, path.rfind('/'))));
     std::string text(file.text);
-    if (file.name == "sluice.yaml") text += serve;
+    if (file.name == "sluice.yaml") text = WithName(std::move(text), values.project) + values.serve;
     SLUICE_RETURN_IF_ERROR(os::ReplaceFile(disk, path, text));
   }
   return {};

@@ -19,10 +19,16 @@ struct TemplateFile {
 /// none of that name.
 std::span<const TemplateFile> FindTemplate(std::string_view name);
 
-/// Writes the files of a project; `serve` is put behind its project file. kConflict: the folder has
-/// some of them already; it names them, and writes nothing.
+/// What a project has of its own in the project file.
+struct TemplateValues {
+  std::string project;     ///< Its name; commands tell servers apart by it.
+  std::string serve = {};  ///< Lines put behind the file.
+};
+
+/// Writes the files of a project. kConflict: the folder has some of them already; it names them,
+/// and writes nothing.
 Status WriteTemplate(std::span<const TemplateFile> files, const std::string& folder,
-                     std::string_view serve = {});
+                     const TemplateValues& values);
 
 /// examples/demo, put in by the build.
 extern const std::span<const TemplateFile> kDemoTemplate;
