@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 
-from server import SLOW, Project, Server, binary, equal, event, run
+from server import SLOW, Project, Server, Skip, binary, equal, event, run, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
@@ -20,6 +20,9 @@ PROGRAMS = {"sluice", "./dev", "curl", "python3", "export", "cd", "git", "docker
 TUTORIAL = "test_tutorial.the_tutorial_works_as_it_stands"
 CHANGES = "test_table_changes.the_page_of_changes_is_true"
 PROGRAM_BLOCKS = "test_how_to.each_program_sends_its_event"
+MENDING = "test_doc_blocks.errors_are_mended_as_the_page_says"
+CAPTURE = "test_doc_blocks.pages_send_as_the_page_says"
+SERVING = "test_doc_blocks.others_are_served_as_the_page_says"
 # A page's blocks in their order: the test that runs each; or, with a space in it, why none does.
 CLAIMS = {
     "README.md": ["it sets up the machine and builds: done by hand on a bare one (docs/status.md)",
@@ -27,10 +30,13 @@ CLAIMS = {
     "docs/explanation/guarantees.md": ["test_doc_blocks.a_damaged_journal_is_repaired_as_the_page_says",
                                        "test_doc_blocks.the_balance_is_checked_as_the_page_says"],
     "docs/how-to/backup.md": ["test_doc_blocks.a_backup_comes_back_as_the_page_says"],
+    "docs/how-to/capture-pages.md": [CAPTURE] * 2,
     "docs/how-to/change-tables.md": [CHANGES] * 5,
     "docs/how-to/erase.md": ["test_erasure.the_page_is_true"] * 2,
     "docs/how-to/maintenance.md": ["test_maintenance.the_page_is_true"],
+    "docs/how-to/mend-errors.md": [MENDING] * 4,
     "docs/how-to/send-events.md": [PROGRAM_BLOCKS] * 3,
+    "docs/how-to/serve-others.md": [SERVING] * 4,
     # Written by the program: the tree, and a line of usage for each command.
     "docs/reference/cli.md": "test_command_line.the_reference_is_what_the_program_says",
     "docs/reference/tokens.md": ["test_doc_blocks.tokens_are_made_and_revoked_as_the_page_says"],
@@ -105,6 +111,16 @@ def shell(project, text, *replaced, options="-euo pipefail", **environment):
     return done.stdout
 
 
+def needs(*programs):
+    for program in programs:
+        if not shutil.which(program):
+            raise Skip(f"there is no {program}")
+
+
+def at(server):
+    return "127.0.0.1:7117", f"127.0.0.1:{server.port}"
+
+
 def a_backup_comes_back_as_the_page_says():
     block, = page_blocks("docs/how-to/backup.md", "a_backup_comes_back_as_the_page_says")
     with Project() as project, tempfile.TemporaryDirectory() as elsewhere:
@@ -160,7 +176,66 @@ def the_balance_is_checked_as_the_page_says():
         assert out.count("shop.user-events") >= 2, out
 
 
+def errors_are_mended_as_the_page_says():
+    groups, one, replay, drop = page_blocks("docs/how-to/mend-errors.md", "errors_are_mended_as_the_page_says")
+    with Project() as project, Server(project) as server:
+        server.send("shop.user-events", [event(1), {**event(2), "userId": "seven"}])
+        server.send("", [{"event": "shop.orders", "event_id": "o1", "content": {"orderId": "o1"}}])
+        out = shell(project, groups)
+        assert "shop.user-events,SL3012,userId,1\n" in out, out
+        shell(project, one)
+        until(lambda: server.sql("select user_id from bronze.shop_user_events where event_id = 'e2'") == [[7]], "it is mended")
+        pathlib.Path(project.folder, "schemas/order.capnp").write_text(
+            '@0xf3a1c2d4e5b69788;\nusing Sl = import "sluice.capnp";\nstruct Order $Sl.event("shop.orders") {\n'
+            "  orderId @0 :Text $Sl.id;\n}\n")
+        shell(project, replay)
+        equal(server.sql("select order_id from bronze.shop_orders"), [["o1"]])
+        server.send("shop.user-events", [{**event(3), "userId": []}])
+        shell(project, drop)
+        equal(server.sql("select count(*) from system.errors where state = 'dropped'"), [[1]])
+        equal(server.get("/v1/overview")[1]["open_errors"], 0)
+
+
+def fenced(name, kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```$", (ROOT / name).read_text(), re.S | re.M)
+
+
+def pages_send_as_the_page_says():
+    needs("curl")
+    page = "docs/how-to/capture-pages.md"
+    keys, tried = page_blocks(page, "pages_send_as_the_page_says")
+    settings, = fenced(page, "yaml")
+    schema, = fenced(page, "capnp")
+    with Project(settings, schemas={"page_click.capnp": schema}) as project, Server(project) as server:
+        shell(project, keys)
+        out = shell(project, tried, at(server))
+        assert '"received":1,"accepted":1' in out and "SL4032" in out and "checkout,2026-01-05T10:00:00" in out, out
+        # The same batch once more.
+        assert '"accepted":0,"duplicate":1' in shell(project, tried, at(server))
+
+
+def others_are_served_as_the_page_says():
+    needs("curl", "openssl")
+    page = "docs/how-to/serve-others.md"
+    tokens, certificate, asked, revoked = page_blocks(page, "others_are_served_as_the_page_says")
+    settings, = fenced(page, "yaml")
+    with Project() as project:
+        shell(project, tokens)
+        shell(project, certificate)
+        equal(os.stat(f"{project.folder}/admin.token").st_mode & 0o077, 0)
+        assert "0.0.0.0:7117" in settings, settings
+        with open(f"{project.folder}/sluice.yaml", "w") as file:
+            file.write("version: 1\n" + settings.replace("7117", "0"))
+        with Server(project) as server:
+            out = shell(project, asked, ("localhost:7117", f"localhost:{server.port}"))
+            assert '"accepted":1' in out and out.endswith("event_id\nt1\n"), out
+            shell(project, revoked)
+            equal([line.split(",")[1] for line in project.command("token", "list", "-o", "csv")[1].splitlines()[1:]],
+                  ["valid", "revoked", "valid"])
+
+
 if __name__ == "__main__":
     run(blocks_are_found, each_block_is_run_by_a_test, a_backup_comes_back_as_the_page_says,
         tokens_are_made_and_revoked_as_the_page_says, a_damaged_journal_is_repaired_as_the_page_says,
-        the_balance_is_checked_as_the_page_says)
+        the_balance_is_checked_as_the_page_says, errors_are_mended_as_the_page_says, pages_send_as_the_page_says,
+        others_are_served_as_the_page_says)
