@@ -303,6 +303,20 @@ TEST_F(DatabaseTest, WhoMayReadSomeTopicsSeesThoseAlone) {
             "n\r\n0\r\n");
 }
 
+TEST_F(DatabaseTest, OneTableHasTheColumnsOfAllThatAreSeen) {
+  Add("a", 1);
+  const std::string of = "select column_name, type from system.columns where table_name = ";
+  EXPECT_EQ(Ask(of + "'bronze.clicks' and column_name in ('page', 'n', '_offset') order by 1"),
+            "column_name,type\r\n_offset,int64\r\nn,int64\r\npage,string\r\n");
+  EXPECT_EQ(Ask(of + "'system.columns'"),
+            "column_name,type\r\ntable_name,string\r\ncolumn_name,string\r\ntype,string\r\n");
+  EXPECT_EQ(Ask("select count(distinct table_name) as n from system.columns where table_name in "
+                "('system.topics', 'system.tables', 'system.files', 'system.ledger', "
+                "'system.queries', 'system.maintenance')"),
+            "n\r\n6\r\n");
+  EXPECT_EQ(Ask("read:views", of + "'bronze.clicks'"), "column_name,type\r\n");
+}
+
 TEST_F(DatabaseTest, ThePastHasWhatHadLanded) {
   Add("a", 1);
   ASSERT_TRUE(lander_->LandAll().ok());

@@ -31,6 +31,8 @@ class Rows {
  public:
   explicit Rows(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
+  const std::vector<Column>& columns() const { return columns_; }
+
   void Add(std::vector<Value> row) { rows_.push_back(std::move(row)); }
 
   arrow::Result<columnar::Batch> Finish() const {
@@ -208,10 +210,66 @@ Rows Maintenance(const Tables& tables, land::Lander& lander) {
   return rows;
 }
 
+/// One of our own tables as of now; nothing for other names.
+Result<std::optional<Rows>> FindOwn(std::string_view name, const Tables& tables,
+                                    land::Lander& lander, const QueryLog& log,
+                                    const QueryLog::Of& of);
+
+Result<Rows> Columns(const Tables& tables, land::Lander& lander, const QueryLog& log) {
+  Rows rows(
+      {{"table_name", arrow::utf8()}, {"column_name", arrow::utf8()}, {"type", arrow::utf8()}});
+  for (const land::TableStatus& table : tables) {
+    const size_t dot = table.table.find('.');
+    auto view = lander.View(table.table.substr(0, dot), table.table.substr(dot + 1));
+    if (!view.ok()) {
+      if (view.error().code() == ErrorCode::kNotFound) continue;  // Dropped just now.
+      return std::move(view).error();
+    }
+    for (const auto& field : view->schema->fields()) {
+      rows.Add({table.table, field->name(), field->type()->ToString()});
+    }
+  }
+  for (const std::string_view name : SystemTables()) {
+    std::vector<Column> columns = rows.columns();
+    if (name != "columns") {
+      SLUICE_ASSIGN_OR_RETURN(const auto without_rows,
+                              FindOwn(name, {}, lander, log, {.tenant = {}}));
+      columns = without_rows->columns();
+    }
+    for (const Column& column : columns) {
+      rows.Add({fmt::format("system.{}", name), std::string(column.name), column.type->ToString()});
+    }
+  }
+  return rows;
+}
+
+Result<std::optional<Rows>> FindOwn(std::string_view name, const Tables& tables,
+                                    land::Lander& lander, const QueryLog& log,
+                                    const QueryLog::Of& of) {
+  std::optional<Rows> rows;
+  if (name == "topics") rows.emplace(Topics(tables));
+  if (name == "tables") rows.emplace(TableRows(tables));
+  if (name == "maintenance") rows.emplace(Maintenance(tables, lander));
+  if (name == "queries") rows.emplace(Queries(log, of));
+  if (name == "columns") {
+    SLUICE_ASSIGN_OR_RETURN(Rows columns, Columns(tables, lander, log));
+    rows.emplace(std::move(columns));
+  }
+  if (name == "files") {
+    SLUICE_ASSIGN_OR_RETURN(Rows files, Files(tables, lander));
+    rows.emplace(std::move(files));
+  }
+  if (name == "ledger") {
+    SLUICE_ASSIGN_OR_RETURN(Rows ledger, Ledger(tables, lander, of.tenant));
+    rows.emplace(std::move(ledger));
+  }
+  return rows;
+}
+
 }  // namespace
 
 const std::vector<std::string_view>& SystemTables() {
-  static const std::vector<std::string_view> names = {"topics", "tables",  "files",
+  static const std::vector<std::string_view> names = {"topics", "tables",  "columns",    "files",
                                                       "ledger", "queries", "maintenance"};
   return names;
 }
@@ -219,26 +277,14 @@ const std::vector<std::string_view>& SystemTables() {
 Result<std::optional<duck::Relation>> FindSystemTable(std::string_view name, land::Lander& lander,
                                                       const QueryLog& log, std::string_view tenant,
                                                       const Reader& reader) {
-  const auto tables = [&] {
-    Tables seen = lander.Tables();
-    std::erase_if(seen, [&](const auto& table) { return !reader.SeesTopic(table.topic); });
-    return seen;
-  };
-  std::optional<Rows> rows;
-  if (name == "topics") rows.emplace(Topics(tables()));
-  if (name == "tables") rows.emplace(TableRows(tables()));
-  if (name == "maintenance") rows.emplace(Maintenance(tables(), lander));
-  if (name == "queries") {
-    rows.emplace(Queries(log, {.tenant = tenant, .principal = reader.SeesQueriesOf()}));
+  if (std::ranges::find(SystemTables(), name) == SystemTables().end()) {
+    return std::optional<duck::Relation>();
   }
-  if (name == "files") {
-    SLUICE_ASSIGN_OR_RETURN(Rows files, Files(tables(), lander));
-    rows.emplace(std::move(files));
-  }
-  if (name == "ledger") {
-    SLUICE_ASSIGN_OR_RETURN(Rows ledger, Ledger(tables(), lander, tenant));
-    rows.emplace(std::move(ledger));
-  }
+  Tables tables = lander.Tables();
+  std::erase_if(tables, [&](const auto& table) { return !reader.SeesTopic(table.topic); });
+  SLUICE_ASSIGN_OR_RETURN(
+      const auto rows,
+      FindOwn(name, tables, lander, log, {.tenant = tenant, .principal = reader.SeesQueriesOf()}));
   if (!rows) return std::optional<duck::Relation>();
   SLUICE_ASSIGN_OR_RETURN(const columnar::Batch batch, FromArrow(rows->Finish()));
   duck::Relation relation;
