@@ -224,7 +224,8 @@ Result<duck::Relation> Database::ErrorsSeenBy(const internal::Reader& reader,
                             Query({.sql = std::move(sql),
                                    .format = Format::kArrow,
                                    .limits = {.rows_max = kErrorsSeenMax},
-                                   .as_of = request.as_of},
+                                   .as_of = request.as_of,
+                                   .background = true},
                                   stop),
                             "system.errors");
     return internal::ReadArrowStream(std::move(answer.body));
@@ -272,15 +273,18 @@ Result<worker::Outcome> Database::Run(const QueryRequest& request, worker::BodyS
                                       std::stop_token stop, Diagnostic* diagnosis,
                                       const std::function<void(const std::string&)>& begun) {
   const internal::Reader reader(request.principal);
-  SLUICE_ASSIGN_OR_RETURN(
-      const auto running,
-      log_.Begin({.tenant = tenant_.name, .principal = reader.Name()}, request.sql, request.id));
+  const auto change = internal::ReadChangeText(request.sql);
+  SLUICE_ASSIGN_OR_RETURN(const auto running,
+                          log_.Begin({.tenant = tenant_.name,
+                                      .principal = reader.Name(),
+                                      // Who changes rows stays in the list.
+                                      .background = request.background && !change},
+                                     request.sql, request.id));
   if (begun) begun(running->id());
   const std::stop_callback on_stop(stop, [&running] { running->Stop(); });
   const os::Monotonic start = clock_.Steady();
   CountingSink counting(sink, *running);
   Diagnostic found;
-  const auto change = internal::ReadChangeText(request.sql);
   auto outcome = change ? Change(request, reader, *change, *running, counting, found)
                         : Select(request, reader, *running, counting, found);
   if (!outcome.ok()) found.message = outcome.error().message();
@@ -336,7 +340,8 @@ Result<worker::Outcome> Database::Select(const QueryRequest& request,
 
 Result<QueryResult> Database::Query(std::string_view sql, Format format,
                                     const worker::Limits& limits, std::stop_token stop) {
-  return Query({.sql = std::string(sql), .format = format, .limits = limits}, std::move(stop));
+  return Query({.sql = std::string(sql), .format = format, .limits = limits, .background = true},
+               std::move(stop));
 }
 
 Result<QueryResult> Database::Query(const QueryRequest& request, std::stop_token stop) {

@@ -56,6 +56,7 @@ struct QueryRequest {
   worker::Limits limits = {};
   std::optional<AsOf> as_of = {};  ///< Absent: now, the rows not landed included.
   std::string id = {};             ///< As QueryLog::Begin().
+  bool background = false;         ///< As QueryLog::Asker.
   /// Who asks: sees the tables of topics that it may read, and `system.*` as far as it is about
   /// those; others are to it as if there were none. Absent: the program itself, which sees all.
   std::optional<govern::Principal> principal = {};
@@ -87,7 +88,7 @@ class Database {
                               std::stop_token stop = {}, Diagnostic* diagnosis = nullptr,
                               const std::function<void(const std::string& id)>& begun = nullptr);
 
-  /// Runs one SELECT and returns the whole answer.
+  /// Runs one SELECT for the program itself, in the background, and returns the whole answer.
   Result<QueryResult> Query(std::string_view sql, Format format, const worker::Limits& limits = {},
                             std::stop_token stop = {});
 

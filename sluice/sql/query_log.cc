@@ -31,8 +31,13 @@ void QueryLog::Running::Progress(int64_t rows, int64_t bytes) {
 
 void QueryLog::Running::End(std::string_view code) {
   const std::lock_guard lock(log_.mutex_);
-  for (Entry& entry : log_.entries_) {
+  for (auto at = log_.entries_.begin(); at != log_.entries_.end(); ++at) {
+    Entry& entry = *at;
     if (entry.status.id != id_ || entry.status.state != "running") continue;
+    if (entry.background) {
+      log_.entries_.erase(at);
+      return;
+    }
     entry.status.state = code.empty() ? "done" : code == "SL2205" ? "cancelled" : "failed";
     entry.status.code = code;
     entry.status.rows = rows_;
@@ -59,6 +64,7 @@ Result<std::shared_ptr<QueryLog::Running>> QueryLog::Begin(Asker asker, std::str
       return Conflict("a query of this id runs already");
     }
   }
+  if (!asker.background) ++asked_[{asker.tenant, asker.principal}];
   entries_.push_front({.status = {.id = std::move(id),
                                   .tenant = std::move(asker.tenant),
                                   .principal = std::move(asker.principal),
@@ -67,7 +73,8 @@ Result<std::shared_ptr<QueryLog::Running>> QueryLog::Begin(Asker asker, std::str
                                   .started = clock_.Now(),
                                   .code = {}},
                        .begun = clock_.Steady(),
-                       .running = running});
+                       .running = running,
+                       .background = asker.background});
   // Running ones are few, and stay.
   if (entries_.size() > kEntriesMax) {
     const auto oldest = std::find_if(entries_.rbegin(), entries_.rend(), [](const Entry& entry) {
@@ -95,6 +102,15 @@ const QueryLog::Entry* QueryLog::Look(const Of& of, std::string_view id) const {
     if (entry.status.id == id && Is(entry.status, of)) return &entry;
   }
   return nullptr;
+}
+
+int64_t QueryLog::CountAsked(const Of& of) const {
+  const std::lock_guard lock(mutex_);
+  int64_t count = 0;
+  for (const auto& [who, queries] : asked_) {
+    if (who.first == of.tenant && (!of.principal || who.second == *of.principal)) count += queries;
+  }
+  return count;
 }
 
 std::vector<QueryStatus> QueryLog::List(const Of& of) const {

@@ -12,6 +12,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sluice/base/error.h"
@@ -34,6 +35,9 @@ struct QueryStatus {
 };
 
 /// The queries that run, and the last thousand that ran.
+///
+/// A program that shows how things are asks again and again. Such queries are listed while they
+/// run, and can be stopped, but do not push out of the list what people asked.
 ///
 /// Thread-safe.
 class QueryLog {
@@ -67,6 +71,7 @@ class QueryLog {
   struct Asker {
     std::string tenant;
     std::string principal;
+    bool background = false;  ///< Nobody asked just now: a program shows something.
   };
   /// Notes a query. `id` may be the caller's own choice of up to 64 letters, digits and `-_`.
   /// kConflict: a query of that id runs. kInvalid: it is no such id.
@@ -77,6 +82,8 @@ class QueryLog {
     std::string_view tenant;
     std::optional<std::string_view> principal = {};  ///< Absent: everybody's.
   };
+  /// How many were begun since the start, those in the background left out.
+  int64_t CountAsked(const Of& of) const;
   /// Newest first.
   std::vector<QueryStatus> List(const Of& of) const;
   std::optional<QueryStatus> Find(const Of& of, std::string_view id) const;
@@ -88,6 +95,7 @@ class QueryLog {
     QueryStatus status;
     os::Monotonic begun{};
     std::weak_ptr<Running> running;
+    bool background = false;
   };
 
   QueryStatus Describe(const Entry& entry) const;
@@ -97,6 +105,8 @@ class QueryLog {
   os::Random& random_;
   mutable std::mutex mutex_;   // Guards what follows.
   std::deque<Entry> entries_;  // Newest first.
+  /// By tenant and principal: as many as there are tokens.
+  std::map<std::pair<std::string, std::string>, int64_t, std::less<>> asked_;
 };
 
 }  // namespace sluice::sql

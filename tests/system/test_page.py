@@ -81,6 +81,15 @@ def the_overview_counts():
         equal((status, now["taking"], now["tokens"], now["open_errors"]), (200, True, False, 0))
         server.send("shop.user-events", [event(n) for n in range(10)] + [event(3), {"eventId": "x", "userId": "seven"}])
         server.send("", [{"event": "nobody.knows", "content": {}}])
+        # What a program shows is not what somebody asked, however often; a change of rows always is.
+        equal(now["queries"], 0)
+        ask = lambda sql, **more: json.loads(server.ask(
+            "POST", "/v1/sql", sql, {"Content-Type": "text/plain", **more})[1])["rows"]
+        for _ in range(3):
+            ask("select 'shown'", **{"Sluice-Background": "true"})
+        ask("delete from bronze.shop_user_events where event_id = 'none'", **{"Sluice-Background": "true"})
+        equal(ask("select count(*) from system.queries where sql like '%shown%' and state <> 'running'"), [[0]])
+        equal(server.get("/v1/overview")[1]["queries"], 2)
         # The number of open errors is a few seconds old at most.
         server.send("shop.user-events", [event(11)], wait="table")
         now = server.get("/v1/overview")[1]

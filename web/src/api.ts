@@ -72,6 +72,8 @@ export interface Ask {
   body?: string;
   type?: string;
   accept?: string;
+  /** Nobody asked just now: the server keeps it out of the list of queries. */
+  background?: boolean;
   signal?: AbortSignal;
 }
 
@@ -81,6 +83,7 @@ export async function ask(target: string, options: Ask = {}): Promise<Response> 
   if (token) headers["Authorization"] = `Bearer ${token}`;
   if (options.type) headers["Content-Type"] = options.type;
   if (options.accept) headers["Accept"] = options.accept;
+  if (options.background) headers["Sluice-Background"] = "true";
   let answer: Response;
   try {
     answer = await fetch(target, {
@@ -126,13 +129,18 @@ export interface Query {
   limits?: { time_ms?: number; rows?: number };
 }
 
-/** Runs a query; one that fails on the way throws as one that fails at once. */
-export async function query(query: Query, abort?: AbortSignal): Promise<Result> {
+/** Runs a query that somebody asked; one that fails on the way throws as one that fails at once. */
+export const query = (query: Query, abort?: AbortSignal) => run(query, false, abort);
+/** The same for what the page shows by itself. */
+export const look = (query: Query, abort?: AbortSignal) => run(query, true, abort);
+
+async function run(query: Query, background: boolean, abort?: AbortSignal): Promise<Result> {
   const answer = await ask("/v1/sql", {
     method: "POST",
     body: JSON.stringify(query),
     type: "application/json",
     accept: "application/json",
+    background,
     signal: abort,
   });
   const result = (await answer.json()) as Result;

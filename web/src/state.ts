@@ -1,7 +1,7 @@
 /** What the whole page knows: asked once a second while somebody looks. */
 import { computed, signal } from "@preact/signals";
 
-import { get, objects, problemOf, query, quoteTable, tokenWanted, type Problem } from "./api";
+import { get, look, objects, problemOf, quoteTable, tokenWanted, type Problem } from "./api";
 
 export interface Topic {
   topic: string;
@@ -127,7 +127,7 @@ async function lookBack(now: Overview) {
     .join(" union all ");
   try {
     const found = objects<{ topic: string; second: number; n: number }>(
-      await query({ sql, id: `page-back-${crypto.randomUUID().slice(0, 13)}`, limits: { time_ms: 10_000 } }),
+      await look({ sql, limits: { time_ms: 10_000 } }),
     );
     const last = Math.floor(Date.parse(now.now) / 1000);
     const first = last - Math.min(POINTS_MAX, Math.floor(now.uptime_ms / 1000));

@@ -64,10 +64,7 @@ int64_t OverviewRoutes::CountOpenErrors() {
 int64_t OverviewRoutes::CountQueries(const govern::Principal& principal) const {
   sql::QueryLog::Of of{.tenant = services_.database.tenant()};
   if (!principal.Allows(govern::Verb::kAdmin)) of.principal = principal.id;
-  const auto queries = services_.database.log().List(of);
-  return std::ranges::count_if(queries, [](const sql::QueryStatus& query) {
-    return query.principal != "sluice" && !query.id.starts_with("page-");
-  });
+  return services_.database.log().CountAsked(of);
 }
 
 Response OverviewRoutes::Show(const Call& call) {

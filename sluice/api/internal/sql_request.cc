@@ -176,6 +176,7 @@ std::variant<sql::QueryRequest, Response> ReadSqlRequest(const Request& request)
     if (!as_of.ok()) return Problem(400, "SL4002", as_of.error().message());
     query.as_of = *as_of;
   }
+  query.background = request.Header("sluice-background") == "true";
   const std::string accept = MediaType(request.Header("accept"));
   if (accept.empty() || accept == "*/*") return query;
   for (const auto& [type, form] : kForms) {

@@ -43,8 +43,10 @@ constexpr std::string_view kDemoTopics[] = {"user.identity.created", "shop.user-
 
 /// Reads the single number that a query answers.
 Result<double> AskNumber(api::HttpClient& client, std::string_view sql) {
-  SLUICE_ASSIGN_OR_RETURN(const api::Response answer,
-                          client.Send("POST", "/v1/sql", {{"content-type", "text/plain"}}, sql));
+  SLUICE_ASSIGN_OR_RETURN(
+      const api::Response answer,
+      client.Send("POST", "/v1/sql",
+                  {{"content-type", "text/plain"}, {"sluice-background", "true"}}, sql));
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   double number = 0;
