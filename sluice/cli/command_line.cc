@@ -571,7 +571,7 @@ void Commands::AddErrors() {
   command = Add(errors, "replay", "Send all open errors again",
                 [this] { return internal::ReplayErrors(global_, error_); });
   add_filters(command);
-  command->add_flag("--dry-run", error_.dry_run, "Only count them");
+  command->add_flag("--dry-run", error_.dry_run, "Only say what would become of them");
   command = Add(errors, "drop", "Close one without sending it",
                 [this] { return internal::DropError(global_, error_); });
   command->add_option("id", error_.id, "Its id")->required();

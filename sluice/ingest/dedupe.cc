@@ -384,6 +384,20 @@ Dedupe::Answer Dedupe::Claim(ClaimId claim, const privacy::Hash128& id, uint64_t
   return {.verdict = Verdict::kInFlight, .claim = met};
 }
 
+Dedupe::Verdict Dedupe::Look(const privacy::Hash128& id, uint64_t content) const {
+  if (const Slot* const slot = Find(id)) {
+    return Compare(slot->content_claim >> kClaimBits, content);
+  }
+  const size_t shard = ShardOf(id);
+  for (const Generation& generation : generations_) {
+    if (shard >= generation.shards_on_disk) continue;
+    const auto found = generation.runs->Find(shard, id);
+    if (!found.ok() || !*found) continue;  // A file that cannot be read does not know it.
+    return Compare(generation.any_content ? kAnyContent : **found, content);
+  }
+  return Verdict::kNew;
+}
+
 std::vector<std::function<void(bool)>> Dedupe::Settle(ClaimId claim, bool durable) {
   Open* const open = FindOpen(claim);
   if (open == nullptr) return {};

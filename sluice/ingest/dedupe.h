@@ -94,6 +94,8 @@ class Dedupe {
   /// may be open at once.
   ClaimId Begin();
   Answer Claim(ClaimId claim, const privacy::Hash128& id, uint64_t content, SeenAt seen);
+  /// What Claim() would answer now, without claiming: kNew, kDuplicate or kOtherContent.
+  Verdict Look(const privacy::Hash128& id, uint64_t content) const;
   /// Fetches what Claim() of this identity will look at: some rows ahead, it hides the wait for
   /// memory.
   void Prefetch(const privacy::Hash128& id) const;

@@ -159,6 +159,13 @@ class Ingest {
   /// Shape::kContent names no topic that can take it, even as errors.
   void Submit(const Submission& submission, std::function<void(Result<Receipt>)> done);
 
+  /// What those that were tried before would have made known: `_id` and content.
+  using Tried = std::map<std::string, uint64_t, std::less<>>;
+  /// Tells what Submit() of one event would answer now: accepted, a duplicate or an error, by
+  /// today's contracts and what has been seen, `tried` included; keeps and counts nothing. As
+  /// Submit(), kInvalid: refused whole. What a table has of before the horizon is not asked.
+  Result<Receipt> Try(const Submission& submission, Tried& tried);
+
   /// Whether an event received then may no longer be known by its identity: the table must be
   /// asked.
   bool IsBeyondHorizon(std::string_view topic, os::Timestamp received) const;

@@ -117,6 +117,31 @@ struct Order $Sl.event("orders") { id @0 :Text $Sl.id; n @1 :Int64; )" +
   std::unique_ptr<Ingest> ingest_;
 };
 
+TEST_F(IngestTest, TriesWhatWouldBecomeOfAnEventAndKeepsNothing) {
+  MustRegister();
+  ASSERT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "1/0/0");
+  Ingest::Tried tried;
+  const auto attempt = [&](std::string body) {
+    const size_t size = body.size();
+    body.resize(size + decode::JsonDecoder::kPaddingBytes);
+    return Counts(ingest_->Try({.body = std::string_view(body).substr(0, size),
+                                .framing = Framing::kJson,
+                                .shape = Shape::kContent,
+                                .topic = "orders"},
+                               tried));
+  };
+  EXPECT_EQ(attempt(R"({"id":"a","n":1})"), "0/1/0");
+  EXPECT_EQ(attempt(R"({"id":"a","n":2})"), "0/0/1") << "the same identity with other content";
+  EXPECT_EQ(attempt(R"({"id":"b","n":"x"})"), "0/0/1");
+  EXPECT_EQ(attempt(R"({"id":"b","n":1})"), "1/0/0");
+  EXPECT_EQ(attempt(R"({"id":"b","n":1})"), "0/1/0") << "after the one that was tried before";
+  EXPECT_EQ(attempt(R"({"id":"b","n":3})"), "0/0/1");
+  EXPECT_TRUE(attempt("{broken").ends_with("(invalid)"));
+  EXPECT_EQ(TailRows("bronze", "orders"), 1);
+  EXPECT_EQ(TailRows("system", "errors"), 0);
+  EXPECT_EQ(Counts(Submit(R"({"id":"b","n":3})")), "1/0/0") << "nothing was claimed";
+}
+
 TEST_F(IngestTest, KeepsNoMoreOfWhatDoesNotFitThanItsSendersQuota) {
   options_.error_bytes_a_day = 1'000;
   Restart();

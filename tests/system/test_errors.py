@@ -45,7 +45,8 @@ def one_command_repairs_the_events_of_a_missing_schema():
             with open(project.folder + "/late.capnp", "w") as file:
                 file.write(LATE)
             command("schema", "add", project.folder + "/late.capnp")
-            equal(command.json("errors", "replay", "--topic", "late.topic", "--dry-run")["found"], 501)
+            would = command.json("errors", "replay", "--topic", "late.topic", "--dry-run")
+            equal([would[name] for name in ("found", "accepted", "duplicate", "error")], [501, 501, 0, 0])
             equal(server.sql("select count(*) from bronze.late_topic"), [[0]])
             answer = command.json("errors", "replay", "--topic", "late.topic")
             equal((answer["found"], answer["accepted"], answer["error"]), (501, 501, 0), answer)
@@ -58,6 +59,31 @@ def one_command_repairs_the_events_of_a_missing_schema():
         with Server(project) as server:
             equal([row[1:] for row in Commands(project, server).open()], [("other.topic", "SL3011")])
             equal(server.send("late.topic", rows)["duplicate"], 500)
+
+
+def a_dry_run_says_what_a_replay_would_do():
+    with Project("land: {every: 100ms}\n") as project, Server(project) as server:
+        command = Commands(project, server)
+        rows = [{"key": f"k{i}", "n": i} for i in range(5)]
+        # The same once more, the same identity with other content, and one that will not fit either.
+        server.send("late.topic", [*rows, rows[0], {"key": "k1", "n": 7}, {"key": "k9", "n": "nine"}])
+        server.send("", [{"event": "other.topic", "content": {"n": 1}}])
+
+        def counts(*more):
+            answer = command.json("errors", "replay", *more)
+            return [answer[name] for name in ("found", "accepted", "duplicate", "error")]
+
+        equal(counts("--dry-run"), [9, 0, 0, 9], "there is no schema yet")
+        with open(project.folder + "/late.capnp", "w") as file:
+            file.write(LATE)
+        command("schema", "add", project.folder + "/late.capnp")
+        before = command.open()
+        for _ in range(2):  # Looking changes nothing.
+            equal(counts("--dry-run"), [9, 5, 1, 3])
+            equal(counts("--topic", "late.topic", "--dry-run"), [8, 5, 1, 2])
+        equal(server.sql("select count(*) from bronze.late_topic"), [[0]])
+        equal(command.open(), before)
+        equal(counts("--topic", "late.topic"), [8, 5, 1, 2])
 
 
 def an_error_is_shown_corrected_and_dropped():
@@ -195,6 +221,6 @@ def garbage_fills_a_quota_and_no_disk():
         equal(code, 0, out + err)
 
 
-run(one_command_repairs_the_events_of_a_missing_schema, an_error_is_shown_corrected_and_dropped,
+run(one_command_repairs_the_events_of_a_missing_schema, a_dry_run_says_what_a_replay_would_do, an_error_is_shown_corrected_and_dropped,
     a_good_row_supersedes_its_own_error, replay_beyond_the_horizon_looks_into_the_table,
     replay_of_events_without_identity_keeps_them_once, garbage_fills_a_quota_and_no_disk)

@@ -153,6 +153,34 @@ std::vector<Result<ingest::Receipt>> ErrorRoutes::Resend(const std::vector<OpenE
   return receipts;
 }
 
+Result<ingest::Receipt> ErrorRoutes::TryAgain(const std::vector<OpenError>& errors,
+                                              ingest::Ingest::Tried& tried) {
+  SLUICE_ASSIGN_OR_RETURN(const std::vector<bool> landed, FindLanded(errors));
+  ingest::Receipt all;
+  for (size_t i = 0; i < errors.size(); ++i) {
+    ++all.received;
+    if (landed[i]) {
+      ++all.duplicate;
+      continue;
+    }
+    const std::string padded = Padded(errors[i].payload);
+    const auto receipt =
+        errors[i].payload.empty()
+            ? Result<ingest::Receipt>(Invalid("the event of the error was not kept"))
+            : ingest_.Try(SubmissionOf(errors[i], padded), tried);
+    if (receipt.ok()) {
+      all.accepted += receipt->accepted;
+      all.duplicate += receipt->duplicate;
+      all.error += receipt->error;
+    } else if (receipt.error().code() == ErrorCode::kInvalid) {
+      ++all.error;
+    } else {
+      return receipt.error();
+    }
+  }
+  return all;
+}
+
 Result<std::vector<bool>> ErrorRoutes::FindLanded(const std::vector<OpenError>& errors) {
   std::map<std::string, std::multimap<std::string, size_t>> asked;  // By topic: identities as hex.
   for (size_t i = 0; i < errors.size(); ++i) {
@@ -270,6 +298,7 @@ Response ErrorRoutes::Replay(const Call& call) {
   int64_t accepted = 0;
   int64_t duplicate = 0;
   int64_t failed = 0;
+  ingest::Ingest::Tried tried;
   const std::string wanted = call.Parameter("dry_run");
   if (call.request->query.contains("dry_run") && wanted != "true" && wanted != "false") {
     // A word that was meant as yes must not send everything again.
@@ -287,7 +316,14 @@ Response ErrorRoutes::Replay(const Call& call) {
     if (part->empty()) break;
     behind = part->back().offset;
     found += static_cast<int64_t>(part->size());
-    if (dry_run) continue;
+    if (dry_run) {
+      const auto would = TryAgain(*part, tried);
+      if (!would.ok()) return ErrorResponse(would.error());
+      accepted += would->accepted;
+      duplicate += would->duplicate;
+      failed += would->error;
+      continue;
+    }
     for (const auto& receipt : Resend(*part)) {
       if (receipt.ok()) {
         accepted += receipt->accepted;

@@ -55,6 +55,9 @@ class ErrorRoutes {
   Result<OpenError> FindOne(const Call& call);
   /// Sends events again; the receipts come in their order.
   std::vector<Result<ingest::Receipt>> Resend(const std::vector<OpenError>& errors);
+  /// What Resend() would answer now; nothing is kept. `tried`: as ingest::Ingest::Try().
+  Result<ingest::Receipt> TryAgain(const std::vector<OpenError>& errors,
+                                   ingest::Ingest::Tried& tried);
   /// Which of them are in their table already, though dedupe may have forgotten it.
   Result<std::vector<bool>> FindLanded(const std::vector<OpenError>& errors);
 

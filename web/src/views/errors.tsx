@@ -191,7 +191,8 @@ function GroupDetail({ group, changed }: { group: Group; changed: () => void }) 
         {dry && (
           <div class="note row wrap">
             <span class="grow">
-              {count(dry.found)} events would be sent again. Those that are still wrong stay here.
+              {dry.found === 1 ? "One event" : `${count(dry.found)} events`} would be sent again: <b>{count(dry.accepted)}</b> would be accepted
+              now, <b>{count(dry.duplicate)}</b> are there already, <b>{count(dry.error)}</b> still do not fit and stay here.
             </span>
             <button class="primary" disabled={busy || dry.found === 0} onClick={() => void replay(false)}>
               Replay {count(dry.found)}
