@@ -1,6 +1,4 @@
-import AxeBuilder from "@axe-core/playwright";
-
-import { VIEWS, expect, shopEvent, send, test, write } from "./watched";
+import { VIEWS, expect, seriousFindings, shopEvent, send, test, write } from "./watched";
 
 const places = [...VIEWS, "tables/bronze.shop_user_events", "topics/user.identity.created", "live/shop.user-events"];
 
@@ -13,11 +11,7 @@ for (const theme of ["light", "dark"] as const) {
       if (place === "sql") await expect(page.getByRole("textbox", { name: "SQL" })).toBeVisible();
       else if (place.startsWith("live")) await expect(page.locator("table.events tbody tr").first()).toBeVisible();
       else await expect(page.locator("main table tbody tr").first()).toBeVisible();
-      const found = await new AxeBuilder({ page }).analyze();
-      const serious = found.violations
-        .filter((one) => one.impact === "serious" || one.impact === "critical")
-        .map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).join(", ")} ${one.nodes[0].failureSummary}`);
-      expect(serious).toEqual([]);
+      expect(await seriousFindings(page)).toEqual([]);
       await page.screenshot({ path: `${process.env.SLUICE_PAGE_OUT}/${place.replaceAll("/", "-")}-${theme}.png` });
     });
   }

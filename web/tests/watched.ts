@@ -1,4 +1,5 @@
 /** A page that fails its test when it asks another machine for anything, runs a foreign script, or breaks. */
+import AxeBuilder from "@axe-core/playwright";
 import { test as base, expect, type Page } from "@playwright/test";
 
 export { expect, type Page };
@@ -33,6 +34,21 @@ export const test = base.extend<{ page: Page }>({
 });
 
 export const VIEWS = ["overview", "live", "errors", "sql", "tables", "topics"] as const;
+
+/** What axe finds that keeps people from using the page. */
+export async function seriousFindings(page: Page) {
+  const found = await new AxeBuilder({ page }).analyze();
+  return found.violations
+    .filter((one) => one.impact === "serious" || one.impact === "critical")
+    .map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).join(", ")} ${one.nodes[0].failureSummary}`);
+}
+
+/** The rows of a query that the page does not know of. */
+export async function rowsOf(page: Page, sql: string): Promise<unknown[][]> {
+  const answer = await page.request.post("/v1/sql", { data: sql, headers: { "Content-Type": "text/plain", "Sluice-Background": "true" } });
+  expect(answer.status()).toBe(200);
+  return (await answer.json()).rows;
+}
 
 /** Writes over what the editor has, as somebody would. */
 export async function write(page: Page, text: string) {

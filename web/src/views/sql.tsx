@@ -1,12 +1,15 @@
 /** Ask in SQL. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { ask, problemOf, query, quoteName, type Diagnostic, type Problem, type Result } from "../api";
+import { ask, look, objects, problemOf, query, type Diagnostic, type Problem, type Result } from "../api";
 import { bytes, cell, count, duration } from "../format";
 import { LineChart } from "../parts/chart";
+import { Dialog } from "../parts/dialogs";
 import type { Catalog, Editor } from "../parts/editor";
+import { changesRows, onlyReads } from "../parts/statement";
 import { Empty, Icon, ProblemNote, Tabs, toast } from "../parts/ui";
-import { overview } from "../state";
+import { link } from "../route";
+import { overview, refresh } from "../state";
 
 const ROWS_MAX = 10_000;
 const SHOWN_MAX = 500;
@@ -42,56 +45,75 @@ interface ColumnOf {
   type: string;
 }
 
-/** Tables with their columns; asked for again when there are other tables. */
-function useCatalog() {
-  const [columns, setColumns] = useState<ColumnOf[]>([]);
-  const tables = overview.value?.topics.map((topic) => `${topic.table}@${topic.version}`).sort().join() ?? "";
-  const names = [...new Set([...(overview.value?.topics.map((topic) => topic.table) ?? []),
-    "system.topics", "system.tables", "system.files", "system.ledger", "system.queries"])].sort();
-  const key = names.join();
+const CATALOG_EVERY_MS = 10_000;
+
+/**
+ * Tables with their columns, by one query: when there are other tables or `again` is another, and a while after a table
+ * has another version, as that may have other columns. null: not known yet.
+ */
+function useCatalog(again: number) {
+  const [columns, setColumns] = useState<ColumnOf[] | null>(null);
+  const tables = overview.value?.topics ?? [];
+  const names = `${again} ${tables.map((topic) => topic.table).sort().join()}`;
+  const versions = tables.map((topic) => `${topic.table}@${topic.version}`).sort().join();
+  const asked = useRef({ names: "", at: 0 });
   useEffect(() => {
+    if (tables.length === 0) return;
     let gone = false;
-    void (async () => {
-      const found: ColumnOf[] = [];
-      for (const full of names) {
-        const [schema, table] = full.split(".");
-        try {
-          const result = await query({
-            sql: `select * from ${quoteName(schema)}.${quoteName(table)} limit 0`,
-            id: `page-catalog-${crypto.randomUUID().slice(0, 13)}`,
-          });
-          found.push(...result.columns.map((column) => ({ schema, table, ...column })));
-        } catch {
-          // Not for this token, or just gone.
-        }
+    const wait = asked.current.names === names ? Math.max(0, asked.current.at + CATALOG_EVERY_MS - Date.now()) : 0;
+    const timer = window.setTimeout(async () => {
+      asked.current = { names, at: Date.now() };
+      try {
+        const found = await look({ sql: "select table_name, column_name, type from system.columns" });
         if (gone) return;
+        setColumns(
+          objects<{ table_name: string; column_name: string; type: string }>(found).map((row) => {
+            const [schema, ...table] = row.table_name.split(".");
+            return { schema, table: table.join("."), name: row.column_name, type: row.type };
+          }),
+        );
+      } catch {
+        if (!gone) setColumns((before) => before ?? []);
       }
-      setColumns(found);
-    })();
-    return () => void (gone = true);
-  }, [key, tables === "" ? "" : key]);
+    }, wait);
+    return () => {
+      gone = true;
+      window.clearTimeout(timer);
+    };
+  }, [names, versions]);
   return columns;
 }
 
-function CatalogTree({ columns, insert }: { columns: ColumnOf[]; insert: (text: string) => void }) {
-  const schemas = Map.groupBy(columns, (column) => column.schema);
+/** Its columns are made when it is opened: there may be a thousand tables. */
+function CatalogTable(props: { schema: string; table: string; columns: ColumnOf[]; insert: (text: string) => void }) {
+  const [open, setOpen] = useState(false);
+  const { schema, table, insert } = props;
+  return (
+    <details class="table" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary onDblClick={() => insert(`${schema}.${table}`)}>
+        <span title={`${schema}.${table}: twice to insert`}>{table}</span>
+      </summary>
+      {open &&
+        props.columns.map((column) => (
+          <button class="column" onClick={() => insert(column.name)} title={column.type}>
+            {column.name} <em>{column.type}</em>
+          </button>
+        ))}
+    </details>
+  );
+}
+
+function CatalogTree({ columns, insert }: { columns: ColumnOf[] | null; insert: (text: string) => void }) {
+  const schemas = Map.groupBy(columns ?? [], (column) => column.schema);
   return (
     <div class="catalog" tabIndex={0} role="region" aria-label="Catalog">
-      {columns.length === 0 && <p class="muted small">Reading the catalog …</p>}
+      {columns === null && <p class="muted small">Reading the catalog …</p>}
+      {columns?.length === 0 && <p class="muted small">The catalog cannot be read.</p>}
       {[...schemas].map(([schema, of]) => (
         <details class="schema" open={schema !== "system"}>
           <summary>{schema}</summary>
           {[...Map.groupBy(of, (column) => column.table)].map(([table, inTable]) => (
-            <details class="table">
-              <summary onDblClick={() => insert(`${schema}.${table}`)}>
-                <span title={`${schema}.${table}: twice to insert`}>{table}</span>
-              </summary>
-              {inTable.map((column) => (
-                <button class="column" onClick={() => insert(column.name)} title={column.type}>
-                  {column.name} <em>{column.type}</em>
-                </button>
-              ))}
-            </details>
+            <CatalogTable key={table} schema={schema} table={table} columns={inTable} insert={insert} />
           ))}
         </details>
       ))}
@@ -198,7 +220,14 @@ const FORMS = [
   ["arrow", "application/vnd.apache.arrow.stream"],
 ] as const;
 
-async function download(sql: string, asOf: string, form: string, type: string) {
+/** What gave the answer that is shown. */
+interface Ran {
+  sql: string;
+  asOf: string;
+}
+
+/** Runs it once more, in another form: only for what changes nothing. */
+async function download({ sql, asOf }: Ran, form: string, type: string) {
   try {
     const answer = await ask("/v1/sql", {
       method: "POST",
@@ -221,11 +250,13 @@ type Tab = "results" | "chart" | "history";
 export function Sql() {
   const host = useRef<HTMLDivElement>(null);
   const editor = useRef<Editor | null>(null);
-  const columns = useCatalog();
+  const [changes, setChanges] = useState(0);
+  const columns = useCatalog(changes);
   const [asOf, setAsOf] = useState("");
   const [tab, setTab] = useState<Tab>("results");
   const [result, setResult] = useState<Result | null>(null);
-  const [ran, setRan] = useState("");
+  const [ran, setRan] = useState<Ran | null>(null);
+  const [sure, setSure] = useState<string | null>(null); // A statement that waits for a yes.
   const [seconds, setSeconds] = useState(0);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [running, setRunning] = useState<{ id: string; since: number } | null>(null);
@@ -234,9 +265,13 @@ export function Sql() {
   const abort = useRef<AbortController | null>(null);
   const runRef = useRef(() => {});
 
-  const run = async () => {
+  const run = () => {
     const text = editor.current?.toRun().trim().replace(/;\s*$/, "") ?? "";
     if (!text || running) return;
+    if (changesRows(text)) setSure(text);
+    else void start(text, asOf.trim());
+  };
+  const start = async (text: string, when: string) => {
     const id = `sql-${crypto.randomUUID()}`;
     const since = performance.now();
     abort.current = new AbortController();
@@ -247,11 +282,12 @@ export function Sql() {
     let rows: number | null = null;
     try {
       const found = await query(
-        { sql: text, id, limits: { rows: ROWS_MAX }, ...(asOf.trim() && { as_of: asOf.trim() }) },
+        { sql: text, id, limits: { rows: ROWS_MAX }, ...(when && { as_of: when }) },
         abort.current.signal,
       );
       rows = found.row_count ?? found.rows.length;
       setResult(found);
+      setRan({ sql: text, asOf: when });
       setTab((now) => (now === "history" ? "results" : now));
     } catch (error) {
       const what = problemOf(error);
@@ -263,15 +299,18 @@ export function Sql() {
     }
     const took = (performance.now() - since) / 1000;
     setSeconds(took);
-    setRan(text);
     setRunning(null);
+    if (changesRows(text)) {
+      setChanges((n) => n + 1);
+      refresh();
+    }
     setPast((before) => {
       const now = [{ sql: text, at: Date.now(), rows, seconds: took }, ...before.filter((one) => one.sql !== text)].slice(0, KEPT_MAX);
       keep("sluice.queries", now);
       return now;
     });
   };
-  runRef.current = () => void run();
+  runRef.current = run;
 
   const cancel = () => {
     if (!running) return;
@@ -312,16 +351,17 @@ export function Sql() {
     };
   }, []);
 
-  const catalogKey = columns.length;
   useEffect(() => {
+    let timer = 0;
     const give = () => {
-      if (!editor.current) return void window.setTimeout(give, 100);
+      if (!editor.current) return void (timer = window.setTimeout(give, 100));
       const catalog: Catalog = {};
-      for (const column of columns) ((catalog[column.schema] ??= {})[column.table] ??= []).push(column.name);
+      for (const column of columns ?? []) ((catalog[column.schema] ??= {})[column.table] ??= []).push(column.name);
       editor.current.setCatalog(catalog);
     };
-    if (columns.length) give();
-  }, [catalogKey]);
+    if (columns?.length) give();
+    return () => window.clearTimeout(timer);
+  }, [columns]);
 
   return (
     <div class="content fill">
@@ -343,12 +383,30 @@ export function Sql() {
               <Icon name="stop" /> Cancel
             </button>
           ) : (
-            <button class="primary" onClick={() => void run()}>
+            <button class="primary" onClick={run}>
               <Icon name="play" /> Run <span class="hidden-text" id="editor-keys">Control Enter runs; Escape then Tab leaves the editor</span>
             </button>
           )}
         </div>
       </div>
+      <Dialog open={sure !== null} close={() => setSure(null)} label="This changes rows">
+        <div class="body">
+          <h1>This changes rows</h1>
+          <p class="muted">It is one commit, and the table keeps its version from before; there is no undo here.</p>
+          <pre class="source" tabIndex={0}>
+            {sure}
+          </pre>
+          <div class="row">
+            <span class="grow" />
+            <button autofocus onClick={() => setSure(null)}>
+              Leave it
+            </button>
+            <button class="danger" onClick={() => (setSure(null), void start(sure!, asOf.trim()))}>
+              <Icon name="play" /> Run it
+            </button>
+          </div>
+        </div>
+      </Dialog>
       <div class="sql-layout">
         <div class="card fit catalog-card">
           <CatalogTree columns={columns} insert={(text) => editor.current?.insert(text)} />
@@ -375,9 +433,14 @@ export function Sql() {
                     Forget all
                   </button>
                 )}
-                {tab !== "history" && result && !problem &&
+                {tab !== "history" && result && !problem && ran && onlyReads(ran.sql) &&
                   FORMS.map(([form, type]) => (
-                    <button class="quiet tiny" onClick={() => void download(ran, asOf.trim(), form, type)} aria-label={`Download as ${form}`}>
+                    <button
+                      class="quiet tiny"
+                      onClick={() => void download(ran, form, type)}
+                      aria-label={`Download as ${form}`}
+                      title={`Asks again${ran.asOf && `, as of ${ran.asOf}`}, for all rows`}
+                    >
                       <Icon name="download" /> {form}
                     </button>
                   ))}
@@ -385,7 +448,12 @@ export function Sql() {
             </header>
             {tab === "history" ? (
               past.length === 0 ? (
-                <Empty icon="clock" title="No query yet" />
+                <Empty icon="clock" title="No query yet">
+                  <p>What you run stands here, in this browser alone.</p>
+                  <button onClick={run}>
+                    <Icon name="play" /> Run what stands above
+                  </button>
+                </Empty>
               ) : (
                 <ul class="history">
                   {past.map((one) => (
@@ -410,7 +478,18 @@ export function Sql() {
                 </Empty>
               )
             ) : result.rows.length === 0 && tab === "results" ? (
-              <Empty icon="sql" title="No row fits" />
+              <Empty icon="sql" title="No row fits">
+                {ran?.asOf ? (
+                  <>
+                    <p>As of {ran.asOf}: what had landed by then.</p>
+                    <button onClick={() => (setAsOf(""), void start(ran.sql, ""))}>Ask as of now</button>
+                  </>
+                ) : (
+                  <p>
+                    What there is: <a href={link("tables")}>tables, with their rows</a>, and <a href={link("live")}>events as they come</a>.
+                  </p>
+                )}
+              </Empty>
             ) : tab === "chart" ? (
               <ResultChart result={result} />
             ) : (
