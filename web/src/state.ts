@@ -18,6 +18,7 @@ export interface Topic {
   files: number;
   version: number;
   stopped: string;
+  personal_in_clear: string[]; // Columns.
 }
 
 export interface Overview {

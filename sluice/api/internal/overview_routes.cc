@@ -5,16 +5,36 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "sluice/api/internal/answer_text.h"
 #include "sluice/api/internal/error_routes.h"
+#include "sluice/base/json.h"
+#include "sluice/event/field.h"
 #include "sluice/lake/timestamps.h"
 
 namespace sluice::api::internal {
 namespace {
 
 constexpr std::chrono::seconds kCountEvery{3};
+/// Columns of personal data that are stored as they came, by topic; one of a struct stands for all
+/// of it.
+std::map<std::string, std::set<std::string>> PersonalInClear(const ingest::Ingest& ingest) {
+  std::map<std::string, std::set<std::string>> columns;
+  for (const catalog::Topic& topic : ingest.Topics()) {
+    const std::vector<event::Field>& fields = topic.contract->fields;
+    event::ForEachField(fields, [&](const event::FieldPath& path, const event::Field& field) {
+      if (field.pii.empty() || field.privacy.action != event::PrivacyAction::kNone) return;
+      columns[topic.contract->topic].insert(fields[path[0]].column);
+    });
+  }
+  return columns;
+}
+
 constexpr std::string_view kOutcomes[] = {"accepted", "duplicate", "error", "received"};
 
 }  // namespace
@@ -81,6 +101,7 @@ Response OverviewRoutes::Show(const Call& call) {
       fmt::format_to(std::back_inserter(out), "\"{}\":{},", kOutcomes[i], events);
     }
   };
+  const auto personal = PersonalInClear(services_.ingest);
   std::string topics;
   for (const land::TableStatus& table : services_.lander.Tables()) {
     const bool system = table.table.starts_with("system.");
@@ -98,7 +119,15 @@ Response OverviewRoutes::Show(const Call& call) {
         first == first_offsets_.end() ? 0 : first->second, table.end, table.landed,
         table.end - table.landed - 1, table.landed_rows, table.files, table.version);
     AppendMember(topics, "stopped", table.stopped);
-    topics += '}';
+    topics += ",\"personal_in_clear\":[";
+    if (const auto found = personal.find(table.topic); found != personal.end()) {
+      std::string_view between;
+      for (const std::string& column : found->second) {
+        topics += std::exchange(between, ",");
+        AppendJsonString(topics, column);
+      }
+    }
+    topics += "]}";
   }
   std::string ignored;
   if (sees_all) count("", ignored);  // Events of topics that are not known.

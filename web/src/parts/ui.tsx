@@ -89,6 +89,19 @@ export function Command({ text }: { text: string }) {
   );
 }
 
+/** Several, to type one after the other. */
+export function Commands({ of }: { of: string[] }) {
+  return (
+    <ol class="commands">
+      {of.map((text) => (
+        <li>
+          <Command text={text} />
+        </li>
+      ))}
+    </ol>
+  );
+}
+
 export function Empty({ icon, title, children }: { icon: string; title: string; children?: ComponentChildren }) {
   return (
     <div class="empty">

@@ -1,74 +1,128 @@
 /** Events as they come. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { objects, problemOf, query, quoteTable, type Problem } from "../api";
+import { look, objects, problemOf, quoteTable, type Problem } from "../api";
+import { firstTopic, madeUp } from "../commands";
 import { cell, clock, count, time } from "../format";
-import { copy, Command, Empty, Icon, ProblemNote } from "../parts/ui";
+import { copy, Command, Commands, Empty, Icon, ProblemNote } from "../parts/ui";
 import { go, link, route } from "../route";
-import { eventTopics, overview } from "../state";
+import { eventTopics, overview, paused, refresh } from "../state";
 
 type Row = Record<string, unknown> & { _offset: number; _partition: number; _received_at: string };
 
 const ROWS_MAX = 300;
-const ASK_EVERY_MS = 700;
+const FIRST_ROWS = 100;
+/** How many of the newest events are looked at, however many there are. */
+const LOOK = 10_000;
+const FURTHER = 10; // Times as many as were looked at before.
+const TICK_MS = 250; // No query, unless there is something new.
+const AGAIN_MS = 3000;
 const OURS = /^(_|event_date$|event_time$|event_time_sent$)/;
 
-/** Follows a table: the newest rows, then what stands behind them. */
+/** Offsets that were looked at: those from `from` to before `to`, but for what was skipped. */
+interface Looked {
+  from: number;
+  to: number;
+  events: number;
+}
+
+async function read(table: string, filter: string, from: number, to: number, abort?: AbortSignal): Promise<Row[]> {
+  const where = filter.trim() ? ` and (${filter}\n)` : "";
+  const sql = `select * from ${quoteTable(table)} where _offset >= ${from} and _offset < ${to}${where} order by _offset desc limit ${ROWS_MAX}`;
+  return objects<Row>(await look({ sql, limits: { time_ms: 10_000 } }, abort));
+}
+
+/** Where the table's next event will stand, as the overview has it. */
+const endOf = (table: string) => overview.peek()?.topics.find((topic) => topic.table === table)?.next_offset;
+
+/** Whether the same question may end otherwise a moment later. */
+const passes = (problem: Problem) => problem.code === "unreachable" || problem.status === 429 || problem.status === 503;
+
+/** Follows a table: the newest rows, then what comes behind them. No query reads more than LOOK events. */
 function useTail(table: string | undefined, filter: string, follow: boolean) {
   const [rows, setRows] = useState<Row[]>([]);
+  const [looked, setLooked] = useState<Looked | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [missed, setMissed] = useState(0);
+  const [missed, setMissed] = useState(false);
+  const [attempt, setAttempt] = useState(0);
+  const [busy, setBusy] = useState(false);
+  const seen = useRef<Looked | null>(null);
+  const saw = (now: Looked | null) => {
+    seen.current = now;
+    setLooked(now);
+  };
   useEffect(() => {
     setRows([]);
     setProblem(null);
-    setMissed(0);
-  }, [table, filter]);
-  const newest = useRef(-1);
-  useEffect(() => {
-    newest.current = -1;
+    setMissed(false);
+    setBusy(false);
+    saw(null);
   }, [table, filter]);
   useEffect(() => {
     if (!table || !follow) return;
     const abort = new AbortController();
     let timer = 0;
     const step = async () => {
-      if (document.visibilityState === "visible") {
+      let wait = TICK_MS;
+      const end = endOf(table);
+      if (seen.current && end !== undefined && end < seen.current.to) {
+        saw(null); // The topic was made anew.
+        setRows([]);
+      }
+      const before = seen.current;
+      if (document.visibilityState === "visible" && end && end !== before?.to) {
+        const from = Math.max(0, end - LOOK, before?.to ?? 0);
         try {
-          const behind = newest.current >= 0 ? `_offset > ${newest.current}` : "true";
-          const where = filter.trim() ? ` and (${filter}\n)` : "";
-          const found = objects<Row>(
-            await query(
-              {
-                sql: `select * from ${quoteTable(table)} where ${behind}${where} order by _offset desc limit ${ROWS_MAX}`,
-                id: `page-tail-${crypto.randomUUID().slice(0, 13)}`,
-                limits: { time_ms: 10_000 },
-              },
-              abort.signal,
-            ),
-          );
+          const found = await read(table, filter, from, end, abort.signal);
           if (abort.signal.aborted) return;
           setProblem(null);
-          if (found.length > 0) {
-            const first = newest.current < 0;
-            newest.current = Number(found[0]._offset);
-            if (!first && found.length === ROWS_MAX) setMissed((n) => n + 1);
-            setRows((before) => [...found.slice(0, first ? 100 : ROWS_MAX), ...before].slice(0, ROWS_MAX));
-          }
+          // What lies further back may have been looked at meanwhile.
+          const now = before && seen.current;
+          saw({ from: now ? now.from : from, to: end, events: (now?.events ?? 0) + end - from });
+          if (before && (from > before.to || found.length === ROWS_MAX)) setMissed(true);
+          setRows((shown) => [...found.slice(0, before ? ROWS_MAX : FIRST_ROWS), ...shown].slice(0, ROWS_MAX));
         } catch (error) {
           if (abort.signal.aborted) return;
           setProblem(problemOf(error));
+          if (!passes(problemOf(error))) return;
+          wait = AGAIN_MS;
         }
       }
-      timer = window.setTimeout(step, ASK_EVERY_MS);
+      timer = window.setTimeout(step, wait);
     };
     void step();
     return () => {
       abort.abort();
       window.clearTimeout(timer);
     };
-  }, [table, filter, follow]);
-  return { rows, problem, missed };
+  }, [table, filter, follow, attempt]);
+  const asked = useRef("");
+  asked.current = `${table}\n${filter}`;
+  const lookBack = async () => {
+    const at = seen.current;
+    if (!table || !at) return;
+    const of = asked.current;
+    setBusy(true);
+    setProblem(null);
+    try {
+      const from = Math.max(0, at.from - FURTHER * at.events);
+      const found = await read(table, filter, from, at.from);
+      if (asked.current !== of || !seen.current) return;
+      saw({ ...seen.current, from, events: seen.current.events + at.from - from });
+      setRows((shown) => [...shown, ...found].slice(0, ROWS_MAX));
+    } catch (error) {
+      if (asked.current === of) setProblem(problemOf(error));
+    }
+    setBusy(false);
+  };
+  return { rows, looked, problem, missed, busy, lookBack, again: () => (setProblem(null), setAttempt((n) => n + 1)) };
 }
+
+const DOTS = "••••••";
+
+/** The event as it may be looked at: dots for personal data that is stored in clear. */
+const covered = (row: Row, hidden: Set<string>): Row =>
+  Object.fromEntries(Object.entries(row).map(([name, value]) => [name, hidden.has(name) && value !== null ? DOTS : value])) as Row;
 
 function Content({ row }: { row: Row }) {
   const parts = Object.entries(row).filter(([name, value]) => !OURS.test(name) && value !== null);
@@ -135,8 +189,19 @@ export function Live() {
   const [draft, setDraft] = useState("");
   const [filter, setFilter] = useState("");
   const [picked, setPicked] = useState<Row | null>(null);
-  const { rows, problem, missed } = useTail(table, filter, follow);
-  useEffect(() => setPicked(null), [table]);
+  const { rows: found, looked, problem, missed, busy, lookBack, again } = useTail(table, filter, follow);
+  const personal = topics.find((one) => one.topic === topic)?.personal_in_clear ?? [];
+  const [clear, setClear] = useState(false);
+  useEffect(() => (setPicked(null), setClear(false)), [table]);
+  const hidden = new Set(clear ? [] : personal);
+  const rows = hidden.size ? found.map((row) => covered(row, hidden)) : found;
+  const follows = follow && !paused.value;
+  const more = looked !== null && looked.from > 0 && rows.length < ROWS_MAX;
+  const back = (
+    <button disabled={busy} onClick={() => void lookBack()}>
+      {busy ? "Looking …" : "Look further back"}
+    </button>
+  );
 
   return (
     <div class="content fill">
@@ -176,35 +241,76 @@ export function Live() {
           </form>
         )}
         <div class="actions">
-          <span class={`pill ${follow ? "good" : ""}`}>
-            <span class={`dot ${follow ? "live" : ""}`} /> {follow ? "following" : "paused"}
+          {personal.length > 0 && (
+            <button onClick={() => setClear(!clear)} aria-pressed={clear} title={`Stored in clear: ${personal.join(", ")}`}>
+              <Icon name="lock" /> {clear ? "Hide personal data" : "Show personal data"}
+            </button>
+          )}
+          <span class={`pill ${follows ? "good" : ""}`}>
+            <span class={`dot ${follows ? "live" : ""}`} /> {follows ? "following" : "paused"}
           </span>
-          <button onClick={() => setFollow(!follow)} aria-pressed={!follow}>
-            <Icon name={follow ? "pause" : "play"} /> {follow ? "Pause" : "Follow"}
+          <button
+            onClick={() => {
+              setFollow(!follows);
+              if (paused.value) {
+                paused.value = false;
+                refresh();
+              }
+            }}
+            aria-pressed={!follows}
+          >
+            <Icon name={follows ? "pause" : "play"} /> {follows ? "Pause" : "Follow"}
           </button>
         </div>
       </div>
       {problem && <ProblemNote problem={problem} />}
-      {missed > 0 && <div class="note warn small">More come than are shown: at most {ROWS_MAX} each time.</div>}
+      {problem && !passes(problem) && (
+        <div class="row">
+          <button onClick={again}>
+            <Icon name="retry" /> Ask again
+          </button>
+        </div>
+      )}
+      {missed && <div class="note warn small">More come than are shown: at most {ROWS_MAX} each time.</div>}
       <div class={`tail-layout ${picked ? "open" : ""}`}>
         <section class="card fit" aria-label="Events">
           {rows.length === 0 ? (
-            table ? (
-              <Empty icon="live" title={filter ? "No event fits the filter" : "No event yet"}>
-                {filter ? (
-                  <button onClick={() => (setFilter(""), setDraft(""))}>Clear the filter</button>
-                ) : (
-                  <Command text={`sluice generate ${topic} --count 10 | sluice send -`} />
-                )}
+            table && !looked ? (
+              endOf(table) ? (
+                <Empty icon="live" title={problem ? "Not known" : "Looking …"} />
+              ) : (
+                <Empty icon="live" title="No event yet">
+                  <p>Some made up by its schema, where the project's folder is:</p>
+                  <Command text={madeUp(topic)} />
+                </Empty>
+              )
+            ) : table && looked ? (
+              <Empty icon="live" title={filter ? "No event fits the filter" : "No event is left here"}>
+                <p>
+                  Looked at {looked.from > 0 ? `the newest ${count(looked.events)} events` : `all ${count(looked.to)} events`}.
+                </p>
+                <div class="row">
+                  {more && back}
+                  {filter && <button onClick={() => (setFilter(""), setDraft(""))}>Clear the filter</button>}
+                </div>
+              </Empty>
+            ) : overview.value && topic && topics.length > 0 ? (
+              <Empty icon="topics" title="There is no such topic">
+                <p>
+                  <a href={link("topics")}>All topics</a>, or the one with the most events:
+                </p>
+                <a class="button" href={link("live", busiest!)}>
+                  {busiest}
+                </a>
               </Empty>
             ) : (
               <Empty icon="topics" title={overview.value ? "No topic yet" : "Asking the server …"}>
                 {overview.value && (
                   <>
                     <p>
-                      A schema makes one: <a href={link("topics")}>try one here</a>, or
+                      A schema makes one: <a href={link("topics")}>try one here</a>, or make one from events:
                     </p>
-                    <Command text="sluice schema add order.capnp" />
+                    <Commands of={firstTopic()} />
                   </>
                 )}
               </Empty>
@@ -220,11 +326,11 @@ export function Live() {
                   </tr>
                 </thead>
                 <tbody>
-                  {rows.map((row) => (
+                  {rows.map((row, at) => (
                     <tr
                       key={`${row._partition}/${row._offset}`}
                       class={`pick fresh ${picked?._offset === row._offset ? "picked" : ""}`}
-                      onClick={() => setPicked(row)}
+                      onClick={() => setPicked(found[at])}
                     >
                       <td>{clock(row._received_at)}</td>
                       <td class="number">
@@ -239,10 +345,15 @@ export function Live() {
                   ))}
                 </tbody>
               </table>
+              {more && (
+                <p class="row small muted pad">
+                  {filter ? `Those that fit among the newest ${count(looked.events)}.` : `Of the newest ${count(looked.events)}.`} {back}
+                </p>
+              )}
             </div>
           )}
         </section>
-        {picked && topic && <Detail row={picked} topic={topic} close={() => setPicked(null)} />}
+        {picked && topic && <Detail row={covered(picked, hidden)} topic={topic} close={() => setPicked(null)} />}
       </div>
     </div>
   );
