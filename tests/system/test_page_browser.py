@@ -1,6 +1,7 @@
 """The page in a real browser: each view, what people do in it, and what others wrote into events.
 
 Takes two minutes, Chromium and web/node_modules: `./dev test --page`. SLUICE_PAGE_OUT names a folder to keep a picture of each view in;
+SLUICE_PAGE_SPECS some of the specs, to run no others;
 SLUICE_LIVE_SECONDS how long the live view is watched for memory.
 """
 
@@ -37,6 +38,15 @@ class DemoProject(Project):
             file.write("serve: {http: 127.0.0.1:0}\n")
 
 
+class EmptyProject(Project):
+    """No schema, so no topic."""
+
+    def __init__(self):
+        super().__init__()
+        for name in os.listdir(f"{self.folder}/schemas"):
+            os.remove(f"{self.folder}/schemas/{name}")
+
+
 @contextlib.contextmanager
 def clicks():
     """examples/clicks while it runs; gives the address of its page."""
@@ -61,7 +71,7 @@ def the_page_in_a_browser():
     try:
         with DemoProject() as project, Server(project) as server, Project() as closed:
             token = closed.command("token", "create", "--scope", "admin")[1].strip()
-            with Server(closed) as guarded, clicks() as page:
+            with Server(closed) as guarded, EmptyProject() as nothing, Server(nothing) as empty, clicks() as page:
                 sent = subprocess.run([binary(), "--server", f"127.0.0.1:{server.port}", "send",
                                        f"{ROOT}/examples/demo/fixtures/first.ndjson"], capture_output=True, text=True)
                 equal(sent.returncode, 65, sent.stderr)
@@ -69,9 +79,10 @@ def the_page_in_a_browser():
                 server.send("", [{"event": "shop.user-events", "content": {"eventId": "kind", "eventType": "teleport"}}])
                 until(lambda: server.get("/v1/overview")[1]["open_errors"] == 2, "two open errors")
                 done = subprocess.run(
-                    [playwright, "test"], cwd=WEB, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=580,
+                    [playwright, "test", *os.environ.get("SLUICE_PAGE_SPECS", "").split()], cwd=WEB, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=580,
                     env={**os.environ, "SLUICE_SERVER": f"http://127.0.0.1:{server.port}", "SLUICE_CHROMIUM": browser,
                          "SLUICE_TOKEN_SERVER": f"http://127.0.0.1:{guarded.port}", "SLUICE_ADMIN_TOKEN": token,
+                         "SLUICE_EMPTY_SERVER": f"http://127.0.0.1:{empty.port}", "SLUICE_BINARY": os.path.abspath(binary()),
                          "SLUICE_PAGE_OUT": out, "SLUICE_CLICKS": page})
                 print(done.stdout[-6000:], flush=True)
                 equal(done.returncode, 0, "playwright")

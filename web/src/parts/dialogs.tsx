@@ -87,7 +87,7 @@ export function TokenDialog() {
         <h1 class="row">
           <Icon name="lock" /> This server wants a token
         </h1>
-        <p class="muted">It stays in this tab, and is forgotten with it. One that shows everything is made with:</p>
+        <p class="muted">It stays in this tab, and is forgotten with it. One that shows everything is made, in the project's folder, with:</p>
         <Command text="sluice token create --scope admin" />
         <input
           type="password"

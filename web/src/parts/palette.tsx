@@ -68,7 +68,7 @@ function Choices() {
           </li>
         ))}
       </ul>
-      {found.length === 0 && <div class="empty">Nothing has this name</div>}
+      {found.length === 0 && <div class="empty">Nothing has this name: a part of one is enough, such as “live”</div>}
     </>
   );
 }

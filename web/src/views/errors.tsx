@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { ask, get, objects, post, problemOf, type Problem, type Result } from "../api";
+import { onServer } from "../commands";
 import { ago, compact, count, time } from "../format";
 import { Card, Command, Empty, Icon, ProblemNote, toast } from "../parts/ui";
 import { link } from "../route";
@@ -279,7 +280,7 @@ export function Errors() {
                 ? "Every event that came fits its schema, or was mended. To see one that does not:"
                 : "No event has come yet. One that cannot be taken would stand here:"}
             </p>
-            <Command text={`echo '{"event":"nobody.knows","content":{}}' | sluice send -`} />
+            <Command text={`echo '{"event":"nobody.knows","content":{}}' | ${onServer("send -")}`} />
           </Empty>
         </div>
       )}

@@ -2,10 +2,11 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { ask } from "../api";
+import { firstTopic, madeUp } from "../commands";
 import { ago, compact, count, duration, rate } from "../format";
 import { LineChart } from "../parts/chart";
 import { Spark } from "../parts/spark";
-import { Card, Command, Empty, Icon } from "../parts/ui";
+import { Card, Commands, Empty, Icon } from "../parts/ui";
 import { go, link } from "../route";
 import { balanced, eventTopics, lastMoved, latest, overview, paused, points, refresh } from "../state";
 
@@ -142,13 +143,18 @@ function Flow() {
 
 function Checklist() {
   const now = overview.value!;
-  const steps = [
-    { done: eventTopics.value.length > 0, what: "Give it a schema", to: "topics", how: "sluice schema add order.capnp" },
-    { done: eventTopics.value.some((t) => t.next_offset > 0), what: "Send an event", how: "sluice send events.ndjson" },
+  const first = firstTopic();
+  const steps: { done: boolean; what: string; to?: string; note?: string; how?: string[] }[] = [
+    { done: eventTopics.value.length > 0, what: "Give it a schema", to: "topics", how: first.slice(0, 3) },
+    {
+      done: eventTopics.value.some((t) => t.next_offset > 0),
+      what: "Send an event",
+      how: eventTopics.value.length > 0 ? [madeUp(eventTopics.value[0].topic)] : first.slice(3),
+    },
     { done: now.queries > 0, what: "Query it", to: "sql" },
     { done: eventTopics.value.some((t) => t.rows > 0), what: "See it land in a Delta table", to: "tables" },
     { done: now.events.received > 0 && now.open_errors === 0, what: now.open_errors ? `Look at ${count(now.open_errors)} open errors` : "See that nothing is wrong", to: "errors" },
-    { done: now.tokens, what: "Make a token before others can reach it", how: "sluice token create --scope admin" },
+    { done: now.tokens, what: "Make a token before others can reach it", note: "in the project's folder", how: ["sluice token create --scope admin"] },
   ];
   return (
     <Card title="First steps" actions={<span class="pill">{steps.filter((s) => s.done).length} of {steps.length}</span>}>
@@ -161,11 +167,8 @@ function Checklist() {
             <div class="grow">
               <b>{step.to && !step.done ? <a href={link(step.to)}>{step.what}</a> : step.what}</b>
               <span class="hidden-text">{step.done ? " (done)" : " (to do)"}</span>
-              {!step.done && step.how && (
-                <div>
-                  <Command text={step.how} />
-                </div>
-              )}
+              {!step.done && step.note && <span class="muted small"> {step.note}</span>}
+              {!step.done && step.how && <Commands of={step.how} />}
             </div>
           </li>
         ))}
@@ -214,8 +217,7 @@ function Balance() {
       title="Balance"
       actions={
         <>
-          <Command text="sluice verify" />
-          <span class={`pill ${kind}`} title="Each event stands once: counted here; `sluice verify` proves it from the tables">
+          <span class={`pill ${kind}`} title="Each event stands once: counted here; `sluice verify`, in the project's folder, proves it from the tables">
             {text}
           </span>
         </>
@@ -251,8 +253,10 @@ function TopicTable() {
     <Card title="Topics" flush>
       {topics.length === 0 ? (
         <Empty icon="topics" title="No topic yet">
-          <p>A schema makes one by itself.</p>
-          <Command text="sluice schema add order.capnp" />
+          <p>
+            A schema makes one: <a href={link("topics")}>try one here</a>, or from nothing:
+          </p>
+          <Commands of={firstTopic()} />
         </Empty>
       ) : (
         <div class="grid-wrap" tabIndex={0} role="region" aria-label="Topics">

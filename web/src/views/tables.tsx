@@ -1,9 +1,10 @@
 /** The Delta tables: what they hold, and how they came to it. */
 import { useEffect, useState } from "preact/hooks";
 
-import { objects, post, problemOf, query, quoteTable, type Problem } from "../api";
+import { look, objects, post, problemOf, quoteTable, type Problem } from "../api";
+import { firstTopic, onServer } from "../commands";
 import { bytes, count, time } from "../format";
-import { Card, Command, Empty, Icon, ProblemNote, Tabs, toast } from "../parts/ui";
+import { Card, Command, Commands, Empty, Icon, ProblemNote, Tabs, toast } from "../parts/ui";
 import { go, link, route } from "../route";
 import { overview, refresh, type Topic } from "../state";
 
@@ -27,15 +28,13 @@ interface Entry {
   duplicate: number;
 }
 
-const page = (what: string) => `page-${what}-${crypto.randomUUID().slice(0, 13)}`;
-
 /** Asks once, and again when `key` is another. */
 function useQuery<T>(sql: string, params: Record<string, unknown>, key: string) {
   const [rows, setRows] = useState<T[] | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   useEffect(() => {
     let gone = false;
-    query({ sql, params, id: page("tables") }).then(
+    look({ sql, params }).then(
       (result) => !gone && (setRows(objects<T>(result)), setProblem(null)),
       (error) => !gone && setProblem(problemOf(error)),
     );
@@ -45,6 +44,16 @@ function useQuery<T>(sql: string, params: Record<string, unknown>, key: string) 
 }
 
 type Tab = "schema" | "files" | "history";
+
+async function land() {
+  try {
+    await post("/v1/admin/land");
+    toast("Everything that waited has landed");
+    refresh();
+  } catch (error) {
+    toast(problemOf(error).detail);
+  }
+}
 
 function Detail({ table }: { table: Topic }) {
   const [tab, setTab] = useState<Tab>("schema");
@@ -128,7 +137,18 @@ function Detail({ table }: { table: Topic }) {
           {tab === "files" &&
             (files.rows?.length === 0 ? (
               <Empty icon="box" title="No file yet">
-                <p>Rows land together, after `land.every` or when there are enough.</p>
+                <p>
+                  {table.pending > 0
+                    ? `${count(table.pending)} rows wait: they land together, after land.every or when there are enough.`
+                    : "Events come first, then files."}
+                </p>
+                {table.pending > 0 ? (
+                  <button onClick={() => void land()}>
+                    <Icon name="download" /> Land them now
+                  </button>
+                ) : (
+                  !table.table.startsWith("system.") && <a class="button" href={link("live", table.topic)}>How to send one</a>
+                )}
               </Empty>
             ) : (
               <table>
@@ -189,9 +209,8 @@ function Detail({ table }: { table: Topic }) {
       <Card title="Elsewhere">
         <p class="muted">Plain Delta: other engines read it where it lies, and may write beside us.</p>
         <div class="row wrap" style={{ marginTop: "10px" }}>
-          <Command text={`sluice table history ${table.table}`} />
-          <Command text={`sluice sql -c 'select * from ${table.table}' --as-of ${table.version}`} />
-          <Command text={`sluice verify ${table.topic}`} />
+          <Command text={onServer(`sql -c 'select * from ${table.table}' --as-of ${table.version}`)} />
+          <Command text={onServer(`sql -c "select * from system.ledger where table_name = '${table.table}'"`)} />
         </div>
       </Card>
     </>
@@ -247,15 +266,9 @@ export function Tables() {
   const name = route.value[1];
   const table = tables.find((one) => one.table === name);
   const [busy, setBusy] = useState(false);
-  const land = async () => {
+  const landAll = async () => {
     setBusy(true);
-    try {
-      await post("/v1/admin/land");
-      toast("Everything that waited has landed");
-      refresh();
-    } catch (error) {
-      toast(problemOf(error).detail);
-    }
+    await land();
     setBusy(false);
   };
   return (
@@ -271,7 +284,7 @@ export function Tables() {
           <h1>Tables</h1>
         )}
         <div class="actions">
-          <button disabled={busy || tables.length === 0} onClick={() => void land()}>
+          <button disabled={busy || tables.length === 0} onClick={() => void landAll()}>
             <Icon name="download" /> Land now
           </button>
         </div>
@@ -282,15 +295,19 @@ export function Tables() {
         ) : (
           <div class="card">
             <Empty icon="tables" title="There is no such table">
-              <a href={link("tables")}>All tables</a>
+              <p>It may have been deleted, or its schema was never added here.</p>
+              <div class="row">
+                <a class="button" href={link("tables")}>All tables</a>
+                <a class="button" href={link("topics")}>Try a schema</a>
+              </div>
             </Empty>
           </div>
         )
       ) : tables.length === 0 ? (
         <div class="card">
           <Empty icon="tables" title="No table yet">
-            <p>Each topic has one, made by its schema.</p>
-            <Command text="sluice schema add order.capnp" />
+            <p>Each topic has one, made by its schema. From nothing:</p>
+            <Commands of={firstTopic()} />
           </Empty>
         </div>
       ) : (

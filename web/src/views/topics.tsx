@@ -2,9 +2,10 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { ask, get, problemOf, type Problem, type Result } from "../api";
+import { firstTopic } from "../commands";
 import { count } from "../format";
 import { TextDiff } from "../parts/diff";
-import { Card, Command, Empty, Icon, ProblemNote, toast } from "../parts/ui";
+import { Card, Commands, Empty, Icon, ProblemNote, toast } from "../parts/ui";
 import { go, link, route } from "../route";
 import { eventTopics, refresh } from "../state";
 
@@ -341,7 +342,11 @@ export function Topics() {
             <div class="card">
               <Empty icon="topics" title="No topic yet">
                 <p>A schema is all there is to give: it makes the topic and its table.</p>
-                <Command text="sluice schema infer events.ndjson" />
+                <button class="primary" onClick={() => setTrying(true)}>
+                  Try one here
+                </button>
+                <p>Or make one from events:</p>
+                <Commands of={firstTopic()} />
               </Empty>
             </div>
           )}
