@@ -89,6 +89,22 @@ test("what waits when a page is hidden arrives; sent twice, it is known", async 
   expect(await count(page, client)).toBe(7);
 });
 
+test("a batch that is refused is told of", async ({ page }) => {
+  const told: string[] = [];
+  page.on("console", (message) => message.type() === "warning" && told.push(message.text()));
+  const headers = { "Access-Control-Allow-Origin": "*" };
+  const problem = JSON.stringify({ code: "SL4031", detail: "the key is for another topic" });
+  await page.route("**/v1/collect*", (route) => route.fulfill({ status: 403, headers, contentType: "application/problem+json", body: problem }));
+  const sent = await open(page, 'data-every="0.2"');
+  await track(page, "sdk-refused", 1);
+  await expect.poll(() => told.join()).toContain("403 SL4031 the key is for another topic");
+  await page.unroute("**/v1/collect*");
+  await page.route("**/v1/collect*", (route) => route.fulfill({ status: 413, headers, body: "no" }));
+  await track(page, "sdk-refused", 1);
+  await expect.poll(() => told.join()).toContain("413");
+  expect(sent.length).toBe(2); // Not sent again: it would be refused again.
+});
+
 test("batches stay below what browsers take, and a server that is busy gets them later", async ({ page }) => {
   let refused = 0;
   await page.route("**/v1/collect*", (route) => (refused++ < 2 ? route.fulfill({ status: 503, headers: { "Access-Control-Allow-Origin": "*" } }) : route.continue()));

@@ -17,9 +17,16 @@
     return to.href;
   };
   const post = (to, body, tries) => {
-    const again = () => { if (tries < TRIES) setTimeout(post, 1000 * 2 ** tries, to, body, tries + 1); };
+    const again = () => tries < TRIES ? setTimeout(post, 1000 * 2 ** tries, to, body, tries + 1)
+      : console.warn("sluice: a batch was given up after", TRIES + 1, "tries");
     fetch(to, { method: "POST", body, keepalive: true, credentials: "omit", headers: { "Content-Type": "text/plain" } })
-      .then((answer) => { if (answer.status === 429 || answer.status >= 500) again(); }, again);
+      .then((answer) => {
+        if (answer.status === 429 || answer.status >= 500) return again();
+        if (answer.ok) return;
+        // Sent again it would be refused again: whoever made the page should know why.
+        const said = (problem) => console.warn("sluice: a batch was refused:", answer.status, problem.code, problem.detail);
+        return answer.json().then(said, () => said({}));
+      }, again);
   };
   const flush = (leaving) => {
     clearTimeout(timer);
