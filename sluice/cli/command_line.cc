@@ -229,7 +229,7 @@ void Commands::AddProject() {
   command->add_option("--from", verify_.from, "Only events received since then")
       ->option_text("TIME");
   command->add_option("--to", verify_.to, "Only events received before then")->option_text("TIME");
-  command->add_flag("--full", verify_.full, "Read all files, also those that were counted before");
+  command->add_flag("--full", verify_.full, "Read all bytes of all files, counted before or not");
 
   command = Add(app_, "check", "Check the project file and all schemas, or single files",
                 [this] { return internal::Check(global_, check_); });

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/internal/file_seal.h"
 #include "sluice/columnar/internal/parquet_encoding.h"
 #include "sluice/columnar/internal/string_output.h"
 
@@ -78,8 +79,10 @@ Result<ParquetFile> Write(const Schema& schema, const std::vector<Batch>& batche
       FromArrow(parquet::arrow::FileWriter::Open(
           *table.schema(), arrow::default_memory_pool(), output,
           internal::MakeProperties(*schema, prepared, options), arrow_properties)));
+  SLUICE_RETURN_IF_ERROR(FromArrow(writer->AddKeyValueMetadata(internal::SealEntry())));
   SLUICE_RETURN_IF_ERROR(FromArrow(writer->WriteTable(table, options.row_group_rows_max)));
   SLUICE_RETURN_IF_ERROR(FromArrow(writer->Close()));
+  SLUICE_RETURN_IF_ERROR(internal::Seal(file.bytes));
   file.columns = Summarize(prepared, *writer->metadata());
   file.size = static_cast<int64_t>(file.bytes.size());
   return file;
@@ -123,8 +126,10 @@ Result<std::vector<Batch>> Read(std::string_view bytes, const std::vector<std::s
       std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::string(bytes)));
   parquet::ArrowReaderProperties properties(/*use_threads=*/false);
   properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
+  parquet::ReaderProperties reading;
+  reading.set_page_checksum_verification(true);
   parquet::arrow::FileReaderBuilder builder;
-  SLUICE_RETURN_IF_ERROR(FromArrow(builder.Open(input)));
+  SLUICE_RETURN_IF_ERROR(FromArrow(builder.Open(input, reading)));
   SLUICE_ASSIGN_OR_RETURN(const auto reader, FromArrow(builder.properties(properties)->Build()));
   std::vector<int> leaves;
   const parquet::SchemaDescriptor& schema = *reader->parquet_reader()->metadata()->schema();

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/columnar/internal/file_seal.h"
 #include "sluice/columnar/internal/parquet_encoding.h"
 #include "sluice/columnar/internal/sink_stream.h"
 
@@ -75,7 +76,9 @@ class GroupedWriter final : public ParquetWriter {
       : schema_(std::move(schema)),
         options_(std::move(options)),
         summary_(*schema_),
-        output_(std::make_shared<internal::SinkStream>(std::move(sink))) {}
+        seal_(std::move(sink)),
+        output_(std::make_shared<internal::SinkStream>(
+            [this](std::string_view bytes) { return seal_.Write(bytes); })) {}
 
   Status Write(Batch batch) override {
     while (batch->num_rows() > 0) {
@@ -102,7 +105,10 @@ class GroupedWriter final : public ParquetWriter {
     // A file that is all in one group, as most, does not write which rows are null where none is.
     if (waiting_rows_ > 0 || writer_ == nullptr) SLUICE_RETURN_IF_ERROR(Flush(/*last=*/true));
     try {
+      seal_.BeginFooter();
+      SLUICE_RETURN_IF_ERROR(output_->Check(writer_->AddKeyValueMetadata(internal::SealEntry())));
       SLUICE_RETURN_IF_ERROR(output_->Check(writer_->Close()));
+      SLUICE_RETURN_IF_ERROR(seal_.Finish());
       file_.columns = summary_.Finish(*writer_->metadata());
     } catch (const std::exception& exception) {
       return Thrown(exception);
@@ -155,6 +161,7 @@ class GroupedWriter final : public ParquetWriter {
   const ParquetOptions options_;
   ParquetFile file_;
   FileSummary summary_;
+  internal::SealingSink seal_;
   std::shared_ptr<internal::SinkStream> output_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;  // From the first group on.
   std::vector<Batch> waiting_;

@@ -159,7 +159,8 @@ Status Ingest::RestoreFromLake(TopicState& state) {
   SLUICE_ASSIGN_OR_RETURN(const auto files, lander_.FilesSince(state.topic.partition, since));
   for (const std::string& path : files) {
     SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(path));
-    SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns));
+    SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns), "file '{}'",
+                            path);
     for (const Batch& batch : batches) {
       if (batch->GetColumnByName("_id") == nullptr) break;  // Another writer's rows.
       SLUICE_ASSIGN_OR_RETURN(auto contents,
@@ -190,7 +191,8 @@ Status Ingest::RestoreOpenErrors(TopicState& state) {
                           lander_.FilesSince(state.topic.partition, os::Timestamp()));
   for (const std::string& path : files) {
     SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(path));
-    SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns));
+    SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns), "file '{}'",
+                            path);
     for (const Batch& batch : batches) {
       SLUICE_RETURN_IF_ERROR(open_errors_->Restore(batch, -1));
     }

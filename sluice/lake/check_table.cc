@@ -3,10 +3,12 @@
 #include <arrow/api.h>
 #include <simdjson.h>
 
+#include "sluice/columnar/parquet_check.h"
 #include "sluice/lake/internal/data_file_reader.h"
 #include "sluice/lake/internal/log_names.h"
 #include "sluice/lake/internal/read_plan.h"
 #include "sluice/lake/internal/statistics_check.h"
+#include "sluice/lake/internal/store_file.h"
 
 namespace sluice::lake {
 
@@ -14,6 +16,13 @@ namespace {
 
 using internal::DataFileReader;
 using internal::ReadPlan;
+
+Status CheckBytesAt(const internal::FilePlace& place, int64_t size) {
+  const auto input = std::make_shared<internal::StoreFile>(*place.store, place.path, size);
+  Status checked = columnar::CheckParquet(input);
+  if (const auto failure = input->failure()) return *failure;
+  return checked;
+}
 
 class Checker {
  public:
@@ -58,6 +67,12 @@ class Checker {
     }
     if (static_cast<int64_t>(info->size) != file.size) {
       Fault(file.path, fmt::format("it has {} bytes, the log says {}", info->size, file.size));
+    }
+    if (const Status checked = CheckBytesAt(*place, static_cast<int64_t>(info->size));
+        !checked.ok()) {
+      if (checked.error().code() == ErrorCode::kUnavailable) return checked;
+      Fault(file.path, checked.error().message());
+      return {};
     }
     const auto reader = DataFileReader::Open(places_, file, plan_);
     if (!reader.ok()) {
@@ -129,6 +144,17 @@ class Checker {
 };
 
 }  // namespace
+
+Status CheckBytes(const DeltaTable& table, const DataFile& file) {
+  const std::string context = fmt::format("file '{}'", file.path);
+  const internal::FilePlaces places(table.store(), table.root(), table.foreign());
+  SLUICE_ASSIGN_OR_RETURN(const internal::FilePlace place, places.Find(file.path), "{}", context);
+  // Not the log's size: a file that was cut off says where it ends.
+  SLUICE_ASSIGN_OR_RETURN(const store::ObjectInfo info, place.store->Head(place.path), "{}",
+                          context);
+  SLUICE_RETURN_IF_ERROR(CheckBytesAt(place, static_cast<int64_t>(info.size)), "{}", context);
+  return {};
+}
 
 Result<TableReport> CheckTable(const DeltaTable& table, std::shared_ptr<const Snapshot> snapshot,
                                size_t faults_max) {

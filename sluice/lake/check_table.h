@@ -27,8 +27,16 @@ struct TableReport {
   std::vector<TableFault> faults;
 };
 
-/// Reads every data file and deletion vector of a snapshot, and compares sizes, row counts, bounds
-/// and null counts with the log, and the snapshot with its `.crc`. Faults are in the report, at
+/// Reads every byte of a data file, and compares them with the file's own checksums. Nothing is
+/// decoded of files that we wrote and that are whole (columnar/parquet_check.h).
+///
+/// kCorrupt, kNotFound: naming the file, and the row group and column that are damaged, or that
+/// what is damaged lies beside them. kUnavailable: the store failed.
+Status CheckBytes(const DeltaTable& table, const DataFile& file);
+
+/// Reads every data file and deletion vector of a snapshot, and compares bytes with their
+/// checksums, sizes, row counts, bounds and null counts with the log, and the snapshot with its
+/// `.crc`. Faults are in the report, at
 /// most `faults_max`; errors are those of the store.
 Result<TableReport> CheckTable(const DeltaTable& table, std::shared_ptr<const Snapshot> snapshot,
                                size_t faults_max = 1000);

@@ -4,6 +4,7 @@
 #include <arrow/io/memory.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/exception.h>
+#include <parquet/properties.h>
 
 #include <algorithm>
 #include <memory>
@@ -105,8 +106,10 @@ void FindInArray(const arrow::Array& array, const TextFinder& finder, std::set<s
 
 Status FindInColumns(const std::shared_ptr<arrow::io::RandomAccessFile>& file,
                      const TextFinder& finder, std::set<size_t>& found) {
+  parquet::ReaderProperties reading;
+  reading.set_page_checksum_verification(true);
   parquet::arrow::FileReaderBuilder builder;
-  SLUICE_RETURN_IF_ERROR(FromArrow(builder.Open(file)));
+  SLUICE_RETURN_IF_ERROR(FromArrow(builder.Open(file, reading)));
   std::unique_ptr<parquet::arrow::FileReader> reader;
   SLUICE_RETURN_IF_ERROR(FromArrow(builder.Build(&reader)));
   for (int group = 0; group < reader->num_row_groups(); ++group) {

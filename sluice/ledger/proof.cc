@@ -10,6 +10,7 @@
 #include <set>
 #include <tuple>
 
+#include "sluice/lake/check_table.h"
 #include "sluice/lake/commit.h"
 #include "sluice/lake/expression.h"
 #include "sluice/lake/scan.h"
@@ -71,15 +72,38 @@ class Prover {
       CountPending(options_.end, proof_);
       proof_.files_read = proof_.files;
     }
-    OffsetRange range{whole.begin, std::min(whole.end, whole.begin + options_.window)};
-    do {  // Once at least: rows of others are counted where nothing has landed, too.
-      SLUICE_RETURN_IF_ERROR(ProveRange(range), "table '{}'", table_.root());
-      range = {range.end, std::min(whole.end, range.end + options_.window)};
-    } while (range.size() > 0);
+    if (options_.all_bytes) SLUICE_RETURN_IF_ERROR(CheckFiles(), "table '{}'", table_.root());
+    const Status counted = Count(whole);
+    if (!counted.ok() && proof_.damaged.empty()) {
+      SLUICE_RETURN_IF_ERROR(counted, "table '{}'", table_.root());
+    }
+    if (!counted.ok()) AddFault("rows cannot be counted: {}", counted.error().message());
     return std::move(proof_);
   }
 
  private:
+  Status Count(OffsetRange whole) {
+    OffsetRange range{whole.begin, std::min(whole.end, whole.begin + options_.window)};
+    do {  // Once at least: rows of others are counted where nothing has landed, too.
+      SLUICE_RETURN_IF_ERROR(ProveRange(range));
+      range = {range.end, std::min(whole.end, range.end + options_.window)};
+    } while (range.size() > 0);
+    return {};
+  }
+
+  Status CheckFiles() {
+    for (const DataFile& file : snapshot_->files()) {
+      if (files_ && !files_->contains(file.path)) continue;
+      const Status checked = lake::CheckBytes(table_, file);
+      if (checked.ok()) continue;
+      if (checked.error().code() == ErrorCode::kUnavailable) return checked;
+      if (checked.error().code() != ErrorCode::kCorrupt) continue;  // The count tells.
+      if (proof_.damaged.size() == options_.faults_max) return {};
+      proof_.damaged.push_back(checked.error().message());
+    }
+    return {};
+  }
+
   template <typename... Values>
   void AddFault(fmt::format_string<Values...> text, Values&&... values) {
     if (proof_.faults.size() == options_.faults_max) return;

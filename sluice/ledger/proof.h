@@ -78,6 +78,8 @@ struct ProofOptions {
   /// At most so many offsets are held at once, a bit each; beyond, files are read again.
   int64_t window = int64_t{1} << 30;
   size_t faults_max = 10;
+  /// Every byte of the files is compared with their checksums, not only the column of offsets.
+  bool all_bytes = false;
 };
 
 /// What the count found. Balanced if there are no faults: then
@@ -99,8 +101,11 @@ struct Proof {
   int64_t duplicates = 0;                ///< That were answered before the last landing.
   std::vector<Removal> removals = {};    ///< Those that this count looked for.
   std::vector<std::string> faults = {};  ///< The first gap first.
+  /// Files whose bytes are not those that were written, with what of them is damaged. Where rows
+  /// cannot be read for that, they are not counted.
+  std::vector<std::string> damaged = {};
 
-  bool Balanced() const { return faults.empty(); }
+  bool Balanced() const { return faults.empty() && damaged.empty(); }
 };
 
 /// Sets what was accepted, and what of it has not landed, where `end` is known.
@@ -113,7 +118,8 @@ Result<OffsetRange> OffsetsBetween(const lake::DeltaTable& table,
                                    std::optional<int64_t> from_us, std::optional<int64_t> to_us);
 
 /// Counts the offsets in the files of a snapshot, and looks in the log for who took away those that
-/// are missing. Reads one column of every file; the log only if offsets are missing.
+/// are missing. Reads one column of every file, after all of it with `all_bytes`; the log only if
+/// offsets are missing.
 ///
 /// Takes `window` / 8 bytes three times, and what a Scan takes. kNotFound, kCorrupt: a file of the
 /// snapshot cannot be read, with its name.

@@ -581,5 +581,36 @@ TEST_F(ProofTest, AcceptedBelowLandedIsAFault) {
   EXPECT_FALSE(MustProve({.end = 4}).Balanced());
 }
 
+// Offsets alone may be as they were: each bit of the file counts.
+TEST_F(ProofTest, AllBytesOfTheFilesAreComparedWithTheirChecksums) {
+  Land(0, 1000);
+  const std::string damaged = Land(1000, 2000);
+  EXPECT_TRUE(MustProve({.all_bytes = true}).Balanced());
+  const std::string path = "t/" + damaged;
+  const std::string whole = *memory_.Get(path);
+  std::set<std::string_view> told;
+  int without = 0;
+  const size_t key = whole.rfind("sluice.crc32c");  // Without it there is no checksum of the file.
+  for (size_t at = 0; at < whole.size(); at += 7) {
+    if (at + 2 >= key && at < key + 15) continue;
+    std::string bytes = whole;
+    bytes[at] = static_cast<char>(bytes[at] ^ 1 << at % 8);
+    ASSERT_TRUE(memory_.Put(path, bytes).ok());
+    const Proof proof = MustProve({.all_bytes = true});
+    EXPECT_FALSE(proof.Balanced()) << "byte " << at << " of " << whole.size();
+    ASSERT_EQ(proof.damaged.size(), 1U) << at;
+    EXPECT_NE(proof.damaged[0].find(damaged), std::string::npos) << proof.damaged[0];
+    for (const std::string_view part :
+         {"row group 0, column 'n'", "row group 0, column '_offset'",
+          "row group 0, column '_received_at'", "no page of a column"}) {
+      if (proof.damaged[0].find(part) != std::string::npos) told.insert(part);
+    }
+    const auto plain = Prove(table_, Newest());
+    without += plain.ok() && plain->Balanced() ? 1 : 0;
+  }
+  EXPECT_EQ(told.size(), 4U);
+  EXPECT_GT(without, 0) << "a count of offsets alone does not see them all";
+}
+
 }  // namespace
 }  // namespace sluice::ledger

@@ -200,6 +200,35 @@ def only_what_is_new_is_counted_again():
             server.stop()
 
 
+def a_flipped_bit_in_a_landed_file_is_named():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            for day in range(2):
+                server.send(TOPIC, [event(100 * day + i, time_text=f"2026-01-0{day + 1}T10:00:00Z")
+                                    for i in range(100)])
+                server.land()
+            verify(project, TOPIC, server=server)
+            folder = project.table_folder()
+            name = sorted(foreign_writer.live_files(folder))[0]
+            path = f"{folder}/{name}"
+            with open(path, "rb") as file:
+                whole = file.read()
+            for part in range(1, 20):
+                damaged = bytearray(whole)
+                damaged[len(whole) * part // 20] ^= 1 << part % 8
+                with open(path, "wb") as file:
+                    file.write(damaged)
+                assert verify(project, TOPIC, server=server)[TOPIC]["balanced"], "it was counted before"
+                line = verify(project, TOPIC, "--full", server=server, code=1)[TOPIC]
+                assert not line["balanced"] and os.path.basename(name) in line["faults"][0], line
+            code, out, _ = project.command("--server", f"127.0.0.1:{server.port}", "verify", TOPIC, "--full")
+            assert code == 1 and f"DAMAGED: file '{name}'" in out, out
+            with open(path, "wb") as file:
+                file.write(whole)
+            assert verify(project, TOPIC, "--full", server=server)[TOPIC]["balanced"]
+            server.stop()
+
+
 def a_time_is_counted_alone():
     with Project(SLOW) as project:
         with Server(project) as server:
@@ -381,7 +410,8 @@ def mistakes_are_told():
 
 
 if __name__ == "__main__":
-    run(everything_that_was_answered_is_in_the_balance, the_journal_of_a_stopped_server_says_what_is_pending, only_what_is_new_is_counted_again, a_time_is_counted_alone,
+    run(everything_that_was_answered_is_in_the_balance, the_journal_of_a_stopped_server_says_what_is_pending,
+        only_what_is_new_is_counted_again, a_time_is_counted_alone, a_flipped_bit_in_a_landed_file_is_named,
         what_a_restore_took_away_is_landed_again_by_what_verify_says,
         duplicates_and_errors_are_counted_across_a_kill, what_another_engine_did_is_named,
         a_gap_ends_with_1_and_is_named, a_receipt_says_what_became_of_an_event,

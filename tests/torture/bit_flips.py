@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Flips bits in the journal, the control state and the keys of a stopped installation, and starts the server; and in the
-files of identities of a running one, which begins each time without them.
+"""Flips bits in the journal, the control state, the keys and the tables of a stopped installation, and starts the server;
+and in the files of identities of a running one, which begins each time without them.
 
 usage: bit_flips.py PROGRAM [--flips N] [--minutes M] [--seed S]
 
-Each flip must be detected, so that the server does not start and says which file, or be harmless: then all rows are as
-they were. Of identities whose file is damaged it must say that they are forgotten; all others are known. Prints how many were which; exits 1 at the first that was neither.
+Each flip must be detected, so that the server does not start and says which file, or in a table's file that
+`sluice verify --full` names it, or be harmless: then all rows are as they were. Of identities whose file is damaged it must
+say that they are forgotten; all others are known. Prints how many were which; exits 1 at the first that was neither.
 """
 
 import argparse
@@ -72,7 +73,9 @@ def one(origin, expected, seed):
         folder = Path(project.folder)
         files = sorted(path for part in ("data/journal", "data/control", "keys") for path in (folder / part).rglob("*")
                        if path.is_file() and path.stat().st_size > 0)
-        path = chance.choice(files)
+        landed = sorted(path for path in (folder / "data/tables").rglob("*.parquet") if "_delta_log" not in path.parts)
+        in_table = chance.random() < 0.3
+        path = chance.choice(landed if in_table else files)
         data = bytearray(path.read_bytes())
         bits = chance.choice((1, 1, 1, 2, 8, 64))
         at = chance.randrange(used(path))
@@ -83,6 +86,12 @@ def one(origin, expected, seed):
         what = f"{path.relative_to(folder)} at byte {at}, {bits} bits"
         try:
             with Server(project) as server:
+                if in_table:
+                    code, out, err = project.command("--server", f"127.0.0.1:{server.port}", "verify", "--full")
+                    if code != 0:
+                        assert code == 1 and path.name in out + err, what + out + err
+                        server.kill()
+                        return True
                 equal(server.sql(QUERY), expected, what)
                 receipt = server.send(TOPIC, [row("crash-0-00003"), row("crash-9-00001")])
                 equal((receipt["accepted"], receipt["duplicate"]), (1, 1), what)
@@ -93,7 +102,7 @@ def one(origin, expected, seed):
         except RuntimeError as failure:
             told = str(failure).split("the server ended with ")[-1]
             assert told.startswith(("1:", "77:", "78:")), f"{what}: {failure}"
-            assert any(name in told for name in (path.name, "journal", "catalog", "keys", "topic")), f"{what}: {told}"
+            assert any(name in told for name in (path.name, "journal", "catalog", "keys", "topic", "table")), f"{what}: {told}"
             return True
 
 

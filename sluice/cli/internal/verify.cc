@@ -162,6 +162,7 @@ Result<ledger::Proof> ProveOne(const VerifyArguments& arguments, Subject& subjec
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, std::move(loaded));
   ledger::ProofOptions options;
   options.end = subject.end;
+  options.all_bytes = arguments.full;
   // Of another moment than the version: what has landed meanwhile had been accepted. And what a
   // journal had before it was lost, the table alone knows.
   if ((trimmed || subject.end_is_of_journal) && options.end)
@@ -272,6 +273,7 @@ void PrintText(const Subject& subject, const ledger::Proof& proof) {
   for (const ledger::Removal& removal : proof.removals) {
     text += "  " + TextOf(removal) + "\n" + OfferToLandAgain(subject, removal);
   }
+  for (const std::string& damage : proof.damaged) text += "  DAMAGED: " + damage + "\n";
   for (const std::string& fault : proof.faults) text += "  GAP: " + fault + "\n";
   std::fputs(text.c_str(), stdout);
 }
@@ -293,6 +295,8 @@ void PrintJson(const Subject& subject, const ledger::Proof& proof) {
     if (!removals.empty()) removals += ',';
     removals += line.Finish();
   }
+  std::vector<std::string> faults = proof.damaged;
+  faults.insert(faults.end(), proof.faults.begin(), proof.faults.end());
   JsonLine line;
   line.Text("topic", subject.topic)
       .Number("version", proof.version)
@@ -311,7 +315,7 @@ void PrintJson(const Subject& subject, const ledger::Proof& proof) {
       .Number("duplicate", proof.duplicates)
       .Number("foreign_rows", proof.foreign)
       .Raw("removals", "[" + removals + "]")
-      .List("faults", proof.faults);
+      .List("faults", faults);
   std::fputs((line.Finish() + "\n").c_str(), stdout);
 }
 

@@ -167,7 +167,8 @@ std::shared_ptr<parquet::WriterProperties> MakeProperties(const arrow::Schema& s
       ->max_row_group_length(options.row_group_rows_max)
       ->data_pagesize(int64_t{128} << 10)  // Small pages, so that the page index prunes.
       ->max_rows_per_page(20'000)
-      ->enable_write_page_index();
+      ->enable_write_page_index()
+      ->enable_page_checksum();
   if (options.compression == Compression::kZstd) {
     builder.compression(parquet::Compression::ZSTD)->compression_level(1);
   }

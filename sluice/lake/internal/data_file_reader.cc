@@ -75,32 +75,38 @@ class ParquetDataFileReader final : public DataFileReader {
   int64_t rows() const { return reader_->parquet_reader()->metadata()->num_rows(); }
 
   Error AsFileError(Error error) const {
-    // Whatever Arrow calls invalid stands in the file.
-    if (error.code() == ErrorCode::kInvalid) error = Corrupt("{}", error.message());
+    // Whatever Arrow calls invalid stands in the file; and so does what it calls a failure to read,
+    // such as a page that is not what its checksum says, where the store did not fail.
+    const bool read = input_ != nullptr && !input_->failure();
+    if (error.code() == ErrorCode::kInvalid || (error.code() == ErrorCode::kUnavailable && read)) {
+      error = Corrupt("{}", error.message());
+    }
     return std::move(error).Wrap(fmt::format("file '{}'", file_.path));
   }
 
  private:
   Status OpenParquet(const FilePlace& place, int64_t size) {
     const auto input = std::make_shared<StoreFile>(*place.store, place.path, size);
+    input_ = input;
     parquet::ArrowReaderProperties properties(/*use_threads=*/false);
     properties.set_batch_size(plan_.batch_rows);
     properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
     properties.set_pre_buffer(place.store->is_remote());
     auto builder = std::make_unique<parquet::arrow::FileReaderBuilder>();
-    arrow::Status opened = builder->Open(input);
+    parquet::ReaderProperties reading;
+    reading.set_page_checksum_verification(true);
+    arrow::Status opened = builder->Open(input, reading);
     if (opened.IsKeyError()) return NotFound("it is not there, but the log names it");
     SLUICE_RETURN_IF_ERROR(FromArrow(opened));
     const auto metadata = builder->raw_reader()->metadata();
     if (plan_.memory_bytes_max > 0 && LargestGroup(*metadata) > plan_.memory_bytes_max) {
       // Column by column in small pieces, instead of a group of them at once.
       const int64_t of_column = plan_.memory_bytes_max / 2 / std::max(metadata->num_columns(), 1);
-      parquet::ReaderProperties buffered;
-      buffered.enable_buffered_stream();
-      buffered.set_buffer_size(std::clamp(of_column, kBufferBytesMin, kBufferBytesMax));
+      reading.enable_buffered_stream();
+      reading.set_buffer_size(std::clamp(of_column, kBufferBytesMin, kBufferBytesMax));
       properties.set_pre_buffer(false);
       builder = std::make_unique<parquet::arrow::FileReaderBuilder>();
-      SLUICE_RETURN_IF_ERROR(FromArrow(builder->Open(input, buffered, metadata)));
+      SLUICE_RETURN_IF_ERROR(FromArrow(builder->Open(input, reading, metadata)));
     }
     SLUICE_ASSIGN_OR_RETURN(reader_, FromArrow(builder->properties(properties)->Build()));
     SLUICE_RETURN_IF_ERROR(FromArrow(reader_->GetSchema(&schema_)));
@@ -306,6 +312,7 @@ class ParquetDataFileReader final : public DataFileReader {
   const ReadPlan& plan_;
   const WantedRows rows_;
   FileTraits traits_;
+  std::shared_ptr<const StoreFile> input_;
   std::unique_ptr<parquet::arrow::FileReader> reader_;
   std::shared_ptr<arrow::Schema> schema_;
   std::vector<int> leaves_;

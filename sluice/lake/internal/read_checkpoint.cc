@@ -463,6 +463,7 @@ Status Read(const std::shared_ptr<arrow::io::RandomAccessFile>& input,
   parquet::arrow::FileReaderBuilder builder;
   // A column is not held whole, as it was written: that may be half of the file.
   parquet::ReaderProperties reading(&pages);
+  reading.set_page_checksum_verification(true);
   reading.enable_buffered_stream();
   reading.set_buffer_size(kReadBytes);
   SLUICE_RETURN_IF_ERROR(columnar::FromArrow(builder.Open(input, reading)));

@@ -310,8 +310,8 @@ class CheckpointFile {
                                          compressed ? int64_t{1} << 20 : int64_t{16} << 10)));
     parquet::WriterProperties::Builder properties;
     if (compressed) properties.compression(parquet::Compression::ZSTD)->compression_level(1);
-    properties
-        .created_by("sluice")
+    properties.created_by("sluice")
+        ->enable_page_checksum()
         // Readers leave out columns that have nothing but nulls.
         ->disable_statistics("add.stats")
         // Each path and each text of statistics is another one.

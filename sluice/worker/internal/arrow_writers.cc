@@ -94,6 +94,7 @@ class ParquetWriter final : public FormWriter {
                                   .compression(parquet::Compression::ZSTD)
                                   ->compression_level(1)
                                   ->max_row_group_length(kRowGroupRows)
+                                  ->enable_page_checksum()
                                   ->build();
       SLUICE_ASSIGN_OR_RETURN(
           writer_, FromArrow(parquet::arrow::FileWriter::Open(*schema, arrow::default_memory_pool(),
