@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sluice/base/json.h"
 #include "sluice/event/compatibility.h"
@@ -101,10 +102,15 @@ class Reader {
     if (!Has(name)) return std::nullopt;
     return static_cast<size_t>(Integer(name, static_cast<int64_t>(size) - 1));
   }
-  simdjson::dom::array Array(std::string_view name) {
+  std::vector<simdjson::dom::element> Array(std::string_view name) {
+    std::vector<simdjson::dom::element> elements;
     simdjson::dom::array array;
-    if (object_[name].get(array)) ok_ = false;
-    return array;
+    if (object_[name].get(array)) {
+      ok_ = false;  // `array` refers to nothing, and must not be read.
+      return elements;
+    }
+    for (const simdjson::dom::element element : array) elements.push_back(element);
+    return elements;
   }
   // The number of a name, as ToString() gives it, among the first `count` values of an enum.
   template <typename Names>

@@ -373,6 +373,12 @@ TEST(ContractJsonTest, RefusesWhatItDidNotWrite) {
   const std::string good = ToJson(SchemalessContract("raw"));
   for (size_t cut = 0; cut < good.size(); ++cut) EXPECT_FALSE(FromJson(good.substr(0, cut)).ok());
   EXPECT_EQ(FromJson("{\"format\":99}").error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(FromJson("{\"format\":1}").error().code(), ErrorCode::kCorrupt);
+  for (const char* const other : {"\"field\":[", "\"fields\":5,\"x\":["}) {
+    std::string no_fields = good;
+    no_fields.replace(no_fields.find("\"fields\":["), 10, other);
+    EXPECT_EQ(FromJson(no_fields).error().code(), ErrorCode::kCorrupt) << other;
+  }
   std::string bad_index = good;
   bad_index.replace(bad_index.find("\"key\":0"), 7, "\"key\":2");
   EXPECT_EQ(FromJson(bad_index).error().code(), ErrorCode::kCorrupt);
