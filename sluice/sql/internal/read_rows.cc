@@ -17,6 +17,8 @@ arrow::Result<StreamRows> Read(std::string bytes) {
   ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::ipc::RecordBatchStreamReader::Open(&source));
   rows.schema = reader->schema();
   ARROW_ASSIGN_OR_RAISE(rows.batches, reader->ToRecordBatches());
+  // Whoever wrote them may not be trusted: offsets could lead out of the bytes.
+  for (const columnar::Batch& batch : rows.batches) ARROW_RETURN_NOT_OK(batch->ValidateFull());
   return rows;
 }
 

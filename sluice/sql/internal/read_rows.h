@@ -15,7 +15,8 @@ struct StreamRows {
   std::vector<columnar::Batch> batches;
 };
 
-/// Reads an Arrow IPC stream. The result owns its memory. kCorrupt: it is none.
+/// Reads an Arrow IPC stream, and checks every offset and text in it. The result owns its memory.
+/// kCorrupt: it is none.
 Result<StreamRows> ReadArrowStream(std::string bytes);
 
 /// Returns the values of the first column, which must be text; nulls are left out.
