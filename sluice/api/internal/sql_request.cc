@@ -136,7 +136,9 @@ Result<sql::AsOf> ParseAsOf(std::string_view text) {
     const auto [stop, bad] = std::from_chars(text.data() + at, text.data() + at + count, value);
     return bad == std::errc() && stop == text.data() + at + count ? value : -1;
   };
-  const std::chrono::year_month_day date{std::chrono::year(digits(0, 4)),
+  const int year = digits(0, 4);
+  if (year < 0) return wrong;
+  const std::chrono::year_month_day date{std::chrono::year(year),
                                          std::chrono::month(static_cast<unsigned>(digits(5, 2))),
                                          std::chrono::day(static_cast<unsigned>(digits(8, 2)))};
   if (text.size() < 10 || text[4] != '-' || text[7] != '-' || !date.ok()) return wrong;
