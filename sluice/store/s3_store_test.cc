@@ -240,5 +240,22 @@ TEST(S3TextTest, RefusesListingsThatAreNone) {
   EXPECT_EQ(internal::XmlText("<a>x &lt;&amp;&#34;</a>", "a"), "x <&\"");
 }
 
+TEST(S3TextTest, RefusesObjectsWithoutNameOrSize) {
+  for (const char* const object : {"<Size>1</Size>", "<Key></Key><Size>1</Size>", "<Key>a</Key>",
+                                   "<Key>a</Key><Size>-1</Size>", "<Key>a</Key><Size>x</Size>",
+                                   "<Key>a</Key><Size>9223372036854775808</Size>"}) {
+    std::vector<ObjectInfo> objects;
+    const std::string xml =
+        fmt::format("<ListBucketResult><Contents>{}</Contents></ListBucketResult>", object);
+    EXPECT_FALSE(internal::ParseListing(xml, objects).ok()) << object;
+  }
+}
+
+TEST(S3TextTest, TimesThatAreNoneAreTheFirstOfAll) {
+  EXPECT_NE(internal::ParseHttpTime("Sat, 31 Jan 2026 12:00:00 GMT"), os::Timestamp());
+  EXPECT_EQ(internal::ParseHttpTime("Sat, 31 anF 2026 12:00:00 GMT"), os::Timestamp());
+  EXPECT_EQ(internal::ParseHttpTime("Sat, 31 Jan 2026 99:99:99 GMT"), os::Timestamp());
+}
+
 }  // namespace
 }  // namespace sluice::store

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 
 #include "sluice/base/percent.h"
 #include "sluice/base/trim.h"
@@ -53,7 +55,9 @@ os::Timestamp MakeTime(int year, int month, int day, int hour, int minute, int s
   const std::chrono::year_month_day date{std::chrono::year(year),
                                          std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok() || hour < 0 || minute < 0 || second < 0) return {};
+  const bool is_time = hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 &&
+                       second <= 60;  // 60: a leap second.
+  if (year < 0 || !date.ok() || !is_time) return {};
   return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
          std::chrono::seconds(second);
 }
@@ -110,7 +114,12 @@ Result<std::string> ParseListing(std::string_view xml, std::vector<ObjectInfo>& 
     const std::string_view entry = xml.substr(at, end - at);
     ObjectInfo& object = objects.emplace_back();
     object.path = DecodeUri(XmlText(entry, "Key"));
-    object.size = std::strtoull(XmlText(entry, "Size").c_str(), nullptr, 10);
+    const std::string size = XmlText(entry, "Size");
+    const auto [rest, bad] = std::from_chars(size.data(), size.data() + size.size(), object.size);
+    if (object.path.empty() || bad != std::errc() || rest != size.data() + size.size() ||
+        object.size > uint64_t{INT64_MAX}) {
+      return Corrupt("the store's listing has an object without name or size");
+    }
     object.modified = ParseIsoTime(XmlText(entry, "LastModified"));
     at = end;
   }
@@ -124,7 +133,7 @@ os::Timestamp ParseHttpTime(std::string_view text) {
   constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
   if (text.size() < 25) return {};
   const size_t month = kMonths.find(text.substr(8, 3));
-  if (month == std::string_view::npos) return {};
+  if (month == std::string_view::npos || month % 3 != 0) return {};
   return MakeTime(Digits(text, 12, 4), static_cast<int>(month / 3) + 1, Digits(text, 5, 2),
                   Digits(text, 17, 2), Digits(text, 20, 2), Digits(text, 23, 2));
 }
