@@ -169,7 +169,8 @@ bool Keys::State::FromText(std::string_view text) {
     if (name == "identity") {
       has_identity = FromHex(line, identity);
     } else if (name == "sealing") {
-      has_sealing = ParseNumber(CutWord(line), sealing_day) && FromHex(line, sealing);
+      has_sealing =
+          ParseNumber(CutWord(line), sealing_day) && sealing_day >= 0 && FromHex(line, sealing);
     } else if (name == "hash" || name == "token") {
       if (!ParseNumber(CutWord(line), kid) || kid == 0) return false;
       if (!FromHex(line, numbered.at(name == "hash" ? 0 : 1)[kid])) return false;

@@ -51,6 +51,21 @@ TEST_F(KeysTest, AreSealedUnderAKeyFromElsewhere) {
   EXPECT_EQ(load(one).error().code(), ErrorCode::kDenied);
 }
 
+TEST_F(KeysTest, RefusesAFileOfAnImpossibleDay) {
+  ASSERT_TRUE(Load().ok());
+  const std::string file = *disk_.Look(kPath);
+  const size_t at = file.find("sealing 0 ");
+  ASSERT_NE(at, std::string::npos);
+  for (const char* const day : {"-2147483648", "-1"}) {
+    std::string changed = file;
+    changed.replace(at + 8, 1, day);
+    ASSERT_TRUE(os::ReplacePrivateFile(disk_, kPath, changed).ok());
+    const auto keys = Load();
+    ASSERT_FALSE(keys.ok()) << day;
+    EXPECT_EQ(keys.error().code(), ErrorCode::kInvalid);
+  }
+}
+
 TEST_F(KeysTest, AreMadeOnceAndReadBackFromThenOn) {
   const Keys keys = *Load(1);
   EXPECT_TRUE(made_);
