@@ -270,7 +270,7 @@ TEST_F(IngestTest, AStartWithAClockThatJumpedKnowsAllIdentities) {
   restart({});
   EXPECT_EQ(Counts(Submit(body)), fmt::format("0/{}/0", sent));
   for (int id = 1; id <= sent; ++id) {
-    const auto identities = *ingest_->IdentitiesOf("orders", std::to_string(id));
+    const auto identities = ingest_->IdentitiesOf("orders", EventId{std::to_string(id)})->ids;
     const auto slice = ingest_->ReceivedWithin("orders", identities);
     ASSERT_TRUE(slice) << id;
     EXPECT_GE(slice->last, slice->first);
