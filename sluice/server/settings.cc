@@ -84,6 +84,7 @@ std::vector<Setting> Resolve(const Config& config) {
       {"limits.depth", number(config.depth_max), {}},
       {"limits.memory", SizeText(config.memory_bytes_max), {}},
       {"limits.queue", SizeText(config.QueueBytes()), {}},
+      {"limits.topics", number(config.topics_max), {}},
       {"limits.query_memory", SizeText(config.query_memory_max), {}},
       {"limits.error_bytes", SizeText(static_cast<uint64_t>(config.error_bytes_a_day)), {}},
       {"sql.external", fmt::format("{}", fmt::join(config.external, ", ")), {}},

@@ -147,12 +147,16 @@ class Expression:
         if not name and not matchers:
             raise Wrong("a selector of everything")
         self.selectors.append((name, matchers, around))
-        if self.peek()[1] != "[":
-            return "instant"
-        self.take()
-        self.take("duration")
-        self.take("]")
-        return "range"
+        kind = "instant"
+        if self.peek()[1] == "[":
+            self.take()
+            self.take("duration")
+            self.take("]")
+            kind = "range"
+        if self.peek()[1] == "offset":
+            self.take()
+            self.take("duration")
+        return kind
 
 
 def rules_of(text):

@@ -52,6 +52,7 @@ ELSEWHERE = {
     "SL4090": "a stored state: system.test_schemas, system.test_errors",
     "SL4152": "messages of Cap'n Proto: decode.MessageTest, system.test_http_forms",
     "SL4220": "what a later schema does to stored errors: system.test_errors",
+    "SL4221": "too many topics: system.test_schemas",
     "SL4290": "a full queue: system.test_door",
     "SL4291": "a quota that is used up: system.test_errors",
     "SL5000": "a bug",
