@@ -29,7 +29,7 @@ Result<Inspection> Inspect(os::Disk& disk, const std::string& folder,
                                           std::span<const internal::FrameView> frames) -> Status {
     for (const internal::FrameView& view : frames) {
       const internal::FrameHeader& header = view.header;
-      if (header.kind == internal::kTrailerKind) continue;
+      if (header.kind == internal::kTrailerKind || header.kind == internal::kCarriedKind) continue;
       PlacedFrame placed;
       placed.segment = header.segment;
       placed.position = position;

@@ -28,6 +28,7 @@ Status Check(const Options& options) {
     return Invalid("segments of {} bytes, at least {} are needed", options.segment_bytes,
                    4 * internal::kBlockBytes);
   }
+  if (options.pinned_segments_max == 0) return Invalid("pinned_segments_max is 0");
   if (options.idle_watermark.count() < 0) return Invalid("idle_watermark is negative");
   return {};
 }

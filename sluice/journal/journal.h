@@ -79,6 +79,9 @@ struct Options {
   /// over, with a group of its own.
   std::chrono::microseconds idle_watermark{10'000};
   uint64_t free_bytes_min = 64ull << 20;  ///< With less room on the disk Append() is refused.
+  /// When released frames take more than so many segments, because others beside them are not,
+  /// those are copied together, and the rest goes. At least 1.
+  uint64_t pinned_segments_max = 4;
   /// Called when a sync fails, instead of aborting, which is what an empty one does. If it returns,
   /// the journal is dead: it writes nothing more and leaves the callbacks of what was under way
   /// uncalled. For simulations of a power loss.
@@ -158,8 +161,11 @@ class Journal {
   /// Frames that a callback appends are queued.
   virtual void Append(std::vector<NewFrame> frames, Callback done) = 0;
 
-  /// Allows to forget the partition's frames below `offset` (landed and unread). Whole segments are
-  /// removed, by the journal's thread, once all their frames may go. Schemas are never forgotten.
+  /// Allows to forget the partition's frames below `offset` (landed and unread). Segments are
+  /// removed, by the journal's thread, once all their frames may go; or all but a few, which are
+  /// then copied into one that takes their place, in pieces between groups: so a partition that is
+  /// not released holds back little more than its own bytes (Options::pinned_segments_max). Schemas
+  /// are never forgotten.
   virtual void Release(PartitionId partition, Offset offset) = 0;
 
   /// Writes and syncs what is queued, then a clean mark; returns when done. Append() fails from

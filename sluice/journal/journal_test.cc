@@ -354,6 +354,7 @@ TEST_F(JournalTest, CommitsWhatWaitsAsOneGroupInOrder) {
 }
 
 TEST_F(JournalTest, RemovesReleasedSegmentsAndKeepsSchemasAndOffsets) {
+  options_.pinned_segments_max = 1000;
   auto journal = Open();
   ASSERT_TRUE(Append(*journal, {Schema(7, "seven")}).ok());
   for (int i = 0; i < 40; ++i) {

@@ -46,14 +46,15 @@ class Rewriter {
     frames_.clear();
     for (const FrameView& view : views) {
       const internal::FrameHeader& header = view.header;
-      if (header.kind == internal::kTrailerKind) continue;
+      if (header.kind == internal::kTrailerKind || header.kind == internal::kCarriedKind) continue;
       frames_.push_back({.kind = header.kind,
                          .partition = header.partition,
                          .schema_id = header.schema_id,
                          .base = header.base,
                          .rows = header.rows,
                          .payload = view.payload,
-                         .payload_crc = header.payload_crc});
+                         .payload_crc = header.payload_crc,
+                         .received_us = header.received_us});
     }
     if (frames_.empty()) return {};
     const uint64_t bytes = internal::GroupBytes(frames_);

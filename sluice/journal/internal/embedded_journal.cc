@@ -184,8 +184,14 @@ std::optional<os::Wait> EmbeddedJournal::Step(os::Why why) {
   }
   if (!batch.empty()) Commit(std::move(batch));
   if (!last && !storage_->broken()) writer_.PrepareAhead();
+  if (!last && writer_.carrying() && !storage_->broken()) retain = writer_.CarryOn() || retain;
+  const bool later = retain && writer_.carrying();
   // A failure leaves more than need be; the next release tries again.
-  if (retain && !storage_->broken() && writer_.Retain().ok()) watermark_due_ = true;
+  if (retain && !later && !storage_->broken()) {
+    if (writer_.Retain().ok()) watermark_due_ = true;
+    if (!storage_->broken()) writer_.BeginCarry();
+  }
+  if (!IsRead() && !storage_->broken()) writer_.RemoveReplaced();
   if (last && !storage_->broken()) writer_.Close();
 
   const std::lock_guard lock(mutex_);
@@ -194,7 +200,8 @@ std::optional<os::Wait> EmbeddedJournal::Step(os::Why why) {
     dead_ = true;
     return std::nullopt;
   }
-  if (!queue_.empty() || stopping_) return os::Wait(0);
+  retain_due_ = retain_due_ || later;
+  if (!queue_.empty() || stopping_ || writer_.carrying()) return os::Wait(0);
   if (!watermark_due_) return os::kUntilWoken;
   timer_set_ = true;
   written_since_timer_ = false;
@@ -291,6 +298,11 @@ void EmbeddedJournal::Commit(std::vector<Pending> batch) {
   }
 }
 
+bool EmbeddedJournal::IsRead() const {
+  const std::lock_guard lock(mutex_);
+  return readers_ > 0;
+}
+
 bool EmbeddedJournal::IsListed(uint64_t segment) const {
   const std::lock_guard lock(mutex_);
   return std::ranges::any_of(state_.segments,
@@ -304,7 +316,17 @@ Status EmbeddedJournal::Read(const std::function<Status(const Frame&)>& visit) c
     const std::lock_guard lock(mutex_);
     segments = state_.segments;
     schemas = state_.schemas;
+    ++readers_;
   }
+  Status read = ReadListed(segments, schemas, visit);
+  const std::lock_guard lock(mutex_);
+  --readers_;
+  return read;
+}
+
+Status EmbeddedJournal::ReadListed(const std::vector<Segment>& segments,
+                                   const std::map<SchemaKey, Schema>& schemas,
+                                   const std::function<Status(const Frame&)>& visit) const {
   for (const auto& [key, schema] : schemas) {
     SLUICE_RETURN_IF_ERROR(
         visit({.kind = FrameKind::kSchema,

@@ -63,6 +63,10 @@ class EmbeddedJournal final : public Journal {
   Status CheckFreeSpace() const;
   Status ReadSegment(const Segment& segment,
                      const std::function<Status(const Frame&)>& visit) const;
+  Status ReadListed(const std::vector<Segment>& segments,
+                    const std::map<SchemaKey, Schema>& schemas,
+                    const std::function<Status(const Frame&)>& visit) const;
+  bool IsRead() const;
   bool IsListed(uint64_t segment) const;
 
   const Options options_;
@@ -80,6 +84,7 @@ class EmbeddedJournal final : public Journal {
   bool stopping_ = false;
   bool dead_ = false;  // A sync failed, and the handler returned.
   bool retain_due_ = false;
+  mutable int readers_ = 0;  // Their lists may name segments whose place was taken since.
   // Somebody writes, and calls callbacks: the thread, or who appends. It alone uses what stands
   // behind the next blank line; the mutex hands that from one to the next.
   bool writing_ = false;

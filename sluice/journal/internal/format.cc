@@ -150,6 +150,7 @@ void GroupBuilder::Build(const SegmentKey& key, const Cursor& cursor, int64_t re
     header.rows = frame.rows;
     header.payload_bytes = frame.payload.size();
     header.payload_crc = frame.payload_crc;
+    header.received_us = frame.received_us != 0 ? frame.received_us : received_us;
     add_header();
     if (frame.payload.size() <= kCopiedBytesMax) {
       scratch_ += frame.payload;
@@ -162,6 +163,7 @@ void GroupBuilder::Build(const SegmentKey& key, const Cursor& cursor, int64_t re
     header.position += sizeof(FrameHeader) + padded;
   }
   header.kind = kTrailerKind;
+  header.received_us = received_us;
   header.partition = 0;
   header.schema_id = 0;
   header.base = 0;

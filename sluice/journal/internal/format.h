@@ -24,6 +24,9 @@ constexpr uint32_t kFrameMagic = 0x464a4c53;             // "SLJF"
 constexpr uint64_t kSegmentMagic = 0x31474553'004a4c53;  // "SLJ\0SEG1"
 constexpr uint16_t kFrameVersion = 1;
 constexpr uint8_t kTrailerKind = 255;  // Beside those of FrameKind.
+/// The last frame of a segment that took the place of others (Carrier): the group behind it has the
+/// sequence `base`, and `schema_id` is what links that to the groups that were there.
+constexpr uint8_t kCarriedKind = 254;
 
 constexpr uint64_t RoundUp(uint64_t bytes, uint64_t unit) {
   return (bytes + unit - 1) / unit * unit;
@@ -100,7 +103,13 @@ struct FrameToWrite {
   int64_t rows = 0;
   std::string_view payload = {};
   uint32_t payload_crc = 0;
+  int64_t received_us = 0;  ///< 0: as the group.
 };
+
+/// Returns how much a frame takes in a group.
+constexpr uint64_t FrameBytes(uint64_t payload_bytes) {
+  return sizeof(FrameHeader) + RoundUp(payload_bytes, 8);
+}
 
 /// Returns the size of the group that these frames make.
 uint64_t GroupBytes(std::span<const FrameToWrite> frames);

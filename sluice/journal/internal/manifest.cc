@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -71,12 +72,13 @@ bool DecodeLine(std::string_view line, Manifest& manifest) {
 
 Status CheckConsistent(const Manifest& manifest) {
   if (manifest.uuid.empty()) return Corrupt("no uuid");
+  std::set<uint64_t> ids;
   for (size_t i = 0; i < manifest.segments.size(); ++i) {
     const SegmentEntry& entry = manifest.segments[i];
     const bool last = i + 1 == manifest.segments.size();
-    const bool ascending = last || entry.key.id < manifest.segments[i + 1].key.id;
-    if (!ascending || entry.key.id >= manifest.segment_next || (!last && !entry.sealed()) ||
-        entry.end % kBlockBytes != 0 || entry.end == kBlockBytes || entry.first.sequence == 0) {
+    if (!ids.insert(entry.key.id).second || entry.key.id >= manifest.segment_next ||
+        (!last && !entry.sealed()) || entry.end % kBlockBytes != 0 || entry.end == kBlockBytes ||
+        entry.first.sequence == 0) {
       return Corrupt("segment {} does not fit the list", entry.key.id);
     }
   }
@@ -89,7 +91,10 @@ std::string Encode(const Manifest& manifest) {
   // A program that knows no losses must not take what is missing for damage, or worse, for whole.
   const bool counts = std::ranges::any_of(
       manifest.partitions, [](const auto& entry) { return entry.second.duplicates > 0; });
-  const int version = manifest.losses.empty() && !counts ? 1 : 2;
+  // Nor a carried segment for one in the wrong place.
+  const bool carried = !std::ranges::is_sorted(
+      manifest.segments, {}, [](const SegmentEntry& entry) { return entry.key.id; });
+  const int version = carried ? 3 : manifest.losses.empty() && !counts ? 1 : 2;
   std::string text;
   const auto out = std::back_inserter(text);
   fmt::format_to(
@@ -135,8 +140,8 @@ Result<Manifest> DecodeManifest(std::string_view text) {
     text.remove_prefix(size + 1);
     if (first) {
       const std::string_view version = line.substr(kTitle.size());
-      if (version != "1" && version != "2") {
-        return Unsupported("version is {}, this program knows 1 and 2", version);
+      if (version != "1" && version != "2" && version != "3") {
+        return Unsupported("version is {}, this program knows 1 to 3", version);
       }
       first = false;
     } else if (!DecodeLine(line, manifest)) {

@@ -40,7 +40,9 @@ struct Manifest {
   uint64_t segment_next = 1;
   Cursor next = {};  ///< Sequence and chain of the group behind all that are sealed.
   int64_t received_us = 0;
-  std::vector<SegmentEntry> segments = {};  ///< Oldest first; all but the last are sealed.
+  /// Oldest first; all but the last are sealed. One that took the place of others has a larger
+  /// number than those behind it.
+  std::vector<SegmentEntry> segments = {};
   std::map<PartitionId, PartitionEntry> partitions = {};
   std::vector<std::string> recoveries = {};  ///< What the last ones cut off, and why.
   std::vector<Loss> losses = {};             ///< Not released yet.

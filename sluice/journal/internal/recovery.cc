@@ -52,13 +52,16 @@ Status Take(std::span<const FrameView> group, Contents& contents) {
                        header.base);
       }
       const bool first = contents.begins.try_emplace(header.partition, header.base).second;
-      Offset& end = contents.segment.ends[header.partition];
-      if (!first && header.base < end) return GoesBack(header.partition, header.base, end);
-      end = header.base + header.rows;
+      SegmentShare& share = contents.segment.shares[header.partition];
+      if (!first && header.base < share.end) {
+        return GoesBack(header.partition, header.base, share.end);
+      }
+      share.end = header.base + header.rows;
+      share.bytes += FrameBytes(header.payload_bytes);
     } else if (header.kind == static_cast<uint8_t>(FrameKind::kDuplicates)) {
       int64_t& sum = contents.duplicates[header.partition];
       sum = std::max(sum, header.base);
-    } else {
+    } else if (header.kind != kCarriedKind) {
       return Unsupported("frames of kind {} are of a newer version", header.kind);
     }
   }
@@ -94,6 +97,7 @@ class Recoverer {
     result_.found.segments = state.segments.size();
 
     // First, as it makes the room that the rest may need on a full disk.
+    storage_.RemoveCarried();
     SLUICE_RETURN_IF_ERROR(RemoveStrays(manifest->segments));
     // Only now is a new boot known to be able to serve. The first durable change is the epoch,
     // together with the ends found: from here on nothing in the old segments is open to doubt.
@@ -181,10 +185,10 @@ class Recoverer {
             .Wrap("segment '" + storage_.SegmentPath(contents.segment.entry.key.id) + "'");
       }
     }
-    for (const auto& [partition, end] : contents.segment.ends) {
-      floors_[partition] = end;
+    for (const auto& [partition, share] : contents.segment.shares) {
+      floors_[partition] = share.end;
       PartitionEntry& entry = state().partitions[partition];
-      entry.next = std::max(entry.next, end);
+      entry.next = std::max(entry.next, share.end);
     }
     for (const auto& [partition, sum] : contents.duplicates) {
       int64_t& known = state().partitions[partition].duplicates;

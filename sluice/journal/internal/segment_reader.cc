@@ -74,9 +74,18 @@ Result<std::span<const FrameView>> SegmentReader::Next(Cursor& cursor) {
       if (header.payload_crc != group_crc || header.rows != static_cast<int64_t>(frames_.size())) {
         return Corrupt("trailer of group {} does not match its frames", cursor.sequence);
       }
-      cursor = {.position = cursor.position + group_bytes,
-                .sequence = cursor.sequence + 1,
-                .chain = chain};
+      Cursor next = {.position = cursor.position + group_bytes,
+                     .sequence = cursor.sequence + 1,
+                     .chain = chain};
+      if (!frames_.empty() && frames_.back().header.kind == kCarriedKind) {
+        const FrameHeader& carried = frames_.back().header;
+        if (carried.base < static_cast<int64_t>(next.sequence)) {
+          return Corrupt("group {} goes back to {}", cursor.sequence, carried.base);
+        }
+        next.sequence = static_cast<uint64_t>(carried.base);
+        next.chain = static_cast<uint32_t>(carried.schema_id);
+      }
+      cursor = next;
       return std::span<const FrameView>(frames_);
     }
     group_crc = Crc32c(bytes.subspan(at, sizeof(FrameHeader)), group_crc);

@@ -31,8 +31,9 @@ class SegmentReader {
   /// kCorrupt: the first block is damaged or of another segment.
   Status CheckHeader(std::string_view uuid);
 
-  /// Reads the whole group expected at `cursor`, and moves `cursor` behind it.
-  /// kCorrupt: what is there is not that group; the message says why.
+  /// Reads the whole group expected at `cursor`, and moves `cursor` behind it: for the last group
+  /// of a carried segment, to the group that follows those it stands for. kCorrupt: what is there
+  /// is not that group; the message says why.
   Result<std::span<const FrameView>> Next(Cursor& cursor);
 
   /// What lies at and behind a place where no group is.

@@ -13,12 +13,18 @@
 
 namespace sluice::journal::internal {
 
+/// What a partition has in a segment.
+struct SegmentShare {
+  Offset end = 0;      ///< Behind its last row there.
+  uint64_t bytes = 0;  ///< Of its frames.
+};
+
 /// A segment that holds groups.
 struct Segment {
   SegmentEntry entry;
   uint64_t durable_end = kBlockBytes;
   uint64_t file_bytes = 0;
-  std::map<PartitionId, Offset> ends = {};  ///< Behind the last row of each partition in it.
+  std::map<PartitionId, SegmentShare> shares = {};
 };
 
 /// A schema, and where its newest copy is.

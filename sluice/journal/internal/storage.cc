@@ -11,6 +11,7 @@ namespace {
 constexpr uint64_t kManifestBytesMax = 64 << 20;
 constexpr std::string_view kManifestName = "/manifest";
 constexpr std::string_view kNewManifestName = "/manifest.new";
+constexpr std::string_view kCarriedName = "/carried.new";
 
 Status Write(os::File& file, uint64_t offset, std::string_view text) {
   const std::span<const std::byte> piece = std::as_bytes(std::span(text));
@@ -98,6 +99,23 @@ Result<std::unique_ptr<os::File>> Storage::CreateSegment(const SegmentKey& key,
   if (!broken()) (void)disk_.Remove(path);
   return std::move(made).error();
 }
+
+Result<std::unique_ptr<os::File>> Storage::CreateCarried(const SegmentKey& key,
+                                                         std::string_view uuid) {
+  const std::string path = folder_ + std::string(kCarriedName);
+  Status removed = disk_.Remove(path);  // Of a try that was cut short.
+  if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
+  SLUICE_ASSIGN_OR_RETURN(auto file, disk_.Open(path, os::OpenMode::kCreateNew));
+  SLUICE_RETURN_IF_ERROR(Write(*file, 0, EncodeSegmentHeader(key, uuid)));
+  return file;
+}
+
+Status Storage::NameCarried(uint64_t id) {
+  SLUICE_RETURN_IF_ERROR(disk_.Rename(folder_ + std::string(kCarriedName), SegmentPath(id)));
+  return SyncFolder();
+}
+
+void Storage::RemoveCarried() { (void)disk_.Remove(folder_ + std::string(kCarriedName)); }
 
 Result<std::vector<uint64_t>> Storage::ListSegments() {
   SLUICE_ASSIGN_OR_RETURN(const auto names, disk_.List(folder_));

@@ -51,6 +51,13 @@ class Storage {
   /// kUnavailable: the disk is full or failed; nothing is left of it.
   Result<std::unique_ptr<os::File>> CreateSegment(const SegmentKey& key, std::string_view uuid,
                                                   uint64_t bytes);
+  /// Begins a segment that no one knows of: under its own name only after NameCarried(). There is
+  /// one at a time.
+  Result<std::unique_ptr<os::File>> CreateCarried(const SegmentKey& key, std::string_view uuid);
+  /// Gives it its name, durably. Its bytes must be durable.
+  Status NameCarried(uint64_t id);
+  /// Removes what was begun, if it is still there; its space is all that it takes.
+  void RemoveCarried();
   /// Returns the numbers of all segment files, listed in the manifest or not.
   Result<std::vector<uint64_t>> ListSegments();
   /// Removes segment files, durably; fine if they do not exist.

@@ -157,6 +157,7 @@ class Surveyor {
   }
 
   void Count(const FrameHeader& header, SegmentReport& report) {
+    if (header.kind == kCarriedKind) return;
     const os::Timestamp received = TimeOf(header.received_us);
     if (report.frames++ == 0) report.received_first = received;
     report.received_last = received;

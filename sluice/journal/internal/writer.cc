@@ -6,6 +6,7 @@
 
 #include "sluice/base/check.h"
 #include "sluice/base/crc32c.h"
+#include "sluice/base/trace.h"
 
 namespace sluice::journal::internal {
 
@@ -71,7 +72,9 @@ void Writer::Publish(std::span<const FrameToWrite> frames, int64_t received_us,
       continue;
     }
     const Offset end = frame.base + frame.rows;
-    segment.ends[frame.partition] = end;
+    SegmentShare& share = segment.shares[frame.partition];
+    share.end = end;
+    share.bytes += FrameBytes(frame.payload.size());
     PartitionEntry& partition = state_.partitions[frame.partition];
     partition.next = std::max(partition.next, end);
   }
@@ -181,11 +184,11 @@ Status Writer::Activate() {
   return {};
 }
 
-Status Writer::CarrySchemas(uint64_t segment_last) {
+Status Writer::CarrySchemas(const std::vector<uint64_t>& segments) {
   std::vector<FrameToWrite> frames;
   std::vector<std::shared_ptr<const std::string>> payloads;  // Publish() replaces the schemas.
   for (const auto& [key, schema] : state_.schemas) {
-    if (schema.segment > segment_last) continue;
+    if (std::ranges::count(segments, schema.segment) == 0) continue;
     payloads.push_back(schema.payload);
     frames.push_back({.kind = static_cast<uint8_t>(FrameKind::kSchema),
                       .partition = key.first,
@@ -202,15 +205,15 @@ Status Writer::Retain() {
   {
     const std::lock_guard lock(mutex_);
     for (const Segment& segment : state_.segments) {
-      const bool released = std::ranges::all_of(segment.ends, [&](const auto& end) {
-        return end.second <= state_.partitions[end.first].released;
+      const bool released = std::ranges::all_of(segment.shares, [&](const auto& share) {
+        return share.second.end <= state_.partitions[share.first].released;
       });
       if (!segment.entry.sealed() || !released) break;
       ids.push_back(segment.entry.key.id);
     }
   }
   if (ids.empty()) return {};
-  SLUICE_RETURN_IF_ERROR(CarrySchemas(ids.back()));
+  SLUICE_RETURN_IF_ERROR(CarrySchemas(ids));
   // First it is durable that they are gone, then they go: a crash in between leaves files that
   // nobody needs, never a list that names files which are not there.
   Manifest manifest = MakeManifest();
@@ -225,7 +228,80 @@ Status Writer::Retain() {
   return storage_.RemoveSegments(ids);
 }
 
+void Writer::BeginCarry() {
+  if (carrier_) return;
+  const uint64_t tag = random_.Next();
+  const std::lock_guard lock(mutex_);
+  const auto run = ChooseRun(state_, options_.pinned_segments_max * options_.segment_bytes,
+                             options_.segment_bytes, unreadable_);
+  if (!run) return;
+  const SegmentKey key{.id = state_.segment_next++, .epoch = state_.epoch, .tag = tag};
+  carrier_.emplace(storage_, state_, *run, key);
+}
+
+bool Writer::CarryOn() {
+  const auto copied = carrier_->Step();
+  if (copied.ok() && !*copied) return false;
+  const Status placed = copied.ok() ? PutInPlace() : copied.status();
+  if (!placed.ok() && !storage_.broken()) {
+    storage_.RemoveCarried();
+    // On a full disk the next release tries again; what is damaged stays so.
+    if (placed.error().code() != ErrorCode::kUnavailable) {
+      trace::Error("journal segment cannot be read", {{"reason", placed.error().ToString()}});
+      unreadable_.push_back(carrier_->reading());
+    }
+  }
+  carrier_.reset();
+  return placed.ok();
+}
+
+// One manifest names the old segments, the next one the new: a crash finds all of either, and
+// files that the other one named as strays.
+Status Writer::PutInPlace() {
+  const std::vector<uint64_t>& ids = carrier_->ids();
+  const auto count = static_cast<ptrdiff_t>(ids.size());
+  ptrdiff_t begin = 0;
+  Cursor behind;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto first = std::ranges::find(
+        state_.segments, ids.front(), [](const Segment& segment) { return segment.entry.key.id; });
+    begin = first - state_.segments.begin();
+    SLUICE_CHECK(begin + count <= std::ssize(state_.segments));
+    const auto next = first + count;
+    SLUICE_CHECK((next - 1)->entry.key.id == ids.back());
+    behind = next == state_.segments.end() ? state_.next : next->entry.first;
+  }
+  SLUICE_ASSIGN_OR_RETURN(Segment carried, carrier_->Finish(behind));
+  Manifest manifest = MakeManifest();
+  const auto entry = manifest.segments.begin() + begin;
+  *entry = carried.entry;
+  manifest.segments.erase(entry + 1, entry + count);
+  if (Status stored = storage_.StoreManifest(manifest); !stored.ok()) {
+    if (!storage_.broken()) (void)storage_.RemoveSegments({carrier_->key().id});
+    return stored;
+  }
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, schema] : state_.schemas) {
+    if (std::ranges::count(ids, schema.segment) > 0) schema.segment = carrier_->key().id;
+  }
+  const auto segment = state_.segments.begin() + begin;
+  *segment = std::move(carried);
+  state_.segments.erase(segment + 1, segment + count);
+  replaced_.insert(replaced_.end(), ids.begin(), ids.end());
+  return {};
+}
+
+void Writer::RemoveReplaced() {
+  // What is left of them should this fail, the next start removes.
+  (void)storage_.RemoveSegments(std::exchange(replaced_, {}));
+}
+
 void Writer::Close() {
+  if (carrier_) {
+    carrier_.reset();
+    storage_.RemoveCarried();
+  }
   SealActive();
   Manifest manifest = MakeManifest();
   manifest.clean = true;

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "sluice/base/error.h"
+#include "sluice/journal/internal/carrier.h"
 #include "sluice/journal/internal/direct_file.h"
 #include "sluice/journal/internal/format.h"
 #include "sluice/journal/internal/state.h"
@@ -39,8 +41,16 @@ class Writer {
   /// Makes the next segment, if the time has come, so that a full disk shows before it hurts.
   void PrepareAhead();
   /// Removes the oldest segments whose rows are all released. Schemas in them are written again
-  /// first.
+  /// first. Not while carrying().
   Status Retain();
+  /// Begins to copy what is needed of segments that are nearly free, if there are enough of them.
+  void BeginCarry();
+  /// Whether a copy is under way; CarryOn() continues it, for a while, and returns true once it has
+  /// taken the place of those segments. A failure ends it, and leaves all as it was.
+  bool carrying() const { return carrier_.has_value(); }
+  bool CarryOn();
+  /// Removes the segments whose place was taken. Nobody may be reading them, with a list of then.
+  void RemoveReplaced();
   /// Seals the last segment and leaves the mark of an orderly stop. Nothing may be written after
   /// it.
   void Close();
@@ -60,7 +70,8 @@ class Writer {
   Status Activate();
   Status TakeBack(uint64_t position);
   void Publish(std::span<const FrameToWrite> frames, int64_t received_us, const Cursor& next);
-  Status CarrySchemas(uint64_t segment_last);
+  Status CarrySchemas(const std::vector<uint64_t>& segments);
+  Status PutInPlace();
 
   const Options& options_;
   Storage& storage_;
@@ -75,6 +86,9 @@ class Writer {
   Prepared prepared_;
   std::vector<uint64_t> useless_;  // Segments that got no group; they go with the next manifest.
   bool prepare_failed_ = false;    // Since the last roll: not tried again for every group.
+  std::optional<Carrier> carrier_;
+  std::vector<uint64_t> replaced_;    // Named by no manifest; lists of readers may have them.
+  std::vector<uint64_t> unreadable_;  // Damaged: they stay until all of them may go.
 };
 
 }  // namespace sluice::journal::internal
