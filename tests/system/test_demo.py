@@ -111,13 +111,6 @@ def what_goes_wrong_meanwhile_does_not_end_it():
             said += line
         at = ("--server", re.search(r"127\.0\.0\.1:\d+", said)[0])
 
-        def own_rows():
-            done = subprocess.run([binary(), *at, "sql", "-o", "csv", "-c", "select count(*) from pointer_moved"], text=True,
-                                  capture_output=True, timeout=60)
-            return done.returncode == 0 and int(done.stdout.split()[-1]) > 0
-
-        until(own_rows, "it sends", 60)  # What is there when it begins is not of others.
-
         def command(*words, stdin=None):
             done = subprocess.run([binary(), *at, *words], input=stdin, text=True, capture_output=True, timeout=60)
             equal(done.returncode, 0, done.stderr)
@@ -146,6 +139,13 @@ def what_others_send_is_no_gap():
         while "on purpose" not in said:
             said += process.stderr.readline()
         at = ("--server", re.search(r"127\.0\.0\.1:\d+", said)[0])
+
+        def own_rows():
+            done = subprocess.run([binary(), *at, "sql", "-o", "csv", "-c", "select count(*) from pointer_moved"], text=True,
+                                  capture_output=True, timeout=60)
+            return done.returncode == 0 and int(done.stdout.split()[-1]) > 0
+
+        until(own_rows, "it sends", 60)  # What is there when it begins is not of others.
         row = '{"eventId": "mine", "userId": 7, "eventType": "login", "timestamp": "2026-01-05T10:00:00Z"}\n'
         for words, stdin in ((("send", "-", "--topic", "shop.user-events"), row),
                              (("sql", "-c", "delete from shop_user_events where event_id <> 'mine'"), None)):
