@@ -319,8 +319,11 @@ Status EmbeddedJournal::Read(const std::function<Status(const Frame&)>& visit) c
     ++readers_;
   }
   Status read = ReadListed(segments, schemas, visit);
-  const std::lock_guard lock(mutex_);
-  --readers_;
+  {
+    const std::lock_guard lock(mutex_);
+    --readers_;
+  }
+  thread_->Wake();  // Files that only this list still named may go.
   return read;
 }
 
