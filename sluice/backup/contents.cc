@@ -135,8 +135,9 @@ Result<Contents> ReadContents(os::Disk& disk, const std::string& folder) {
   Contents contents;
   for (bool first = true; !text.empty(); first = false) {
     const size_t size = text.find('\n');
+    if (size == std::string_view::npos) return Corrupt("'{}': the last line has no end", path);
     const std::string_view line = text.substr(0, size);
-    text.remove_prefix(std::min(size + 1, text.size()));
+    text.remove_prefix(size + 1);
     if (first && line.substr(kTitle.size()) != kVersion) {
       return Unsupported("'{}' is of format {}, this program knows {}", path,
                          line.substr(kTitle.size()), kVersion);

@@ -1,7 +1,12 @@
 #include "sluice/backup/contents.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <span>
+#include <string>
+
+#include "sluice/base/crc32c.h"
 #include "sluice/os/simulated_disk.h"
 
 namespace sluice::backup {
@@ -72,6 +77,16 @@ TEST_F(ContentsTest, NameNoFileOutside) {
   Contents contents = Example();
   contents.files[0].path = "data/a\nb";
   EXPECT_EQ(WriteContents(disk_, "b", contents).error().code(), ErrorCode::kUnsupported);
+}
+
+// Its checksum fits: it was found by trying such lists, and went on for ever.
+TEST_F(ContentsTest, WhoseLastLineHasNoEndAreRefused) {
+  ASSERT_TRUE(disk_.MakeFolders("b").ok());
+  const std::string text = "sluice backup 1\nfile\t5\t00000abc\tdata/j";
+  Write(fmt::format("{}sum\t{:08x}\n", text, Crc32c(std::as_bytes(std::span(text)))));
+  const auto read = ReadContents(disk_, "b");
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().code(), ErrorCode::kCorrupt);
 }
 
 TEST_F(ContentsTest, ThatAreDamagedAnywhereAreRefused) {
