@@ -1,16 +1,20 @@
 // Fuzzes the parsers of what other programs write: seeded, so that a failure happens again.
 //
-//   sluice_fuzz [--target NAME] [--seconds N | --runs N] [--seed S] [--replay FILE] [--testdata DIR]
+//   sluice_fuzz [--target NAME] [--seconds N | --runs N] [--seed S] [--replay FILE] [--testdata
+//   DIR]
 //
 // Runs one target or all, each for N seconds of CPU time or N inputs. Before each input its bytes
 // are put into memory that a signal handler writes to `fuzz-crash-TARGET`; a sanitizer's report
-// stands above. Exits with 1 if memory grew beyond the limit.
+// stands above. An input that takes too long ends in the same way. Exits with 1 if memory grew
+// beyond the limit.
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
@@ -30,11 +34,13 @@ namespace {
 // sanitizer keeps what was freed for a while, and marks what it gives.
 #ifdef __SANITIZE_ADDRESS__
 constexpr int64_t kResidentMiBMax = 2048;
+constexpr int kInputSecondsMax = 60;  // Of CPU time, for one input.
 #else
 constexpr int64_t kResidentMiBMax = 1024;
+constexpr int kInputSecondsMax = 10;
 #endif
 
-std::string crash_path;             // NOLINT: for the handler.
+std::string crash_path;              // NOLINT: for the handler.
 const std::string* input = nullptr;  // NOLINT
 
 void Save() {
@@ -49,6 +55,13 @@ void OnSignal(int signal) {
   Save();
   std::signal(signal, SIG_DFL);
   raise(signal);
+}
+
+// Sends SIGPROF when so much CPU time is over; 0: never.
+void SetAlarm(int seconds) {
+  itimerval timer{};
+  timer.it_value.tv_sec = seconds;
+  setitimer(ITIMER_PROF, &timer, nullptr);
 }
 
 double CpuSeconds() {
@@ -81,24 +94,42 @@ int Fuzz(const Target& target, const Arguments& arguments) {
   const double begin = CpuSeconds();
   uint64_t runs = 0;
   uint64_t understood = 0;
-  for (; arguments.seconds > 0 ? CpuSeconds() - begin < arguments.seconds : runs < arguments.runs;
-       ++runs) {
+  double slowest = 0;
+  const uint64_t runs_max = std::max<uint64_t>(1, arguments.runs / target.cost);
+  for (double now = begin;
+       arguments.seconds > 0 ? now - begin < arguments.seconds : runs < runs_max; ++runs) {
     const std::string text = mutator.Next();
     input = &text;
+    SetAlarm(kInputSecondsMax);
     if (target.run(text)) {
       ++understood;
       if (mutator.Below(20) == 0) mutator.Keep(text);
     }
+    SetAlarm(0);
     input = nullptr;
+    const double after = CpuSeconds();
+    slowest = std::max(slowest, after - now);
+    now = after;
   }
   const int64_t peak = ResidentMiBPeak();
   std::cout << fmt::format(
-                   "{:<16} seed {} {:>9} inputs, {:>9} understood, {:>6.1f} CPU s, peak {} MiB",
-                   target.name, arguments.seed, runs, understood, CpuSeconds() - begin, peak)
+                   "{:<18} seed {} {:>9} inputs, {:>9} understood, {:>6.1f} CPU s, slowest {:.0f} "
+                   "ms, peak {} MiB",
+                   target.name, arguments.seed, runs, understood, CpuSeconds() - begin,
+                   slowest * 1e3, peak)
             << std::endl;
   if (peak <= kResidentMiBMax) return 0;
   std::cerr << fmt::format("more than {} MiB\n", kResidentMiBMax);
   return 1;
+}
+
+std::vector<Target> AllTargets(const std::string& testdata) {
+  std::vector<Target> all = LakeTargets(testdata);
+  for (const auto& make : {HttpTargets, EventTargets, SchemaTargets, ColumnTargets, JournalTargets,
+                           WorkerTargets, ControlTargets}) {
+    std::ranges::move(make(), std::back_inserter(all));
+  }
+  return all;
 }
 
 int Main(int count, char** words) {
@@ -113,10 +144,11 @@ int Main(int count, char** words) {
     if (name == "--runs") arguments.runs = std::strtoull(value.c_str(), nullptr, 10);
     if (name == "--seed") arguments.seed = std::strtoull(value.c_str(), nullptr, 10);
   }
-  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) std::signal(signal, OnSignal);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGPROF})
+    std::signal(signal, OnSignal);
   int worst = 0;
   bool any = false;
-  for (const Target& target : LakeTargets(arguments.testdata)) {
+  for (const Target& target : AllTargets(arguments.testdata)) {
     if (!arguments.target.empty() && arguments.target != target.name) continue;
     any = true;
     if (!arguments.replay.empty()) {
