@@ -56,9 +56,11 @@ uint32_t CrcOf(FrameHeader header) {
 void Seal(FrameHeader& header) { header.header_crc = CrcOf(header); }
 
 bool IsWhole(const FrameHeader& header, const SegmentKey& key, uint64_t position) {
-  return header.magic == kFrameMagic && header.version == kFrameVersion && header.tag == key.tag &&
-         header.segment == key.id && header.epoch == key.epoch && header.position == position &&
-         header.header_crc == CrcOf(header);
+  const bool has_offsets =
+      header.base >= 0 && header.rows >= 0 && header.rows <= INT64_MAX - header.base;
+  return has_offsets && header.magic == kFrameMagic && header.version == kFrameVersion &&
+         header.tag == key.tag && header.segment == key.id && header.epoch == key.epoch &&
+         header.position == position && header.header_crc == CrcOf(header);
 }
 
 bool IsOfAnotherVersion(const FrameHeader& header, const SegmentKey& key) {

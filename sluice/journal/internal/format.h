@@ -68,7 +68,7 @@ static_assert(sizeof(FrameHeader) == 120 && alignof(FrameHeader) == 8);
 
 /// Sets `header_crc`.
 void Seal(FrameHeader& header);
-/// Whether the header is whole, of this segment, and lies where it says.
+/// Whether the header is whole, of this segment, lies where it says, and names offsets that can be.
 bool IsWhole(const FrameHeader& header, const SegmentKey& key, uint64_t position);
 
 /// Whether the header is whole, of this segment, but of a format that this program does not know.

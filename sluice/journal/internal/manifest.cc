@@ -50,7 +50,8 @@ bool DecodeLine(std::string_view line, Manifest& manifest) {
     PartitionEntry entry;
     words.Number(id).Number(entry.released).Number(entry.next);
     if (!words.Done()) words.Number(entry.duplicates);
-    return words.Done() && manifest.partitions.emplace(id, entry).second;
+    const bool can_be = entry.released >= 0 && entry.next >= 0 && entry.duplicates >= 0;
+    return words.Done() && can_be && manifest.partitions.emplace(id, entry).second;
   }
   if (key == "loss") {
     Loss& loss = manifest.losses.emplace_back();
