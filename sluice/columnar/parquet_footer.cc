@@ -86,7 +86,13 @@ Result<ParquetFooter> FooterOf(const parquet::FileMetaData& file) {
     if (!column.is_leaf()) continue;
     auto statistics =
         StatisticsOf(file, column.column_index, HasTrueBounds(*fields.back()->type(), julian_days));
-    if (statistics) footer.columns.emplace(fields.back()->name(), std::move(*statistics));
+    if (!statistics) continue;
+    // Those of some texts, such as JSON, come as bytes.
+    for (const auto& bound : {statistics->minimum, statistics->maximum}) {
+      if (bound == nullptr || bound->type->Equals(*fields.back()->type())) continue;
+      statistics->minimum = statistics->maximum = nullptr;
+    }
+    footer.columns.emplace(fields.back()->name(), std::move(*statistics));
   }
   footer.schema = arrow::schema(std::move(fields));
   return footer;

@@ -25,8 +25,9 @@ struct ParquetFooter {
   Schema schema;
   int64_t rows = 0;
   /// Of columns that are not nested, where all row groups tell how many values are null. Bounds are
-  /// left out where they may not be what they seem: of floating-point numbers, for NaN has no part
-  /// in them, and of dates and times of a calendar that was another one before 1582.
+  /// left out where they may not be what they seem: where they are of another type, of
+  /// floating-point numbers, for NaN has no part in them, and of dates and times of a calendar that
+  /// was another one before 1582.
   std::map<std::string, ColumnStatistics> columns;
 };
 

@@ -1,6 +1,7 @@
 #include "sluice/columnar/parquet_footer.h"
 
 #include <arrow/api.h>
+#include <arrow/extension/json.h>
 #include <arrow/io/memory.h>
 #include <arrow/json/from_string.h>
 #include <arrow/util/key_value_metadata.h>
@@ -36,6 +37,22 @@ std::string Write(const arrow::Table& table, bool int96 = false, bool with_stati
 Result<ParquetFooter> Read(const std::string& bytes) {
   return ReadParquetFooter(
       std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(bytes)));
+}
+
+// Statistics of such a column come as bytes, its values as text.
+TEST(ParquetFooterTest, HasNoBoundsThatAreOfAnotherTypeThanTheColumn) {
+  const auto texts = arrow::json::ArrayFromJSONString(arrow::utf8(), R"(["{}", "[1]"])");
+  const auto type = arrow::extension::json(arrow::utf8());
+  const auto table =
+      arrow::Table::Make(arrow::schema({arrow::field("j", type)}),
+                         {arrow::ExtensionType::WrapArray(type, texts.ValueOrDie())});
+  const auto footer = Read(Write(*table));
+  ASSERT_TRUE(footer.ok()) << footer.error().message();
+  EXPECT_EQ(footer->schema->field(0)->type()->id(), arrow::Type::STRING);
+  const ColumnStatistics& column = footer->columns.at("j");
+  EXPECT_EQ(column.null_count, 0);
+  EXPECT_EQ(column.minimum, nullptr);
+  EXPECT_EQ(column.maximum, nullptr);
 }
 
 TEST(ParquetFooterTest, HasTheTypesOfTheFileAndTheBoundsOfAllRowGroups) {
