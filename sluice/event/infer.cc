@@ -170,6 +170,11 @@ std::string Literal(std::string_view text) {
   return out + '"';
 }
 
+// What a schema itself uses: a struct of that name would stand before it.
+constexpr std::string_view kTypes[] = {
+    "Void",   "Bool",    "Int8",    "Int16", "Int32", "Int64", "UInt8",      "UInt16", "UInt32",
+    "UInt64", "Float32", "Float64", "Text",  "Data",  "List",  "AnyPointer", "Sl"};
+
 class Writer {
  public:
   std::string Struct(const Shape& shape, std::string_view name, std::string_view annotation,
@@ -177,7 +182,7 @@ class Writer {
     std::string out = fmt::format("{}struct {}{} {{\n", indent, name, annotation);
     std::string nested;
     std::set<std::string> taken;
-    std::set<std::string> types;
+    std::set<std::string, std::less<>> types(std::begin(kTypes), std::end(kTypes));
     int ordinal = 0;
     for (const std::string& member : shape.names) {
       const std::string wanted = Identifier(member);
@@ -187,7 +192,7 @@ class Writer {
       }
       std::string type_name = identifier;
       type_name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(type_name[0])));
-      if (!types.insert(type_name).second) type_name += "Type";
+      while (!types.insert(type_name).second) type_name += "Type";
       std::string notes;
       if (identifier != member) {
         notes = fmt::format(" $Sl.name({})", Literal(member));

@@ -54,5 +54,14 @@ TEST(InferSchemaTest, SaysWhatNoTypeTakes) {
   EXPECT_FALSE(InferSchema("{\"a\":1}", "a b").ok());
 }
 
+TEST(InferSchemaTest, NamesNoStructLikeAnythingThatASchemaUses) {
+  const auto text = InferSchema(R"({"list":{"n":1},"n":[1],"text":{"t":"x"},"Sl":{"odd name":1},)"
+                                R"("a":{"x":1},"A":{"x":1},"aType":{"x":1}})",
+                                "t");
+  ASSERT_TRUE(text.ok()) << text.error().ToString();
+  const auto compiled = CompileCapnp({{"t.capnp", *text}}, "t.capnp");
+  EXPECT_TRUE(compiled.ok()) << compiled.error().ToString() << "\n" << *text;
+}
+
 }  // namespace
 }  // namespace sluice::event
