@@ -13,6 +13,7 @@
 #include "sluice/api/internal/http_parse.h"
 #include "sluice/api/internal/sql_request.h"
 #include "sluice/api/internal/text.h"
+#include "sluice/base/utf8.h"
 
 namespace sluice::fuzz {
 
