@@ -55,7 +55,7 @@ class Project:
         os.mkdir(f"{self.folder}/schemas")
         with open(f"{self.folder}/sluice.yaml", "w") as file:
             file.write("version: 1\nserve: {http: 127.0.0.1:0}\n" + settings)
-        for name, text in (schemas or {"user_event.capnp": SCHEMA}).items():
+        for name, text in ({"user_event.capnp": SCHEMA} if schemas is None else schemas).items():
             with open(f"{self.folder}/schemas/{name}", "w") as file:
                 file.write(text)
 

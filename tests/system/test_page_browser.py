@@ -42,9 +42,7 @@ class EmptyProject(Project):
     """No schema, so no topic."""
 
     def __init__(self):
-        super().__init__()
-        for name in os.listdir(f"{self.folder}/schemas"):
-            os.remove(f"{self.folder}/schemas/{name}")
+        super().__init__(schemas={})
 
 
 @contextlib.contextmanager
