@@ -1,11 +1,12 @@
 """What maintenance costs ingest, and what it keeps small: a steady stream of events with it and without it.
 
-    bench/maintenance.py BINARY [SECONDS] [EVENTS_A_SECOND]
+    bench/maintenance.py [BINARY] [--seconds N] [--rate EVENTS_A_SECOND]
 
 Prints a line of JSON for each: acknowledgement times, files of the table, files and bytes of its folder and of its log.
-The bar (SECONDS = 1200): files and log bounded, p99 with it at most 1.5 x p99 without.
+The bar (--seconds 1200): files and log bounded, p99 with it at most 1.5 x p99 without.
 """
 
+import argparse
 import http.client
 import json
 import os
@@ -13,11 +14,10 @@ import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/system"))
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests/system"))
 from server import Project, Server, percentile  # noqa: E402
 
-SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 60
-RATE = int(sys.argv[3]) if len(sys.argv) > 3 else 20_000
 ROWS = 500
 TOPIC = "shop.user-events"
 
@@ -32,13 +32,13 @@ def body(first):
                    '"timestamp":"2026-01-05T10:00:00Z"}\n' for number in range(first, first + ROWS))
 
 
-def measure(enabled):
+def measure(enabled, seconds, rate):
     settings = f"land: {{every: 1s}}\nmaintenance: {{enabled: {str(enabled).lower()}, every: 5s}}\n"
     with Project(settings) as project, Server(project) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
         times, sent, files_most, begin = [], 0, 0, time.monotonic()
-        while time.monotonic() - begin < SECONDS:
-            time.sleep(max(0.0, begin + sent / RATE - time.monotonic()))
+        while time.monotonic() - begin < seconds:
+            time.sleep(max(0.0, begin + sent / rate - time.monotonic()))
             text = body(sent)
             start = time.monotonic()
             connection.request("POST", f"/v1/events/{TOPIC}", text, {"Content-Type": "application/x-ndjson"})
@@ -66,11 +66,18 @@ def measure(enabled):
 
 
 def main():
-    results = [measure(enabled) for enabled in (False, True)]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binary", nargs="?", default=str(ROOT / "build/release/sluice"))
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--rate", type=int, default=20_000, help="events a second")
+    arguments = parser.parse_args()
+    sys.argv[1:] = [arguments.binary]  # Where Server looks for it.
+    results = [measure(enabled, arguments.seconds, arguments.rate) for enabled in (False, True)]
     for result in results:
         print(json.dumps(result), flush=True)
     without, with_it = (result["ack_ms"]["p99"] for result in results)
     print(json.dumps({"p99_ratio": round(with_it / without, 2)}))
 
 
-main()
+if __name__ == "__main__":
+    main()
