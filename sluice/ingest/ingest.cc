@@ -311,7 +311,7 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
     Dedupe::ClaimId claim = 0;
     std::set<Dedupe::ClaimId> met;
     {
-      SawReceived(clock_.Now());  // The journal's time does not go back either.
+      SawReceived(expiry_.Stamp());  // The journal's time does not go back either.
       const std::lock_guard lock(topic->seen->mutex);
       Dedupe& dedupe = topic->seen->dedupe;
       const SeenAt now(expiry_.Counted(), last_received_);

@@ -29,6 +29,7 @@ class IngestTest : public testing::Test {
     journal::Options options{
         .folder = journal_folder_, .segment_bytes = 64 << 10, .free_bytes_min = 0};
     options.queue_bytes_max = queue_bytes_max_;
+    options.expiry = options_.expiry;
     journal_ = *journal::Journal::Open(options, disk_, clock_, random_, threads_);
     catalog_ = *catalog::Catalog::Open(disk_, "control");
     lander_ = std::make_unique<land::Lander>(land_options_, store_, clock_, random_, threads_,
@@ -50,6 +51,19 @@ class IngestTest : public testing::Test {
   /// An orderly stop without a landing, and a start.
   void Restart() {
     Stop();
+    Start();
+  }
+
+  /// The same, after the clock was set, with an expiry clock of the disk.
+  void RestartWithClock(std::chrono::microseconds by) {
+    Stop();
+    clock_.SetWall(clock_.Now() + by);
+    clock_.Advance(std::chrono::minutes(5));
+    expiry_.emplace(clock_);
+    ASSERT_TRUE(expiry_->Open(disk_, "clock").ok());
+    ASSERT_TRUE(expiry_->Keep().ok());
+    options_.expiry = &*expiry_;
+    land_options_.expiry = &*expiry_;
     Start();
   }
 
@@ -101,6 +115,7 @@ struct Order $Sl.event("orders") { id @0 :Text $Sl.id; n @1 :Int64; )" +
 
   os::SimulatedDisk disk_;
   os::SimulatedClock clock_{os::Timestamp(std::chrono::sys_days(std::chrono::days(20'000)))};
+  std::optional<os::ExpiryClock> expiry_;
   os::SimulatedRandom random_{1};
   os::SystemThreads threads_;
   store::MemoryStore memory_;
@@ -238,24 +253,12 @@ TEST_F(IngestTest, AClockThatJumpsForgetsNoIdentity) {
 
 TEST_F(IngestTest, AStartWithAClockThatJumpedKnowsAllIdentities) {
   constexpr std::chrono::hours kYears{24 * 3650};
-  std::optional<os::ExpiryClock> expiry;
-  const auto restart = [&](std::chrono::microseconds by) {
-    Stop();
-    clock_.SetWall(clock_.Now() + by);
-    clock_.Advance(std::chrono::minutes(5));
-    expiry.emplace(clock_);
-    ASSERT_TRUE(expiry->Open(disk_, "clock").ok());
-    ASSERT_TRUE(expiry->Keep().ok());
-    options_.expiry = &*expiry;
-    land_options_.expiry = &*expiry;
-    Start();
-  };
-  restart({});
+  RestartWithClock({});
   MustRegister();
   std::string body;
   int sent = 0;
   for (const auto by : {std::chrono::hours(0), kYears, -kYears, -kYears, kYears}) {
-    if (by.count() != 0) restart(by);
+    if (by.count() != 0) RestartWithClock(by);
     // In the table and in the journal.
     const std::string landed = fmt::format("{{\"id\":\"{}\",\"n\":1}}\n", ++sent);
     EXPECT_EQ(Counts(Submit(landed)), "1/0/0");
@@ -267,7 +270,7 @@ TEST_F(IngestTest, AStartWithAClockThatJumpedKnowsAllIdentities) {
   }
   ASSERT_TRUE(lander_->LandAll().ok());
   journal_folder_ = "journal-2";  // So that the table alone has them.
-  restart({});
+  RestartWithClock({});
   EXPECT_EQ(Counts(Submit(body)), fmt::format("0/{}/0", sent));
   for (int id = 1; id <= sent; ++id) {
     const auto identities = ingest_->IdentitiesOf("orders", EventId{std::to_string(id)})->ids;
@@ -275,7 +278,25 @@ TEST_F(IngestTest, AStartWithAClockThatJumpedKnowsAllIdentities) {
     ASSERT_TRUE(slice) << id;
     EXPECT_GE(slice->last, slice->first);
   }
-  Stop();
+}
+
+TEST_F(IngestTest, WhatComesFirstUnderAClockYearsBehindIsKnownOnceItIsRight) {
+  constexpr std::chrono::hours kYears{24 * 3650};
+  RestartWithClock({});
+  const os::Timestamp right = clock_.Now();
+  RestartWithClock(-kYears);
+  MustRegister();
+  std::string body = "{\"id\":\"a\",\"n\":1}\n";
+  EXPECT_EQ(Counts(Submit(body)), "1/0/0");
+  ASSERT_TRUE(lander_->LandAll().ok());
+  body += "{\"id\":\"b\",\"n\":1}\n";
+  EXPECT_EQ(Counts(Submit(body)), "1/1/0");
+  const auto slice =
+      ingest_->ReceivedWithin("orders", ingest_->IdentitiesOf("orders", EventId{"a"})->ids);
+  ASSERT_TRUE(slice);
+  EXPECT_GE(slice->first, right - std::chrono::hours(1)) << "as the journal says";
+  RestartWithClock(kYears);
+  EXPECT_EQ(Counts(Submit(body)), "0/2/0");
 }
 
 TEST_F(IngestTest, RowsWithoutAnIdentityAreKeptAtLeastOnceAndTheAnswerSaysSo) {

@@ -13,6 +13,7 @@
 #include "sluice/base/error.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/disk.h"
+#include "sluice/os/expiry_clock.h"
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
 
@@ -82,6 +83,9 @@ struct Options {
   /// When released frames take more than so many segments, because others beside them are not,
   /// those are copied together, and the rest goes. At least 1.
   uint64_t pinned_segments_max = 4;
+  /// By whose Stamp() frames are received; must outlive the journal. Null: by the clock alone, which
+  /// may be years behind.
+  const os::ExpiryClock* expiry = nullptr;
   /// Called when a sync fails, instead of aborting, which is what an empty one does. If it returns,
   /// the journal is dead: it writes nothing more and leaves the callbacks of what was under way
   /// uncalled. For simulations of a power loss.

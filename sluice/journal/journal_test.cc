@@ -288,6 +288,21 @@ TEST_F(JournalTest, ReceivedTimeNeverGoesBack) {
   EXPECT_EQ(Append(*journal, {Data(1, 1, "")})->received, os::Timestamp(hours(100)));
 }
 
+TEST_F(JournalTest, AClockYearsBehindDatesNoFrameSo) {
+  clock_.SetWall(os::Timestamp(hours(100'000)));
+  const os::ExpiryClock expiry(clock_);
+  clock_.SetWall(os::Timestamp(hours(100)));
+  options_.expiry = &expiry;
+  auto journal = Open();
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "")})->received, os::Timestamp(hours(99'999)));
+  clock_.SetWall(os::Timestamp(hours(100'000)));
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "")})->received, os::Timestamp(hours(100'000)));
+  clock_.SetWall(os::Timestamp(hours(200'000)));
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "")})->received, os::Timestamp(hours(200'000)))
+      << "one that is ahead does";
+  journal.reset();
+}
+
 TEST_F(JournalTest, RaisesOffsetsAndNeverLowersThem) {
   auto journal = Open();
   journal->RaiseNextOffset(1, 100);

@@ -89,6 +89,12 @@ Timestamp ExpiryClock::Now() const {
   return std::min(clock_.Now(), state_.trusted);
 }
 
+Timestamp ExpiryClock::Stamp() const {
+  const std::lock_guard lock(mutex_);
+  Advance();
+  return std::max(clock_.Now(), state_.trusted - kJumpMax);
+}
+
 Timestamp ExpiryClock::Counted() const {
   const microseconds passed = elapsed_() - began_;
   const std::lock_guard lock(mutex_);

@@ -43,6 +43,11 @@ class ExpiryClock final : public Clock {
   Timestamp Now() const override;
   Monotonic Steady() const override { return clock_.Steady(); }
 
+  /// The time to date by what is stored now: the wall clock, or kJumpMax before what is trusted if
+  /// that is later. So a wall clock that is years behind makes nothing old from the first moment
+  /// on. May be after the wall clock, and goes back as far as that does until then.
+  Timestamp Stamp() const;
+
   /// Now() of the start, and what has passed since: never jumps and never goes back.
   Timestamp Counted() const;
 

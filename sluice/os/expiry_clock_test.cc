@@ -125,6 +125,30 @@ TEST_F(ExpiryClockTest, AStartWithAClockYearsAheadAsks) {
   EXPECT_EQ(clock_->Jump(), microseconds(0)) << "set right while nothing ran";
 }
 
+TEST_F(ExpiryClockTest, DatesNothingFarBehindWhatIsTrusted) {
+  Restart({});
+  ASSERT_TRUE(clock_->Keep().ok());
+  EXPECT_EQ(clock_->Stamp(), kStart);
+  SetAhead(-minutes(30));
+  EXPECT_EQ(clock_->Stamp(), kStart - minutes(30)) << "as a time server says";
+  SetAhead(minutes(30));
+  for (const microseconds by : {-microseconds(kYears), -microseconds(hours(2))}) {
+    SetAhead(by);
+    EXPECT_EQ(clock_->Stamp(), kStart - hours(1));
+    Restart({});
+    EXPECT_EQ(clock_->Stamp(), kStart - hours(1)) << "at a start, too";
+    SetAhead(-by);
+  }
+  SetAhead(-kYears);
+  wall_.Advance(kDay);
+  EXPECT_EQ(clock_->Stamp(), kStart + kDay - hours(1)) << "goes on";
+  SetAhead(2 * kYears);
+  EXPECT_EQ(clock_->Stamp(), wall_.Now()) << "ahead, what rows say is the wall clock's";
+  SetAhead(-2 * kYears);
+  ASSERT_TRUE(clock_->Trust().ok());
+  EXPECT_EQ(clock_->Stamp(), wall_.Now()) << "somebody said that it is right";
+}
+
 TEST_F(ExpiryClockTest, AStartDoesNotTrustWhatJumpedBefore) {
   Restart({});
   SetAhead(2 * kDay);

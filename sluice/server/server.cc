@@ -199,13 +199,14 @@ Status RunningServer::Start() {
   journal_options.free_bytes_min = config_.free_bytes_min;
   journal_options.queue_bytes_max = config_.QueueBytes();
   journal_options.writes = config_.journal_writes;
+  journal_options.expiry = &expiry_;
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(data), "data folder");
   SLUICE_RETURN_IF_ERROR(space_.Start(), "data folder");
+  SLUICE_RETURN_IF_ERROR(expiry_.Open(disk_, data + "/control/clock"), "trusted time");
   SLUICE_ASSIGN_OR_RETURN(journal_,
                           journal::Journal::Open(journal_options, disk_, clock_, random_, threads_),
                           "open journal");
   SLUICE_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::Open(disk_, data + "/control"));
-  SLUICE_RETURN_IF_ERROR(expiry_.Open(disk_, data + "/control/clock"), "trusted time");
   // The names of these folders, should an earlier start have been killed before it synced them.
   SLUICE_RETURN_IF_ERROR(disk_.SyncDirectory(data), "data folder");
   SLUICE_RETURN_IF_ERROR(disk_.SyncDirectory(os::FolderOf(data)), "data folder");

@@ -135,6 +135,27 @@ def a_start_with_a_wrong_clock_knows_all():
             server.stop()
 
 
+def a_clock_behind_at_the_first_events_dates_them_right():
+    with Project("land: {every: 1h}\n") as project:
+        clock, known = Clock(project.folder), Known()
+        with Server(project, clock.prefix) as server:
+            server.stop()
+        clock.set_ahead(-YEARS)
+        with Server(project, clock.prefix) as server:
+            known.send_new(server)
+            server.land()
+            known.send_new(server)
+            known.check(server)
+            table = TOPIC.replace(".", "_").replace("-", "_")
+            age = server.sql(f"select {time.time()} - min(epoch(_received_at)) from {table}")[0][0]
+            assert 3000 < float(age) < 3900, f"received {age} s ago, expected an hour: so far a clock may be behind"
+            server.kill()
+        clock.set_ahead(0)
+        with Server(project, clock.prefix) as server:
+            known.check(server)
+            server.stop()
+
+
 def set_again_and_again():
     if SECONDS == 0:
         raise Skip("SLUICE_CLOCK_SECONDS is 0")
@@ -156,4 +177,5 @@ def set_again_and_again():
     print(f"{rounds} settings of the clock, {starts} starts, {len(known.rows)} events")
 
 
-run(a_running_server_forgets_nothing, a_start_with_a_wrong_clock_knows_all, set_again_and_again)
+run(a_running_server_forgets_nothing, a_start_with_a_wrong_clock_knows_all,
+    a_clock_behind_at_the_first_events_dates_them_right, set_again_and_again)

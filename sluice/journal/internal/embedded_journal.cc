@@ -230,7 +230,8 @@ Status EmbeddedJournal::CheckFreeSpace() const {
 void EmbeddedJournal::Commit(std::vector<Pending> batch) {
   frames_.clear();
   std::vector<Appended> appended(batch.size());
-  int64_t received_us = clock_.Now().time_since_epoch().count();
+  const os::Timestamp now = options_.expiry != nullptr ? options_.expiry->Stamp() : clock_.Now();
+  int64_t received_us = now.time_since_epoch().count();
   Status outcome;
   uint64_t bytes = 0;
   {
