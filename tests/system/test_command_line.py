@@ -388,18 +388,21 @@ def the_tail_follows():
         server.send("shop.user-events", [event(i) for i in range(3)], wait="table")
         follower = subprocess.Popen([binary(), *at, "tail", "shop.user-events", "--where", "user_id <> 4",
                                      "--limit", "2"], stdout=subprocess.PIPE, text=True)
-        # It begins behind what there is; it has begun once its question is among the queries.
-        until(lambda: server.sql("select 1 from system.queries where sql like 'select t._partition%' and "
-                                 "state = 'done'"), "it follows")
-        server.send("shop.user-events", [event(i) for i in range(3, 6)])
-        out, _ = follower.communicate(timeout=30)
-        equal((follower.returncode, [json.loads(line)["user_id"] for line in out.splitlines()]), (0, [3, 5]))
-        code, out, err = sluice(*at, "tail", "bronze.shop_user_events", "--from", "-5m", "--limit", "6")
-        equal((code, [json.loads(line)["event_id"] for line in out.splitlines()]), (0, [f"e{i}" for i in range(6)]), err)
+        # It begins behind what there is, at a moment that only what it prints tells.
+        sent = 3
+        while follower.poll() is None:
+            server.send("shop.user-events", [event(sent)])
+            sent += 1
+        assert follower.returncode == 0, follower.returncode
+        seen = [json.loads(line)["user_id"] for line in follower.stdout]
+        assert seen in [[first, first + 1 + (first == 3)] for first in range(3, sent) if first != 4], (seen, sent)
+        equal(server.sql("select count(*) from system.queries where sql like 'select t._partition%'"), [[0]])
+        code, out, err = sluice(*at, "tail", "bronze.shop_user_events", "--from", "-5m", "--limit", str(sent))
+        equal((code, [json.loads(line)["event_id"] for line in out.splitlines()]), (0, [f"e{i}" for i in range(sent)]), err)
         equal(sluice(*at, "tail", "nothing")[0], 1)
         equal(sluice(*at, "tail", "shop.user-events", "--from", "soon")[0], 2)
         code, out, _ = sluice(*at, "-o", "json", "topic", "list")
-        assert ["shop.user-events", "bronze.shop_user_events", 6, 3] in json.loads(out)["rows"], out
+        assert ["shop.user-events", "bronze.shop_user_events", sent, sent - 3] in json.loads(out)["rows"], out
         code, out, _ = sluice(*at, "-o", "json", "table", "list")
         assert "bronze.shop_user_events" in {row[0] for row in json.loads(out)["rows"]}
 

@@ -23,7 +23,8 @@ namespace {
 constexpr int64_t kAskEveryMs = 250;
 constexpr int64_t kRowsMax = 10'000;  // Of one question.
 
-/// Asks and gives the rows, each a JSON array.
+/// Asks and gives the rows, each a JSON array. What is asked four times a second would hide, in
+/// `system.queries`, what people ask.
 Result<simdjson::dom::array> Ask(Client& client, simdjson::dom::parser& parser,
                                  const std::string& sql,
                                  const std::vector<std::pair<std::string, std::string>>& texts) {
@@ -38,7 +39,9 @@ Result<simdjson::dom::array> Ask(Client& client, simdjson::dom::parser& parser,
   }
   SLUICE_ASSIGN_OR_RETURN(
       const api::Response answer,
-      client.Ask("POST", "/v1/sql", {{"content-type", "application/json"}}, body + "}}"));
+      client.Ask("POST", "/v1/sql",
+                 {{"content-type", "application/json"}, {"sluice-background", "true"}},
+                 body + "}}"));
   simdjson::dom::element root;
   simdjson::dom::array rows;
   if (parser.parse(answer.body).get(root) != simdjson::SUCCESS ||
