@@ -110,9 +110,10 @@ def overload(name, load_for, goodput_min):
               f"senders; memory {at_rest >> 20} -> {over.memory >> 20} MiB of {MEMORY >> 20} x 1.1 + {BASE >> 20}; taken again "
               f"after {normal:.2f} s", flush=True)
         known += over.taken + 1
-        if LONG:  # A table that has grown, and all its identities, may take more by themselves.
+        if LONG:
             client.land()
-            known += peak(client, "after")[2]
+            alone_after, after, sent = peak(client, "after")
+            known += sent
         assert over.memory < MEMORY * 1.1 + BASE, over.memory
         client.land()
         [[rows]] = client.sql("select count(*) from bronze.shop_user_events")
@@ -125,7 +126,10 @@ def overload(name, load_for, goodput_min):
             assert rows == distinct, (rows, distinct)
         server.stop()
         if LONG:
-            assert over.rate >= goodput_min(alone, before), "overload costs goodput"
+            # A table that grows by tens of millions of rows, and all their identities, take more by themselves: as much
+            # as the peak falls meanwhile.
+            expected = goodput_min((alone + alone_after) / 2, (before + after) / 2)
+            assert over.rate >= expected, f"overload costs goodput: {over.rate:.0f} of {expected:.0f} rows/s"
 
 
 def twice_what_it_takes():
