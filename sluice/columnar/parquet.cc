@@ -121,15 +121,14 @@ Result<Batch> InMicroseconds(const Batch& batch) {
                                   batch->num_rows(), std::move(columns));
 }
 
-Result<std::vector<Batch>> Read(std::string_view bytes, const std::vector<std::string>& columns) {
-  const auto input =
-      std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::string(bytes)));
+Status Read(const std::shared_ptr<arrow::io::RandomAccessFile>& file,
+            const std::vector<std::string>& columns, const parquet::ReaderProperties& reading,
+            const std::function<Status(const Batch&)>& use) {
   parquet::ArrowReaderProperties properties(/*use_threads=*/false);
   properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
-  parquet::ReaderProperties reading;
-  reading.set_page_checksum_verification(true);
+  properties.set_pre_buffer(false);
   parquet::arrow::FileReaderBuilder builder;
-  SLUICE_RETURN_IF_ERROR(FromArrow(builder.Open(input, reading)));
+  SLUICE_RETURN_IF_ERROR(FromArrow(builder.Open(file, reading)));
   SLUICE_ASSIGN_OR_RETURN(const auto reader, FromArrow(builder.properties(properties)->Build()));
   std::vector<int> leaves;
   const parquet::SchemaDescriptor& schema = *reader->parquet_reader()->metadata()->schema();
@@ -138,25 +137,36 @@ Result<std::vector<Batch>> Read(std::string_view bytes, const std::vector<std::s
   } else {
     leaves = LeavesOf(schema, columns);
   }
-  std::vector<int> groups(static_cast<size_t>(reader->num_row_groups()));
-  for (size_t i = 0; i < groups.size(); ++i) groups[i] = static_cast<int>(i);
-  SLUICE_ASSIGN_OR_RETURN(const auto batches,
-                          FromArrow(reader->GetRecordBatchReader(groups, leaves)));
-  std::vector<Batch> result;
-  while (true) {
-    SLUICE_ASSIGN_OR_RETURN(Batch batch, FromArrow(batches->Next()));
-    if (batch == nullptr) return result;
-    SLUICE_ASSIGN_OR_RETURN(batch, InMicroseconds(batch));
-    if (!columns.empty()) {
-      std::vector<int> order;
-      for (const auto& name : columns) {
-        const int index = batch->schema()->GetFieldIndex(name);
-        if (index >= 0) order.push_back(index);
+  for (int group = 0; group < reader->num_row_groups(); ++group) {
+    SLUICE_ASSIGN_OR_RETURN(const auto batches,
+                            FromArrow(reader->GetRecordBatchReader({group}, leaves)));
+    while (true) {
+      SLUICE_ASSIGN_OR_RETURN(Batch batch, FromArrow(batches->Next()));
+      if (batch == nullptr) break;
+      SLUICE_ASSIGN_OR_RETURN(batch, InMicroseconds(batch));
+      if (!columns.empty()) {
+        std::vector<int> order;
+        for (const auto& name : columns) {
+          const int index = batch->schema()->GetFieldIndex(name);
+          if (index >= 0) order.push_back(index);
+        }
+        SLUICE_ASSIGN_OR_RETURN(batch, FromArrow(batch->SelectColumns(order)));
       }
-      SLUICE_ASSIGN_OR_RETURN(batch, FromArrow(batch->SelectColumns(order)));
+      SLUICE_RETURN_IF_ERROR(use(batch));
     }
-    result.push_back(std::move(batch));
   }
+  return {};
+}
+
+Error AsDamage(const Error& error) {
+  if (error.code() == ErrorCode::kUnsupported) return error;
+  return Corrupt("parquet file: {}", error.message());
+}
+
+parquet::ReaderProperties CheckedReading() {
+  parquet::ReaderProperties reading;
+  reading.set_page_checksum_verification(true);
+  return reading;
 }
 
 }  // namespace
@@ -172,12 +182,36 @@ Result<ParquetFile> WriteParquet(const Schema& schema, const std::vector<Batch>&
 
 Result<std::vector<Batch>> ReadParquet(std::string_view bytes,
                                        const std::vector<std::string>& columns) {
+  // A copy, since what is read may be views of it.
+  const auto file =
+      std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::string(bytes)));
+  std::vector<Batch> batches;
+  const auto keep = [&](const Batch& batch) {
+    batches.push_back(batch);
+    return Status();
+  };
   try {
-    auto batches = Read(bytes, columns);
-    if (!batches.ok() && batches.error().code() != ErrorCode::kUnsupported) {
-      return Corrupt("parquet file: {}", batches.error().message());
+    if (const Status read = Read(file, columns, CheckedReading(), keep); !read.ok()) {
+      return AsDamage(read.error());
     }
     return batches;
+  } catch (const std::exception& exception) {
+    return Corrupt("parquet file: {}", exception.what());
+  }
+}
+
+Status ReadParquet(const std::shared_ptr<arrow::io::RandomAccessFile>& file,
+                   const std::vector<std::string>& columns, int64_t buffer_bytes,
+                   const std::function<Status(const Batch&)>& use) {
+  parquet::ReaderProperties reading = CheckedReading();
+  reading.enable_buffered_stream();
+  reading.set_buffer_size(buffer_bytes);
+  Status used;  // Told as it is: what becomes of rows says nothing of the file.
+  const auto keep = [&](const Batch& batch) { return used = use(batch); };
+  try {
+    const Status read = Read(file, columns, reading, keep);
+    if (!used.ok()) return used;
+    return read.ok() ? Status() : AsDamage(read.error());
   } catch (const std::exception& exception) {
     return Corrupt("parquet file: {}", exception.what());
   }

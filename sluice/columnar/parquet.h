@@ -5,6 +5,7 @@
 #include <arrow/type_fwd.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +14,10 @@
 
 #include "sluice/base/error.h"
 #include "sluice/columnar/batch.h"
+
+namespace arrow::io {
+class RandomAccessFile;
+}  // namespace arrow::io
 
 namespace sluice::columnar {
 
@@ -63,5 +68,11 @@ Result<ParquetFile> WriteParquet(const Schema& schema, const std::vector<Batch>&
 /// Timestamps are in microseconds, whatever the file has.
 Result<std::vector<Batch>> ReadParquet(std::string_view bytes,
                                        const std::vector<std::string>& columns = {});
+
+/// As above, of a file of any size: `use` gets its rows in turn, at most 64 Ki at once. Holds those
+/// and `buffer_bytes` or a page of each column, whichever is more. An error of `use` ends it.
+Status ReadParquet(const std::shared_ptr<arrow::io::RandomAccessFile>& file,
+                   const std::vector<std::string>& columns, int64_t buffer_bytes,
+                   const std::function<Status(const Batch&)>& use);
 
 }  // namespace sluice::columnar

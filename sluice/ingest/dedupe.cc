@@ -23,8 +23,14 @@ constexpr uint64_t kClaimMask = (uint64_t{1} << kClaimBits) - 1;
 constexpr size_t kSlotsMin = 8;
 constexpr size_t kReservedMin = 10'000;  // Fewer are added as fast.
 constexpr int kSlices = 8;
-constexpr size_t kSlicesByNumberMax = 32;  // With those by time less than there are numbers.
-constexpr uint64_t kBytesInMemory = 54;    // Of an identity, at most.
+constexpr size_t kSlicesByNumberMax = 32;  // With those by time less than kGenerationsMax.
+// When a slice begins, the slots of those that have ended are freed in a part of the shards: in all
+// of them, before the number of such a slice comes again.
+constexpr size_t kGenerationsMax = 45;
+constexpr size_t kShardsCleaned = 4;
+static_assert(64 / kShardsCleaned <= kGenerationNumbers - kGenerationsMax);
+static_assert(kSlicesByNumberMax + kSlices + 2 <= kGenerationsMax);
+constexpr uint64_t kBytesInMemory = 54;  // Of an identity, at most.
 // Of one in a file: its filter and its part of the first of each page.
 constexpr double kBytesOnDisk = 1.4;
 
@@ -311,13 +317,21 @@ void Dedupe::Advance(SeenAt seen) {
   if (generations_.empty() || now - generations_.back().begin >= slice ||
       generations_.back().ids > SliceIds()) {
     const uint64_t last = generations_.empty() ? 0 : generations_.back().number;
-    generations_.push_back({.begin = now,
-                            .last = now,
+    while (generations_.size() >= kGenerationsMax) ForgetOldest();
+    // No slice begins before the one before it, else a time that comes and goes would end one each
+    // time that it comes.
+    const os::Timestamp begin =
+        generations_.empty() ? now : std::max(now, generations_.back().begin);
+    generations_.push_back({.begin = begin,
+                            .last = begin,
                             .received = {.first = seen.received, .last = seen.received},
                             .number = last % kGenerationNumbers + 1,
                             .ids = 0});
-    SLUICE_CHECK(generations_.size() < kGenerationNumbers);
     MarkLive();
+    for (size_t i = 0; i < kShardsCleaned; ++i) {
+      if (shards_[next_cleaned_].size > 0) Rebuild(next_cleaned_);
+      next_cleaned_ = (next_cleaned_ + 1) % shards_.size();
+    }
   }
   if (options_.disk != nullptr && options_.memory != nullptr) {
     Spill();

@@ -200,7 +200,8 @@ class Dedupe {
   std::deque<Generation> generations_;  ///< Oldest first; what has none of them is dead.
   /// By number of a slice: the first shard whose slots of that slice count.
   std::array<size_t, 64> live_from_{};
-  size_t ids_on_disk_ = 0;  ///< Of size_.
+  size_t next_cleaned_ = 0;  ///< The shard of which the slots of ended slices are freed next.
+  size_t ids_on_disk_ = 0;   ///< Of size_.
   size_t forgotten_early_ = 0;
   size_t told_ids_on_disk_ = 0;
   size_t told_ids_ = 0;  ///< To options_.memory.

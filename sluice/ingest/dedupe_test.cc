@@ -128,6 +128,41 @@ TEST(DedupeTest, HoldsTheNewestWhenTimeStandsStill) {
   }
 }
 
+// As rows come from files that were clustered.
+TEST(DedupeTest, TakesTimesInAnyOrder) {
+  os::SimulatedDisk disk;
+  Dedupe dedupe({.horizon = std::chrono::hours(24),
+                 .ids_max = 90'000,
+                 .memory = std::make_shared<DedupeMemory>(1 << 20),
+                 .disk = &disk,
+                 .folder = "dedupe"});
+  std::mt19937_64 random(7);
+  for (uint64_t i = 1; i < 100'000; ++i) {
+    const auto second = static_cast<int64_t>(random() % (24 * 3600));
+    dedupe.Restore({i * 0x9E3779B97F4A7C15, i * 0xD6E8FEB86659FD93}, i, At(second));
+  }
+  EXPECT_GT(dedupe.size(), 80'000u);
+}
+
+// The number of a slice comes again after 62 others.
+TEST(DedupeTest, WhatIsForgottenStaysSo) {
+  Dedupe dedupe({.horizon = std::chrono::seconds(80), .ids_max = 100'000});
+  for (uint64_t i = 1; i <= 10'000; ++i) {
+    dedupe.Restore({i * 0x9E3779B97F4A7C15, i * 0xD6E8FEB86659FD93}, i, At(0));
+  }
+  const size_t bytes = dedupe.memory_bytes();
+  for (int64_t slice = 1; slice < 200; ++slice) {
+    dedupe.Restore({static_cast<uint64_t>(slice) * 0xA24BAED4963EE407, 0}, 1, At(slice * 10));
+    if (slice <= 10) continue;
+    for (uint64_t i = 1; i <= 10'000; i += 997) {
+      ASSERT_EQ(dedupe.Look({i * 0x9E3779B97F4A7C15, i * 0xD6E8FEB86659FD93}, i), Verdict::kNew)
+          << slice;
+    }
+    EXPECT_LE(dedupe.size(), 10u);
+  }
+  EXPECT_LT(dedupe.memory_bytes(), bytes / 20);
+}
+
 TEST(DedupeTest, BringsTheOldestToFilesAndKnowsThem) {
   os::SimulatedDisk disk;
   {

@@ -1,19 +1,23 @@
 // Ingest: tables, tail, dedupe and open errors brought to where journal and lake are.
 
 #include <arrow/api.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "sluice/base/work_line.h"
 #include "sluice/columnar/bytes.h"
-#include "sluice/columnar/parquet.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/ingest/internal/batch_mark.h"
+#include "sluice/ingest/internal/identities_by_time.h"
 #include "sluice/ingest/internal/open_errors.h"
 #include "sluice/ingest/internal/topic_state.h"
+#include "sluice/lake/parquet_rows.h"
 
 namespace sluice::ingest {
 namespace {
@@ -151,51 +155,60 @@ void Ingest::SawReceived(os::Timestamp received) {
 }
 
 Status Ingest::RestoreFromLake(TopicState& state) {
-  const os::Timestamp since = expiry_.Now() - state.seen->horizon;
+  const os::Timestamp until = expiry_.Trusted();
+  const os::Timestamp since = until - state.seen->horizon;
   std::vector<std::string> columns = state.content_columns;
   columns.emplace_back("_id");
   columns.emplace_back("_received_at");
   if (state.contract().identity.by_batch) columns.emplace_back("_metadata");
-  SLUICE_ASSIGN_OR_RETURN(const auto files, lander_.FilesSince(state.topic.partition, since));
-  for (const std::string& path : files) {
-    SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(path));
-    SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns), "file '{}'",
-                            path);
-    for (const Batch& batch : batches) {
-      if (batch->GetColumnByName("_id") == nullptr) break;  // Another writer's rows.
-      SLUICE_ASSIGN_OR_RETURN(auto contents,
-                              state.protector->ContentHashes(batch, state.content_columns));
-      if (state.contract().identity.by_batch) internal::TakeMarks(batch, contents);
-      const auto ids = internal::StoredIds(batch);
-      const auto received =
-          std::static_pointer_cast<arrow::TimestampArray>(batch->GetColumnByName("_received_at"));
-      const os::Timestamp now = expiry_.Counted();
-      const std::lock_guard lock(state.seen->mutex);
-      for (size_t i = 0; i < ids.size(); ++i) {
-        const auto row = static_cast<int64_t>(i);
-        if (ids[i] == kNoIdentity || received == nullptr || received->IsNull(row)) continue;
-        const os::Timestamp at{std::chrono::microseconds(received->Value(row))};
-        if (at < since) continue;
-        SawReceived(at);
-        state.seen->dedupe.Restore(ids[i], contents[i], {std::min(at, now), at});
-      }
+  SLUICE_ASSIGN_OR_RETURN(const auto files,
+                          lander_.FilesReceived(state.topic.partition, since, until));
+  const auto know = [&](std::span<const internal::LandedIdentity> identities) {
+    const os::Timestamp now = expiry_.Counted();
+    const std::lock_guard lock(state.seen->mutex);
+    for (const internal::LandedIdentity& landed : identities) {
+      state.seen->dedupe.Restore(landed.id, landed.content,
+                                 {std::min(landed.received, now), landed.received});
     }
+  };
+  const DedupeOptions& dedupe = options_.dedupe;
+  internal::IdentitiesByTime identities(
+      since, until,
+      dedupe.memory ? dedupe.memory->ids_max / 2 : internal::IdentitiesByTime::kHeldMax,
+      dedupe.disk, fmt::format("{}/{}/landed", dedupe.folder, state.topic.partition), know);
+  const auto add = [&](const Batch& batch) -> Status {
+    const auto received =
+        std::dynamic_pointer_cast<arrow::TimestampArray>(batch->GetColumnByName("_received_at"));
+    // Another writer's rows have no identities that are ours.
+    if (batch->GetColumnByName("_id") == nullptr || received == nullptr) return {};
+    SLUICE_ASSIGN_OR_RETURN(auto contents,
+                            state.protector->ContentHashes(batch, state.content_columns));
+    if (state.contract().identity.by_batch) internal::TakeMarks(batch, contents);
+    const auto ids = internal::StoredIds(batch);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const auto row = static_cast<int64_t>(i);
+      if (ids[i] == kNoIdentity || received->IsNull(row)) continue;
+      const os::Timestamp at{std::chrono::microseconds(received->Value(row))};
+      if (at < since) continue;
+      SawReceived(at);
+      identities.Add({.id = ids[i], .content = contents[i], .received = at});
+    }
+    return {};
+  };
+  for (const std::string& path : files) {
+    SLUICE_RETURN_IF_ERROR(lake::ReadParquetRows(store_, path, columns, add));
   }
+  identities.Finish();
   return {};
 }
 
 Status Ingest::RestoreOpenErrors(TopicState& state) {
   const std::vector<std::string> columns = {"state", "error_offset", "code",
                                             "topic", "_id",          "_offset"};
-  SLUICE_ASSIGN_OR_RETURN(const auto files,
-                          lander_.FilesSince(state.topic.partition, os::Timestamp()));
+  SLUICE_ASSIGN_OR_RETURN(const auto files, lander_.FilesReceived(state.topic.partition, {}));
+  const auto restore = [&](const Batch& batch) { return open_errors_->Restore(batch, -1); };
   for (const std::string& path : files) {
-    SLUICE_ASSIGN_OR_RETURN(const std::string bytes, store_.Get(path));
-    SLUICE_ASSIGN_OR_RETURN(const auto batches, columnar::ReadParquet(bytes, columns), "file '{}'",
-                            path);
-    for (const Batch& batch : batches) {
-      SLUICE_RETURN_IF_ERROR(open_errors_->Restore(batch, -1));
-    }
+    SLUICE_RETURN_IF_ERROR(lake::ReadParquetRows(store_, path, columns, restore));
   }
   return {};
 }

@@ -83,8 +83,8 @@ struct Options {
   /// When released frames take more than so many segments, because others beside them are not,
   /// those are copied together, and the rest goes. At least 1.
   uint64_t pinned_segments_max = 4;
-  /// By whose Stamp() frames are received; must outlive the journal. Null: by the clock alone, which
-  /// may be years behind.
+  /// By whose Stamp() frames are received; must outlive the journal. Null: by the clock alone,
+  /// which may be years behind.
   const os::ExpiryClock* expiry = nullptr;
   /// Called when a sync fails, instead of aborting, which is what an empty one does. If it returns,
   /// the journal is dead: it writes nothing more and leaves the callbacks of what was under way

@@ -142,10 +142,11 @@ void Lander::EndChange(std::string_view schema, std::string_view table,
   if (const auto found = Find(schema, table)) found->Follow(std::move(snapshot));
 }
 
-Result<std::vector<std::string>> Lander::FilesSince(uint32_t partition, os::Timestamp since) const {
+Result<std::vector<std::string>> Lander::FilesReceived(uint32_t partition, os::Timestamp since,
+                                                       std::optional<os::Timestamp> until) const {
   const auto table = Find(partition);
   if (table == nullptr) return NotFound("there is no partition {}", partition);
-  return table->FilesSince(since);
+  return table->FilesReceived(since, until);
 }
 
 void Lander::WaitLanded(uint32_t partition, journal::Offset offset, os::Monotonic deadline,

@@ -167,10 +167,12 @@ class Lander {
   void EndChange(std::string_view schema, std::string_view table,
                  std::shared_ptr<const lake::Snapshot> snapshot);
 
-  /// Paths in the store of the partition's files that may have rows received since then: what
-  /// dedupe is rebuilt from. Where statistics do not tell, the time counts at which a file was
-  /// made.
-  Result<std::vector<std::string>> FilesSince(uint32_t partition, os::Timestamp since) const;
+  /// Paths in the store of the partition's files that may have rows received in that time, both
+  /// ends included, by default without a last one: what dedupe is rebuilt from. Where statistics do
+  /// not tell, or tell of later rows alone, which a clock that was ahead makes, the time counts at
+  /// which a file was made.
+  Result<std::vector<std::string>> FilesReceived(uint32_t partition, os::Timestamp since,
+                                                 std::optional<os::Timestamp> until = {}) const;
 
   /// Calls `done` when the offset has landed (true) or the deadline has passed (false).
   void WaitLanded(uint32_t partition, journal::Offset offset, os::Monotonic deadline,

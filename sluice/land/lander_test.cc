@@ -379,9 +379,9 @@ TEST_F(LanderTest, TellsDedupeWhichFilesAreNewEnough) {
   clock_.Advance(std::chrono::seconds(2));
   Add({1});
   ASSERT_TRUE(lander_->LandAll().ok());
-  EXPECT_EQ(lander_->FilesSince(kPartition, {})->size(), 2u);
-  EXPECT_EQ(lander_->FilesSince(kPartition, between)->size(), 1u);
-  EXPECT_EQ(lander_->FilesSince(99, {}).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(lander_->FilesReceived(kPartition, {})->size(), 2u);
+  EXPECT_EQ(lander_->FilesReceived(kPartition, between)->size(), 1u);
+  EXPECT_EQ(lander_->FilesReceived(99, {}).error().code(), ErrorCode::kNotFound);
 }
 
 TEST_F(LanderTest, AFileMadeByAClockThatWasBehindIsAsNewAsItsRows) {
@@ -389,8 +389,25 @@ TEST_F(LanderTest, AFileMadeByAClockThatWasBehindIsAsNewAsItsRows) {
   Add({1});
   clock_.SetWall(received - std::chrono::hours(24 * 3650));
   ASSERT_TRUE(lander_->LandAll().ok());
-  EXPECT_EQ(lander_->FilesSince(kPartition, received - std::chrono::hours(1))->size(), 1u);
-  EXPECT_EQ(lander_->FilesSince(kPartition, received + std::chrono::hours(1))->size(), 0u);
+  EXPECT_EQ(lander_->FilesReceived(kPartition, received - std::chrono::hours(1))->size(), 1u);
+  EXPECT_EQ(lander_->FilesReceived(kPartition, received + std::chrono::hours(1))->size(), 0u);
+}
+
+TEST_F(LanderTest, AFileOfRowsThatAClockAheadDatedIsAsOldAsItsMaking) {
+  const os::Timestamp right = clock_.Now();
+  const auto add_years_ahead = [&] {
+    clock_.SetWall(right + std::chrono::hours(24 * 3650));
+    Add({1});
+    clock_.SetWall(right + std::chrono::hours(1));
+    ASSERT_TRUE(lander_->LandAll().ok());
+  };
+  add_years_ahead();
+  const auto files = [&](std::chrono::hours since) {
+    return lander_->FilesReceived(kPartition, right + since, right + std::chrono::hours(24))
+        ->size();
+  };
+  EXPECT_EQ(files(std::chrono::hours(0)), 1u);
+  EXPECT_EQ(files(std::chrono::hours(2)), 0u);
 }
 
 TEST_F(LanderTest, StopLandsWhatIsLeftAndAnswersWhoWaits) {

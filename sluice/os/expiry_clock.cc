@@ -95,6 +95,12 @@ Timestamp ExpiryClock::Stamp() const {
   return std::max(clock_.Now(), state_.trusted - kJumpMax);
 }
 
+Timestamp ExpiryClock::Trusted() const {
+  const std::lock_guard lock(mutex_);
+  Advance();
+  return state_.trusted;
+}
+
 Timestamp ExpiryClock::Counted() const {
   const microseconds passed = elapsed_() - began_;
   const std::lock_guard lock(mutex_);

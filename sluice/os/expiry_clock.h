@@ -48,6 +48,9 @@ class ExpiryClock final : public Clock {
   /// on. May be after the wall clock, and goes back as far as that does until then.
   Timestamp Stamp() const;
 
+  /// What is trusted, whatever the wall clock says now: after it, where that was set back.
+  Timestamp Trusted() const;
+
   /// Now() of the start, and what has passed since: never jumps and never goes back.
   Timestamp Counted() const;
 

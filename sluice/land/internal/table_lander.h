@@ -71,7 +71,8 @@ class TableLander {
   /// Takes over a newer state of the table that this program made.
   void Follow(std::shared_ptr<const lake::Snapshot> snapshot);
 
-  std::vector<std::string> FilesSince(os::Timestamp since) const;
+  std::vector<std::string> FilesReceived(os::Timestamp since,
+                                         std::optional<os::Timestamp> until) const;
 
   /// Lands what waits, in one commit: of many rows or dates the first ones. Returns the first
   /// offset not landed then. Of two calls at the same time the table lets one win.

@@ -70,25 +70,51 @@ Result<lake::VacuumReport> TableLander::Vacuum(std::chrono::milliseconds retenti
   return report;
 }
 
-std::vector<std::string> TableLander::FilesSince(os::Timestamp since) const {
+std::vector<std::string> TableLander::FilesReceived(os::Timestamp since,
+                                                    std::optional<os::Timestamp> until) const {
   const std::lock_guard lock(mutex_);
-  const int64_t since_ms =
-      std::chrono::floor<std::chrono::milliseconds>(since).time_since_epoch().count();
-  // When a file was made says a clock that may have been behind; a time of receipt never goes back.
-  const auto filter = lake::Expression::Parse(fmt::format(
-      "_received_at >= TIMESTAMP '{}'", lake::TimestampText(since.time_since_epoch().count())));
-  std::set<std::string> selected;
-  if (filter.ok()) {
+  const auto select = [&](std::string_view comparison, os::Timestamp time) {
+    const auto filter =
+        lake::Expression::Parse(fmt::format("_received_at {} TIMESTAMP '{}'", comparison,
+                                            lake::TimestampText(time.time_since_epoch().count())));
+    std::set<std::string> selected;
+    if (!filter.ok()) return selected;
     for (lake::DataFile& file : lake::SelectFiles(*snapshot_, *filter)) {
       selected.insert(std::move(file.path));
     }
+    return selected;
+  };
+  const std::set<std::string> from = select(">=", since);
+  const std::set<std::string> to = until ? select("<=", *until) : std::set<std::string>();
+  const auto milliseconds = [](os::Timestamp time) {
+    return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
+  };
+  const auto made_since = [&](const lake::DataFile& file) {
+    return file.modified_ms >= milliseconds(since);
+  };
+  // When a file was made says a clock that may have been behind. A time of receipt never goes back,
+  // but stays ahead once the clock was: then rows are as new as others before them whose file was
+  // made in that time.
+  const auto told = [](const lake::DataFile& file) { return lake::NullsOf(file, "_received_at"); };
+  const auto ahead = [&](const lake::DataFile& file) {
+    return until && told(file) && !to.contains(file.path);
+  };
+  // As far off as the time that counts is long, but not by the years that the rows are.
+  const int64_t latest_ms = until ? milliseconds(*until + (*until - since)) : 0;
+  int64_t newer_from = INT64_MAX;
+  for (const lake::DataFile& file : snapshot_->files()) {
+    if (!ahead(file) || !made_since(file) || file.modified_ms > latest_ms) continue;
+    newer_from = std::min(newer_from, lake::MinimumOf(file, "_offset").value_or(INT64_MAX));
   }
   std::vector<std::string> paths;
   for (const lake::DataFile& file : snapshot_->files()) {
-    const bool told = filter.ok() && lake::NullsOf(file, "_received_at");
-    if (told ? selected.contains(file.path) : file.modified_ms >= since_ms) {
-      paths.push_back(table_.StorePath(file));
+    bool in_time = false;
+    if (ahead(file)) {
+      in_time = made_since(file) || lake::MaximumOf(file, "_offset").value_or(-1) >= newer_from;
+    } else {
+      in_time = told(file) ? from.contains(file.path) : made_since(file);
     }
+    if (in_time) paths.push_back(table_.StorePath(file));
   }
   return paths;
 }
