@@ -101,12 +101,12 @@ Status Catalog::Load() {
   return {};
 }
 
-Status Catalog::Store() const {
-  std::string bytes = fmt::format("{}\t{}\n", kHeader, next_partition_);
+Status Catalog::Store(const Topics& topics, uint32_t next_partition) const {
+  std::string bytes = fmt::format("{}\t{}\n", kHeader, next_partition);
   for (const auto& [partition, removed] : removed_) {
     bytes += fmt::format("{}\t{}\t\t{}\t\n", partition, removed.incarnation, removed.topic);
   }
-  for (const auto& [name, topic] : topics_) {
+  for (const auto& [name, topic] : topics) {
     const std::string contract = event::ToJson(*topic.contract);
     SLUICE_CHECK(contract.find('\n') == std::string::npos);
     bytes += fmt::format("{}\t{}\t{}\t{}\t{}\n", topic.partition, topic.incarnation,
@@ -116,11 +116,11 @@ Status Catalog::Store() const {
   return os::ReplaceFile(disk_, folder_ + std::string(kFile), bytes);
 }
 
-Result<Topic> Catalog::Put(const event::Contract& contract) {
-  const std::lock_guard lock(mutex_);
+Result<Topic> Catalog::Place(const event::Contract& contract, Topics& topics,
+                             uint32_t& next_partition) const {
   Topic topic;
   event::Contract next = contract;
-  if (const auto known = topics_.find(contract.topic); known != topics_.end()) {
+  if (const auto known = topics.find(contract.topic); known != topics.end()) {
     if (SameShape(*known->second.contract, contract)) return known->second;
     SLUICE_RETURN_IF_ERROR(event::CheckSuccessor(*known->second.contract, contract), "topic '{}'",
                            contract.topic);
@@ -133,31 +133,54 @@ Result<Topic> Catalog::Put(const event::Contract& contract) {
     next.version = 1;
     topic.contract = std::make_shared<const event::Contract>(std::move(next));
     topic.schema_name = contract.topic.starts_with(kSystemPrefix) ? "system" : "bronze";
-    topic.partition = next_partition_;
+    topic.partition = next_partition++;
     for (const auto& [partition, removed] : removed_) {
       if (removed.topic != contract.topic) continue;
       topic.incarnation = std::max(topic.incarnation, removed.incarnation + 1);
     }
     topic.table_path = TablePath(topic);
-    for (const auto& [name, other] : topics_) {
+    for (const auto& [name, other] : topics) {
       if (other.table_path == topic.table_path) {
         return Conflict("topic '{}' would share table '{}.{}' with topic '{}'; rename one",
                         contract.topic, topic.schema_name, topic.contract->table, name);
       }
     }
   }
-  SLUICE_RETURN_IF_ERROR(KeepVersion(disk_, VersionsFolder(topic), *topic.contract), "catalog '{}'",
-                         folder_);
-  const auto before = topics_;
-  const uint32_t next_before = next_partition_;
-  topics_[contract.topic] = topic;
-  next_partition_ = std::max(next_partition_, topic.partition + 1);
-  if (Status stored = Store(); !stored.ok()) {
-    topics_ = before;
-    next_partition_ = next_before;
-    return std::move(stored).error().Wrap(fmt::format("catalog '{}'", folder_));
-  }
+  topics[contract.topic] = topic;
   return topic;
+}
+
+Result<Topic> Catalog::Put(const event::Contract& contract) {
+  SLUICE_ASSIGN_OR_RETURN(auto put, PutAll({&contract, 1}));
+  return std::move(put.front());
+}
+
+Result<std::vector<Topic>> Catalog::PutAll(std::span<const event::Contract> contracts) {
+  const std::lock_guard lock(mutex_);
+  Topics topics = topics_;
+  uint32_t next_partition = next_partition_;
+  std::vector<Topic> put;
+  put.reserve(contracts.size());
+  bool changed = false;
+  for (const event::Contract& contract : contracts) {
+    SLUICE_ASSIGN_OR_RETURN(put.emplace_back(), Place(contract, topics, next_partition));
+    const auto known = topics_.find(contract.topic);
+    if (known == topics_.end()) {
+      changed = true;
+    } else if (known->second.contract->version != put.back().contract->version) {
+      changed = true;
+      // The present version is in the file of all topics; only what it takes the place of would be
+      // lost. So a new topic costs no file here.
+      SLUICE_RETURN_IF_ERROR(
+          KeepVersion(disk_, VersionsFolder(known->second), *known->second.contract),
+          "catalog '{}'", folder_);
+    }
+  }
+  if (!changed) return put;
+  SLUICE_RETURN_IF_ERROR(Store(topics, next_partition), "catalog '{}'", folder_);
+  topics_ = std::move(topics);
+  next_partition_ = next_partition;
+  return put;
 }
 
 Result<Topic> Catalog::Remove(std::string_view topic) {
@@ -167,7 +190,7 @@ Result<Topic> Catalog::Remove(std::string_view topic) {
   const Topic removed = found->second;
   topics_.erase(found);
   removed_[removed.partition] = {.topic = std::string(topic), .incarnation = removed.incarnation};
-  if (Status stored = Store(); !stored.ok()) {
+  if (Status stored = Store(topics_, next_partition_); !stored.ok()) {
     removed_.erase(removed.partition);
     topics_.emplace(topic, removed);
     return std::move(stored).error().Wrap(fmt::format("catalog '{}'", folder_));

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,8 @@ class Catalog {
   /// changes nothing. Returns the topic as it is then, durably. kConflict: stored data cannot take
   /// it, or two topics would share a table.
   Result<Topic> Put(const event::Contract& contract);
+  /// The same for many, of as many topics, with one write of the file: all of them, or none.
+  Result<std::vector<Topic>> PutAll(std::span<const event::Contract> contracts);
 
   /// Forgets a topic, durably, and returns it as it was. A topic made later under the same name is
   /// another incarnation, with a partition and a table folder of its own. kNotFound: there is none.
@@ -65,8 +68,13 @@ class Catalog {
  private:
   Catalog(os::Disk& disk, std::string folder) : disk_(disk), folder_(std::move(folder)) {}
   Status Load();
-  /// Writes all, as it is when this returns ok.
-  Status Store() const;
+  using Topics = std::map<std::string, Topic, std::less<>>;
+
+  /// What the contract makes of `topics`, which it is put into, with `next_partition`.
+  Result<Topic> Place(const event::Contract& contract, Topics& topics,
+                      uint32_t& next_partition) const;
+  /// Writes these, and what was removed: durable when this returns ok.
+  Status Store(const Topics& topics, uint32_t next_partition) const;
 
   std::string VersionsFolder(const Topic& topic) const;
 
@@ -74,7 +82,7 @@ class Catalog {
   const std::string folder_;
   mutable std::mutex
       mutex_;  // Guards what follows; held over the write of the file, which is rare.
-  std::map<std::string, Topic, std::less<>> topics_;
+  Topics topics_;
   struct Removed {
     std::string topic;
     uint32_t incarnation = 1;

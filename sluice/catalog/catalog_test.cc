@@ -82,6 +82,39 @@ TEST_F(CatalogTest, KeepsEveryVersion) {
   EXPECT_EQ((*Open()->FindLater(ContractOf("a", "more")))->contract->version, 3);
 }
 
+TEST_F(CatalogTest, PutsManyAsCheaplyAsOne) {
+  const auto catalog = Open();
+  std::vector<event::Contract> contracts;
+  for (int i = 0; i < 100; ++i) contracts.push_back(ContractOf(fmt::format("t{}", i), ""));
+  uint64_t before = disk_.calls();
+  ASSERT_TRUE(catalog->Put(ContractOf("one", "")).ok());
+  const uint64_t one = disk_.calls() - before;
+  before = disk_.calls();
+  const auto put = catalog->PutAll(contracts);
+  ASSERT_TRUE(put.ok()) << put.error().ToString();
+  EXPECT_EQ(disk_.calls() - before, one);
+  std::set<uint32_t> partitions;
+  for (const Topic& topic : *put) partitions.insert(topic.partition);
+  EXPECT_EQ(partitions.size(), 100u);
+  EXPECT_EQ(Open()->Find("t99")->partition, put->back().partition);
+  before = disk_.calls();
+  EXPECT_TRUE(catalog->PutAll(contracts).ok());
+  EXPECT_EQ(disk_.calls(), before) << "there is nothing to write";
+}
+
+TEST_F(CatalogTest, PutsAllOrNone) {
+  const auto catalog = Open();
+  ASSERT_TRUE(catalog->Put(ContractOf("a", "more")).ok());
+  const std::vector<event::Contract> clash = {ContractOf("a", ""), ContractOf("b.c", ""),
+                                              ContractOf("b-c", "")};
+  EXPECT_EQ(catalog->PutAll(clash).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(catalog->All().size(), 1u);
+  EXPECT_EQ(catalog->Find("a")->contract->version, 1);
+  const std::vector<event::Contract> fits = {ContractOf("a", ""), ContractOf("b.c", "")};
+  EXPECT_EQ(catalog->PutAll(fits)->back().partition, 2u);
+  EXPECT_EQ(Open()->Versions("a")->size(), 2u);
+}
+
 TEST_F(CatalogTest, WhatCannotBeStoredIsNotKnownEither) {
   const auto catalog = Open();
   ASSERT_TRUE(catalog->Put(ContractOf("a", "")).ok());

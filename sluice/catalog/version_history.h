@@ -11,8 +11,9 @@
 
 namespace sluice::catalog {
 
-/// Keeps the contract under its version, durably. `folder` is that of one incarnation of a topic. A
-/// version that was never taken into the catalog is replaced by the next try.
+/// Keeps the contract under its version, durably, before the next one takes its place in the
+/// catalog. `folder` is that of one incarnation of a topic. What is there under that version is
+/// replaced: earlier programs kept versions that were never taken into the catalog.
 Status KeepVersion(os::Disk& disk, const std::string& folder, const event::Contract& contract);
 
 /// Reads the versions before `current`, from the first on; those that were never kept are left out.

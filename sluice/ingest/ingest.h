@@ -137,15 +137,19 @@ class Ingest {
   /// Makes a contract's topic, or its next version, known; blocks until its schema is journaled.
   /// kUnsupported: as CheckTopicsMax().
   Result<catalog::Topic> Register(const event::Contract& contract);
+  /// The same for many, each of another topic, with one write of the catalog and few of the
+  /// journal: all, or none; or, where schemas or tables could not be written, some, and the next
+  /// try goes on.
+  Result<std::vector<catalog::Topic>> RegisterAll(std::span<const event::Contract> contracts);
 
   /// Whether there may be the topics of these contracts, beside those that there are. kUnsupported:
   /// there would be more than IngestOptions::topics_max (SL4221).
   Status CheckTopicsMax(std::span<const event::Contract> contracts) const;
 
-  /// The same as Register() at a start, from the files that hold the contracts. Where one is as a
-  /// version before the catalog's was, because a change was cut short before its file was kept, the
-  /// later stays.
-  Result<catalog::Topic> RegisterAtStart(const event::Contract& contract);
+  /// The same as RegisterAll() at a start, from the files that hold the contracts. Where one is as
+  /// a version before the catalog's was, because a change was cut short before its file was kept,
+  /// the later stays.
+  Status RegisterAtStart(std::vector<event::Contract> contracts);
 
   /// Forgets a topic: its next events are those of an unknown one. What it has is landed before,
   /// and the files of its table stay. kInvalid: it is one of the system's. kNotFound: there is
@@ -215,7 +219,8 @@ class Ingest {
   Status AddCatalogSchemas(const catalog::Topic& topic,
                            std::unordered_map<uint64_t, columnar::Schema>& schemas);
   Status RestoreOpenErrors(internal::TopicState& state);
-  Status JournalSchema(internal::TopicState& state);
+  /// Has the journal keep the schemas of these; blocks until it does.
+  Status JournalSchemas(std::span<const internal::TopicState> states);
   Status Draft(const Submission& submission, decode::Decoded decoded,
                const std::shared_ptr<internal::Draft>& draft);
   Status DraftErrors(const Submission& submission, const internal::RequestIdentity& request,

@@ -393,6 +393,27 @@ TEST_F(IngestTest, ASchemaThatMakesOneTopicTooManyIsRefused) {
   EXPECT_FALSE(ingest_->Register(event::SchemalessContract("other")).ok());
 }
 
+TEST_F(IngestTest, ManyTopicsAreRegisteredTogetherOrNotAtAll) {
+  MustRegister();
+  std::vector<event::Contract> contracts;
+  for (int i = 0; i < 40; ++i) {
+    contracts.push_back(event::SchemalessContract(fmt::format("moves.t{}", i)));
+  }
+  const uint64_t before = disk_.calls();
+  const auto topics = ingest_->RegisterAll(contracts);
+  ASSERT_TRUE(topics.ok()) << topics.error().ToString();
+  EXPECT_LT(disk_.calls() - before, 40u) << "a write for each topic, or more";
+  contracts.push_back(event::SchemalessContract("moves-t0"));  // Would share a table.
+  contracts.push_back(event::SchemalessContract("other"));
+  EXPECT_EQ(ingest_->RegisterAll(contracts).error().code(), ErrorCode::kConflict);
+  EXPECT_FALSE(catalog_->Find("other").has_value());
+  Restart();
+  for (const char* const topic : {"moves.t0", "moves.t39"}) {
+    EXPECT_EQ(Counts(SubmitEnvelope(fmt::format(R"({{"topic":"{}","id":"a","data":1}})", topic))),
+              "1/0/0");
+  }
+}
+
 TEST_F(IngestTest, ABodyThatCannotBeFramedLeavesNothing) {
   MustRegister();
   const auto refused = SubmitEnvelope(R"([{"event":"orders","content":{"n":1}},)");

@@ -123,10 +123,11 @@ Status Ingest::Recover() {
   for (const auto& [topic, count] : open_errors_->FinishRestore()) {
     if (const auto state = Find(topic)) lander_.AddErrors(state->topic.partition, count);
   }
+  std::vector<TopicState> unknown;
   for (const auto& [partition, state] : by_partition) {
-    if (!schemas.contains(state->schema_id)) SLUICE_RETURN_IF_ERROR(JournalSchema(*state));
+    if (!schemas.contains(state->schema_id)) unknown.push_back(*state);
   }
-  return {};
+  return JournalSchemas(unknown);
 }
 
 Status Ingest::AddCatalogSchemas(const catalog::Topic& topic,

@@ -508,18 +508,15 @@ Status RunningServer::KeepSchema(const std::string& name, const std::string& tex
 }
 
 Status RunningServer::RegisterSchemas() {
-  SLUICE_ASSIGN_OR_RETURN(const auto contracts, LoadSchemas(disk_, config_.folder));
-  for (const event::Contract& contract : contracts) {
-    SLUICE_RETURN_IF_ERROR(ingest_->RegisterAtStart(Configure(config_, contract)).status(),
-                           "topic '{}'", contract.topic);
-  }
+  SLUICE_ASSIGN_OR_RETURN(auto contracts, LoadSchemas(disk_, config_.folder));
+  for (event::Contract& contract : contracts) contract = Configure(config_, std::move(contract));
+  SLUICE_RETURN_IF_ERROR(ingest_->RegisterAtStart(std::move(contracts)));
+  std::vector<event::Contract> schemaless;
   for (const auto& [topic, topic_config] : config_.topics) {
     if (!topic_config.schemaless) continue;
-    SLUICE_RETURN_IF_ERROR(
-        ingest_->Register(Configure(config_, event::SchemalessContract(topic))).status(),
-        "topic '{}'", topic);
+    schemaless.push_back(Configure(config_, event::SchemalessContract(topic)));
   }
-  return {};
+  return ingest_->RegisterAll(schemaless).status();
 }
 
 Status RunningServer::Stop() {

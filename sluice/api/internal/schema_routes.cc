@@ -135,11 +135,11 @@ Response SchemaRoutes::Add(const Call& call) {
     return ErrorResponse(room.error());
   }
   std::string out = "{\"topics\":[";
-  for (const event::Contract& contract : change->contracts) {
-    auto topic = ingest_.Register(contract);
-    if (!topic.ok()) return ErrorResponse(topic.error());
+  const auto registered = ingest_.RegisterAll(change->contracts);
+  if (!registered.ok()) return ErrorResponse(registered.error());
+  for (const catalog::Topic& topic : *registered) {
     if (out.back() != '[') out += ',';
-    AppendTopic(out, *topic);
+    AppendTopic(out, topic);
     out += '}';
   }
   out += "],\"files\":[";
