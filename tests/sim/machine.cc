@@ -12,6 +12,7 @@ void Die(const Error& error) { throw ProcessDeath{error.ToString()}; }
 Process::Process(const Setup& setup, Machine& machine)
     : setup_(setup),
       machine_(machine),
+      expiry_(machine.clock),
       threads_(machine.clock),
       files_(machine.disk, std::string(Machine::kTables), Die),
       store_(files_) {}
@@ -43,22 +44,27 @@ Status Process::Start() {
   options.free_bytes_min = setup_.free_bytes_min;
   options.writes = setup_.writes;
   options.caller_bytes_max = setup_.caller_bytes_max;
+  options.expiry = &expiry_;
   options.on_sync_failure = Die;
+  SLUICE_RETURN_IF_ERROR(expiry_.Open(disk, "/data/control/clock"), "trusted time");
   SLUICE_ASSIGN_OR_RETURN(
       journal_,
       journal::Journal::Open(options, disk, machine_.clock, machine_.random, threads_),
       "open journal");
   SLUICE_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::Open(disk, "/data/control"));
+  SLUICE_RETURN_IF_ERROR(expiry_.Keep(), "trusted time");
   land::LandOptions land;
   land.every = setup_.land_every;
   land.bytes_max = setup_.land_bytes_max;
   land.dates_max = setup_.dates_max;
   land.compression = setup_.compression;
+  land.expiry = &expiry_;
   lander_ = std::make_unique<land::Lander>(land, store_, machine_.clock, machine_.random, threads_,
                                            metrics_, journal_->uuid());
-  ingest_ = std::make_unique<ingest::Ingest>(ingest::IngestOptions{}, *journal_, *lander_,
-                                             *catalog_, store_, *keys_, machine_.clock,
-                                             machine_.random, threads_, metrics_);
+  ingest::IngestOptions ingest;
+  ingest.expiry = &expiry_;
+  ingest_ = std::make_unique<ingest::Ingest>(ingest, *journal_, *lander_, *catalog_, store_, *keys_,
+                                             machine_.clock, machine_.random, threads_, metrics_);
   SLUICE_RETURN_IF_ERROR(ingest_->Recover());
   lander_->Start([this](uint32_t partition, journal::Offset next) {
     journal_->Release(partition, next);

@@ -14,6 +14,7 @@
 #include "sluice/ingest/ingest.h"
 #include "sluice/journal/journal.h"
 #include "sluice/land/lander.h"
+#include "sluice/os/expiry_clock.h"
 #include "sluice/os/simulated_disk.h"
 #include "sluice/os/simulated_threads.h"
 #include "sluice/privacy/keys.h"
@@ -51,6 +52,9 @@ struct Machine {
   os::SimulatedDisk disk;
   os::SimulatedRandom random;
   os::SimulatedClock clock;
+
+  /// What the clock would say if nobody had set it.
+  os::Timestamp TrueTime() const { return kStart + clock.Steady().time_since_epoch(); }
 };
 
 /// One life of the process. Everything in it happens on the caller's thread.
@@ -72,10 +76,12 @@ class Process {
   journal::Journal& journal() { return *journal_; }
   land::Lander& lander() { return *lander_; }
   ingest::Ingest& ingest() { return *ingest_; }
+  os::ExpiryClock& expiry() { return expiry_; }
 
  private:
   const Setup setup_;
   Machine& machine_;
+  os::ExpiryClock expiry_;
   os::SimulatedThreads threads_;
   Metrics metrics_;
   store::LocalStore files_;

@@ -41,9 +41,9 @@ void Print(const Counts& counts, double seconds) {
              model.refused, model.unknown, model.unknown_kept, model.unknown_gone);
   fmt::print("{} comparisons with the model, {} of them in the middle of things; {} landings asked "
              "for, {} commits of another writer, {} new contracts, {} operations in the middle of "
-             "a landing, {} torn tails\n",
+             "a landing, {} torn tails; the clock was set {} times by ten years\n",
              model.verified, counts.views, counts.landings, counts.foreign_commits,
-             counts.evolutions, counts.interleaved, counts.torn);
+             counts.evolutions, counts.interleaved, counts.torn, counts.clock_jumps);
   for (const auto& [site, fired] : counts.faults) fmt::print("  {:<44}{:>8}\n", site, fired);
   for (const auto& [doing, times] : counts.losses) {
     fmt::print("  {:<44}{:>8}\n", "lost: " + doing, times);
@@ -95,6 +95,7 @@ bool Complete(const Counts& counts) {
   need("torn tails", counts.torn, counts.runs / 100);
   need("foreign commits", counts.foreign_commits, counts.runs / 10);
   need("new contracts", counts.evolutions, counts.runs / 10);
+  need("clocks set by years", counts.clock_jumps, counts.runs / 10);
   need("unknown rows kept", counts.model.unknown_kept, counts.runs / 20);
   need("unknown rows gone", counts.model.unknown_gone, counts.runs / 20);
   need("duplicates", counts.model.duplicates, counts.runs);

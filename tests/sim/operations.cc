@@ -30,7 +30,7 @@ Serial Run::MakeRow(bool envelope) {
   event.envelope = envelope;
   event.topic = envelope && Chance(2) ? "clicks" : "orders";
   event.text = fmt::format("t{}.{}", serial, std::string(Below(Chance(10) ? 2000 : 40), 'x'));
-  std::string at = fmt::format("2024-09-{:02}T00:00:00Z", 28 + Below(3));
+  std::string at = fmt::format("2004-09-{:02}T00:00:00Z", 28 + Below(3));
   std::string n = std::to_string(serial);
   std::string members = fmt::format("\"text\":\"{}\"", event.text);
   if (roll >= 92) {
@@ -138,7 +138,7 @@ void Run::AppendForeign() {
   const columnar::Schema schema = arrow::schema({arrow::field("n", arrow::int64())});
   const auto column = arrow::MakeArrayFromScalar(arrow::Int64Scalar(serial), 1);
   const std::vector<lake::NewFile> rows = {
-      {.partition_values = {{"event_date", "2024-09-28"}},
+      {.partition_values = {{"event_date", "2004-09-28"}},
        .batches = {arrow::RecordBatch::Make(schema, 1, {column.ValueOrDie()})}}};
   Result<std::shared_ptr<const lake::Snapshot>> appended = Unavailable("it has died");
   try {

@@ -252,6 +252,7 @@ void Run::Lose(std::string_view why, Loss loss) {
     Note("power loss ({})", why);
   }
   if (Chance(4)) machine_.clock.Advance(std::chrono::minutes(Below(30)));
+  if (Chance(20)) JumpClock();
 }
 
 void Run::CountFaults() {
@@ -378,6 +379,19 @@ void Run::Tick() {
     const auto by = std::chrono::seconds(static_cast<int64_t>(Below(1200)) - 600);
     machine_.clock.SetWall(machine_.clock.Now() + by);
   }
+  if (Chance(50)) JumpClock();
+  // A file that is not written tells of less time than has passed, which is no harm.
+  if (Chance(10)) (void)process_->expiry().Keep();
+}
+
+// Sets the clock ten years ahead or back, or right again.
+void Run::JumpClock() {
+  constexpr std::chrono::hours kYears{24 * 3650};
+  const os::Timestamp right = machine_.TrueTime();
+  const bool is_off = std::chrono::abs(machine_.clock.Now() - right) > kYears / 2;
+  machine_.clock.SetWall(is_off ? right : Chance(2) ? right + kYears : right - kYears);
+  ++counts_.clock_jumps;
+  Note("clock is set to {} s", machine_.clock.Now().time_since_epoch() / std::chrono::seconds(1));
 }
 
 void Run::DuringStoreCall(store::StoreCall call, std::string_view path) {

@@ -46,6 +46,7 @@ struct Counts {
   int64_t interleaved = 0;  ///< Operations in the middle of a landing.
   int64_t torn = 0;
   int64_t checkpoints = 0;
+  int64_t clock_jumps = 0;  ///< Of ten years.
   std::map<std::string, int64_t> faults;  ///< By site.
   /// Where the process was lost, other than at the end of a life: by what it was doing.
   std::map<std::string, int64_t> losses;
@@ -92,6 +93,7 @@ class Run {
   void RunThread();
   void Land();
   void Tick();
+  void JumpClock();
   void View();
   void AppendForeign();
   Status Evolve(int version);
