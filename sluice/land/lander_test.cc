@@ -263,6 +263,30 @@ TEST_F(LanderTest, ATableWhoseTransactionsExpireIsNotLandedInto) {
   EXPECT_EQ(Table().landed, 1);
 }
 
+// Another engine wrote a checkpoint without our transactions, and nothing older was left.
+TEST_F(LanderTest, AdoptingATableThatForgotItsTransactionsCountsNoRowThatItHasAsLost) {
+  Add({1, 1, 2});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  const std::string path =
+      fmt::format("{}/_delta_log/{:020}.json", kRoot, (*Other().Load())->version());
+  std::string commit = *memory_.Get(path);
+  for (size_t txn = commit.find("{\"txn\""); txn != std::string::npos;
+       txn = commit.find("{\"txn\"")) {
+    commit.erase(txn, commit.find('\n', txn) + 1 - txn);
+  }
+  ASSERT_TRUE(memory_.Put(path, commit).ok());
+  const auto lost = [this] { return ledger::SumOfCounter(**Other().Load(), ledger::kLostCounter); };
+
+  Restart("journal-1");
+  EXPECT_NE(Table().stopped.find("rows up to offset 2"), std::string::npos) << Table().stopped;
+  ASSERT_TRUE(lander_->Adopt("clicks").ok());
+  EXPECT_EQ(lost(), 0);
+  const auto proof = ledger::Prove(Other(), *Other().Load(), {.end = 3});
+  ASSERT_TRUE(proof.ok());
+  EXPECT_TRUE(proof->Balanced()) << proof->faults.front();
+  EXPECT_EQ(proof->landed, 3);
+}
+
 TEST_F(LanderTest, AHoleAmongWaitingRowsStopsLandingBehindWhatIsWhole) {
   Add({1, 1});
   next_ = 4;

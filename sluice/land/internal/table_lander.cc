@@ -85,9 +85,7 @@ Result<journal::Offset> TableLander::Open() {
       snapshot_->TransactionVersion(app_id_ + std::string(ledger::kDuplicateCounter)).value_or(0);
   journal::Offset known = ledger::LandedOffset(*snapshot_);
   if (known < 0) {
-    for (const lake::DataFile& file : snapshot_->files()) {
-      known = std::max(known, lake::MaximumOf(file, "_offset").value_or(-1));
-    }
+    known = LastRow();
     if (known >= 0) {
       StopLanding(fmt::format(
           "the table has rows up to offset {}, but no transaction that says what has landed: "
@@ -102,6 +100,14 @@ Result<journal::Offset> TableLander::Open() {
     StopLanding(owned.error().message());
   }
   return end_;
+}
+
+journal::Offset TableLander::LastRow() const {
+  journal::Offset last = -1;
+  for (const lake::DataFile& file : snapshot_->files()) {
+    last = std::max(last, lake::MaximumOf(file, "_offset").value_or(-1));
+  }
+  return last;
 }
 
 Status TableLander::Evolve(const catalog::Topic& topic) {

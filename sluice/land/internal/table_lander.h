@@ -135,6 +135,9 @@ class TableLander {
   int64_t NowMs() const;
   /// View(), again where a file of the state was gone.
   Result<ReadView> ViewNow(bool after_vacuum);
+  /// The last offset that a row of the snapshot has, by the files' statistics; -1: none. The mutex
+  /// must be held.
+  journal::Offset LastRow() const;
   /// Commits that all up to landed_ counts as landed by us. The mutex must be held.
   Status CommitAdoption();
   Status CheckOwnership(const lake::Snapshot& snapshot);

@@ -53,9 +53,10 @@ Status TableLander::CommitAdoption() {
   lake::AppendOptions options;
   options.operation = ledger::kAdoptOperation;
   options.transactions = {{.app_id = app_id_, .version = landed_, .last_updated_ms = {}}};
-  if (const int64_t lost = landed_ - ledger::LandedOffset(*snapshot_); lost > 0) {
-    options.transactions.push_back(LostNow(lost));
-  }
+  // Where no transaction says what has landed the rows do: those that are there were never lost.
+  journal::Offset known = ledger::LandedOffset(*snapshot_);
+  if (known < 0) known = LastRow();
+  if (landed_ > known) options.transactions.push_back(LostNow(landed_ - known));
   SLUICE_ASSIGN_OR_RETURN(auto snapshot, table_.Append(snapshot_, {}, options), "adopt '{}'",
                           topic_.table_path);
   Advance(std::move(snapshot));
