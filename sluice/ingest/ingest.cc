@@ -155,6 +155,13 @@ void Ingest::Submit(const Submission& submission, std::function<void(Result<Rece
   for (const decode::TopicRows& rows : decoded->topics) {
     const auto state = Find(rows.contract->topic);
     if (state == nullptr) continue;
+    if (!state->seen->unreadable.empty()) {
+      metrics_.GetCounter("sluice_ingest_put_off_total").Add();
+      return draft->done(Unavailable(
+          "topic '{}' takes no events, since nobody can say which ones it has: {}; put the file "
+          "back from a copy, and start again",
+          rows.contract->topic, state->seen->unreadable));
+    }
     if (Status room = lander_.CheckRoom(state->topic.partition); !room.ok()) {
       metrics_.GetCounter("sluice_ingest_put_off_total").Add();
       return draft->done(std::move(room).error());

@@ -212,6 +212,7 @@ class Ingest {
 
   std::shared_ptr<internal::TopicState> Find(std::string_view topic) const;
   Result<std::shared_ptr<internal::TopicState>> Attach(const catalog::Topic& topic);
+  /// kCorrupt, kNotFound: a file of landed rows.
   Status RestoreFromLake(internal::TopicState& state);
   SeenAt RestoredAt(os::Timestamp received) const;
   void SawReceived(os::Timestamp received);

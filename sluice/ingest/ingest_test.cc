@@ -571,6 +571,40 @@ struct Click $Sl.event("clicks") { id @0 :Text $Sl.id; }
   EXPECT_EQ(Counts(Submit(R"({"id":"c","n":1})")), "1/0/0");
 }
 
+TEST_F(IngestTest, ATopicWhoseIdentitiesCannotBeReadTakesNoEvents) {
+  MustRegister();
+  ASSERT_TRUE(Submit(R"({"id":"a","n":1})").ok());
+  ASSERT_TRUE(lander_->LandAll().ok());
+  Stop();
+  std::string file;
+  const auto objects = *memory_.List("default/bronze/orders/");
+  for (const store::ObjectInfo& object : objects) {
+    if (object.path.ends_with(".parquet")) file = object.path;
+  }
+  const std::string bytes = *memory_.Get(file);
+  std::string damaged = bytes;
+  for (size_t i = 4; i < bytes.size() / 2; i += 16) damaged[i] ^= 1;
+  ASSERT_TRUE(memory_.Put(file, damaged).ok());
+  Start();
+  const auto refused = Submit(R"({"id":"b","n":1})");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kUnavailable);
+  EXPECT_NE(refused.error().message().find(file), std::string::npos) << refused.error().message();
+  EXPECT_NE(metrics_.Render().find("sluice_topic_stopped{topic=\"orders\"} 1"), std::string::npos);
+  const Submission others{.framing = Framing::kNdjson, .shape = Shape::kContent, .topic = "clicks"};
+  const auto contracts = event::CompileCapnp({{"c.capnp", R"(@0x9a41c6de07b35f19;
+using Sl = import "sluice.capnp";
+struct Click $Sl.event("clicks") { id @0 :Text $Sl.id; }
+)"}},
+                                             "c.capnp");
+  ASSERT_TRUE(ingest_->Register(contracts->front()).ok());
+  EXPECT_EQ(Counts(Send(R"({"id":"d"})", others).get()), "1/0/0");
+
+  ASSERT_TRUE(memory_.Put(file, bytes).ok());
+  Restart();
+  EXPECT_EQ(Counts(Submit("{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\",\"n\":1}\n")), "1/1/0");
+}
+
 TEST_F(IngestTest, ResolvingAnErrorAddsARowThatClosesIt) {
   MustRegister();
   ASSERT_TRUE(Submit(R"({"id":1})").ok());

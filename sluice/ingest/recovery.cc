@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "sluice/base/trace.h"
 #include "sluice/base/work_line.h"
 #include "sluice/columnar/bytes.h"
 #include "sluice/ingest/ingest.h"
@@ -56,8 +57,16 @@ Status Ingest::Recover() {
   for (const catalog::Topic& topic : catalog_.All()) {
     SLUICE_ASSIGN_OR_RETURN(const auto state, Attach(topic));
     const bool errors = topic.contract->topic == catalog::kErrorsTopic;
-    SLUICE_RETURN_IF_ERROR(errors ? RestoreOpenErrors(*state) : RestoreFromLake(*state),
-                           "topic '{}'", topic.contract->topic);
+    const Status restored = errors ? RestoreOpenErrors(*state) : RestoreFromLake(*state);
+    const bool is_damage = !restored.ok() && (restored.error().code() == ErrorCode::kCorrupt ||
+                                              restored.error().code() == ErrorCode::kNotFound);
+    if (is_damage && !errors) {
+      state->seen->unreadable = restored.error().ToString();
+      trace::Error("topic takes no events",
+                   {{"topic", topic.contract->topic}, {"reason", state->seen->unreadable}});
+    } else {
+      SLUICE_RETURN_IF_ERROR(restored, "topic '{}'", topic.contract->topic);
+    }
     by_partition[topic.partition] = state;
   }
   std::map<uint32_t, std::vector<journal::Loss>> losses;

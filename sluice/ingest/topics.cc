@@ -52,6 +52,10 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
         return value(topic_seen->dedupe);
       });
     };
+    metrics_.AddGauge("sluice_topic_stopped", labels, [weak = std::weak_ptr(state->seen)] {
+      const auto topic_seen = weak.lock();  // What it asks for changes no more once it serves.
+      return topic_seen != nullptr && !topic_seen->unreadable.empty() ? 1.0 : 0.0;
+    });
     gauge("sluice_dedupe_ids",
           [](const Dedupe& dedupe) { return static_cast<double>(dedupe.size()); });
     gauge("sluice_dedupe_forgotten_early",

@@ -35,6 +35,9 @@ struct TopicState {
     const std::chrono::microseconds horizon;
     std::mutex mutex;  // Guards dedupe.
     Dedupe dedupe;
+    /// Why not all identities of landed rows could be read at the start: then nobody can say what
+    /// is new, so the topic takes no events. Empty: they could.
+    std::string unreadable;
     /// `sluice_ingest_events_total` of the topic, by Outcome; null before the first of a kind. Kept
     /// because finding one by its text takes longer than all else that an answer takes.
     std::array<std::atomic<Counter*>, kOutcomes> counters{};
