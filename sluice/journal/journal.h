@@ -79,7 +79,9 @@ struct Options {
   /// An idle journal proves its last group acknowledged after this time, and before twice of it is
   /// over, with a group of its own.
   std::chrono::microseconds idle_watermark{10'000};
-  uint64_t free_bytes_min = 64ull << 20;  ///< With less room on the disk Append() is refused.
+  /// With less room on the disk Append() is refused; what fits into the segment at hand, whose room
+  /// is reserved, up to 100 ms later.
+  uint64_t free_bytes_min = 64ull << 20;
   /// When released frames take more than so many segments, because others beside them are not,
   /// those are copied together, and the rest goes. At least 1.
   uint64_t pinned_segments_max = 4;

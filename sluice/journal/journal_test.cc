@@ -574,6 +574,23 @@ TEST_F(JournalTest, RefusesBelowItsFreeSpace) {
   EXPECT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
 }
 
+TEST_F(JournalTest, LooksAtTheFreeSpaceNowAndThenWhileASegmentHasRoom) {
+  options_.free_bytes_min = 100'000;
+  disk_.SetCapacity(500'000);
+  auto journal = Open();
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
+  disk_.SetCapacity(50'000);
+  EXPECT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
+  EXPECT_FALSE(Append(*journal, {Data(1, 1, std::string(options_.segment_bytes, 'a'))}).ok())
+      << "needs another segment";
+  EXPECT_FALSE(Append(*journal, {Data(1, 1, "a")}).ok()) << "it is known to be full now";
+  disk_.SetCapacity(500'000);
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
+  disk_.SetCapacity(50'000);
+  clock_.Advance(std::chrono::milliseconds(100));
+  EXPECT_FALSE(Append(*journal, {Data(1, 1, "a")}).ok());
+}
+
 TEST_F(JournalTest, NeverShowsARefusedAppend) {
   for (uint64_t skip = 0; skip < 30; ++skip) {
     auto journal = Open();

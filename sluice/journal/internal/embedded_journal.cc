@@ -9,6 +9,12 @@
 
 namespace sluice::journal::internal {
 
+namespace {
+
+constexpr std::chrono::milliseconds kFreeSpaceEvery{100};
+
+}  // namespace
+
 EmbeddedJournal::EmbeddedJournal(const Options& options, std::unique_ptr<Storage> storage,
                                  std::unique_ptr<os::File> lock, Recovered recovered,
                                  const os::Clock& clock, os::Random& random, os::Threads& threads)
@@ -220,9 +226,18 @@ std::vector<EmbeddedJournal::Pending> EmbeddedJournal::TakeBatch() {
   return batch;
 }
 
-Status EmbeddedJournal::CheckFreeSpace() const {
+// What goes into the segment at hand takes no room that is not reserved already. So it need not be
+// asked for each group, which costs more than making it.
+Status EmbeddedJournal::CheckFreeSpace(uint64_t bytes) {
+  const os::Monotonic now = clock_.Steady();
+  const bool fits = writer_.HasRoom(RoundUp(bytes + sizeof(FrameHeader), kBlockBytes));
+  if (fits && free_space_seen_ && now - *free_space_seen_ < kFreeSpaceEvery) return {};
+  free_space_seen_.reset();
   SLUICE_ASSIGN_OR_RETURN(const uint64_t free, storage_->disk().FreeBytes(storage_->folder()));
-  if (free >= options_.free_bytes_min) return {};
+  if (free >= options_.free_bytes_min) {
+    free_space_seen_ = now;
+    return {};
+  }
   return Unavailable("the disk of the journal has {} bytes left, less than {}; make room", free,
                      options_.free_bytes_min);
 }
@@ -276,7 +291,7 @@ void EmbeddedJournal::Commit(std::vector<Pending> batch) {
       }
     }
   }
-  if (outcome.ok()) outcome = CheckFreeSpace();
+  if (outcome.ok()) outcome = CheckFreeSpace(bytes);
   if (outcome.ok() && !frames_.empty()) {
     outcome = writer_.Write(frames_, received_us);
     if (outcome.ok()) watermark_due_ = written_since_timer_ = true;

@@ -60,7 +60,8 @@ class EmbeddedJournal final : public Journal {
   // Writes what Append() was given, on its thread, which is who writes.
   void CommitAlone(Pending pending);
   void Commit(std::vector<Pending> batch);
-  Status CheckFreeSpace() const;
+  // Whether a group of `bytes` may take room of the disk.
+  Status CheckFreeSpace(uint64_t bytes);
   Status ReadSegment(const Segment& segment,
                      const std::function<Status(const Frame&)>& visit) const;
   Status ReadListed(const std::vector<Segment>& segments,
@@ -96,6 +97,8 @@ class EmbeddedJournal final : public Journal {
   bool written_since_timer_ = false;  // A group, since timer_set_.
   bool last_was_alone_ = true;        // Nobody waited beside the last group's only append.
   std::vector<FrameToWrite> frames_;  // Kept for its memory.
+  // When there was last seen to be room on the disk; nothing: not since it was full.
+  std::optional<os::Monotonic> free_space_seen_;
 
   std::once_flag stopped_;
   const std::unique_ptr<os::Thread> thread_;  // Last: it uses all of the above.

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct Segment {
   SegmentEntry entry;
   uint64_t durable_end = kBlockBytes;
   uint64_t file_bytes = 0;
-  std::map<PartitionId, SegmentShare> shares = {};
+  /// Looked up for each frame, of thousands.
+  std::unordered_map<PartitionId, SegmentShare> shares = {};
 };
 
 /// A schema, and where its newest copy is.
