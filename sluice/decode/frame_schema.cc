@@ -6,6 +6,16 @@
 
 namespace sluice::decode {
 
+namespace {
+
+// One object for all topics: that they are the same type is then seen by their address.
+const std::shared_ptr<arrow::DataType>& TimeType() {
+  static const auto type = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  return type;
+}
+
+}  // namespace
+
 std::shared_ptr<arrow::DataType> ArrowType(const event::Field& field) {
   switch (field.type) {
     case event::FieldType::kBool:
@@ -31,7 +41,7 @@ std::shared_ptr<arrow::DataType> ArrowType(const event::Field& field) {
     case event::FieldType::kData:
       return arrow::binary();
     case event::FieldType::kTimestamp:
-      return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+      return TimeType();
     case event::FieldType::kDecimal:
       return arrow::decimal128(field.precision, field.scale);
     case event::FieldType::kList:
@@ -53,14 +63,15 @@ std::shared_ptr<arrow::DataType> ArrowType(const event::Field& field) {
 }
 
 columnar::Schema FrameSchema(const event::Contract& contract) {
-  const auto time = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  static const auto id = arrow::fixed_size_binary(16);
+  const auto& time = TimeType();
   arrow::FieldVector fields;
   for (const event::Field& field : contract.fields) {
     fields.push_back(arrow::field(field.column, ArrowType(field)));
   }
   // The order of internal::EnvelopeColumn.
   fields.push_back(arrow::field("event_time", time));
-  fields.push_back(arrow::field("_id", arrow::fixed_size_binary(16)));
+  fields.push_back(arrow::field("_id", id));
   fields.push_back(arrow::field("_published_at", time));
   fields.push_back(arrow::field("_producer", arrow::utf8()));
   fields.push_back(arrow::field("_epoch", arrow::int64()));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -437,10 +438,12 @@ struct Protector::Contents {
 Result<Protector::Contents> Protector::HashContents(const Batch& stored,
                                                     const std::vector<std::string>& columns) const {
   Contents contents;
+  const auto is_present = [&stored](const std::string& column) {
+    return stored->schema()->GetFieldIndex(column) >= 0;
+  };
+  const bool all_present = std::ranges::all_of(columns, is_present);
   std::vector<std::string> present;
-  for (const std::string& column : columns) {
-    if (stored->schema()->GetFieldIndex(column) >= 0) present.push_back(column);
-  }
+  if (!all_present) std::ranges::copy_if(columns, std::back_inserter(present), is_present);
   Batch compared = stored;
   const int extra = stored->schema()->GetFieldIndex("_extra");
   if (plan_->sensitive && extra >= 0 && stored->column(extra)->null_count() < stored->num_rows()) {
@@ -462,7 +465,8 @@ Result<Protector::Contents> Protector::HashContents(const Batch& stored,
     SLUICE_ASSIGN_OR_RETURN(
         compared, FromArrow(stored->SetColumn(extra, arrow::field("_extra", arrow::utf8()), tags)));
   }
-  SLUICE_ASSIGN_OR_RETURN(contents.hashes, columnar::HashRows(*compared, present));
+  SLUICE_ASSIGN_OR_RETURN(contents.hashes,
+                          columnar::HashRows(*compared, all_present ? columns : present));
   return contents;
 }
 

@@ -179,8 +179,9 @@ bool Run::Boot(bool may_fail) {
   Status started;
   try {
     started = process_->Start();
+    // One by one: the tables of several are made on threads that the simulation does not run.
     for (const event::Contract& contract : {Orders(version_), Clicks()}) {
-      if (started.ok()) started = process_->ingest().RegisterAtStart(contract).status();
+      if (started.ok()) started = process_->ingest().RegisterAtStart({contract});
     }
   } catch (const ProcessDeath& death) {
     started = Unavailable("{}", death.reason);

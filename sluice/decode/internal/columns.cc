@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <utility>
 
 #include "sluice/columnar/arrow_bridge.h"
@@ -139,6 +140,7 @@ class BatchMaker::Assembly {
     if (column.filled_ < rows) column.FillNulls(rows);
     const auto count = static_cast<size_t>(rows);
     total_ += Align(BitmapBytes(rows));
+    pieces_ += 3;  // At most.
     switch (column.layout_) {
       case Column::Layout::kBits:
         total_ += Align(BitmapBytes(rows));
@@ -163,7 +165,9 @@ class BatchMaker::Assembly {
   Status Allocate() {
     SLUICE_ASSIGN_OR_RETURN(
         auto allocated, columnar::FromArrow(arrow::AllocateBuffer(static_cast<int64_t>(total_))));
-    memory_ = std::move(allocated);
+    memory_ = std::make_shared<Memory>();
+    memory_->bytes = std::move(allocated);
+    memory_->pieces = std::make_unique<std::optional<arrow::Buffer>[]>(pieces_);
     return {};
   }
 
@@ -217,14 +221,17 @@ class BatchMaker::Assembly {
 
   // The next `size` bytes of the memory, with what follows up to the alignment cleared.
   uint8_t* Take(size_t size) {
-    uint8_t* begin = memory_->mutable_data() + used_;
+    uint8_t* begin = memory_->bytes->mutable_data() + used_;
     used_ += Align(size);
     SLUICE_CHECK(used_ <= total_);
     std::memset(begin + size, 0, Align(size) - size);
     return begin;
   }
   std::shared_ptr<arrow::Buffer> Slice(const uint8_t* begin, size_t size) {
-    return arrow::SliceBuffer(memory_, begin - memory_->data(), static_cast<int64_t>(size));
+    SLUICE_CHECK(pieces_used_ < pieces_);
+    arrow::Buffer& piece =
+        memory_->pieces[pieces_used_++].emplace(begin, static_cast<int64_t>(size));
+    return {memory_, &piece};
   }
   std::shared_ptr<arrow::Buffer> Copy(const uint8_t* from, size_t size) {
     uint8_t* begin = Take(size);
@@ -232,10 +239,19 @@ class BatchMaker::Assembly {
     return Slice(begin, size);
   }
 
+  // The bytes, and the objects that name parts of them: one allocation, instead of one for each of
+  // them. Whoever has one of these has all of them.
+  struct Memory {
+    std::unique_ptr<arrow::Buffer> bytes;
+    std::unique_ptr<std::optional<arrow::Buffer>[]> pieces;
+  };
+
   BatchMaker& maker_;
-  std::shared_ptr<arrow::Buffer> memory_;
+  std::shared_ptr<Memory> memory_;
   size_t total_ = 0;
   size_t used_ = 0;
+  size_t pieces_ = 0;
+  size_t pieces_used_ = 0;
 };
 
 Result<columnar::Batch> BatchMaker::Make(const columnar::Schema& schema,

@@ -1,11 +1,13 @@
 #include "sluice/ingest/internal/topic_state.h"
 
 #include <arrow/api.h>
+#include <arrow/util/bit_util.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/decode/json_decoder.h"
 #include "sluice/ingest/internal/batch_mark.h"
 #include "sluice/land/table_schema.h"
 
@@ -64,6 +66,11 @@ Result<TopicState> MakeTopicState(const catalog::Topic& topic,
   state.topic = topic;
   state.frame_schema = land::FrameColumns(*topic.contract);
   SLUICE_ASSIGN_OR_RETURN(state.frame_schema_bytes, columnar::SerializeSchema(*state.frame_schema));
+  const columnar::Schema decoded = decode::FrameSchema(*topic.contract);
+  for (const auto& field : state.frame_schema->fields()) {
+    state.frame_columns.push_back(field->name() == "_id" ? -1
+                                                         : decoded->GetFieldIndex(field->name()));
+  }
   state.schema_id =
       privacy::KeyedHash({}, topic.contract->topic + '\0' + state.frame_schema_bytes).low;
   for (const event::Field& field : topic.contract->fields) {
@@ -131,35 +138,42 @@ Result<std::vector<privacy::Hash128>> IdentifyRows(
     }
     return ids;
   }
-  const auto column = [&](const std::string& name) { return rows->GetColumnByName(name); };
-  const auto field_ids = contract.identity.id_field
-                             ? column(contract.fields[*contract.identity.id_field].column)
-                             : nullptr;
+  // Null where no row has a value: most have none in most of these columns, and for a row or two
+  // Arrow's objects are what a column costs.
+  bool complete = true;
+  const auto column = [&](const std::string& name) -> std::shared_ptr<arrow::Array> {
+    const int at = rows->schema()->GetFieldIndex(name);
+    complete = complete && at >= 0;
+    if (at < 0 || rows->column_data(at)->null_count == rows->num_rows()) return nullptr;
+    return rows->column(at);
+  };
   const auto event_ids = column("_event_id");
   const auto producers = std::static_pointer_cast<arrow::StringArray>(column("_producer"));
   const auto epochs = std::static_pointer_cast<arrow::Int64Array>(column("_epoch"));
   const auto sequences = std::static_pointer_cast<arrow::Int64Array>(column("_sequence"));
-  if (!event_ids || !producers || !epochs || !sequences) {
-    return Internal("decoded rows lack envelope columns");
-  }
+  if (!complete) return Internal("decoded rows lack envelope columns");
+  const auto field_ids = contract.identity.id_field
+                             ? column(contract.fields[*contract.identity.id_field].column)
+                             : nullptr;
+  const bool by_producer = contract.identity.by_producer && producers && sequences;
 
   std::vector<privacy::Hash128> ids(static_cast<size_t>(rows->num_rows()));
   const std::string scope = tenant + '\0' + contract.topic + '\0';
   const privacy::PrefixedHash by_field(keys.identity(), scope + 'f');
   const privacy::PrefixedHash by_event_id(keys.identity(), scope + 'e');
-  const privacy::PrefixedHash by_producer(keys.identity(), scope + 'p');
+  const privacy::PrefixedHash by_sequence(keys.identity(), scope + 'p');
   std::string bytes;
   for (int64_t row = 0; row < rows->num_rows(); ++row) {
     privacy::Hash128& id = ids[static_cast<size_t>(row)];
     if (field_ids != nullptr && field_ids->IsValid(row)) {
       id = by_field(IdentityBytes(*field_ids, row, bytes));
-    } else if (event_ids->IsValid(row)) {
+    } else if (event_ids != nullptr && event_ids->IsValid(row)) {
       id = by_event_id(IdentityBytes(*event_ids, row, bytes));
-    } else if (contract.identity.by_producer && producers->IsValid(row) &&
-               sequences->IsValid(row)) {
-      ProducerBytes(producers->GetView(row), epochs->IsValid(row) ? epochs->Value(row) : 0,
+    } else if (by_producer && producers->IsValid(row) && sequences->IsValid(row)) {
+      const bool has_epoch = epochs != nullptr && epochs->IsValid(row);
+      ProducerBytes(producers->GetView(row), has_epoch ? epochs->Value(row) : 0,
                     sequences->Value(row), bytes);
-      id = by_producer(bytes);
+      id = by_sequence(bytes);
     } else if (request.own) {
       id = *request.own;
     }
@@ -167,31 +181,52 @@ Result<std::vector<privacy::Hash128>> IdentifyRows(
   return ids;
 }
 
+namespace {
+
+/// The column `_id`; null where the hash is zero.
+Result<std::shared_ptr<arrow::ArrayData>> IdColumn(const std::shared_ptr<arrow::DataType>& type,
+                                                   const std::vector<privacy::Hash128>& ids) {
+  const auto rows = static_cast<int64_t>(ids.size());
+  const int64_t nulls = std::ranges::count(ids, kNoIdentity);
+  SLUICE_ASSIGN_OR_RETURN(
+      std::shared_ptr<arrow::Buffer> values,
+      FromArrow(arrow::AllocateBuffer(rows * static_cast<int64_t>(sizeof(privacy::Hash128)))));
+  if (rows > 0)
+    std::memcpy(values->mutable_data(), ids.data(), static_cast<size_t>(values->size()));
+  std::shared_ptr<arrow::Buffer> valid;
+  if (nulls > 0) {
+    SLUICE_ASSIGN_OR_RETURN(valid, FromArrow(arrow::AllocateEmptyBitmap(rows)));
+    for (int64_t row = 0; row < rows; ++row) {
+      const bool has_id = ids[static_cast<size_t>(row)] != kNoIdentity;
+      arrow::bit_util::SetBitTo(valid->mutable_data(), row, has_id);
+    }
+  }
+  return arrow::ArrayData::Make(type, rows, {std::move(valid), std::move(values)}, nulls);
+}
+
+}  // namespace
+
 Result<Batch> ToFrameRows(const TopicState& topic, const Batch& rows,
                           const std::vector<privacy::Hash128>& ids,
                           std::optional<uint64_t> batch_sum) {
-  arrow::ArrayVector columns;
-  for (const auto& field : topic.frame_schema->fields()) {
-    if (field->name() != "_id") {
-      auto column = rows->GetColumnByName(field->name());
-      if (column == nullptr) return Internal("decoded rows lack column '{}'", field->name());
-      if (batch_sum && field->name() == "_metadata") {
-        SLUICE_ASSIGN_OR_RETURN(column, MarkMetadata(*column, *batch_sum));
-      }
-      columns.push_back(std::move(column));
+  std::vector<std::shared_ptr<arrow::ArrayData>> columns;
+  columns.reserve(topic.frame_columns.size());
+  for (size_t i = 0; i < topic.frame_columns.size(); ++i) {
+    const arrow::Field& field = *topic.frame_schema->field(static_cast<int>(i));
+    const int at = topic.frame_columns[i];
+    if (at < 0) {
+      SLUICE_ASSIGN_OR_RETURN(columns.emplace_back(), IdColumn(field.type(), ids));
       continue;
     }
-    arrow::FixedSizeBinaryBuilder builder(field->type());
-    SLUICE_RETURN_IF_ERROR(FromArrow(builder.Reserve(rows->num_rows())));
-    for (const privacy::Hash128& id : ids) {
-      if (id == privacy::Hash128{}) {
-        builder.UnsafeAppendNull();
-      } else {
-        builder.UnsafeAppend(reinterpret_cast<const uint8_t*>(&id));
-      }
+    if (at >= rows->num_columns() || rows->schema()->field(at)->name() != field.name()) {
+      return Internal("decoded rows lack column '{}'", field.name());
     }
-    SLUICE_ASSIGN_OR_RETURN(auto column, FromArrow(builder.Finish()));
-    columns.push_back(std::move(column));
+    if (batch_sum && field.name() == "_metadata") {
+      SLUICE_ASSIGN_OR_RETURN(const auto marked, MarkMetadata(*rows->column(at), *batch_sum));
+      columns.push_back(marked->data());
+    } else {
+      columns.push_back(rows->column_data(at));
+    }
   }
   return arrow::RecordBatch::Make(topic.frame_schema, rows->num_rows(), std::move(columns));
 }

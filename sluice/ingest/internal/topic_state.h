@@ -46,6 +46,8 @@ struct TopicState {
   catalog::Topic topic;
   columnar::Schema frame_schema;
   std::string frame_schema_bytes;
+  /// Where a frame's columns stand among the decoder's; -1 for `_id`, which is made behind it.
+  std::vector<int> frame_columns;
   uint64_t schema_id = 0;
   std::vector<std::string> content_columns;  ///< What "same content" compares.
   std::shared_ptr<const event::Contract> identity_contract;
