@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "sluice/api/problem.h"
@@ -73,19 +74,16 @@ void Router::Handle(std::shared_ptr<const Request> request, Respond respond) con
   const std::string method = request->method == "HEAD" ? "GET" : request->method;
   std::string allowed;
   for (const Route& route : routes_) {
-    if (route.segments.size() != segments.size()) continue;
-    Call call;
-    bool fits = true;
-    for (size_t i = 0; i < segments.size() && fits; ++i) {
-      const std::string_view wanted = route.segments[i];
-      if (IsName(wanted)) {
-        call.segments.emplace(wanted.substr(1, wanted.size() - 2), segments[i]);
-      } else {
-        fits = wanted == segments[i];
-      }
-    }
+    const bool fits = std::ranges::equal(
+        route.segments, segments,
+        [](const auto& wanted, const auto& found) { return IsName(wanted) || wanted == found; });
     if (!fits) continue;
     if (route.method == method) {
+      Call call;
+      for (size_t i = 0; i < segments.size(); ++i) {
+        const std::string_view wanted = route.segments[i];
+        if (IsName(wanted)) call.segments.emplace(wanted.substr(1, wanted.size() - 2), segments[i]);
+      }
       call.request = std::move(request);
       if (auto refusal = Admit(route, call)) return respond(std::move(*refusal));
       return route.handler(call, std::move(respond));

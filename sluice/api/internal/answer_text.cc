@@ -17,27 +17,38 @@ std::string NotKeptMember(const ingest::Receipt& receipt) {
   return fmt::format(",\"events_not_kept\":{}", receipt.events_not_kept);
 }
 
+// Each event that comes alone has one: put together without format strings.
 std::string ReceiptJson(const ingest::Receipt& receipt) {
-  std::string out =
-      fmt::format("{{\"received\":{},\"accepted\":{},\"duplicate\":{},\"error\":{}",
-                  receipt.received, receipt.accepted, receipt.duplicate, receipt.error);
-  if (receipt.without_identity > 0) {
-    out += fmt::format(",\"without_identity\":{}", receipt.without_identity);
-  }
-  out += NotKeptMember(receipt) + ",\"offsets\":[";
+  std::string out;
+  out.reserve(256);
+  const auto number = [&out](std::string_view name, int64_t value) {
+    out += name;
+    const fmt::format_int digits(value);
+    out.append(digits.data(), digits.size());
+  };
+  number("{\"received\":", receipt.received);
+  number(",\"accepted\":", receipt.accepted);
+  number(",\"duplicate\":", receipt.duplicate);
+  number(",\"error\":", receipt.error);
+  if (receipt.without_identity > 0) number(",\"without_identity\":", receipt.without_identity);
+  out += NotKeptMember(receipt);
+  out += ",\"offsets\":[";
   for (size_t i = 0; i < receipt.offsets.size(); ++i) {
     const ingest::OffsetRange& range = receipt.offsets[i];
     if (i > 0) out += ',';
     out += '{';
     AppendMember(out, "topic", range.topic);
-    out += fmt::format(",\"partition\":{},\"first\":{},\"last\":{}}}", range.partition, range.first,
-                       range.last);
+    number(",\"partition\":", range.partition);
+    number(",\"first\":", range.first);
+    number(",\"last\":", range.last);
+    out += '}';
   }
   out += "],\"errors\":[";
   for (size_t i = 0; i < receipt.errors.size(); ++i) {
     const ingest::RowProblem& problem = receipt.errors[i];
     if (i > 0) out += ',';
-    out += fmt::format("{{\"row\":{},", problem.row);
+    number("{\"row\":", problem.row);
+    out += ',';
     AppendMember(out, "code", problem.code);
     out += ',';
     AppendMember(out, "path", problem.path);
@@ -45,7 +56,8 @@ std::string ReceiptJson(const ingest::Receipt& receipt) {
     AppendMember(out, "message", problem.message);
     out += '}';
   }
-  return out + "]}\n";
+  out += "]}\n";
+  return out;
 }
 
 std::string MediaType(std::string_view header) {

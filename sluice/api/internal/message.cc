@@ -109,15 +109,22 @@ std::string FormatHead(const Response& response, std::chrono::sys_seconds now, T
                        bool chunked) {
   std::string out;
   out.reserve(256);
-  fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nDate: ", response.status,
-                 ReasonPhrase(response.status));
+  const auto number = [&out](auto value) {
+    const fmt::format_int digits(value);
+    out.append(digits.data(), digits.size());
+  };
+  out.append("HTTP/1.1 ");
+  number(response.status);
+  out.append(" ").append(ReasonPhrase(response.status)).append("\r\nDate: ");
   AppendDate(out, now);
   out.append("\r\nServer: sluice\r\nX-Content-Type-Options: nosniff\r\n");
   if (MayHaveBody(response.status)) {
     out.append("Content-Type: ");
     AppendText(out, response.content_type);
     if (response.stream == nullptr) {
-      fmt::format_to(std::back_inserter(out), "\r\nContent-Length: {}\r\n", response.body.size());
+      out.append("\r\nContent-Length: ");
+      number(response.body.size());
+      out.append("\r\n");
     } else {
       // A reader that knows no chunks sees the end of the connection as that of the body.
       out.append(chunked ? "\r\nTransfer-Encoding: chunked\r\n" : "\r\n");
