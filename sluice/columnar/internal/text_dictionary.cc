@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "sluice/base/check.h"
+#include "sluice/base/same_text.h"
 #include "sluice/columnar/arrow_bridge.h"
 
 namespace sluice::columnar::internal {
@@ -38,7 +39,7 @@ class Dictionary {
     for (size_t at = hash & mask;; at = (at + 1) & mask) {
       Slot& slot = slots_[at];
       if (slot.number == 0) return Insert(value, tag, slot);
-      if (slot.tag == tag && At(slot.number - 1) == value) {
+      if (slot.tag == tag && SameText(At(slot.number - 1), value)) {
         return static_cast<int32_t>(slot.number - 1);
       }
     }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/base/same_text.h"
 #include "sluice/event/field.h"
 
 namespace sluice::decode::internal {
@@ -24,7 +25,7 @@ class NameTable {
 
   /// The number of `name`, tried first at `expected`; kNone if there is none.
   size_t Find(std::string_view name, size_t expected) const {
-    if (expected < names_.size() && names_[expected] == name) return expected;
+    if (expected < names_.size() && SameText(names_[expected], name)) return expected;
     return FindHashed(name);
   }
 
