@@ -179,20 +179,27 @@ class Repairer {
 
   Status WriteAnew() {
     Manifest manifest = survey_.manifest;
+    // No segment tells it, so all of them are written anew.
+    if (manifest.uuid.empty()) manifest.uuid = random_.Uuid();
     const size_t first = survey_.first_damaged;
-    // An end that only the active segment's bytes tell must stand in the manifest when others
-    // follow.
+    const bool rewrites = first < manifest.segments.size();
+    const Cursor next = rewrites ? manifest.segments[first].first : manifest.next;
+    manifest.segments.clear();
     for (size_t i = 0; i < first; ++i) {
-      manifest.segments[i].end = survey_.inspection.segments[i].used_bytes;
+      // An end that only the active segment's bytes tell must stand in the manifest when others
+      // follow. One that got no group has no end.
+      const uint64_t end = survey_.inspection.segments[i].used_bytes;
+      const bool last = i + 1 == survey_.manifest.segments.size();
+      if (end == internal::kBlockBytes && !last) continue;
+      manifest.segments.push_back(survey_.manifest.segments[i]);
+      manifest.segments.back().end = end;
     }
-    Cursor next = manifest.next;
-    if (first < manifest.segments.size()) next = manifest.segments[first].first;
     // Numbers of files that the manifest does not name are taken, too.
     SLUICE_ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, storage_.ListSegments());
     uint64_t segment_next = manifest.segment_next;
     for (const uint64_t id : ids) segment_next = std::max(segment_next, id + 1);
     Rewriter rewriter(storage_, manifest.uuid, manifest.epoch + 1, segment_next, next, random_);
-    if (first < manifest.segments.size()) {
+    if (rewrites) {
       const internal::VisitFrames copy = [&](size_t segment, uint64_t,
                                              std::span<const FrameView> frames) {
         return segment < first ? Status() : rewriter.Write(frames);
@@ -200,11 +207,11 @@ class Repairer {
       SLUICE_RETURN_IF_ERROR(internal::TakeSurvey(storage_, options_.partitions, copy).status());
       SLUICE_RETURN_IF_ERROR(rewriter.Finish());
       rewritten_tail_ = true;
-      manifest.segments.resize(first);
       manifest.next = rewriter.next();
     } else if (!manifest.segments.empty()) {
       // Only the manifest was damaged: the last segment is read as one that was being written.
       manifest.segments.back().end = 0;
+      manifest.next = manifest.segments.back().first;
     }
     manifest.segments.insert(manifest.segments.end(), rewriter.segments().begin(),
                              rewriter.segments().end());

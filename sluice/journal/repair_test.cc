@@ -24,6 +24,7 @@ using Key = std::pair<PartitionId, Offset>;
 
 constexpr std::string_view kFolder = "journal";
 constexpr std::string_view kFirstSegment = "journal/00000000000000000001";
+constexpr std::string_view kManifest = "journal/manifest";
 
 class RepairTest : public testing::Test {
  protected:
@@ -82,6 +83,26 @@ class RepairTest : public testing::Test {
         *disk_, std::string(kFolder),
         {.accept_loss = accept_loss, .note = "tester:\nthe disk is old", .partitions = {1, 2, 3}},
         clock_, random_);
+  }
+  void Write(std::string_view path, uint64_t position, std::string_view bytes) {
+    const auto file = disk_->Open(path, os::OpenMode::kWrite);
+    const std::span<const std::byte> piece = std::as_bytes(std::span(bytes));
+    ASSERT_TRUE(file.ok() && (*file)->Write(position, {&piece, 1}).ok() && (*file)->Sync().ok());
+  }
+  /// Puts a manifest in the place of the one that is there.
+  void PutManifest(std::string_view text) {
+    ASSERT_TRUE(os::ReplaceFile(*disk_, kManifest, text).ok());
+  }
+  /// A journal of several segments, whose process was killed.
+  void Make(int rows) {
+    disk_ = std::make_unique<os::SimulatedDisk>();
+    kept_.clear();
+    auto journal = Open();
+    for (int i = 0; i < rows; ++i) AppendRows(*journal, 1, 1, std::string(20'000, 'x'));
+    // Proves the row before it.
+    ASSERT_TRUE(
+        Append(*journal, {{.kind = FrameKind::kSchema, .schema_id = 9, .payload = {}}}).ok());
+    Kill(journal);
   }
   static std::vector<std::string> Text(const std::vector<Loss>& losses) {
     std::vector<std::string> texts;
@@ -251,6 +272,76 @@ TEST_F(RepairTest, LeavesOffsetsOutWhereNothingTellsHowManyThereWere) {
   journal = Open();
   EXPECT_EQ(journal->NextOffset(1), 10);
   EXPECT_EQ(journal->NextOffset(2), 1 << 20);  // Below it some may have been seen.
+}
+
+TEST_F(RepairTest, AManifestMadeAgainHasSegmentsWhoseHeaderIsDamaged) {
+  for (const int segment : {1, 2, 4, 0}) {
+    SCOPED_TRACE(segment);
+    Make(12);
+    std::vector<std::string> harmed;
+    for (int id = 1; id <= 5; ++id) {
+      if (segment == id || segment == 0) harmed.push_back(fmt::format("{}/{:020}", kFolder, id));
+    }
+    for (const std::string& file : harmed) ASSERT_TRUE(disk_->Damage(file, 20, 8).ok());
+    ASSERT_TRUE(disk_->Damage(kManifest, 100, 8).ok());
+    const Inspection found = Look();
+    EXPECT_EQ(found.damages.size(), 1 + harmed.size());
+    EXPECT_EQ(Text(found.lost), Texts{});
+    const auto repaired = TryRepair(false);
+    ASSERT_TRUE(repaired.ok()) << repaired.error().ToString();
+    EXPECT_EQ(repaired->kept_files.size(), 1 + harmed.size());
+    auto journal = Open();
+    ASSERT_NE(journal, nullptr);
+    EXPECT_EQ(Read(*journal), kept_);
+    EXPECT_EQ(journal->NextOffset(1), 12);
+    Kill(journal);
+  }
+}
+
+TEST_F(RepairTest, WhereNothingTellsWhichJournalItWasItIsANewOne) {
+  Make(6);
+  const std::string uuid = Look().uuid;
+  for (const SegmentReport& segment : Look().segments)
+    Write(segment.file, 0, std::string(72, '\0'));
+  ASSERT_TRUE(disk_->Remove(kManifest).ok());
+  EXPECT_EQ(Text(Look().lost), Texts{});
+  const auto repaired = TryRepair(false);
+  ASSERT_TRUE(repaired.ok()) << repaired.error().ToString();
+  const auto journal = Open();
+  ASSERT_NE(journal, nullptr);
+  EXPECT_EQ(Read(*journal), kept_);
+  EXPECT_NE(journal->uuid(), uuid);
+}
+
+TEST_F(RepairTest, AManifestMadeAgainNamesWhatASegmentMayHaveHadOfWhichNothingCanBeRead) {
+  for (const int segment : {1, 2, 4}) {
+    SCOPED_TRACE(segment);
+    Make(12);
+    const std::string file = fmt::format("{}/{:020}", kFolder, segment);
+    const size_t bytes = disk_->Look(file)->size();
+    Write(file, 0, std::string(bytes, '\xAB'));
+    ASSERT_TRUE(disk_->Remove(kManifest).ok());
+    const Inspection found = Look();
+    EXPECT_FALSE(TryRepair(false).ok());
+    const auto repaired = TryRepair(true);
+    ASSERT_TRUE(repaired.ok()) << repaired.error().ToString();
+    auto journal = Open();
+    ASSERT_NE(journal, nullptr);
+    const auto kept = std::ranges::find_if(
+        repaired->kept_files, [&](const std::string& copy) { return copy.starts_with(file); });
+    ASSERT_NE(kept, repaired->kept_files.end());
+    EXPECT_EQ(disk_->Look(*kept), std::string(bytes, '\xAB'));
+    const auto rows = Read(*journal);
+    EXPECT_GE(rows.size(), 8u);
+    EXPECT_GE(journal->NextOffset(1), 12);
+    for (Offset offset = 0; offset < 12; ++offset) {
+      const bool named = std::ranges::any_of(found.lost, [&](const Loss& loss) {
+        return loss.partition == 1 && loss.begin <= offset && offset < loss.end;
+      });
+      EXPECT_NE(rows.contains({1, offset}), named) << offset;
+    }
+    Kill(journal);
+  }
 }
 
 /// A journal of random groups, a random harm, and what must hold after the repair.

@@ -88,6 +88,19 @@ std::optional<SegmentIdentity> DecodeSegmentHeader(std::span<const std::byte> bl
                          .uuid = std::string(header.uuid, sizeof(header.uuid))};
 }
 
+std::optional<std::string> UuidOfDamaged(std::span<const std::byte> block) {
+  SegmentHeader header;
+  if (block.size() < sizeof(header)) return std::nullopt;
+  std::memcpy(&header, block.data(), sizeof(header));
+  std::string uuid(header.uuid, sizeof(header.uuid));
+  for (size_t i = 0; i < uuid.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    const bool digit = (uuid[i] >= '0' && uuid[i] <= '9') || (uuid[i] >= 'a' && uuid[i] <= 'f');
+    if (dash ? uuid[i] != '-' : !digit) return std::nullopt;
+  }
+  return uuid;
+}
+
 Status CheckSegmentHeader(std::span<const std::byte> block, const SegmentKey& key,
                           std::string_view uuid) {
   if (block.size() < kBlockBytes) return Corrupt("file of {} bytes has no header", block.size());

@@ -83,6 +83,8 @@ struct SegmentIdentity {
 };
 /// Nothing: the block is damaged.
 std::optional<SegmentIdentity> DecodeSegmentHeader(std::span<const std::byte> block);
+/// What stands where a damaged block has the journal's uuid, if it looks like one.
+std::optional<std::string> UuidOfDamaged(std::span<const std::byte> block);
 /// kCorrupt: the block is damaged or of another segment. kUnsupported: it is of a newer format.
 Status CheckSegmentHeader(std::span<const std::byte> block, const SegmentKey& key,
                           std::string_view uuid);

@@ -1,9 +1,10 @@
 #include "sluice/journal/internal/manifest_rebuild.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
+#include <utility>
 
+#include "sluice/journal/internal/salvage.h"
 #include "sluice/journal/internal/segment_reader.h"
 
 namespace sluice::journal::internal {
@@ -18,24 +19,36 @@ Result<std::string> ReadBlock(os::File& file, uint64_t position) {
   return block;
 }
 
+/// Whether the file ends where a group does. One that is being written has its space in front of
+/// it.
+Result<bool> EndsWithGroup(os::File& file, uint64_t size) {
+  if (size <= kBlockBytes) return false;
+  SLUICE_ASSIGN_OR_RETURN(const std::string last, ReadBlock(file, size - kBlockBytes));
+  return last.find_first_not_of('\0') != std::string::npos;
+}
+
 /// A segment in the folder.
 struct Found {
   SegmentEntry entry;
-  bool known = false;                 ///< Where its first group belongs.
-  std::optional<Cursor> behind = {};  ///< It was carried, and stands for all groups before this.
+  /// Of the first frame that can be read. Nothing: none can.
+  std::optional<uint64_t> sequence = {};
+  bool known = false;    ///< Its first group can be read: `entry.first` is that.
+  Cursor behind = {};    ///< The groups that can be read from there on.
+  bool carried = false;  ///< It stands for all groups before `behind`.
 };
 
-/// Reads to the end of a segment; nothing if it was not carried.
-Result<std::optional<Cursor>> EndOfCarried(os::File& file, const SegmentEntry& entry) {
-  SLUICE_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
-  SegmentReader reader(file, entry.key, size);
-  Cursor cursor = entry.first;
-  while (cursor.position < size) {
-    const auto group = reader.Next(cursor);
-    if (!group.ok()) break;
-    if (!group->empty() && group->back().header.kind == kCarriedKind) return std::optional(cursor);
+/// Reads from the first group on, as far as that goes.
+Status ReadGroups(os::File& file, uint64_t size, Found& segment) {
+  SegmentReader reader(file, segment.entry.key, size);
+  segment.behind = segment.entry.first;
+  while (segment.behind.position < size) {
+    const auto group = reader.Next(segment.behind);
+    if (!group.ok() && group.error().code() == ErrorCode::kCorrupt) return {};
+    SLUICE_RETURN_IF_ERROR(group.status());
+    segment.carried = !group->empty() && group->back().header.kind == kCarriedKind;
+    if (segment.carried) return {};
   }
-  return std::optional<Cursor>();
+  return {};
 }
 
 /// Puts carried segments where they belong, in the place of what may be left of those they were
@@ -43,62 +56,129 @@ Result<std::optional<Cursor>> EndOfCarried(os::File& file, const SegmentEntry& e
 std::vector<Found> InOrder(std::vector<Found> found) {
   std::vector<Found> carried;
   std::erase_if(found, [&](const Found& segment) {
-    if (segment.behind) carried.push_back(segment);
-    return segment.behind.has_value();
+    if (segment.carried) carried.push_back(segment);
+    return segment.carried;
   });
   for (const Found& newer : carried) {
     const auto within = [&](const Found& segment) {
       return segment.known && segment.entry.key.id < newer.entry.key.id &&
              segment.entry.first.sequence >= newer.entry.first.sequence &&
-             segment.entry.first.sequence < newer.behind->sequence;
+             segment.entry.first.sequence < newer.behind.sequence;
     };
     std::erase_if(found, within);
     const auto next = std::ranges::find_if(found, [&](const Found& segment) {
-      return segment.known && segment.entry.first.sequence >= newer.behind->sequence;
+      return segment.known && segment.entry.first.sequence >= newer.behind.sequence;
     });
     found.insert(next, newer);
   }
   return found;
 }
 
+class Rebuilder {
+ public:
+  explicit Rebuilder(Storage& storage) : storage_(storage) {}
+
+  Result<RebuiltManifest> Run() {
+    SLUICE_ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, storage_.ListSegments());
+    if (ids.empty()) {
+      return NotFound("'{}' has neither a manifest nor segments to make it from",
+                      storage_.folder());
+    }
+    for (const uint64_t id : ids) {
+      manifest().segment_next = std::max(manifest().segment_next, id + 1);
+      SLUICE_RETURN_IF_ERROR(Add(id), "segment '{}'", storage_.SegmentPath(id));
+    }
+    if (manifest().uuid.empty()) manifest().uuid = uuid_of_damaged_.value_or("");
+    PlaceUnread();
+    found_ = InOrder(std::move(found_));
+    Cursor behind;
+    for (Found& segment : found_) {
+      Cursor& first = segment.entry.first;
+      if (!segment.known) {
+        // Where the one before it ends, as far as that is known; never behind what it has.
+        first = behind;
+        if (segment.sequence) first.sequence = std::min(first.sequence, *segment.sequence);
+        segment.behind = first;
+      }
+      first.position = kBlockBytes;
+      behind = segment.behind;
+      manifest().segments.push_back(segment.entry);
+    }
+    return std::move(result_);
+  }
+
+ private:
+  Manifest& manifest() { return result_.manifest; }
+
+  Status Add(uint64_t id) {
+    SLUICE_ASSIGN_OR_RETURN(const auto file,
+                            storage_.disk().Open(storage_.SegmentPath(id), os::OpenMode::kRead));
+    SLUICE_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+    SLUICE_ASSIGN_OR_RETURN(const std::string head, ReadBlock(*file, 0));
+    const auto block = std::as_bytes(std::span(head));
+    const auto identity = DecodeSegmentHeader(block);
+    std::optional<SegmentKey> key;
+    if (identity && identity->key.id == id) {
+      key = identity->key;
+      if (manifest().uuid.empty()) manifest().uuid = identity->uuid;
+      if (manifest().uuid != identity->uuid) {
+        return Corrupt("it is of another journal than those before it");
+      }
+    } else {
+      Status checked = CheckSegmentHeader(block, {.id = id}, {});
+      if (checked.error().code() != ErrorCode::kCorrupt) return checked;
+      if (!uuid_of_damaged_) uuid_of_damaged_ = UuidOfDamaged(block);
+    }
+    SLUICE_ASSIGN_OR_RETURN(const FirstFrame first, FindFirstFrame(*file, id, key));
+    if (key && first.blank) return {};  // Made ahead, never used.
+    if (!key && first.header) {
+      key = SegmentKey{.id = id, .epoch = first.header->epoch, .tag = first.header->tag};
+    }
+    if (!key) {
+      result_.unreadable.push_back(storage_.SegmentPath(id));
+      return {};
+    }
+    manifest().epoch = std::max(manifest().epoch, key->epoch);
+    Found segment{.entry = {.key = *key, .first = {}}};
+    SLUICE_ASSIGN_OR_RETURN(const bool sealed, EndsWithGroup(*file, size));
+    if (sealed) segment.entry.end = size;
+    if (first.header) {
+      segment.sequence = first.header->sequence;
+      segment.known = first.header->position == kBlockBytes;
+    }
+    if (segment.known) {
+      segment.entry.first.sequence = first.header->sequence;
+      segment.entry.first.chain = first.header->previous_crc;
+    }
+    // Not only where the groups end: one of a newer format is never taken for damage.
+    SLUICE_RETURN_IF_ERROR(ReadGroups(*file, size, segment));
+    found_.push_back(segment);
+    return {};
+  }
+
+  /// Of a segment without any frame only the newest can be one that was being written: its first
+  /// group is torn. Others had groups.
+  void PlaceUnread() {
+    uint64_t newest = 0;
+    for (const Found& segment : found_) {
+      if (segment.sequence) newest = std::max(newest, segment.entry.key.id);
+    }
+    std::erase_if(found_, [&](const Found& segment) {
+      const bool torn = !segment.entry.sealed() && segment.entry.key.id > newest;
+      if (segment.sequence || torn) return false;
+      result_.unreadable.push_back(storage_.SegmentPath(segment.entry.key.id));
+      return true;
+    });
+  }
+
+  Storage& storage_;
+  std::vector<Found> found_;
+  std::optional<std::string> uuid_of_damaged_;
+  RebuiltManifest result_;
+};
+
 }  // namespace
 
-Result<Manifest> RebuildManifest(Storage& storage) {
-  SLUICE_ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, storage.ListSegments());
-  Manifest manifest;
-  std::vector<Found> found;
-  for (const uint64_t id : ids) {
-    manifest.segment_next = std::max(manifest.segment_next, id + 1);
-    const std::string path = storage.SegmentPath(id);
-    SLUICE_ASSIGN_OR_RETURN(const auto file, storage.disk().Open(path, os::OpenMode::kRead));
-    SLUICE_ASSIGN_OR_RETURN(const std::string head, ReadBlock(*file, 0));
-    const auto identity = DecodeSegmentHeader(std::as_bytes(std::span(head)));
-    if (!identity || identity->key.id != id) continue;
-    if (manifest.uuid.empty()) manifest.uuid = identity->uuid;
-    if (manifest.uuid != identity->uuid) {
-      return Corrupt("segment '{}' is of another journal than those before it", path);
-    }
-    manifest.epoch = std::max(manifest.epoch, identity->key.epoch);
-    Found segment{.entry = {.key = identity->key, .first = {}}};
-    SegmentEntry& entry = segment.entry;
-    SLUICE_ASSIGN_OR_RETURN(const std::string first, ReadBlock(*file, kBlockBytes));
-    if (first.find_first_not_of('\0') == std::string::npos) continue;  // Made ahead, never used.
-    FrameHeader header;
-    if (first.size() < sizeof(header)) continue;
-    std::memcpy(&header, first.data(), sizeof(header));
-    if (IsWhole(header, entry.key, kBlockBytes)) {
-      entry.first.sequence = header.sequence;
-      entry.first.chain = header.previous_crc;
-      segment.known = true;
-      SLUICE_ASSIGN_OR_RETURN(segment.behind, EndOfCarried(*file, entry));
-    }
-    found.push_back(segment);
-  }
-  for (const Found& segment : InOrder(std::move(found))) manifest.segments.push_back(segment.entry);
-  if (manifest.segments.empty()) {
-    return NotFound("'{}' has neither a manifest nor segments to make it from", storage.folder());
-  }
-  return manifest;
-}
+Result<RebuiltManifest> RebuildManifest(Storage& storage) { return Rebuilder(storage).Run(); }
 
 }  // namespace sluice::journal::internal

@@ -11,6 +11,8 @@ namespace sluice::journal::internal {
 
 namespace {
 
+constexpr uint64_t kWindowBytes = 1 << 20;
+
 /// The rest of a segment from the first damage on, in memory.
 class Rest {
  public:
@@ -137,6 +139,7 @@ class Scanner {
     tell_unreadable();
     cursor_.position = std::max(cursor_.position, RoundUp(end, kBlockBytes));
     cursor_.sequence = std::min(sequence, proven) + 1;
+    result_.ends_in_gap = true;
     return false;
   }
 
@@ -168,6 +171,30 @@ class Scanner {
 };
 
 }  // namespace
+
+Result<FirstFrame> FindFirstFrame(os::File& file, uint64_t id,
+                                  const std::optional<SegmentKey>& key) {
+  FirstFrame found;
+  std::vector<std::byte> window(kWindowBytes);
+  // Windows overlap by a header, so that none lies across an edge.
+  for (uint64_t position = kBlockBytes;; position += kWindowBytes - sizeof(FrameHeader)) {
+    SLUICE_ASSIGN_OR_RETURN(const size_t read, file.Read(position, window));
+    for (size_t at = 0; at < read; at += 8) {
+      uint64_t word = 0;
+      std::memcpy(&word, window.data() + at, std::min(sizeof(word), read - at));
+      if (word == 0) continue;
+      found.blank = false;
+      if (static_cast<uint32_t>(word) != kFrameMagic || read - at < sizeof(FrameHeader)) continue;
+      FrameHeader header;
+      std::memcpy(&header, window.data() + at, sizeof(header));
+      const SegmentKey said{.id = id, .epoch = header.epoch, .tag = header.tag};
+      if (!IsWhole(header, key.value_or(said), position + at)) continue;
+      found.header = header;
+      return found;
+    }
+    if (read < window.size()) return found;
+  }
+}
 
 Result<ScanOfSegment> ScanSegment(os::File& file, const SegmentKey& key, const Cursor& first,
                                   uint64_t end, bool sealed, const SegmentVisitor& visitor) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,16 @@
 #include "sluice/os/disk.h"
 
 namespace sluice::journal::internal {
+
+/// What stands behind the header block of a segment.
+struct FirstFrame {
+  bool blank = true;  ///< Nothing but zeros.
+  /// The first frame header that is whole: it tells the segment's key, too. Nothing: there is none.
+  std::optional<FrameHeader> header = {};
+};
+/// Looks for the first frame of segment `id` in its file; of any key, unless `key` is given.
+Result<FirstFrame> FindFirstFrame(os::File& file, uint64_t id,
+                                  const std::optional<SegmentKey>& key);
 
 /// Bytes that should be groups, and are not, begin here.
 struct Gap {
@@ -36,10 +47,11 @@ struct SegmentVisitor {
 };
 
 struct ScanOfSegment {
-  Cursor next;              ///< Behind the last group.
-  uint64_t groups = 0;      ///< Whole ones.
-  uint64_t torn_bytes = 0;  ///< At the end of an active segment: never acknowledged.
-  std::string torn_reason;  ///< Why the group there is none.
+  Cursor next;               ///< Behind the last group.
+  uint64_t groups = 0;       ///< Whole ones.
+  bool ends_in_gap = false;  ///< No group is behind the last damage.
+  uint64_t torn_bytes = 0;   ///< At the end of an active segment: never acknowledged.
+  std::string torn_reason;   ///< Why the group there is none.
   uint64_t torn_position = 0;
 };
 

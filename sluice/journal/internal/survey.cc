@@ -35,7 +35,9 @@ class Surveyor {
     auto known = manifest.partitions;
     for (const PartitionId partition : partitions_) known.try_emplace(partition);
     losses_.emplace(known);
+    SLUICE_RETURN_IF_ERROR(PassUnreadable());
     for (size_t i = 0; i < manifest.segments.size(); ++i) SLUICE_RETURN_IF_ERROR(ReadSegment(i));
+    for (const uint64_t bytes : unreadable_bytes_) losses_->Unreadable(bytes, false);
     losses_->Finish();
     found.lost = losses_->losses();
     survey_.next = losses_->next();
@@ -60,10 +62,25 @@ class Surveyor {
     auto rebuilt = RebuildManifest(storage_);
     if (!rebuilt.ok() && rebuilt.error().code() == ErrorCode::kNotFound) return loaded.status();
     SLUICE_RETURN_IF_ERROR(rebuilt.status());
-    survey_.manifest = std::move(*rebuilt);
+    survey_.manifest = std::move(rebuilt->manifest);
+    unreadable_ = std::move(rebuilt->unreadable);
     survey_.manifest_damage =
         Damage{.file = storage_.folder() + "/manifest", .reason = loaded.error().message()};
     survey_.inspection.damages.push_back(*survey_.manifest_damage);
+    return {};
+  }
+
+  /// Segments that may have stood anywhere: in front of all others, or, at the end, behind them.
+  /// Had one stood between two, their groups would not fit.
+  Status PassUnreadable() {
+    for (const std::string& path : unreadable_) {
+      SLUICE_ASSIGN_OR_RETURN(const auto file, storage_.disk().Open(path, os::OpenMode::kRead));
+      SLUICE_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
+      unreadable_bytes_.push_back(std::max(bytes, kBlockBytes));
+      survey_.inspection.damages.push_back(
+          {.file = path, .reason = "neither its header nor a frame can be read"});
+      losses_->Unreadable(unreadable_bytes_.back(), false);
+    }
     return {};
   }
 
@@ -144,6 +161,8 @@ class Surveyor {
   void CheckEnd(size_t index, SegmentReport& report, const ScanOfSegment& scan, size_t gaps) {
     const Manifest& manifest = survey_.manifest;
     const bool last = index + 1 == manifest.segments.size();
+    // Where the file was cut off, only a manifest tells that there was more.
+    if (scan.ends_in_gap && survey_.manifest_damage) AddUnreadable(index, kBlockBytes);
     if (gaps > 0 || (last && (!manifest.segments[index].sealed() || survey_.manifest_damage))) {
       return;
     }
@@ -179,6 +198,8 @@ class Surveyor {
   const std::vector<PartitionId>& partitions_;
   const VisitFrames& visit_;
   std::optional<LossFinder> losses_;
+  std::vector<std::string> unreadable_;  // Segments that the manifest made again has not.
+  std::vector<uint64_t> unreadable_bytes_;
   Survey survey_;
 };
 
