@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "sluice/journal/internal/manifest_age.h"
 #include "sluice/journal/internal/segment_reader.h"
 #include "sluice/journal/internal/storage.h"
 
@@ -83,7 +84,13 @@ class Copier {
         if (!opened.ok()) break;
         held.files.push_back(std::move(*file));
       }
-      if (opened.ok()) return held;
+      if (opened.ok()) {
+        SLUICE_ASSIGN_OR_RETURN(const auto why, internal::WhyOutdated(source_, held.manifest));
+        if (!why) return held;
+        // Replaced since it was read; or put back from a copy, and so it stays.
+        last_ = Corrupt("'{}/manifest' is older than its journal: {}", source_.folder(), *why);
+        continue;
+      }
       if (opened.error().code() != ErrorCode::kNotFound) return opened;
       last_ = std::move(opened);  // Released and removed since the list was read, or missing.
     }

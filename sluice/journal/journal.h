@@ -127,8 +127,9 @@ class Journal {
   using Callback = std::function<void(Result<Appended>)>;
 
   /// Opens or makes the journal and recovers it.
-  /// kConflict: another process has it. kCorrupt: acknowledged data is damaged; the message says
-  /// where and what to do. All references must outlive the journal.
+  /// kConflict: another process has it. kCorrupt: acknowledged data is damaged, or the manifest is
+  /// damaged or older than the segments; the message says where and what to do, and nothing was
+  /// changed. All references must outlive the journal.
   static Result<std::unique_ptr<Journal>> Open(const Options& options, os::Disk& disk,
                                                const os::Clock& clock, os::Random& random,
                                                os::Threads& threads);

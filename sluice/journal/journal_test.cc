@@ -499,11 +499,11 @@ TEST_F(JournalTest, HaltsWhenASealedSegmentIsDamagedCutOrGone) {
   EXPECT_NE(OpenError().find("(corrupt)"), std::string::npos);
   ASSERT_TRUE(disk_.Damage(path, 5 * 4096, 1).ok());
   ASSERT_TRUE(disk_.Damage(path, 20, 1).ok());
-  EXPECT_NE(OpenError().find("header is damaged (corrupt)"), std::string::npos);
+  EXPECT_NE(OpenError().find("header is damaged; put the segment back"), std::string::npos);
   ASSERT_TRUE(disk_.Damage(path, 20, 1).ok());
 
   ASSERT_TRUE(disk_.Rename(path, "journal/hidden").ok());
-  EXPECT_NE(OpenError().find("is missing; restore"), std::string::npos);
+  EXPECT_NE(OpenError().find("is missing; put the segment back"), std::string::npos);
   ASSERT_TRUE(
       disk_.Rename("journal/00000000000000000002", path).ok());  // Another one in its place.
   EXPECT_NE(OpenError().find("header is of segment 2"), std::string::npos);

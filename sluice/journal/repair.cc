@@ -123,6 +123,7 @@ class Repairer {
         random_(random) {}
 
   Result<Repaired> Run() {
+    SLUICE_RETURN_IF_ERROR(ClearEarlier());
     SLUICE_ASSIGN_OR_RETURN(survey_, internal::TakeSurvey(storage_, options_.partitions, {}));
     result_.found = survey_.inspection;
     if (!survey_.inspection.Sound()) {
@@ -150,9 +151,39 @@ class Repairer {
     for (const Loss& loss : survey_.inspection.lost) rows += loss.end - loss.begin;
     return Corrupt(
         "{} acknowledged rows in {} ranges of offsets are lost, the first at offset {} of "
-        "partition {}; restore '{}' from a copy, or give them up with --accept-loss",
+        "partition {}; {}give them up with `sluice journal repair --accept-loss`",
         rows, survey_.inspection.lost.size(), survey_.inspection.lost.front().begin,
-        survey_.inspection.lost.front().partition, survey_.inspection.damages.front().file);
+        survey_.inspection.lost.front().partition, FromACopy());
+  }
+
+  /// Which segment would be worth to have from a copy. Not the last one, of which a copy may lack
+  /// groups without anybody's notice, nor the manifest.
+  std::string FromACopy() const {
+    const auto& segments = survey_.inspection.segments;
+    for (size_t i = 0; i + 1 < segments.size(); ++i) {
+      if (segments[i].damaged)
+        return fmt::format("put '{}' back from a copy, or ", segments[i].file);
+    }
+    return {};
+  }
+
+  /// Removes what a repair that was cut short has left.
+  Status ClearEarlier() {
+    SLUICE_ASSIGN_OR_RETURN(const auto first, storage_.RepairBegun());
+    if (!first) return {};
+    const auto manifest = storage_.LoadManifest();
+    if (!manifest.ok() && manifest.error().code() != ErrorCode::kCorrupt) return manifest.status();
+    const bool complete =
+        manifest.ok() && *manifest &&
+        std::ranges::any_of((*manifest)->segments, [&](const internal::SegmentEntry& entry) {
+          return entry.key.id >= *first;
+        });
+    if (!complete) {
+      SLUICE_ASSIGN_OR_RETURN(std::vector<uint64_t> copies, storage_.ListSegments());
+      std::erase_if(copies, [&](uint64_t id) { return id < *first; });
+      SLUICE_RETURN_IF_ERROR(storage_.RemoveSegments(copies));
+    }
+    return storage_.EndRepair();
   }
 
   /// Damaged files stay beside the journal, for whoever can make more of them.
@@ -200,6 +231,7 @@ class Repairer {
     for (const uint64_t id : ids) segment_next = std::max(segment_next, id + 1);
     Rewriter rewriter(storage_, manifest.uuid, manifest.epoch + 1, segment_next, next, random_);
     if (rewrites) {
+      SLUICE_RETURN_IF_ERROR(storage_.BeginRepair(segment_next));
       const internal::VisitFrames copy = [&](size_t segment, uint64_t,
                                              std::span<const FrameView> frames) {
         return segment < first ? Status() : rewriter.Write(frames);
@@ -236,7 +268,8 @@ class Repairer {
         damage.file, damage.position, damage.reason, survey_.inspection.lost.size()));
     // From here on the journal is the repaired one. What it no longer names goes at its next
     // opening.
-    return storage_.StoreManifest(manifest);
+    SLUICE_RETURN_IF_ERROR(storage_.StoreManifest(manifest));
+    return storage_.EndRepair();
   }
 
   std::vector<Loss> NewLosses() const {

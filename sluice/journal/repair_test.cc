@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sluice/journal/copy.h"
 #include "sluice/journal/inspect.h"
 #include "sluice/journal/journal.h"
 #include "sluice/os/simulated_disk.h"
@@ -192,9 +193,7 @@ TEST_F(RepairTest, RefusesToLoseRowsUntilThatIsAccepted) {
   const auto refused = TryRepair(false);
   EXPECT_EQ(refused.error().ToString(),
             "10 acknowledged rows in 1 ranges of offsets are lost, the first at offset 10 of "
-            "partition 7; restore '" +
-                std::string(kFirstSegment) +
-                "' from a copy, or give them up with --accept-loss (corrupt)");
+            "partition 7; give them up with `sluice journal repair --accept-loss` (corrupt)");
   EXPECT_FALSE(Journal::Open(options_, *disk_, clock_, random_, threads_).ok());
 
   const auto repaired = TryRepair(true);
@@ -341,6 +340,114 @@ TEST_F(RepairTest, AManifestMadeAgainNamesWhatASegmentMayHaveHadOfWhichNothingCa
       EXPECT_NE(rows.contains({1, offset}), named) << offset;
     }
     Kill(journal);
+  }
+}
+
+TEST_F(RepairTest, AManifestOlderThanItsSegmentsIsRefusedAndMadeAgain) {
+  for (const bool of_boot_before : {false, true}) {
+    SCOPED_TRACE(of_boot_before);
+    Make(4);
+    auto journal = Open();
+    AppendRows(*journal, 1, 1, "of the second boot");
+    const std::string older = *disk_->Look(kManifest);
+    if (of_boot_before) {
+      Kill(journal);
+      journal = Open();
+    }
+    for (int i = 0; i < 6; ++i) AppendRows(*journal, 1, 1, std::string(20'000, 'y'));
+    ASSERT_TRUE(
+        Append(*journal, {{.kind = FrameKind::kSchema, .schema_id = 9, .payload = {}}}).ok());
+    const Offset next = journal->NextOffset(1);
+    Kill(journal);
+    PutManifest(older);
+
+    const auto files = disk_->List(kFolder);
+    const auto opened = Journal::Open(options_, *disk_, clock_, random_, threads_);
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().code(), ErrorCode::kCorrupt);
+    EXPECT_NE(opened.error().message().find("`sluice journal repair`"), std::string::npos)
+        << opened.error().ToString();
+    EXPECT_EQ(*disk_->List(kFolder), *files) << "nothing is deleted";
+    const Inspection found = Look();
+    ASSERT_FALSE(found.Sound());
+    EXPECT_EQ(found.damages[0].file, kManifest);
+    EXPECT_EQ(Text(found.lost), Texts{});
+    EXPECT_FALSE(CopyJournal(*disk_, std::string(kFolder), "copy of it").ok());
+    const auto repaired = TryRepair(false);
+    ASSERT_TRUE(repaired.ok()) << repaired.error().ToString();
+    journal = Open();
+    ASSERT_NE(journal, nullptr);
+    EXPECT_EQ(Read(*journal), kept_);
+    EXPECT_EQ(journal->NextOffset(1), next);
+    Kill(journal);
+  }
+}
+
+TEST_F(RepairTest, AManifestOfWhichOnlyTheLastSegmentGrewIsOlderToo) {
+  auto journal = Open();
+  AppendRows(*journal, 1, 1, "a");
+  AppendRows(*journal, 1, 1, "b");
+  Kill(journal);
+  ASSERT_TRUE(CopyJournal(*disk_, std::string(kFolder), "copy").ok());
+  const std::string older = *disk_->Look("copy/manifest");
+  // What the journal's process would have gone on with: the same file, one group longer.
+  const std::string segment = *disk_->Look(kFirstSegment);
+  disk_ = std::make_unique<os::SimulatedDisk>();
+  kept_.clear();
+  os::SimulatedRandom again(1);
+  auto opened = Journal::Open(options_, *disk_, clock_, again, threads_);
+  ASSERT_TRUE(opened.ok());
+  journal = std::move(*opened);
+  AppendRows(*journal, 1, 1, "a");
+  AppendRows(*journal, 1, 1, "b");
+  AppendRows(*journal, 1, 1, "c");
+  Kill(journal);
+  ASSERT_EQ(disk_->Look(kFirstSegment)->substr(0, 3 * 4096), segment.substr(0, 3 * 4096));
+  PutManifest(older);
+  EXPECT_FALSE(Journal::Open(options_, *disk_, clock_, random_, threads_).ok());
+  EXPECT_FALSE(Look().Sound());
+  ASSERT_TRUE(TryRepair(false).ok());
+  EXPECT_EQ(Read(*Open()), kept_);
+}
+
+TEST_F(RepairTest, MayBeCutShortAnywhere) {
+  for (const bool manifest_too : {false, true}) {
+    uint64_t cuts = 0;
+    for (bool done = false; !done && cuts < 200; ++cuts) {
+      SCOPED_TRACE(fmt::format("{} cut after {} calls", manifest_too, cuts));
+      Make(8);
+      Open().reset();
+      ASSERT_TRUE(disk_->Damage(kFirstSegment, 4096 + 200, 8).ok());
+      if (manifest_too) {
+        ASSERT_TRUE(disk_->Damage(kManifest, 100, 8).ok());
+      }
+      disk_->CutPowerAfter(cuts);
+      done = TryRepair(true).ok();
+      if (cuts % 2 == 0) {
+        disk_->Restart();
+      } else {
+        disk_->Crash(cuts);
+      }
+      // Whoever has a copy of the segment may still do without a repair.
+      if (!done && !manifest_too && cuts % 3 == 0 && !Look().Sound()) {
+        ASSERT_TRUE(disk_->Damage(kFirstSegment, 4096 + 200, 8).ok());
+        const auto journal = Open();
+        ASSERT_NE(journal, nullptr);
+        EXPECT_EQ(Read(*journal), kept_);
+        continue;
+      }
+      clock_.Advance(std::chrono::seconds(1));
+      const auto repaired = TryRepair(true);
+      ASSERT_TRUE(repaired.ok()) << repaired.error().ToString();
+      EXPECT_TRUE(Look().Sound());
+      const auto journal = Open();
+      ASSERT_NE(journal, nullptr);
+      kept_.erase({1, 0});
+      EXPECT_EQ(Read(*journal), kept_);
+      EXPECT_EQ(Text(journal->losses()), Texts{"1: 0 to 0"});
+    }
+    EXPECT_GT(cuts, 15u);
+    EXPECT_LT(cuts, 200u);
   }
 }
 

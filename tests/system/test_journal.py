@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 from server import SCHEMA, Project, Server, equal, event, run
 
@@ -101,5 +102,34 @@ def what_is_lost_is_named_accepted_and_in_the_ledger():
             server.stop()
 
 
+def an_older_manifest_is_refused_and_made_again():
+    with Project(SLOW) as project:
+        manifest = f"{project.folder}/data/journal/manifest"
+        with Server(project) as server:
+            server.send(TOPIC, [event(i) for i in range(10)])
+            shutil.copy(manifest, manifest + ".older")
+            server.kill()
+        with Server(project) as server:
+            server.send(TOPIC, [event(i) for i in range(10, 20)])
+            server.kill()
+        os.replace(manifest + ".older", manifest)
+        files = sorted(os.listdir(os.path.dirname(manifest)))
+        try:
+            Server(project)
+            raise AssertionError("it started over a manifest that is older than its segments")
+        except RuntimeError as error:
+            assert "older than its journal" in str(error) and "`sluice journal repair`" in str(error), error
+        equal(sorted(os.listdir(os.path.dirname(manifest))), files, "nothing is removed")
+        [line], _ = journal(project, "verify", code=1)
+        equal((line["damages"][0]["file"].endswith("/manifest"), line["lost"], line["rows"]), (True, [], 20), line)
+        [repaired], _ = journal(project, "repair")
+        equal((repaired["changed"], repaired["lost"], len(repaired["kept_files"])), (True, [], 1))
+        with Server(project) as server:
+            equal(server.sql("select count(*), max(_offset) from bronze.shop_user_events")[0], [20, 19])
+            equal(server.send(TOPIC, [event(i) for i in range(15, 25)])["accepted"], 5)
+            server.stop()
+
+
 if __name__ == "__main__":
-    run(a_sound_journal_is_told_as_it_is, what_is_lost_is_named_accepted_and_in_the_ledger)
+    run(a_sound_journal_is_told_as_it_is, what_is_lost_is_named_accepted_and_in_the_ledger,
+        an_older_manifest_is_refused_and_made_again)

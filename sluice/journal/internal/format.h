@@ -32,6 +32,9 @@ constexpr uint64_t RoundUp(uint64_t bytes, uint64_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
 
+/// More boots than there can be: such an epoch was never written.
+constexpr uint64_t kEpochMax = INT64_MAX;
+
 /// What every frame of a segment has in common. The tag is random, so that neither stale blocks nor
 /// a payload made to look like a frame can pass for one.
 struct SegmentKey {

@@ -73,6 +73,7 @@ bool DecodeLine(std::string_view line, Manifest& manifest) {
 
 Status CheckConsistent(const Manifest& manifest) {
   if (manifest.uuid.empty()) return Corrupt("no uuid");
+  if (manifest.epoch >= kEpochMax) return Corrupt("epoch {} cannot be", manifest.epoch);
   std::set<uint64_t> ids;
   for (size_t i = 0; i < manifest.segments.size(); ++i) {
     const SegmentEntry& entry = manifest.segments[i];

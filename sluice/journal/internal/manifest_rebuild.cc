@@ -79,7 +79,9 @@ class Rebuilder {
   explicit Rebuilder(Storage& storage) : storage_(storage) {}
 
   Result<RebuiltManifest> Run() {
-    SLUICE_ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, storage_.ListSegments());
+    SLUICE_ASSIGN_OR_RETURN(std::vector<uint64_t> ids, storage_.ListSegments());
+    SLUICE_ASSIGN_OR_RETURN(const auto repair, storage_.RepairBegun());
+    if (repair) std::erase_if(ids, [&](uint64_t id) { return id >= *repair; });
     if (ids.empty()) {
       return NotFound("'{}' has neither a manifest nor segments to make it from",
                       storage_.folder());
@@ -131,7 +133,7 @@ class Rebuilder {
     }
     SLUICE_ASSIGN_OR_RETURN(const FirstFrame first, FindFirstFrame(*file, id, key));
     if (key && first.blank) return {};  // Made ahead, never used.
-    if (!key && first.header) {
+    if (!key && first.header && first.header->epoch < kEpochMax) {
       key = SegmentKey{.id = id, .epoch = first.header->epoch, .tag = first.header->tag};
     }
     if (!key) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "sluice/base/in_parallel.h"
+#include "sluice/journal/internal/manifest_age.h"
 #include "sluice/journal/internal/segment_reader.h"
 
 namespace sluice::journal::internal {
@@ -13,8 +14,15 @@ namespace {
 
 constexpr size_t kRecoveriesKept = 16;
 constexpr std::string_view kAdvice =
-    "restore the file from a copy; or see with `sluice journal verify` what is lost, and give that "
-    "up with `sluice journal repair --accept-loss`";
+    "see with `sluice journal verify` what is lost, and give that up with `sluice journal repair "
+    "--accept-loss`";
+// An older copy of what is being written would lack groups without anybody's notice.
+constexpr std::string_view kAdviceIfSealed =
+    "put the segment back from a copy; or see with `sluice journal verify` what is lost, and give "
+    "that up with `sluice journal repair --accept-loss`";
+constexpr std::string_view kManifestAdvice =
+    "see with `sluice journal verify` what is lost, if anything, and have it made again by `sluice "
+    "journal repair`";
 
 // With so many bytes in sealed segments a second thread reads some of them.
 constexpr uint64_t kTwoThreadsBytes = 64 << 20;
@@ -74,7 +82,7 @@ class Recoverer {
       : storage_(storage), clock_(clock), random_(random) {}
 
   Result<Recovered> Run() {
-    SLUICE_ASSIGN_OR_RETURN(auto manifest, storage_.LoadManifest());
+    SLUICE_ASSIGN_OR_RETURN(auto manifest, LoadManifest());
     if (!manifest) manifest = Manifest{.uuid = random_.Uuid(), .clean = true};
     State& state = result_.state;
     state.uuid = manifest->uuid;
@@ -105,10 +113,24 @@ class Recoverer {
     const Manifest recovered = state.ToManifest();
     SLUICE_RETURN_IF_ERROR(storage_.StoreManifest(recovered));
     SLUICE_RETURN_IF_ERROR(RemoveStrays(recovered.segments));
+    SLUICE_RETURN_IF_ERROR(storage_.EndRepair());
     return std::move(result_);
   }
 
  private:
+  // What it does not name is removed, so it must be the newest there was.
+  Result<std::optional<Manifest>> LoadManifest() {
+    auto manifest = storage_.LoadManifest();
+    if (!manifest.ok() && manifest.error().code() == ErrorCode::kCorrupt) {
+      return Corrupt("{}; {}", manifest.error().message(), kManifestAdvice);
+    }
+    if (!manifest.ok() || !*manifest) return manifest;
+    SLUICE_ASSIGN_OR_RETURN(const auto why, internal::WhyOutdated(storage_, **manifest));
+    if (!why) return manifest;
+    return Corrupt("'{}/manifest' is older than its journal: {}; {}", storage_.folder(), *why,
+                   kManifestAdvice);
+  }
+
   // The sealed segments, but for the last: what one holds does not depend on the others, so two
   // threads may read them. After a failure the list may end early.
   std::vector<Result<Contents>> ReadSealed(const Manifest& manifest) {
@@ -136,7 +158,7 @@ class Recoverer {
     auto opened =
         storage_.disk().Open(path, entry.sealed() ? os::OpenMode::kRead : os::OpenMode::kWrite);
     if (!opened.ok() && opened.error().code() == ErrorCode::kNotFound) {
-      return Corrupt("segment '{}' is missing; {}", path, kAdvice);
+      return Corrupt("segment '{}' is missing; {}", path, AdviceFor(entry.sealed()));
     }
     SLUICE_RETURN_IF_ERROR(opened.status());
     os::File& file = **opened;
@@ -146,6 +168,10 @@ class Recoverer {
 
     SegmentReader reader(file, entry.key, entry.sealed() ? entry.end : file_bytes);
     if (Status header = reader.CheckHeader(manifest.uuid); !header.ok()) {
+      if (header.error().code() == ErrorCode::kCorrupt) {
+        return Corrupt("segment '{}': {}; {}", path, header.error().message(),
+                       AdviceFor(entry.sealed()));
+      }
       return std::move(header).error().Wrap("segment '" + path + "'");
     }
     Contents contents;
@@ -161,14 +187,14 @@ class Recoverer {
         continue;
       }
       if (group.error().code() != ErrorCode::kCorrupt) return group.status().error();
-      if (entry.sealed()) return Damaged(path, cursor, group.error().message());
+      if (entry.sealed()) return Damaged(path, cursor, group.error().message(), true);
       SLUICE_RETURN_IF_ERROR(EndActive(file, path, reader, cursor, group.error().message()));
       segment.file_bytes = cursor.position;
       break;
     }
     if (entry.sealed() && (cursor.position != entry.end || cursor.sequence != expected.sequence ||
                            cursor.chain != expected.chain)) {
-      return Damaged(path, cursor, "the groups do not end as they did when it was sealed");
+      return Damaged(path, cursor, "the groups do not end as they did when it was sealed", true);
     }
     segment.entry.end = cursor.position;
     segment.durable_end = cursor.position;
@@ -213,7 +239,8 @@ class Recoverer {
     if (rest.proof) {
       return Damaged(path, cursor,
                      fmt::format("{}, and the frame at byte {} says that it had been acknowledged",
-                                 reason, rest.proof_position));
+                                 reason, rest.proof_position),
+                     false);
     }
     // What could be read may lie in the cache alone, left by a process that was killed before its
     // sync. Readers will see it, so it must not be taken back by the next power loss.
@@ -236,13 +263,17 @@ class Recoverer {
     return path.substr(path.rfind('/') + 1);
   }
 
-  static Error Damaged(const std::string& path, const Cursor& cursor, std::string_view reason) {
+  static std::string_view AdviceFor(bool sealed) { return sealed ? kAdviceIfSealed : kAdvice; }
+
+  static Error Damaged(const std::string& path, const Cursor& cursor, std::string_view reason,
+                       bool sealed) {
     return Corrupt("segment '{}' at byte {}, group {}: {}; {}", path, cursor.position,
-                   cursor.sequence, reason, kAdvice);
+                   cursor.sequence, reason, AdviceFor(sealed));
   }
 
-  // Files that the durable manifest does not name hold no group that anybody was told of: segments
-  // made ahead, or released ones whose removal was cut short.
+  // Files that the newest manifest does not name hold no group that anybody was told of and that is
+  // still needed: segments made ahead, released or replaced ones whose removal was cut short,
+  // copies that were not to be.
   Status RemoveStrays(const std::vector<SegmentEntry>& named) {
     SLUICE_ASSIGN_OR_RETURN(std::vector<uint64_t> strays, storage_.ListSegments());
     std::erase_if(strays, [&](uint64_t id) {

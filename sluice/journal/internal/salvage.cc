@@ -196,6 +196,26 @@ Result<FirstFrame> FindFirstFrame(os::File& file, uint64_t id,
   }
 }
 
+Result<std::optional<uint64_t>> FindFirstGroup(os::File& file, const SegmentKey& key) {
+  SLUICE_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
+  SegmentReader reader(file, key, size);
+  std::vector<std::byte> window(kWindowBytes);
+  for (uint64_t position = kBlockBytes; position < size; position += kWindowBytes) {
+    SLUICE_ASSIGN_OR_RETURN(const size_t read, file.Read(position, window));
+    for (size_t at = 0; at + sizeof(FrameHeader) <= read; at += kBlockBytes) {
+      FrameHeader header;
+      std::memcpy(&header, window.data() + at, sizeof(header));
+      if (!IsWhole(header, key, position + at)) continue;
+      Cursor cursor{
+          .position = position + at, .sequence = header.sequence, .chain = header.previous_crc};
+      const auto group = reader.Next(cursor);
+      if (group.ok()) return std::optional(header.sequence);
+      if (group.error().code() != ErrorCode::kCorrupt) return group.status();
+    }
+  }
+  return std::optional<uint64_t>();
+}
+
 Result<ScanOfSegment> ScanSegment(os::File& file, const SegmentKey& key, const Cursor& first,
                                   uint64_t end, bool sealed, const SegmentVisitor& visitor) {
   return Scanner(file, key, first, end, sealed, visitor).Run();

@@ -26,6 +26,9 @@ struct FirstFrame {
 Result<FirstFrame> FindFirstFrame(os::File& file, uint64_t id,
                                   const std::optional<SegmentKey>& key);
 
+/// Returns the number of the first whole group in the file of a segment; nothing if it has none.
+Result<std::optional<uint64_t>> FindFirstGroup(os::File& file, const SegmentKey& key);
+
 /// Bytes that should be groups, and are not, begin here.
 struct Gap {
   uint64_t position = 0;

@@ -1,5 +1,6 @@
 #include "sluice/journal/internal/storage.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@ constexpr uint64_t kManifestBytesMax = 64 << 20;
 constexpr std::string_view kManifestName = "/manifest";
 constexpr std::string_view kNewManifestName = "/manifest.new";
 constexpr std::string_view kCarriedName = "/carried.new";
+constexpr std::string_view kRepairSuffix = ".repair";  // Behind a segment's name.
 
 Status Write(os::File& file, uint64_t offset, std::string_view text) {
   const std::span<const std::byte> piece = std::as_bytes(std::span(text));
@@ -60,14 +62,38 @@ Status Storage::SyncFolder() {
   return synced;
 }
 
+Status Storage::BeginRepair(uint64_t first) {
+  const std::string path = SegmentPath(first) + std::string(kRepairSuffix);
+  SLUICE_RETURN_IF_ERROR(disk_.Open(path, os::OpenMode::kCreateNew).status());
+  return SyncFolder();
+}
+
+Result<std::optional<uint64_t>> Storage::RepairBegun() {
+  SLUICE_ASSIGN_OR_RETURN(const auto names, disk_.List(folder_));
+  std::optional<uint64_t> first;
+  for (std::string_view name : names) {
+    if (!name.ends_with(kRepairSuffix)) continue;
+    name.remove_suffix(kRepairSuffix.size());
+    if (const auto id = SegmentOfName(name)) first = std::min(first.value_or(*id), *id);
+  }
+  return first;
+}
+
+Status Storage::EndRepair() {
+  SLUICE_ASSIGN_OR_RETURN(const auto first, RepairBegun());
+  if (!first) return {};
+  Status removed = disk_.Remove(SegmentPath(*first) + std::string(kRepairSuffix));
+  if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
+  return SyncFolder();
+}
+
 Result<std::optional<Manifest>> Storage::LoadManifest() {
   const std::string path = folder_ + std::string(kManifestName);
   auto text = os::ReadFile(disk_, path, kManifestBytesMax);
   if (!text.ok() && text.error().code() == ErrorCode::kNotFound) {
     SLUICE_ASSIGN_OR_RETURN(const auto ids, ListSegments());
     if (ids.empty()) return std::optional<Manifest>();
-    return Corrupt("'{}' is missing, but there are {} segments; restore it from a copy", path,
-                   ids.size());
+    return Corrupt("'{}' is missing, but there are {} segments", path, ids.size());
   }
   SLUICE_RETURN_IF_ERROR(text.status());
   SLUICE_ASSIGN_OR_RETURN(Manifest manifest, DecodeManifest(*text), "'{}'", path);

@@ -42,6 +42,14 @@ class Storage {
   /// Says that what is on the disk can no longer be known.
   void Break(const Error& error);
 
+  /// Says, durably, that segments from number `first` on are copies made by a repair. Until the
+  /// manifest names them they are nothing.
+  Status BeginRepair(uint64_t first);
+  /// The number that a repair which did not come to its end said; nothing if there is none.
+  Result<std::optional<uint64_t>> RepairBegun();
+  /// Takes that back: they count, or they are gone.
+  Status EndRepair();
+
   /// Nothing: there is none, and there are no segments either.
   Result<std::optional<Manifest>> LoadManifest();
   /// Replaces the manifest durably. When it fails and broken() is false, the old one is in place.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sluice/journal/internal/loss_finder.h"
+#include "sluice/journal/internal/manifest_age.h"
 #include "sluice/journal/internal/manifest_rebuild.h"
 #include "sluice/journal/internal/salvage.h"
 
@@ -52,22 +53,53 @@ class Surveyor {
 
  private:
   Status LoadManifest() {
-    auto loaded = storage_.LoadManifest();
-    if (loaded.ok() && *loaded) {
-      survey_.manifest = std::move(**loaded);
+    std::string before;
+    while (true) {
+      auto loaded = storage_.LoadManifest();
+      if (loaded.ok() && !*loaded) {
+        return NotFound("there is no journal in '{}'", storage_.folder());
+      }
+      if (!loaded.ok() && loaded.error().code() != ErrorCode::kCorrupt) return loaded.status();
+      if (!loaded.ok()) return MakeManifestAgain(loaded.error());
+      Manifest& manifest = **loaded;
+      SLUICE_ASSIGN_OR_RETURN(const auto why, WhyOutdated(storage_, manifest));
+      if (why) {
+        // A process that has the journal open may have replaced it since it was read.
+        std::string text = Encode(manifest);
+        if (text != std::exchange(before, text)) continue;
+        SLUICE_RETURN_IF_ERROR(
+            MakeManifestAgain(Corrupt("it is older than its journal: {}", *why)));
+        if (survey_.manifest.uuid.empty()) survey_.manifest.uuid = manifest.uuid;
+        if (survey_.manifest.uuid == manifest.uuid) TakeOver(manifest);
+        return {};
+      }
+      survey_.manifest = std::move(manifest);
       return {};
     }
-    if (loaded.ok()) return NotFound("there is no journal in '{}'", storage_.folder());
-    if (loaded.error().code() != ErrorCode::kCorrupt) return loaded.status();
+  }
+
+  /// `damage`: what is wrong with the one that is there. It is returned if there are no segments.
+  Status MakeManifestAgain(const Error& damage) {
     auto rebuilt = RebuildManifest(storage_);
-    if (!rebuilt.ok() && rebuilt.error().code() == ErrorCode::kNotFound) return loaded.status();
+    if (!rebuilt.ok() && rebuilt.error().code() == ErrorCode::kNotFound) return damage;
     SLUICE_RETURN_IF_ERROR(rebuilt.status());
     survey_.manifest = std::move(rebuilt->manifest);
     unreadable_ = std::move(rebuilt->unreadable);
     survey_.manifest_damage =
-        Damage{.file = storage_.folder() + "/manifest", .reason = loaded.error().message()};
+        Damage{.file = storage_.folder() + "/manifest", .reason = damage.message()};
     survey_.inspection.damages.push_back(*survey_.manifest_damage);
     return {};
+  }
+
+  /// What an older manifest says and segments do not was true, and went on from there.
+  void TakeOver(const Manifest& older) {
+    Manifest& manifest = survey_.manifest;
+    manifest.epoch = std::max(manifest.epoch, older.epoch);
+    manifest.segment_next = std::max(manifest.segment_next, older.segment_next);
+    manifest.received_us = older.received_us;
+    manifest.partitions = older.partitions;
+    manifest.recoveries = older.recoveries;
+    manifest.losses = older.losses;
   }
 
   /// Segments that may have stood anywhere: in front of all others, or, at the end, behind them.
