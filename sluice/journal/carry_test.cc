@@ -268,6 +268,44 @@ TEST_F(CarryTest, DamageToACarriedSegmentIsFoundAndItsRowsAreNamed) {
   EXPECT_EQ(Read(*journal_).size() + lost, 20u);
 }
 
+TEST_F(CarryTest, DamageToACarriedSegmentAndToTheManifestCostsTheDamagedRowsOnly) {
+  for (const uint64_t where : {0, 1, 2}) {
+    SCOPED_TRACE(where);
+    const Offset released = 2 * quiet_;
+    AppendRounds(20);
+    ReleaseBusy();
+    AppendRounds(3);
+    const Lines rows = Read(*journal_);
+    journal_.reset();
+    const Inspection before = Look();
+    ASSERT_TRUE(before.Sound());
+    const SegmentReport& carried = before.segments.front();
+    ASSERT_GT(carried.id, before.segments[1].id);
+    // Its first frame, one in its midst, or its header block.
+    const uint64_t position = where == 0 ? 4096 + 200 : where == 1 ? 4096 + 1200 : 20;
+    ASSERT_TRUE(disk_.Damage(carried.file, position, 8).ok());
+    ASSERT_TRUE(disk_.Damage("journal/manifest", 100, 8).ok());
+    const Inspection found = Look();
+    ASSERT_FALSE(found.Sound());
+    size_t lost = 0;
+    for (const Loss& loss : found.lost) {
+      if (loss.partition != kQuiet || loss.end <= released) continue;
+      lost += static_cast<size_t>(loss.end - std::max(loss.begin, released)) / 2;
+    }
+    EXPECT_EQ(lost, where == 2 ? 0u : 1u);
+    const auto repaired = Repair(
+        disk_, "journal", {.accept_loss = true, .partitions = {kQuiet, kBusy}}, clock_, random_);
+    ASSERT_TRUE(repaired.ok()) << repaired.error().ToString();
+    EXPECT_TRUE(Look().Sound());
+    journal_ = Open();
+    ASSERT_NE(journal_, nullptr);
+    EXPECT_EQ(Read(*journal_).size() + lost, rows.size());
+    EXPECT_EQ(journal_->NextOffset(kQuiet), 2 * quiet_);
+    journal_->Release(kQuiet, journal_->NextOffset(kQuiet));
+    ReleaseBusy();
+  }
+}
+
 TEST_F(CarryTest, AFullDiskLeavesAllAsItWas) {
   AppendRounds(20);
   const Lines before = Read(*journal_);

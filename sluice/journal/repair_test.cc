@@ -16,6 +16,7 @@
 #include "sluice/journal/inspect.h"
 #include "sluice/journal/journal.h"
 #include "sluice/os/simulated_disk.h"
+#include "sluice/os/simulated_threads.h"
 
 namespace sluice::journal {
 namespace {
@@ -451,7 +452,8 @@ TEST_F(RepairTest, MayBeCutShortAnywhere) {
   }
 }
 
-/// A journal of random groups, a random harm, and what must hold after the repair.
+/// A journal of random groups, some of them released and carried, random harms to a segment and to
+/// the manifest, and what must hold after the repair.
 TEST_F(RepairTest, LosesNoMoreThanItSays) {
   const char* const first = std::getenv("SLUICE_SEED");
   const char* const many = std::getenv("SLUICE_SEEDS");
@@ -460,38 +462,68 @@ TEST_F(RepairTest, LosesNoMoreThanItSays) {
   int harmless = 0;
   int exact = 0;
   int inexact = 0;
+  int carried = 0;
+  int older = 0;
   for (uint64_t seed = begin; seed < begin + count && !HasFailure(); ++seed) {
     SCOPED_TRACE(fmt::format("SLUICE_SEED={}", seed));
     std::mt19937_64 engine(seed);
     const auto below = [&](uint64_t end) { return engine() % end; };
     disk_ = std::make_unique<os::SimulatedDisk>();
     kept_.clear();
+    os::SimulatedThreads threads(clock_);
+    const bool carries = below(2) == 0;
+    options_.pinned_segments_max = carries ? 1 : 4;
+    options_.segment_bytes = carries ? 32 << 10 : 64 << 10;
     std::map<PartitionId, Offset> next;
+    std::map<PartitionId, Offset> released;
+    std::vector<std::string> manifests;
     for (uint64_t boot = 0; boot < 1 + below(3); ++boot) {
-      auto journal = Open();
-      ASSERT_NE(journal, nullptr);
-      for (uint64_t i = 1 + below(30); i > 0; --i) {
+      auto opened = Journal::Open(options_, *disk_, clock_, random_, threads);
+      ASSERT_TRUE(opened.ok()) << opened.error().ToString();
+      auto journal = std::move(*opened);
+      const auto append = [&](std::vector<NewFrame> frames) {
+        std::vector<Offset> bases;
+        journal->Append(std::move(frames), [&](const Result<Appended>& result) {
+          if (result.ok()) bases = result->bases;
+        });
+        threads.RunAll();
+        return bases;
+      };
+      for (uint64_t i = 1 + below(carries ? 60 : 30); i > 0; --i) {
         std::vector<NewFrame> frames;
         for (uint64_t j = 1 + below(3); j > 0; --j) {
-          frames.push_back({.kind = FrameKind::kData,
-                            .partition = static_cast<PartitionId>(1 + below(3)),
-                            .schema_id = 1,
-                            .rows = 1 + static_cast<int64_t>(below(9)),
-                            .payload = std::string(below(4) == 0 ? below(30'000) : below(500),
-                                                   static_cast<char>('a' + below(26)))});
+          frames.push_back(
+              {.kind = FrameKind::kData,
+               .partition = static_cast<PartitionId>(1 + below(3)),
+               .schema_id = 1,
+               .rows = 1 + static_cast<int64_t>(below(9)),
+               .payload = std::string(below(500), static_cast<char>('a' + below(26)))});
+          // Where segments are carried, most bytes are of those that are released.
+          const bool large = carries ? frames.back().partition != 3 : below(4) == 0;
+          if (large) frames.back().payload.resize(below(30'000 / (carries ? 3 : 1)), 'L');
         }
         const auto sent = frames;
-        const auto appended = Append(*journal, std::move(frames));
-        ASSERT_TRUE(appended.ok());
+        const auto bases = append(std::move(frames));
+        ASSERT_EQ(bases.size(), sent.size());
         for (size_t j = 0; j < sent.size(); ++j) {
-          kept_[{sent[j].partition, appended->bases[j]}] = {sent[j].rows, sent[j].payload};
-          next[sent[j].partition] = appended->bases[j] + sent[j].rows;
+          kept_[{sent[j].partition, bases[j]}] = {sent[j].rows, sent[j].payload};
+          next[sent[j].partition] = bases[j] + sent[j].rows;
         }
+        if (carries && below(4) == 0) {
+          for (const PartitionId partition : {PartitionId{1}, PartitionId{2}}) {
+            Offset& to = released[partition];
+            to += static_cast<Offset>(below(static_cast<uint64_t>(next[partition] - to) + 1));
+            journal->Release(partition, to);
+          }
+          threads.RunAll();
+        }
+        if (below(8) == 0) manifests.push_back(*disk_->Look(kManifest));
       }
       // Proves the groups before it; not harmed below, and not counted.
-      ASSERT_TRUE(
-          Append(*journal, {{.kind = FrameKind::kSchema, .schema_id = 9, .payload = {}}}).ok());
-      Kill(journal);
+      ASSERT_EQ(append({{.kind = FrameKind::kSchema, .schema_id = 9, .payload = {}}}).size(), 1u);
+      disk_->CutPowerAfter(0);
+      journal.reset();
+      disk_->Restart();
     }
     uint64_t last_segment = 0;
     uint64_t last_position = 0;
@@ -502,31 +534,56 @@ TEST_F(RepairTest, LosesNoMoreThanItSays) {
           return Status();
         }});
     ASSERT_TRUE(whole.ok() && whole->Sound());
+    carried += std::ranges::is_sorted(whole->segments, {}, &SegmentReport::id) ? 0 : 1;
 
+    // Where both are harmed there must be something left that tells of a segment.
+    const uint64_t manifest_harm = below(9);
+    const bool manifest_too = manifest_harm < 3;
     const SegmentReport& segment = whole->segments[below(whole->segments.size())];
     const uint64_t end = segment.id == last_segment ? last_position : segment.used_bytes;
+    const uint64_t from = manifest_too ? 4096 + 120 : 0;
     std::string harm;
-    if (const uint64_t kind = below(10); kind == 0 && segment.id != last_segment) {
+    const auto zero = [&](uint64_t at, uint64_t bytes) {
+      Write(segment.file, at, std::string(std::min(end - at, bytes), '\0'));
+    };
+    const uint64_t kind = below(11);
+    if (kind == 0 && segment.id != last_segment && !manifest_too) {
       harm = "removed";
       ASSERT_TRUE(disk_->Remove(segment.file).ok());
     } else if (kind == 1 && segment.id != last_segment) {
       harm = "cut";
       auto file = std::move(*disk_->Open(segment.file, os::OpenMode::kWrite));
-      ASSERT_TRUE(file->Truncate(below(end)).ok());
-    } else if (kind == 2) {
+      ASSERT_TRUE(file->Truncate(from + below(end - from)).ok());
+    } else if (kind == 2 && end > from) {
       harm = "overwritten with zeros";
-      const uint64_t at = below(end);
-      auto file = std::move(*disk_->Open(segment.file, os::OpenMode::kWrite));
-      const std::string zeros(std::min<uint64_t>(end - at, 1 + below(20'000)), '\0');
-      const std::span<const std::byte> piece = std::as_bytes(std::span(zeros));
-      ASSERT_TRUE(file->Write(at, {&piece, 1}).ok());
-      ASSERT_TRUE(file->Sync().ok());
+      const uint64_t at = from + below(end - from);
+      zero(at, 1 + below(20'000));
+    } else if (kind == 3) {
+      harm = "without its header block";
+      zero(0, 4096);
+    } else if (kind == 4 && manifest_too) {
+      harm = "as it was";
     } else {
       harm = "flipped";
-      for (uint64_t bits = 1 + below(64); bits > 0; --bits) {
-        ASSERT_TRUE(
-            disk_->Damage(segment.file, below(end), static_cast<uint8_t>(1 << below(8))).ok());
+      for (uint64_t bits = 1 + below(kind == 5 ? 4096 : 64); bits > 0; --bits) {
+        ASSERT_TRUE(disk_
+                        ->Damage(segment.file, below(kind == 6 ? 4096 : end),
+                                 static_cast<uint8_t>(1 << below(8)))
+                        .ok());
       }
+    }
+    if (manifest_harm == 0) {
+      harm += ", no manifest, ";
+      ASSERT_TRUE(disk_->Remove(kManifest).ok());
+    } else if (manifest_harm == 1) {
+      harm += ", flipped manifest, ";
+      const uint64_t bytes = disk_->Look(kManifest)->size();
+      ASSERT_TRUE(disk_->Damage(kManifest, below(bytes), static_cast<uint8_t>(1 << below(8))).ok());
+    } else if (manifest_harm == 2 && !manifests.empty()) {
+      harm += ", older manifest, ";
+      const std::string& text = manifests[below(manifests.size())];
+      older += text == *disk_->Look(kManifest) ? 0 : 1;
+      PutManifest(text);
     }
     SCOPED_TRACE(harm + " " + segment.file);
 
@@ -550,11 +607,14 @@ TEST_F(RepairTest, LosesNoMoreThanItSays) {
     };
     std::set<Key> missing;
     for (const auto& [key, row] : kept_) {
+      // Of what was released nothing is missed; it may be there, or named, all the same.
+      if (key.second + row.first <= released[key.first]) continue;
       if (rows.contains(key)) {
         EXPECT_FALSE(named(key.first, key.second)) << key.first << "@" << key.second;
         continue;
       }
-      for (Offset offset = key.second; offset < key.second + row.first; ++offset) {
+      for (Offset offset = std::max(key.second, released[key.first]);
+           offset < key.second + row.first; ++offset) {
         missing.insert({key.first, offset});
         ASSERT_TRUE(named(key.first, offset)) << key.first << "@" << offset << " is lost, unsaid";
       }
@@ -562,17 +622,24 @@ TEST_F(RepairTest, LosesNoMoreThanItSays) {
     for (const Loss& loss : found.lost) {
       ++(loss.exact ? exact : inexact);
       for (Offset offset = loss.begin; loss.exact && offset < loss.end; ++offset) {
-        EXPECT_TRUE(missing.contains({loss.partition, offset})) << offset << " is not lost";
+        EXPECT_TRUE(offset < released[loss.partition] || missing.contains({loss.partition, offset}))
+            << offset << " is not lost";
       }
     }
-    for (const auto& [partition, offset] : next) EXPECT_GE(journal->NextOffset(partition), offset);
+    // Tables tell the offsets behind what was released, should the manifest not.
+    for (const auto& [partition, offset] : next) {
+      EXPECT_GE(std::max(journal->NextOffset(partition), released[partition]), offset);
+    }
     harmless += found.Sound() ? 1 : 0;
     Kill(journal);
   }
-  fmt::print("{} harmless, {} exact losses, {} at most\n", harmless, exact, inexact);
+  fmt::print("{} harmless, {} exact losses, {} at most; {} carried, {} older manifests\n", harmless,
+             exact, inexact, carried, older);
   if (count >= 100) {
     EXPECT_GT(exact, 50);
     EXPECT_GT(inexact, 2);
+    EXPECT_GT(carried, 20);
+    EXPECT_GT(older, 2);
   }
 }
 

@@ -51,27 +51,22 @@ Status ReadGroups(os::File& file, uint64_t size, Found& segment) {
   return {};
 }
 
-/// Puts carried segments where they belong, in the place of what may be left of those they were
-/// made of, which are older.
+/// Puts the segments in the order of their groups. A carried one takes the place of what may be
+/// left of those it was made of, which are older.
 std::vector<Found> InOrder(std::vector<Found> found) {
-  std::vector<Found> carried;
-  std::erase_if(found, [&](const Found& segment) {
-    if (segment.carried) carried.push_back(segment);
-    return segment.carried;
-  });
-  for (const Found& newer : carried) {
-    const auto within = [&](const Found& segment) {
-      return segment.known && segment.entry.key.id < newer.entry.key.id &&
-             segment.entry.first.sequence >= newer.entry.first.sequence &&
-             segment.entry.first.sequence < newer.behind.sequence;
-    };
-    std::erase_if(found, within);
-    const auto next = std::ranges::find_if(found, [&](const Found& segment) {
-      return segment.known && segment.entry.first.sequence >= newer.behind.sequence;
+  // Those without any frame are the newest.
+  std::ranges::stable_sort(
+      found, {}, [](const Found& segment) { return segment.sequence.value_or(UINT64_MAX); });
+  std::vector<Found> in_order;
+  for (const Found& segment : found) {
+    const bool replaced = std::ranges::any_of(found, [&](const Found& newer) {
+      return newer.carried && segment.sequence && segment.entry.key.id < newer.entry.key.id &&
+             *segment.sequence >= newer.entry.first.sequence &&
+             *segment.sequence < newer.behind.sequence;
     });
-    found.insert(next, newer);
+    if (!replaced) in_order.push_back(segment);
   }
-  return found;
+  return in_order;
 }
 
 class Rebuilder {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "sluice/journal/internal/loss_finder.h"
 #include "sluice/journal/internal/manifest_age.h"
 #include "sluice/journal/internal/manifest_rebuild.h"
@@ -166,8 +168,7 @@ class Surveyor {
     size_t gaps = 0;
     const SegmentVisitor visitor{
         .frames = [&](uint64_t position, std::span<const FrameView> frames) -> Status {
-          for (const FrameView& frame : frames) Count(frame.header, report);
-          return visit_ ? visit_(index, position, frames) : Status();
+          return Take(index, position, frames, report);
         },
         .gap =
             [&](const Gap& gap) {
@@ -207,6 +208,44 @@ class Surveyor {
     AddUnreadable(index, kBlockBytes);
   }
 
+  Status Take(size_t index, uint64_t position, std::span<const FrameView> frames,
+              SegmentReport& report) {
+    frames_.clear();
+    for (const FrameView& frame : frames) {
+      if (frame.header.kind == static_cast<uint8_t>(FrameKind::kData) &&
+          !Follows(index, position, frame.header, report)) {
+        continue;
+      }
+      Count(frame.header, report);
+      frames_.push_back(frame);
+    }
+    return visit_ && !frames_.empty() ? visit_(index, position, frames_) : Status();
+  }
+
+  /// Whether the rows are behind all of their partition so far: else recovery would refuse the
+  /// journal. They are so twice, or the frame never was written as it is.
+  bool Follows(size_t index, uint64_t position, const FrameHeader& header, SegmentReport& report) {
+    Offset& end = ends_[header.partition];
+    if (header.rows > 0 && header.base >= end) {
+      end = header.base + header.rows;
+      return true;
+    }
+    if (went_back_ != index) {  // Once for each segment.
+      AddDamage(
+          index, report,
+          {.position = position,
+           .sequence = header.sequence,
+           .reason = fmt::format("partition {} has {} rows at offset {} behind those up to {}",
+                                 header.partition, header.rows, header.base, end)});
+    }
+    went_back_ = index;
+    if (header.base + header.rows > end) {
+      losses_->Lost(header);
+      end = header.base + header.rows;
+    }
+    return false;
+  }
+
   void Count(const FrameHeader& header, SegmentReport& report) {
     if (header.kind == kCarriedKind) return;
     const os::Timestamp received = TimeOf(header.received_us);
@@ -232,6 +271,9 @@ class Surveyor {
   std::optional<LossFinder> losses_;
   std::vector<std::string> unreadable_;  // Segments that the manifest made again has not.
   std::vector<uint64_t> unreadable_bytes_;
+  std::map<PartitionId, Offset> ends_;  // Of the rows so far.
+  std::optional<size_t> went_back_;     // The segment in which some last did.
+  std::vector<FrameView> frames_;
   Survey survey_;
 };
 
