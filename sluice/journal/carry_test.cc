@@ -306,6 +306,33 @@ TEST_F(CarryTest, DamageToACarriedSegmentAndToTheManifestCostsTheDamagedRowsOnly
   }
 }
 
+TEST_F(CarryTest, WhatCannotBeReadStaysAndTheRestIsCarried) {
+  AppendRounds(20);
+  const Lines before = Read(*journal_);
+  const std::string bad = fmt::format("journal/{:020}", 3);  // One with quiet rows.
+  disk_.FailReads(bad, 8192);
+  ReleaseBusy();
+  ReleaseBusy();
+  ReleaseBusy();
+  EXPECT_TRUE(disk_.Exists(bad).value());
+  EXPECT_LT(journal_->BytesOnDisk(), 8 * kSegmentBytes);
+  disk_.ClearFaults();
+  EXPECT_EQ(Read(*journal_), before);
+}
+
+TEST_F(CarryTest, NothingIsCarriedIntoTheLastRoomOfADisk) {
+  AppendRounds(20);
+  const Lines before = Read(*journal_);
+  disk_.SetCapacity(disk_.UsedBytes() + 4096);
+  (void)disk_.TakeFired(DiskCall::kWrite);
+  ReleaseBusy();
+  EXPECT_EQ(disk_.TakeFired(DiskCall::kWrite).full, 0u) << "it is not even tried";
+  disk_.SetCapacity(UINT64_MAX);
+  ReleaseBusy();
+  EXPECT_LT(journal_->BytesOnDisk(), 5 * kSegmentBytes);
+  EXPECT_EQ(Read(*journal_), before);
+}
+
 TEST_F(CarryTest, AFullDiskLeavesAllAsItWas) {
   AppendRounds(20);
   const Lines before = Read(*journal_);

@@ -44,6 +44,8 @@ class SimulatedFile final : public File {
     const auto& seen = inode_->seen;
     if (offset >= seen.size()) return size_t{0};
     const size_t size = std::min<size_t>(into.size(), seen.size() - offset);
+    const auto& unreadable = inode_->unreadable;
+    if (unreadable && *unreadable >= offset && *unreadable < offset + size) return Injected("read");
     std::copy_n(seen.begin() + static_cast<ptrdiff_t>(offset), size, into.begin());
     return size;
   }
@@ -435,7 +437,15 @@ void SimulatedDisk::Fail(DiskCall call, uint64_t skip, uint64_t times) {
 void SimulatedDisk::ClearFaults() {
   const std::lock_guard lock(mutex_);
   faults_.clear();
+  for (auto& [path, inode] : names_.files) inode->unreadable.reset();
   if (powered_) power_until_.reset();
+}
+
+void SimulatedDisk::FailReads(std::string_view path, uint64_t offset) {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.files.find(path);
+  SLUICE_CHECK(found != names_.files.end());
+  found->second->unreadable = offset;
 }
 
 void SimulatedDisk::SetCapacity(uint64_t bytes) {

@@ -62,7 +62,11 @@ class SimulatedDisk final : public Disk {
   /// reads show it until DropCache(), as with a real kernel. Names that a failed sync of a folder
   /// should have kept are not made durable by a later one either, until Restart().
   void Fail(DiskCall call, uint64_t skip = 0, uint64_t times = 1);
-  /// Forgets what Fail() and CutPowerAfter() have asked for and what has not happened yet.
+  /// Lets each read of that byte fail with kUnavailable, as of a sector that the device cannot
+  /// read.
+  void FailReads(std::string_view path, uint64_t offset);
+  /// Forgets what Fail(), FailReads() and CutPowerAfter() have asked for and what has not happened
+  /// yet.
   void ClearFaults();
   /// Sets how many bytes all files together may have; beyond, calls fail with kUnavailable.
   void SetCapacity(uint64_t bytes);
@@ -110,6 +114,7 @@ class SimulatedDisk final : public Disk {
     // Sectors that were written since the last sync, each with what it held before it was written
     // again: that may have reached the disk as well. Empty: it was written once.
     std::map<size_t, std::vector<std::byte>> unsynced;
+    std::optional<uint64_t> unreadable;  // A byte of which no read succeeds.
     bool locked = false;
   };
   using InodePtr = std::shared_ptr<Inode>;

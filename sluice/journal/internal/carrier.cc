@@ -58,6 +58,7 @@ std::optional<CarryRun> ChooseRun(const State& state, uint64_t garbage_bytes_min
     if (garbage > best_garbage && garbage > needed) {
       best_garbage = garbage;
       best = run;
+      best->needed_bytes = needed;
     }
   }
   return best;
@@ -130,11 +131,10 @@ Result<bool> Carrier::Step() {
   }
   for (uint64_t done = 0; done < kStepBytes;) {
     if (!reader_ && sources_.empty()) return true;
-    if (!reader_) {
-      SLUICE_RETURN_IF_ERROR(BeginSource());
-    }
-    const uint64_t position = read_.position;
-    SLUICE_ASSIGN_OR_RETURN(const auto group, reader_->Next(read_), "segment {}", reading_);
+    const uint64_t position = reader_ ? read_.position : kBlockBytes;
+    const auto read = ReadGroup();
+    if (!read.ok()) unreadable_ = reading_;
+    SLUICE_ASSIGN_OR_RETURN(const auto group, read, "segment {}", reading_);
     // Only now, so that there is one group to be written at the end: there are never more of them
     // than there were.
     if (bytes_ >= kGroupBytes) {
@@ -149,6 +149,11 @@ Result<bool> Carrier::Step() {
     sources_.pop_front();
   }
   return false;
+}
+
+Result<std::span<const FrameView>> Carrier::ReadGroup() {
+  if (!reader_) SLUICE_RETURN_IF_ERROR(BeginSource());
+  return reader_->Next(read_);
 }
 
 Status Carrier::WriteGroup() {

@@ -21,8 +21,9 @@ namespace sluice::journal::internal {
 
 /// Which segments one carries together: neighbours in the journal, all sealed.
 struct CarryRun {
-  size_t begin = 0;  ///< Index into the state's segments.
-  size_t end = 0;    ///< Behind the last.
+  size_t begin = 0;           ///< Index into the state's segments.
+  size_t end = 0;             ///< Behind the last.
+  uint64_t needed_bytes = 0;  ///< At most so much is copied.
 };
 
 /// Chooses the neighbours whose removal gives back the most room, if they have more than
@@ -42,8 +43,8 @@ class Carrier {
   /// outlive the carrier.
   Carrier(Storage& storage, const State& state, const CarryRun& run, const SegmentKey& key);
 
-  /// Copies on, for a while. Returns whether there is no more. kCorrupt: a segment is damaged,
-  /// reading() says which. kUnavailable: the disk is full or failed.
+  /// Copies on, for a while. Returns whether there is no more. kCorrupt: a segment is damaged.
+  /// kUnavailable: the disk is full or failed. unreadable() tells which.
   Result<bool> Step();
   /// Ends the segment, whose groups are followed by the one at `behind`, and gives it its name,
   /// durably. Step() must have returned true.
@@ -51,12 +52,14 @@ class Carrier {
 
   /// The segments that are copied, oldest first.
   const std::vector<uint64_t>& ids() const { return ids_; }
-  /// The segment that was read last.
-  uint64_t reading() const { return reading_; }
+  /// The segment of which a Step() failed to read, whatever its error was; nothing if it failed
+  /// otherwise.
+  std::optional<uint64_t> unreadable() const { return unreadable_; }
   const SegmentKey& key() const { return key_; }
 
  private:
   Status BeginSource();
+  Result<std::span<const FrameView>> ReadGroup();
   bool IsNeeded(const FrameHeader& header) const;
   void Take(std::span<const FrameView> group);
   Status WriteGroup();
@@ -74,6 +77,7 @@ class Carrier {
   std::optional<SegmentReader> reader_;
   Cursor read_;
   uint64_t reading_ = 0;
+  std::optional<uint64_t> unreadable_;
 
   std::unique_ptr<os::File> file_;
   Segment target_;

@@ -230,13 +230,28 @@ Status Writer::Retain() {
 
 void Writer::BeginCarry() {
   if (carrier_) return;
+  std::optional<CarryRun> run;
+  {
+    const std::lock_guard lock(mutex_);
+    run = ChooseRun(state_, options_.pinned_segments_max * options_.segment_bytes,
+                    options_.segment_bytes, unreadable_);
+  }
+  // What is released meanwhile needs no more room.
+  if (!run || !HasRoomFor(*run)) return;
   const uint64_t tag = random_.Next();
   const std::lock_guard lock(mutex_);
-  const auto run = ChooseRun(state_, options_.pinned_segments_max * options_.segment_bytes,
-                             options_.segment_bytes, unreadable_);
-  if (!run) return;
   const SegmentKey key{.id = state_.segment_next++, .epoch = state_.epoch, .tag = tag};
   carrier_.emplace(storage_, state_, *run, key);
+}
+
+// A copy takes room before it gives any back. Of what an append must leave to others, above all to
+// landing, half is left by this too: on a disk that is full because of the journal it is what makes
+// room.
+bool Writer::HasRoomFor(const CarryRun& run) const {
+  constexpr uint64_t kBlocksOfFew = 4;  // Header, manifest, what groups are rounded up to.
+  const auto free = storage_.disk().FreeBytes(storage_.folder());
+  return free.ok() &&
+         *free >= run.needed_bytes + kBlocksOfFew * kBlockBytes + options_.free_bytes_min / 2;
 }
 
 bool Writer::CarryOn() {
@@ -245,10 +260,11 @@ bool Writer::CarryOn() {
   const Status placed = copied.ok() ? PutInPlace() : copied.status();
   if (!placed.ok() && !storage_.broken()) {
     storage_.RemoveCarried();
-    // On a full disk the next release tries again; what is damaged stays so.
-    if (placed.error().code() != ErrorCode::kUnavailable) {
+    // On a full disk the next release tries again; what cannot be read stays so, and keeps others
+    // from being carried no more.
+    if (const auto segment = carrier_->unreadable()) {
       trace::Error("journal segment cannot be read", {{"reason", placed.error().ToString()}});
-      unreadable_.push_back(carrier_->reading());
+      unreadable_.push_back(*segment);
     }
   }
   carrier_.reset();

@@ -72,6 +72,7 @@ class Writer {
   void Publish(std::span<const FrameToWrite> frames, int64_t received_us, const Cursor& next);
   Status CarrySchemas(const std::vector<uint64_t>& segments);
   Status PutInPlace();
+  bool HasRoomFor(const CarryRun& run) const;
 
   const Options& options_;
   Storage& storage_;
@@ -88,7 +89,7 @@ class Writer {
   bool prepare_failed_ = false;    // Since the last roll: not tried again for every group.
   std::optional<Carrier> carrier_;
   std::vector<uint64_t> replaced_;    // Named by no manifest; lists of readers may have them.
-  std::vector<uint64_t> unreadable_;  // Damaged: they stay until all of them may go.
+  std::vector<uint64_t> unreadable_;  // They stay until all of them may go.
 };
 
 }  // namespace sluice::journal::internal
