@@ -333,6 +333,25 @@ TEST_F(CarryTest, NothingIsCarriedIntoTheLastRoomOfADisk) {
   EXPECT_EQ(Read(*journal_), before);
 }
 
+TEST_F(CarryTest, ACopyStaysIfItIsNotKnownWhetherAManifestNamesIt) {
+  AppendRounds(20);
+  Append({Data(kBusy, "in a segment that has room for the proof of an idle journal")});
+  const Lines before = Read(*journal_);
+  Settle();
+  const auto files = Segments().size();
+  disk_.Fail(DiskCall::kRename, 1, 1);  // Behind that which gives the copy its name.
+  ReleaseBusy();
+  EXPECT_EQ(Segments().size(), files + 1);
+  ReleaseBusy();
+  EXPECT_EQ(Segments().size(), files + 1) << "and there are not ever more of them";
+  Append({Data(kQuiet, "it goes on")});
+  Kill();
+  journal_ = Open();
+  EXPECT_EQ(Read(*journal_).size(), before.size() + 1);
+  ReleaseBusy();
+  EXPECT_LT(journal_->BytesOnDisk(), 5 * kSegmentBytes);
+}
+
 TEST_F(CarryTest, AFullDiskLeavesAllAsItWas) {
   AppendRounds(20);
   const Lines before = Read(*journal_);

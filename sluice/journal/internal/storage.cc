@@ -101,14 +101,22 @@ Result<std::optional<Manifest>> Storage::LoadManifest() {
 }
 
 Status Storage::StoreManifest(const Manifest& manifest) {
-  const std::string path = folder_ + std::string(kManifestName);
+  SLUICE_RETURN_IF_ERROR(WriteManifest(manifest));
+  return PutManifest();
+}
+
+Status Storage::WriteManifest(const Manifest& manifest) {
   const std::string temporary = folder_ + std::string(kNewManifestName);
   Status removed = disk_.Remove(temporary);  // Of a try that was cut short.
   if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
   SLUICE_ASSIGN_OR_RETURN(const auto file, disk_.Open(temporary, os::OpenMode::kCreateNew));
   SLUICE_RETURN_IF_ERROR(Write(*file, 0, Encode(manifest)));
-  SLUICE_RETURN_IF_ERROR(Sync(*file));
-  SLUICE_RETURN_IF_ERROR(disk_.Rename(temporary, path));
+  return Sync(*file);
+}
+
+Status Storage::PutManifest() {
+  SLUICE_RETURN_IF_ERROR(
+      disk_.Rename(folder_ + std::string(kNewManifestName), folder_ + std::string(kManifestName)));
   return SyncFolder();
 }
 

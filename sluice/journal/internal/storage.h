@@ -52,8 +52,13 @@ class Storage {
 
   /// Nothing: there is none, and there are no segments either.
   Result<std::optional<Manifest>> LoadManifest();
-  /// Replaces the manifest durably. When it fails and broken() is false, the old one is in place.
+  /// Replaces the manifest durably. When it fails and broken() is false, the old one is in place,
+  /// as far as the disk says; what either of the two names must stay.
   Status StoreManifest(const Manifest& manifest);
+  /// The same in two steps. After a failure of the first one the old manifest is in place, for
+  /// sure.
+  Status WriteManifest(const Manifest& manifest);
+  Status PutManifest();
 
   /// Makes a segment of `bytes` zeros behind its header, durably.
   /// kUnavailable: the disk is full or failed; nothing is left of it.

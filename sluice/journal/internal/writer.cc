@@ -229,7 +229,7 @@ Status Writer::Retain() {
 }
 
 void Writer::BeginCarry() {
-  if (carrier_) return;
+  if (carrier_ || !may_carry_) return;
   std::optional<CarryRun> run;
   {
     const std::lock_guard lock(mutex_);
@@ -293,9 +293,16 @@ Status Writer::PutInPlace() {
   const auto entry = manifest.segments.begin() + begin;
   *entry = carried.entry;
   manifest.segments.erase(entry + 1, entry + count);
-  if (Status stored = storage_.StoreManifest(manifest); !stored.ok()) {
+  if (Status written = storage_.WriteManifest(manifest); !written.ok()) {
     if (!storage_.broken()) (void)storage_.RemoveSegments({carrier_->key().id});
-    return stored;
+    return written;
+  }
+  if (Status put = storage_.PutManifest(); !put.ok()) {
+    // The disk may have done what it says has failed, so the copy stays, and what it was made of,
+    // too. The next start removes one of them; that there are not ever more, until then no other
+    // copy is made.
+    may_carry_ = false;
+    return put;
   }
   const std::lock_guard lock(mutex_);
   for (auto& [key, schema] : state_.schemas) {

@@ -88,6 +88,7 @@ class Writer {
   std::vector<uint64_t> useless_;  // Segments that got no group; they go with the next manifest.
   bool prepare_failed_ = false;    // Since the last roll: not tried again for every group.
   std::optional<Carrier> carrier_;
+  bool may_carry_ = true;
   std::vector<uint64_t> replaced_;    // Named by no manifest; lists of readers may have them.
   std::vector<uint64_t> unreadable_;  // They stay until all of them may go.
 };
