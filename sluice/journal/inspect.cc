@@ -12,6 +12,12 @@ namespace {
 
 constexpr int kReadingsMax = 4;
 
+/// Lets the lock go at once: reading may take minutes, and a start must not wait for it, nor fail.
+Result<bool> IsInUse(internal::Storage& storage) {
+  std::unique_ptr<os::File> lock;
+  return storage.InUse(lock);
+}
+
 }  // namespace
 
 uint64_t Inspection::TornBytes() const {
@@ -22,9 +28,8 @@ uint64_t Inspection::TornBytes() const {
 
 Result<Inspection> Inspect(os::Disk& disk, const std::string& folder,
                            const InspectOptions& options) {
-  std::unique_ptr<os::File> lock;
   internal::Storage storage(disk, folder, [](const Error&) {});
-  SLUICE_ASSIGN_OR_RETURN(const bool in_use, storage.InUse(lock));
+  SLUICE_ASSIGN_OR_RETURN(const bool in_use_before, IsInUse(storage));
   const internal::VisitFrames place = [&](size_t, uint64_t position,
                                           std::span<const internal::FrameView> frames) -> Status {
     for (const internal::FrameView& view : frames) {
@@ -48,13 +53,14 @@ Result<Inspection> Inspect(os::Disk& disk, const std::string& folder,
   SLUICE_ASSIGN_OR_RETURN(internal::Survey survey,
                           internal::TakeSurvey(storage, options.partitions,
                                                options.visit ? place : internal::VisitFrames()));
-  for (int i = 1; in_use && !survey.inspection.Sound() && i < kReadingsMax; ++i) {
+  for (int i = 1; !survey.inspection.Sound() && i < kReadingsMax; ++i) {
     // Real damage stays where it is; what was only being written moves on.
     const std::vector<Damage> before = survey.inspection.damages;
     SLUICE_ASSIGN_OR_RETURN(survey, internal::TakeSurvey(storage, options.partitions, {}));
     if (survey.inspection.damages == before) break;
   }
-  survey.inspection.in_use = in_use;
+  SLUICE_ASSIGN_OR_RETURN(const bool in_use_after, IsInUse(storage));
+  survey.inspection.in_use = in_use_before || in_use_after;
   return std::move(survey.inspection);
 }
 

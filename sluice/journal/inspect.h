@@ -59,8 +59,9 @@ struct Inspection {
   std::string folder;
   std::string uuid;
   uint64_t epoch = 0;
-  bool clean = false;   ///< The last stop was an orderly one.
-  bool in_use = false;  ///< A process has it open: what it is writing now may be missing here.
+  bool clean = false;  ///< The last stop was an orderly one.
+  /// A process has it open, or had when the reading began: what it wrote meanwhile may be missing.
+  bool in_use = false;
   std::vector<SegmentReport> segments;
   std::map<PartitionId, PartitionReport> partitions;
   std::vector<std::string> recoveries;
@@ -92,8 +93,9 @@ struct InspectOptions {
 
 /// Reads every byte of the journal in `folder`, behind damage too.
 ///
-/// May run beside the process that has the journal open, and on a copy. What looks like damage
-/// there is read a second time, because it may have been a write under way.
+/// May run beside the process that has the journal open, on a copy, and while a process starts or
+/// stops: it keeps nobody from that. What looks like damage is read a second time, because it may
+/// have been a write under way; `visit` is called in the first reading only.
 /// kNotFound: there is no journal. kUnavailable: a file cannot be read.
 Result<Inspection> Inspect(os::Disk& disk, const std::string& folder,
                            const InspectOptions& options = {});

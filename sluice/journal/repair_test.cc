@@ -452,6 +452,19 @@ TEST_F(RepairTest, MayBeCutShortAnywhere) {
   }
 }
 
+TEST_F(RepairTest, LookingAtAStoppedJournalDoesNotKeepItFromBeingOpened) {
+  Make(8);
+  std::unique_ptr<Journal> journal;
+  const auto found = Inspect(*disk_, std::string(kFolder), {.visit = [&](const PlacedFrame&) {
+    if (!journal) journal = Open();
+    return Status();
+  }});
+  ASSERT_TRUE(found.ok());
+  EXPECT_NE(journal, nullptr);
+  EXPECT_TRUE(found->in_use) << "by now";
+  EXPECT_TRUE(found->Sound());
+}
+
 /// A journal of random groups, some of them released and carried, random harms to a segment and to
 /// the manifest, and what must hold after the repair.
 TEST_F(RepairTest, LosesNoMoreThanItSays) {
