@@ -171,6 +171,32 @@ def replay_beyond_the_horizon_looks_into_the_table():
         equal(server.sql("select count(*) from bronze.plain_topic"), [[1]])
 
 
+def replay_beyond_the_horizon_gives_up_no_other_content():
+    with Project("dedup: {horizon: 800ms}\nland: {every: 100ms}\n") as project, Server(project) as server:
+        server.post("/v1/admin/schemas?name=late.capnp", LATE)
+        equal(server.send("late.topic", [{"key": "k0", "n": 0}, {"key": "k1", "n": "one"}])["accepted"], 1)
+        receipt = server.send("late.topic", [{"key": "k0", "n": 7}, {"key": "probe", "n": 0}])
+        equal([(e["code"]) for e in receipt["errors"]], ["SL3040"])
+        equal(server.send("late.topic", [{"key": "k1", "n": 1}])["accepted"], 1)
+        probe = [{"key": "probe", "n": 0}]
+        until(lambda: server.send("late.topic", probe)["accepted"] == 1, "the horizon is past")
+        command = Commands(project, server)
+        [other] = [row[0] for row in command.open("--code", "SL3040")]
+        for dry_run in ("true", "false"):
+            answer = server.post(f"/v1/admin/errors/replay?code=SL3040&dry_run={dry_run}")[1]
+            equal((answer["found"], answer["duplicate"], answer["error"]), (1, 0, 1), answer)
+        status, answer = server.ask("POST", f"/v1/admin/errors/{other}/retry")
+        equal((status, b"may have other content" in answer), (400, True), answer)
+        # What is given instead may be another event than the one that is there.
+        body = json.dumps({"key": "k0", "n": 8})
+        equal(server.ask("POST", f"/v1/admin/errors/{other}/retry", body)[0], 400)
+        equal([row[0] for row in command.open("--code", "SL3040")], [other], "it is still open")
+        equal(server.sql("select n from bronze.late_topic where key = 'k0'"), [[0]])
+        body = json.dumps({"key": "k7", "n": 7})
+        equal(server.post(f"/v1/admin/errors/{other}/retry", body)[1]["accepted"], 1)
+        equal(command.open("--code", "SL3040"), [])
+
+
 def replay_of_events_without_identity_keeps_them_once():
     with Project() as project:
         with Server(project) as server:
@@ -222,5 +248,5 @@ def garbage_fills_a_quota_and_no_disk():
 
 
 run(one_command_repairs_the_events_of_a_missing_schema, a_dry_run_says_what_a_replay_would_do, an_error_is_shown_corrected_and_dropped,
-    a_good_row_supersedes_its_own_error, replay_beyond_the_horizon_looks_into_the_table,
+    a_good_row_supersedes_its_own_error, replay_beyond_the_horizon_looks_into_the_table, replay_beyond_the_horizon_gives_up_no_other_content,
     replay_of_events_without_identity_keeps_them_once, garbage_fills_a_quota_and_no_disk)

@@ -24,7 +24,10 @@ std::string Padded(std::string text) {
 }
 
 constexpr int64_t kReplayedAtOnce = 1000;
+constexpr std::string_view kOtherContent = "SL3040";
 }  // namespace
+
+bool ErrorRoutes::OpenError::SameAsLanded() const { return !given && code != kOtherContent; }
 
 ingest::Submission ErrorRoutes::SubmissionOf(const OpenError& error, const std::string& padded) {
   ingest::Submission submission;
@@ -127,6 +130,13 @@ std::vector<Result<ingest::Receipt>> ErrorRoutes::Resend(const std::vector<OpenE
     const OpenError& error = errors[i];
     auto answer = std::make_shared<std::promise<Result<ingest::Receipt>>>();
     answers.push_back(answer->get_future());
+    if ((*landed)[i] && !error.SameAsLanded()) {
+      answer->set_value(
+          Invalid("the table has an event with the identity of error {} that may have other "
+                  "content; drop the error, or give the event an identity of its own",
+                  error.offset));
+      continue;
+    }
     if ((*landed)[i]) {
       done.push_back(error.offset);
       ingest::Receipt known;
@@ -160,7 +170,7 @@ Result<ingest::Receipt> ErrorRoutes::TryAgain(const std::vector<OpenError>& erro
   for (size_t i = 0; i < errors.size(); ++i) {
     ++all.received;
     if (landed[i]) {
-      ++all.duplicate;
+      ++(errors[i].SameAsLanded() ? all.duplicate : all.error);
       continue;
     }
     const std::string padded = Padded(errors[i].payload);
@@ -252,7 +262,10 @@ Response ErrorRoutes::Show(const Call& call) {
 Response ErrorRoutes::Retry(const Call& call) {
   auto error = FindOne(call);
   if (!error.ok()) return ErrorResponse(error.error());
-  if (!call.request->body.empty()) error->payload = call.request->body;
+  if (!call.request->body.empty()) {
+    error->payload = call.request->body;
+    error->given = true;
+  }
   if (error->payload.empty()) {
     return ErrorResponse(
         Invalid("the event of error {} was not kept (limits.error_bytes); give it in the body",

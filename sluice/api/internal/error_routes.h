@@ -45,6 +45,10 @@ class ErrorRoutes {
     std::string message;
     std::string id;       ///< `_id`: the event's identity, if it could be read.
     std::string payload;  ///< Unsealed.
+    bool given = false;   ///< The payload is not the error's, but of who mends it.
+
+    /// Whether a row in the table with the identity of the payload has its content, too.
+    bool SameAsLanded() const;
   };
   /// What sends an error's event again; `padded` is its payload and room behind it.
   static ingest::Submission SubmissionOf(const OpenError& error, const std::string& padded);
