@@ -122,6 +122,7 @@ class Maker {
       if (before != after) continue;
       SLUICE_RETURN_IF_ERROR(CopyFolder(control + "/schemas", copy + "schemas/"));
       SLUICE_RETURN_IF_ERROR(CopyFile(control + "/keys", copy + "keys"));
+      SLUICE_RETURN_IF_ERROR(CopyFile(control + "/clock", copy + "clock"));
       SLUICE_RETURN_IF_ERROR(
           CopyFile(from_.data + "/journal/keys", std::string(kData) + "journal/keys"));
       SLUICE_ASSIGN_OR_RETURN(const auto content, Put(copy + "topics", before));

@@ -100,6 +100,8 @@ struct Recovery {
   uint64_t groups = 0;
   uint64_t torn_bytes = 0;  ///< Cut off the tail: never acknowledged.
   bool clean = false;       ///< The last stop was an orderly one.
+  /// When the newest group was received, whether it is still there or not; 1970: there was none.
+  os::Timestamp received{};
 };
 
 /// Offsets of rows that are damaged for good, which an operator gave up (Repair() in repair.h).

@@ -58,11 +58,20 @@ Status ExpiryClock::Open(Disk& disk, std::string path) {
       kept.away = rest == "\n";
     }
   }
+  found_ = true;
+  Begin(kept);
+  return {};
+}
+
+void ExpiryClock::BeginAt(Timestamp known) {
+  if (!found_) Begin({.trusted = known, .away = true});
+}
+
+void ExpiryClock::Begin(const State& state) {
   const std::lock_guard lock(mutex_);
-  state_ = kept;
+  state_ = state;
   Advance();
   counted_from_ = std::min(clock_.Now(), state_.trusted);
-  return {};
 }
 
 void ExpiryClock::Advance() const {
@@ -75,6 +84,9 @@ void ExpiryClock::Advance() const {
   if (may_be_away) {
     state_ = {.trusted = wall};
   } else if (std::chrono::abs(ahead) > kJumpMax) {
+    // What jumped while the process ran was not the time in which none did.
+    const bool again = std::chrono::abs(ahead - state_.jump) > kJumpMax;
+    if (again && state_.jump != microseconds(0)) state_.away = false;
     state_.trusted += passed;
     state_.jump = ahead;
   } else {

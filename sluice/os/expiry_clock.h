@@ -22,7 +22,8 @@ Monotonic SinceBoot();
 /// Within an hour of what is expected it follows the wall clock, at most twice as fast as time
 /// passes. Beyond, the wall clock has jumped: it goes on as time passes, until the wall clock is
 /// back or somebody trusts it. Only at a start can nobody tell how long the process was away: a
-/// jump of up to 30 days is trusted by itself then, after an hour in which it could be seen.
+/// jump of up to 30 days is trusted by itself then, after an hour in which it could be seen, and in
+/// which the wall clock did not jump again.
 ///
 /// Thread-safe.
 class ExpiryClock final : public Clock {
@@ -38,6 +39,10 @@ class ExpiryClock final : public Clock {
   /// Goes on from the time in the file `path`, if there is one; keeps it there from then on. One
   /// that cannot be understood counts as a jump. Call once, before all else.
   Status Open(Disk& disk, std::string path);
+
+  /// Without such a file: goes on from `known` instead of the wall clock, as after a time in which
+  /// no process ran. Does nothing where Open() found one. Call before others use it.
+  void BeginAt(Timestamp known);
 
   /// The time by which things expire: neither after the wall clock nor after what is trusted.
   Timestamp Now() const override;
@@ -73,6 +78,7 @@ class ExpiryClock final : public Clock {
 
   /// Takes in what has passed; the mutex must be held.
   void Advance() const;
+  void Begin(const State& state);
   Status Write(const State& state);
 
   const Clock& clock_;
@@ -80,6 +86,7 @@ class ExpiryClock final : public Clock {
   const Monotonic began_;
   Disk* disk_ = nullptr;
   std::string path_;
+  bool found_ = false;  // The file was there.
 
   mutable std::mutex mutex_;  // Guards what follows.
   mutable State state_;

@@ -161,6 +161,58 @@ TEST_F(ExpiryClockTest, AStartDoesNotTrustWhatJumpedBefore) {
   EXPECT_EQ(clock_->Jump(), microseconds(0));
 }
 
+TEST_F(ExpiryClockTest, AJumpSeenAfterANightOffAsks) {
+  ASSERT_TRUE(clock_->Open(disk_, "clock").ok());
+  ASSERT_TRUE(clock_->Keep().ok());
+  Restart(hours(8));
+  wall_.Advance(minutes(30));
+  EXPECT_EQ(clock_->Jump(), hours(8)) << "may be the night";
+  SetAhead(20 * kDay);
+  EXPECT_EQ(clock_->Jump(), hours(8) + 20 * kDay);
+  wall_.Advance(minutes(31));
+  EXPECT_EQ(clock_->Now(), kStart + minutes(61)) << "somebody set it while the process ran";
+  EXPECT_NE(clock_->Jump(), microseconds(0));
+  ASSERT_TRUE(clock_->Keep().ok());
+  Restart(hours(1));
+  wall_.Advance(hours(2));
+  EXPECT_NE(clock_->Jump(), microseconds(0)) << "nor after a start";
+
+  SetAhead(-20 * kDay);
+  ASSERT_TRUE(clock_->Trust().ok());
+  Restart(hours(8));
+  EXPECT_EQ(clock_->Jump(), hours(8));
+  wall_.Advance(minutes(30));
+  SetAhead(minutes(30));
+  wall_.Advance(minutes(31));
+  EXPECT_EQ(clock_->Jump(), microseconds(0)) << "as a time server says";
+}
+
+// A project that is restored, or was served by an earlier program, has none.
+TEST_F(ExpiryClockTest, WithoutAFileItBeginsWhereSomethingElseLeftOff) {
+  const auto start = [&](hours off) {
+    ASSERT_TRUE(disk_.Remove("clock").ok());
+    Restart(off);
+    clock_->BeginAt(kStart);
+  };
+  ASSERT_TRUE(clock_->Open(disk_, "clock").ok());
+  clock_->BeginAt(kStart - hours(8));
+  EXPECT_EQ(clock_->Now(), kStart - hours(8));
+  EXPECT_EQ(clock_->Counted(), kStart - hours(8));
+  EXPECT_EQ(clock_->Jump(), hours(8));
+  wall_.Advance(hours(1));
+  EXPECT_EQ(clock_->Now(), wall_.Now()) << "it was off";
+  ASSERT_TRUE(clock_->Keep().ok());
+  start(kYears);
+  wall_.Advance(hours(2));
+  EXPECT_EQ(clock_->Now(), kStart + hours(2));
+  EXPECT_EQ(clock_->Counted(), kStart + hours(2));
+  ASSERT_TRUE(clock_->Keep().ok());
+
+  Restart(hours(0));
+  clock_->BeginAt(kStart + kYears);
+  EXPECT_EQ(clock_->Now(), kStart + hours(2)) << "what the file says is better";
+}
+
 TEST_F(ExpiryClockTest, WhatCannotBeUnderstoodIsAJump) {
   for (const char* const text : {"", "sluice expiry 1 12x\n", "sluice expiry 2 12\n"}) {
     ASSERT_TRUE(ReplaceFile(disk_, "clock", text).ok());

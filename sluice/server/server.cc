@@ -206,6 +206,11 @@ Status RunningServer::Start() {
   SLUICE_ASSIGN_OR_RETURN(journal_,
                           journal::Journal::Open(journal_options, disk_, clock_, random_, threads_),
                           "open journal");
+  // Of a backup that has no trusted time, or an earlier version. A new project has nothing that
+  // could be old.
+  if (const os::Timestamp last = journal_->recovery().received; last > os::Timestamp()) {
+    expiry_.BeginAt(last);
+  }
   SLUICE_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::Open(disk_, data + "/control"));
   // The names of these folders, should an earlier start have been killed before it synced them.
   SLUICE_RETURN_IF_ERROR(disk_.SyncDirectory(data), "data folder");

@@ -41,6 +41,11 @@ def verified(project, server):
     return {line["topic"]: line for line in lines}
 
 
+def content_of(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def beside_a_server_under_load_it_has_what_was_acknowledged():
     with Project("land: {every: 300ms}\nstorage: {segment: 1MiB}\n") as project, Elsewhere() as other:
         acknowledged, stop = [], threading.Event()
@@ -104,6 +109,8 @@ def of_a_killed_server_it_has_what_the_next_start_finds():
         equal((table["landed_offset"], table["next_offset"]), (29, 70))
         assert contents["bytes"] < 1_000_000, "space made ahead is not copied"
         command(other, "restore", folder)
+        clock = "data/control/clock"
+        equal(content_of(f"{other.folder}/{clock}"), content_of(f"{project.folder}/{clock}"), "the trusted time")
         with Server(other) as restored:
             equal(restored.sql("select count(*), count(distinct event_id) from bronze.shop_user_events"), [[70, 70]])
             equal(verified(other, restored)[TOPIC]["pending"], 40)

@@ -156,6 +156,22 @@ def a_clock_behind_at_the_first_events_dates_them_right():
             server.stop()
 
 
+def without_its_file_the_newest_event_tells_the_time():
+    with Project("land: {every: 1h}\n") as project:
+        clock, known = Clock(project.folder), Known()
+        with Server(project, clock.prefix) as server:
+            known.send_new(server)
+            server.land()
+            known.send_new(server)
+            server.kill()
+        os.remove(f"{project.folder}/data/control/clock")
+        clock.set_ahead(YEARS)
+        with Server(project, clock.prefix) as server:
+            expect_jump(server, YEARS)
+            known.check(server)
+            server.stop()
+
+
 def set_again_and_again():
     if SECONDS == 0:
         raise Skip("SLUICE_CLOCK_SECONDS is 0")
@@ -178,4 +194,5 @@ def set_again_and_again():
 
 
 run(a_running_server_forgets_nothing, a_start_with_a_wrong_clock_knows_all,
-    a_clock_behind_at_the_first_events_dates_them_right, set_again_and_again)
+    a_clock_behind_at_the_first_events_dates_them_right, without_its_file_the_newest_event_tells_the_time,
+    set_again_and_again)

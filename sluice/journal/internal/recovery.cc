@@ -103,6 +103,7 @@ class Recoverer {
     }
     if (manifest->segments.empty()) state.next = manifest->next;
     result_.found.segments = state.segments.size();
+    result_.found.received = os::Timestamp(std::chrono::microseconds(state.received_us));
 
     // First, as it makes the room that the rest may need on a full disk.
     storage_.RemoveCarried();
