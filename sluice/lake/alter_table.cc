@@ -205,11 +205,10 @@ class AlterCommits {
 
   // The first in-commit timestamp must be later than what the commits before count as.
   Result<std::optional<int64_t>> CommitTime(const TableState& now, const TableEdit& edit) {
-    if (!edit.begins_commit_times)
-      return internal::NextCommitTime(now, internal::NowMs(table_.clock()));
+    if (!edit.begins_commit_times) return internal::NextCommitTime(now, internal::StampMs(table_));
     SLUICE_ASSIGN_OR_RETURN(auto times, internal::CommitTimes::List(table_));
     SLUICE_ASSIGN_OR_RETURN(const int64_t before, times.At(now.version()));
-    return std::optional(std::max(internal::NowMs(table_.clock()), before + 1));
+    return std::optional(std::max(internal::StampMs(table_), before + 1));
   }
 
   Status Commit(const std::string& operation, const TableEdit& edit, const Write& write) {
@@ -232,7 +231,7 @@ class AlterCommits {
       SLUICE_ASSIGN_OR_RETURN(in_commit_ms_, CommitTime(now, edit));
       std::string lines;
       internal::AppendCommitInfo(lines, {.id = proposal.id,
-                                         .at_ms = internal::NowMs(table_.clock()),
+                                         .at_ms = internal::StampMs(table_),
                                          .operation = operation,
                                          .read_version = now.version(),
                                          .in_commit_ms = in_commit_ms_});

@@ -106,7 +106,7 @@ class Clone {
 
   // All of the commit but its files.
   std::string Head(const std::string& id) const {
-    const int64_t now_ms = internal::NowMs(target_.clock());
+    const int64_t now_ms = internal::StampMs(target_);
     internal::Metadata metadata = state_.metadata();
     metadata.id = target_.random().Uuid();
     metadata.created_ms = now_ms;

@@ -282,7 +282,7 @@ class Conversion {
     }
     SLUICE_ASSIGN_OR_RETURN(const std::string json,
                             internal::AppendFields(internal::ToJson(merged.schema), partition));
-    return internal::PlanNewTable(json, options, internal::NowMs(table_.clock()), table_.random());
+    return internal::PlanNewTable(json, options, internal::StampMs(table_), table_.random());
   }
 
   Status Commit(const internal::NewTable& made) {
@@ -290,7 +290,7 @@ class Conversion {
     std::string lines;
     internal::AppendCommitInfo(
         lines, {.id = id,
-                .at_ms = internal::NowMs(table_.clock()),
+                .at_ms = internal::StampMs(table_),
                 .operation = "CONVERT",
                 .parameters = {{"numFiles", std::to_string(report_.files)},
                                {"partitionedBy", internal::JsonList(report_.partition_columns)},

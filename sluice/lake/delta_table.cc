@@ -15,6 +15,7 @@
 #include "sluice/lake/internal/commit_checks.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/data_file.h"
+#include "sluice/lake/internal/files_in_writing.h"
 #include "sluice/lake/internal/new_table.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/schema_json.h"
@@ -26,7 +27,8 @@ namespace sluice::lake {
 
 namespace {
 
-using internal::NowMs;
+using internal::ExpiryMs;
+using internal::StampMs;
 using internal::Standing;
 using internal::StatePtr;
 using internal::TableLog;
@@ -66,19 +68,20 @@ std::optional<CommitRange> CompactionDue(const Snapshot& snapshot) {
 }
 
 DeltaTable::DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock,
-                       os::Random& random, ForeignFiles foreign, const os::Clock* expiry)
+                       os::Random& random, ForeignFiles foreign, const os::ExpiryClock* expiry)
     : store_(store),
       root_(std::move(root)),
       name_(root_.empty() && !store_.is_remote() ? store_.Location("") : root_),
       clock_(clock),
-      expiry_clock_(expiry != nullptr ? *expiry : clock),
+      expiry_(expiry),
       random_(random),
-      foreign_(std::move(foreign)) {}
+      foreign_(std::move(foreign)),
+      writing_(std::make_shared<internal::FilesInWriting>()) {}
 
 Result<std::shared_ptr<const Snapshot>> DeltaTable::Create(const columnar::Schema& schema,
                                                            const CreateOptions& options) {
   SLUICE_ASSIGN_OR_RETURN(const columnar::Schema table_schema, internal::TableSchema(*schema));
-  const int64_t now_ms = NowMs(clock_);
+  const int64_t now_ms = StampMs(*this);
   SLUICE_ASSIGN_OR_RETURN(
       const internal::NewTable made,
       internal::PlanNewTable(internal::SchemaToJson(*table_schema), options, now_ms, random_));
@@ -136,12 +139,14 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
                           "table '{}'", name());
   std::map<std::string, internal::Identity> identities = rules.identities();
 
-  const int64_t now_ms = NowMs(clock_);
+  const int64_t now_ms = StampMs(*this);
   std::vector<DataFile> entries;
   std::vector<std::string> written;
   // Best effort: a file that the log never names costs space alone.
   const auto discard = [&] {
-    for (const std::string& path : written) static_cast<void>(store_.Delete(path).ok());
+    for (const std::string& path : written) {
+      if (store_.Delete(path).ok()) writing_->End(path);
+    }
   };
   std::vector<const NewFile*> full;
   for (const NewFile& file : files) {
@@ -158,6 +163,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     file.emplace(
         internal::EncodeFile(*state, rules, *full[i], options, uuids[i], now_ms, identities));
     if (!file->ok()) return false;
+    writing_->Begin(InRoot((*file)->store_path), clock_.Steady());
     puts[i] = store_.Put(InRoot((*file)->store_path), (*file)->bytes);
     (*file)->bytes = {};
     return puts[i].ok();
@@ -197,11 +203,11 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     if (internal::Judge(now, options) != Standing::kFree)
       return internal::BrokenExpectation(now, *options.expect);
     SLUICE_RETURN_IF_ERROR(internal::CheckStillFits(*state, now, options));
-    SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, NowMs(clock_)));
+    SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, StampMs(*this)));
     std::string lines;
     internal::AppendCommitInfo(
         lines, {.id = proposal.id,
-                .at_ms = NowMs(clock_),
+                .at_ms = StampMs(*this),
                 .operation = options.operation,
                 .parameters = {{"mode", "Append"},
                                {"partitionBy", internal::JsonList(now.partition_columns())}},
@@ -229,6 +235,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::Append(
     return std::move(committed).error().Wrap(fmt::format("table '{}'", name()));
   }
   if (!committed->ours) discard();
+  for (const std::string& path : written) writing_->End(path);
   return std::shared_ptr<const Snapshot>(std::move(committed->state));
 }
 
@@ -325,7 +332,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
   proposal.make = [&](const TableState& now) -> Result<std::string> {
     SLUICE_RETURN_IF_ERROR(now.CheckWritable());
     SLUICE_RETURN_IF_ERROR(internal::CheckColumnNames(*table_schema, now.metadata()));
-    SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, NowMs(clock_)));
+    SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, StampMs(*this)));
     SLUICE_ASSIGN_OR_RETURN(const Additions added, missing(now));
     internal::Metadata metadata = now.metadata();
     if (!added.wider.empty()) {
@@ -337,7 +344,7 @@ Result<std::shared_ptr<const Snapshot>> DeltaTable::AddColumns(
     std::string lines;
     internal::AppendCommitInfo(lines,
                                {.id = proposal.id,
-                                .at_ms = NowMs(clock_),
+                                .at_ms = StampMs(*this),
                                 .operation = "ADD COLUMNS",
                                 .parameters = {{"columns", internal::JsonList(added.Names())}},
                                 .read_version = now.version(),
@@ -365,7 +372,7 @@ Status DeltaTable::WriteCheckpoint(const Snapshot& snapshot) const {
   SLUICE_CHECK(state != nullptr);
   SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", name());
   SLUICE_RETURN_IF_ERROR(
-      TableLog(store_, root_).WriteCheckpoint(*state, NowMs(expiry_clock_), random_.Uuid()),
+      TableLog(store_, root_).WriteCheckpoint(*state, ExpiryMs(*this), random_.Uuid()),
       "checkpoint {} of table '{}'", snapshot.version(), name());
   return {};
 }
@@ -384,7 +391,7 @@ Result<int64_t> DeltaTable::CleanUpLog(const Snapshot& snapshot,
   const auto* state = dynamic_cast<const TableState*>(&snapshot);
   SLUICE_CHECK(state != nullptr);
   SLUICE_RETURN_IF_ERROR(state->CheckWritable(), "table '{}'", name());
-  return TableLog(store_, root_).CleanUp(*state, NowMs(expiry_clock_), before);
+  return TableLog(store_, root_).CleanUp(*state, ExpiryMs(*this), before);
 }
 
 std::string DeltaTable::Location(const DataFile& file) const {

@@ -21,10 +21,15 @@
 #include "sluice/columnar/parquet.h"
 #include "sluice/lake/file_list.h"
 #include "sluice/os/clock.h"
+#include "sluice/os/expiry_clock.h"
 #include "sluice/os/random.h"
 #include "sluice/store/object_store.h"
 
 namespace sluice::lake {
+
+namespace internal {
+class FilesInWriting;
+}
 
 /// The largest value of an integer column in the file, by its statistics; absent if they do not
 /// say.
@@ -132,17 +137,19 @@ struct CommitRange {
 /// none.
 std::optional<CommitRange> CompactionDue(const Snapshot& snapshot);
 
-/// A table that other engines may read and write at the same time.
+/// A table that other engines may read and write at the same time. Copies of it are the same table:
+/// none vacuums what another is writing.
 ///
 /// Thread-safe. Holds no lock while it does I/O.
 class DeltaTable {
  public:
   /// `root` is the folder of the table inside `store`, "" for the store's own root. `store`,
   /// `clock` and `random` must outlive the table, as must `expiry`: by which files, and what the
-  /// log remembers, become old; null: `clock`. Without `foreign` files that lie elsewhere are
-  /// refused.
+  /// log remembers, become old, and before whose Stamp() no commit is dated; null: `clock`. Without
+  /// `foreign` files that lie elsewhere are refused.
   DeltaTable(store::ObjectStore& store, std::string root, const os::Clock& clock,
-             os::Random& random, ForeignFiles foreign = nullptr, const os::Clock* expiry = nullptr);
+             os::Random& random, ForeignFiles foreign = nullptr,
+             const os::ExpiryClock* expiry = nullptr);
 
   /// Makes the table's first commit. kConflict: there is a table already. Nullability and types of
   /// `schema` are those of Delta; kUnsupported names a field whose type has no counterpart.
@@ -213,7 +220,9 @@ class DeltaTable {
   store::ObjectStore& store() const { return store_; }
   const ForeignFiles& foreign() const { return foreign_; }
   const os::Clock& clock() const { return clock_; }
-  const os::Clock& expiry_clock() const { return expiry_clock_; }
+  /// Null: `clock()` is all there is.
+  const os::ExpiryClock* expiry() const { return expiry_; }
+  internal::FilesInWriting& writing() const { return *writing_; }
   os::Random& random() const { return random_; }
 
  private:
@@ -221,9 +230,10 @@ class DeltaTable {
   const std::string root_;
   const std::string name_;
   const os::Clock& clock_;
-  const os::Clock& expiry_clock_;
+  const os::ExpiryClock* const expiry_;
   os::Random& random_;
   const ForeignFiles foreign_;
+  const std::shared_ptr<internal::FilesInWriting> writing_;
 };
 
 }  // namespace sluice::lake

@@ -49,7 +49,7 @@ class Erasure {
 
   Result<EraseReport> Run() {
     report_.request = options_.request;
-    report_.began_ms = internal::NowMs(table_.clock());
+    report_.began_ms = internal::StampMs(table_);
     SLUICE_ASSIGN_OR_RETURN(report_.snapshot, table_.Load());
     report_.version_before = report_.snapshot->version();
     SLUICE_RETURN_IF_ERROR(CheckAllowed());
@@ -58,7 +58,7 @@ class Erasure {
     SLUICE_RETURN_IF_ERROR(Purge());
     SLUICE_RETURN_IF_ERROR(DeleteOldFiles());
     SLUICE_RETURN_IF_ERROR(TrimLog());
-    report_.gone_ms = internal::NowMs(table_.clock());
+    report_.gone_ms = internal::StampMs(table_);
     SLUICE_RETURN_IF_ERROR(CountObjects(report_.files_after, report_.bytes_after));
     return report_;
   }
@@ -135,8 +135,8 @@ class Erasure {
 
   Status TrimLog() {
     SLUICE_ASSIGN_OR_RETURN(const StatePtr state, CommitNote());
-    SLUICE_RETURN_IF_ERROR(log_.WriteCheckpoint(*state, internal::NowMs(table_.expiry_clock()),
-                                                table_.random().Uuid()));
+    SLUICE_RETURN_IF_ERROR(
+        log_.WriteCheckpoint(*state, internal::ExpiryMs(table_), table_.random().Uuid()));
     SLUICE_ASSIGN_OR_RETURN(report_.log_files_deleted, log_.Trim(state->version()));
     report_.oldest_version = state->version();
     report_.snapshot = state;

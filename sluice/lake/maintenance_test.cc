@@ -6,6 +6,7 @@
 #include "sluice/lake/internal/changing_table.h"
 #include "sluice/lake/internal/file_bins.h"
 #include "sluice/lake/vacuum.h"
+#include "sluice/os/expiry_clock.h"
 
 namespace sluice::lake {
 namespace {
@@ -255,6 +256,66 @@ TEST_F(MaintenanceTest, VacuumTakesWhatNoVersionNeeds) {
   EXPECT_EQ(count(), 2);  // The compacted file, and the one that is not ours.
   EXPECT_EQ(Read(), before);
   EXPECT_TRUE(store_.Get(table_->root() + "/_other/file").ok());
+}
+
+TEST_F(MaintenanceTest, WhatWasRemovedUnderAClockThatWasBehindIsKeptForItsTime) {
+  const os::ExpiryClock expiry(clock_);
+  Create({{"delta.enableDeletionVectors", "true"}}, false);
+  table_ = std::make_unique<DeltaTable>(faulty_, table_->root(), clock_, random_, nullptr, &expiry);
+  clock_.SetWall(clock_.Now() - hours(24 * 10));
+  Append(0, 10, "de");
+  Append(10, 10, "de");
+  ASSERT_TRUE(DeleteRows(*table_, Parse("id = 3")).ok());
+  ASSERT_TRUE(CompactFiles(*table_).ok());
+  const auto objects = store_.List(table_->root() + "/")->size();
+  clock_.SetWall(clock_.Now() + hours(24 * 10));
+  ASSERT_TRUE(table_->WriteCheckpoint(**table_->Load()).ok());
+  const auto kept = Vacuum(*table_);
+  ASSERT_TRUE(kept.ok()) << kept.error().message();
+  EXPECT_EQ(kept->files_deleted, 0) << "nothing of this is a week old";
+  EXPECT_EQ(store_.List(table_->root() + "/")->size(), objects + 3) << "checkpoint, sum, hint";
+  clock_.Advance(hours(24 * 8));
+  const auto done = Vacuum(*table_);
+  ASSERT_TRUE(done.ok()) << done.error().message();
+  EXPECT_EQ(done->files_deleted, 3) << "two files and a vector";
+}
+
+// The file was written while the clock was behind; the commit that names it comes after.
+TEST_F(MaintenanceTest, WhatThisProcessIsWritingStays) {
+  const auto setting_right = [this](const std::function<void()>& write) {
+    clock_.SetWall(clock_.Now() - hours(24 * 10));
+    bool done = false;
+    faulty_.Observe([&](store::StoreCall call, std::string_view path) {
+      const bool commits = call == store::StoreCall::kPutIfAbsent && path.ends_with(".json");
+      if (!commits || std::exchange(done, true)) return;
+      faulty_.Observe(nullptr);
+      clock_.SetWall(clock_.Now() + hours(24 * 10));
+      DeltaTable same = *table_;
+      const auto vacuumed = Vacuum(same);
+      ASSERT_TRUE(vacuumed.ok()) << vacuumed.error().message();
+      EXPECT_EQ(vacuumed->files_deleted, 0);
+    });
+    write();
+    EXPECT_TRUE(done);
+  };
+  Create({{"delta.enableDeletionVectors", "true"}, {"delta.enableChangeDataFeed", "true"}}, false);
+  setting_right([this] { Append(0, 10, "de"); });
+  Append(10, 10, "de");
+  setting_right([this] { EXPECT_TRUE(DeleteRows(*table_, Parse("id = 3")).ok()); });
+  setting_right([this] { EXPECT_TRUE(CompactFiles(*table_).ok()); });
+  EXPECT_EQ(Read().size(), 19);
+
+  // What came to nothing is nobody's a day later.
+  const auto objects = store_.List(table_->root() + "/")->size();
+  faulty_.Add({.call = store::StoreCall::kPutIfAbsent, .path_part = ".json", .times = 1000});
+  EXPECT_FALSE(DeleteRows(*table_, Parse("id = 4")).ok());
+  faulty_.Clear();
+  EXPECT_GT(store_.List(table_->root() + "/")->size(), objects);
+  clock_.Advance(hours(24 * 8));
+  const auto done = Vacuum(*table_);
+  ASSERT_TRUE(done.ok()) << done.error().message();
+  EXPECT_GE(done->files_deleted, 5);
+  EXPECT_EQ(Read().size(), 19);
 }
 
 TEST_F(MaintenanceTest, VacuumKnowsOwnFilesByTheirAddress) {

@@ -159,7 +159,7 @@ class Restoration {
     Differences files = FindDifferences(now);
     SLUICE_RETURN_IF_ERROR(CheckThere(files.restored));
     SLUICE_ASSIGN_OR_RETURN(const Metadata metadata, RestoredMetadata(*target_, now));
-    const int64_t now_ms = internal::NowMs(table_.clock());
+    const int64_t now_ms = internal::StampMs(table_);
     SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, internal::NextCommitTime(now, now_ms));
     report.files_restored = static_cast<int64_t>(files.restored.size());
     report.files_removed = static_cast<int64_t>(files.removed.size());

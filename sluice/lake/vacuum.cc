@@ -7,6 +7,7 @@
 #include "sluice/lake/commit.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/deletion_vector.h"
+#include "sluice/lake/internal/files_in_writing.h"
 #include "sluice/lake/internal/log_names.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/table_change.h"
@@ -81,10 +82,16 @@ class VacuumRun {
           "versions and writers at work would lose files; it must be allowed explicitly",
           retention_ms / 3'600'000, table_ms / 3'600'000);
     }
-    cutoff_ms_ = internal::NowMs(table_.expiry_clock()) - retention_ms;
+    cutoff_ms_ = internal::ExpiryMs(table_) - retention_ms;
+    SLUICE_ASSIGN_OR_RETURN(auto objects, table_.store().List(table_.InRoot("")));
+    // After the list, and before the state: a file of the list that is no longer being written then
+    // is one that the state names, if any commit does.
+    writing_ = table_.writing().List(table_.clock().Steady(), milliseconds(retention_ms));
+    SLUICE_ASSIGN_OR_RETURN(state_,
+                            internal::TableLog(table_.store(), table_.root()).NewestSince(state_));
     KeepFilesOfTable();
     if (options_.named_at_any_age) SLUICE_RETURN_IF_ERROR(FindNamed());
-    SLUICE_RETURN_IF_ERROR(FindGarbage());
+    FindGarbage(std::move(objects));
     if (options_.dry_run || garbage_.empty()) {
       for (const auto& object : garbage_) Count(object);
       report_.snapshot = state_;
@@ -151,15 +158,16 @@ class VacuumRun {
     return {};
   }
 
-  Status FindGarbage() {
+  void FindGarbage(std::vector<store::ObjectInfo> objects) {
     const std::string prefix = table_.InRoot("");
-    SLUICE_ASSIGN_OR_RETURN(auto objects, table_.store().List(prefix));
     for (auto& object : objects) {
       const std::string path = object.path.substr(prefix.size());
       if (!IsVisible(*state_, path)) continue;
       const int64_t modified_ms = internal::ModifiedMs(object);
-      // A store that does not say when something was written may have written it just now.
-      const bool young = modified_ms > cutoff_ms_ || modified_ms == 0;
+      // A store that does not say when something was written may have written it just now; one
+      // whose clock was behind says that it was long ago.
+      const bool young =
+          modified_ms > cutoff_ms_ || modified_ms == 0 || writing_.contains(object.path);
       const bool kept = kept_.contains(path);
       if (kept || (young && !named_.contains(path))) {
         ++report_.files_kept;
@@ -178,7 +186,6 @@ class VacuumRun {
       garbage_.resize(static_cast<size_t>(std::max<int64_t>(options_.files_max, 0)));
       report_.finished = false;
     }
-    return {};
   }
 
   void Count(const store::ObjectInfo& object) {
@@ -225,7 +232,8 @@ class VacuumRun {
   StatePtr state_;
   int64_t cutoff_ms_ = 0;
   Paths kept_;
-  Paths named_;  // Those that commits have named; with `named_at_any_age`.
+  Paths writing_;  // As the store spells them, with the table's folder.
+  Paths named_;    // Those that commits have named; with `named_at_any_age`.
   std::vector<store::ObjectInfo> garbage_;
   int64_t garbage_bytes_ = 0;
   VacuumReport report_;

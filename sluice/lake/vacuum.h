@@ -54,9 +54,10 @@ struct VacuumReport {
 
 /// Deletes the files in the table's folder that are neither in the newest version nor left it
 /// within the retention, nor are younger than that: data files, deletion vectors, files of changes.
-/// Those whose time of writing the store does not tell stay. Never those whose name, or folder,
-/// begins with `_` or `.` (but `_change_data` and partitions of such a column), and nothing that
-/// lies elsewhere. What is deleted stands in the log before and after, as Spark writes it.
+/// Those whose time of writing the store does not tell stay, as do those that a copy of
+/// `table` began to write within the retention and has not committed. Never those whose name, or
+/// folder, begins with `_` or `.` (but `_change_data` and partitions of such a column), and nothing
+/// that lies elsewhere. What is deleted stands in the log before and after, as Spark writes it.
 ///
 /// Older versions that need the files can no longer be read. kInvalid: a retention under the
 /// table's own, without leave. kUnsupported: the table needs a writer feature that we do not have.

@@ -30,6 +30,7 @@
 #include "sluice/land/maintenance_log.h"
 #include "sluice/ledger/entries.h"
 #include "sluice/os/clock.h"
+#include "sluice/os/expiry_clock.h"
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
 #include "sluice/privacy/keys.h"
@@ -61,7 +62,7 @@ struct LandOptions {
   /// are.
   std::optional<privacy::Keys> keys = {};
   /// By which files and entries of a log become old; must outlive the lander. Null: its clock.
-  const os::Clock* expiry = nullptr;
+  const os::ExpiryClock* expiry = nullptr;
 };
 
 /// One consistent state of a table: landed files and the rows behind them.

@@ -5,6 +5,8 @@ A few lines of C stand between the program and the clock; skips where there is n
 settings of the clock, with events between, and a restart now and then (0: only the fixed order).
 """
 
+import glob
+import json
 import mmap
 import os
 import random
@@ -14,7 +16,7 @@ import struct
 import subprocess
 import time
 
-from server import Project, Server, Skip, equal, event, run
+from server import Project, Server, Skip, binary, equal, event, run
 
 TOPIC = "shop.user-events"
 SECONDS = float(os.environ.get("SLUICE_CLOCK_SECONDS", "0"))
@@ -172,6 +174,33 @@ def without_its_file_the_newest_event_tells_the_time():
             server.stop()
 
 
+def commands_delete_nothing_by_a_wrong_clock():
+    with Project("land: {every: 1h}\nmaintenance: {every: 1h}\n") as project:
+        clock, known = Clock(project.folder), Known()
+        with Server(project, clock.prefix) as server:
+            for _ in range(2):
+                known.send_new(server)
+                server.land()
+            server.stop()
+        [table] = glob.glob(f"{project.folder}/data/tables/*/bronze/{TOPIC.replace('.', '_').replace('-', '_')}")
+
+        def command(*words, folder="/"):
+            done = subprocess.run([*clock.prefix, binary(), "-C", folder, "-o", "json", "table", *words, table],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+            equal(done.returncode, 0, done.stderr)
+            return json.loads(done.stdout), done.stderr
+
+        equal(command("compact")[0]["files_removed"], 2)
+        for folder in ("/", project.folder):
+            clock.set_ahead(YEARS)
+            report, said = command("vacuum", folder=folder)
+            equal((report["files_deleted"], "by the time that the project trusts" in said), (0, True), said)
+            clock.set_ahead(0)
+            report, said = command("vacuum", folder=folder)
+            equal((report["files_deleted"], said), (0, ""))
+        equal(command("vacuum", "--retain", "0s", "--force")[0]["files_deleted"], 2)
+
+
 def set_again_and_again():
     if SECONDS == 0:
         raise Skip("SLUICE_CLOCK_SECONDS is 0")
@@ -195,4 +224,4 @@ def set_again_and_again():
 
 run(a_running_server_forgets_nothing, a_start_with_a_wrong_clock_knows_all,
     a_clock_behind_at_the_first_events_dates_them_right, without_its_file_the_newest_event_tells_the_time,
-    set_again_and_again)
+    commands_delete_nothing_by_a_wrong_clock, set_again_and_again)

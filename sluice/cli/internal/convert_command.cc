@@ -48,7 +48,7 @@ Status Convert(const Global& global, const TableChangeArguments& arguments) {
   if (!arguments.partitioned_by.empty()) {
     SLUICE_ASSIGN_OR_RETURN(options.partitioned_by, ParseColumns(arguments.partitioned_by));
   }
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto report, lake::ConvertParquet(*opened->table, options));
   std::vector<std::string> locked_out;
   for (const lake::LockedOut& engine : report.locked_out) {

@@ -116,7 +116,7 @@ Status Erase(const Global& global, const TableChangeArguments& arguments) {
                      value.size(), lake::kFindBytesMin);
     }
   }
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, opened->table->Load());
   lake::EraseOptions options{.request = arguments.request};
   if (arguments.alone) options.unnamed_age = {};

@@ -1,11 +1,45 @@
 #include "sluice/cli/internal/open_table.h"
 
+#include <filesystem>
+#include <system_error>
+
 #include "sluice/lake/history.h"
 #include "sluice/lake/timestamps.h"
 
 namespace sluice::cli::internal {
 
-Result<std::unique_ptr<OpenedTable>> OpenTable(const std::string& address) {
+namespace {
+
+/// The same for all ways to spell a folder of this machine; as it is for other addresses.
+std::string PlaceOf(const std::string& address) {
+  if (address.find("://") != std::string::npos) return address;
+  std::error_code failed;
+  auto place = std::filesystem::weakly_canonical(address, failed);
+  if (!place.has_filename()) place = place.parent_path();
+  return failed ? address : place.string();
+}
+
+/// Where the project of a table keeps the time that it trusts; empty: it is of none.
+std::string TrustedTimeOf(os::Disk& disk, const Global& global, const std::string& address) {
+  constexpr std::string_view kFile = "/control/clock";
+  const std::string place = PlaceOf(address);
+  if (const auto config = server::LoadConfig(disk, global.folder, global.overrides); config.ok()) {
+    if (place.starts_with(PlaceOf(config->TablesAddress()) + "/")) {
+      return config->DataPath() + std::string(kFile);
+    }
+  }
+  for (std::filesystem::path folder = place; folder.has_relative_path();
+       folder = folder.parent_path()) {
+    if (folder.filename() != "tables") continue;
+    std::string file = folder.parent_path().string() + std::string(kFile);
+    if (const auto exists = disk.Exists(file); exists.ok() && *exists) return file;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<OpenedTable>> OpenTable(const Global& global, const std::string& address) {
   auto opened = std::make_unique<OpenedTable>();
   SLUICE_ASSIGN_OR_RETURN(const store::Place place, opened->stores.Folder(address));
   store::StoreSet& stores = opened->stores;
@@ -14,8 +48,12 @@ Result<std::unique_ptr<OpenedTable>> OpenTable(const std::string& address) {
     SLUICE_ASSIGN_OR_RETURN(store::Place found, stores.Object(elsewhere));
     return lake::ForeignFile{found.store, std::move(found.path)};
   };
-  opened->table = std::make_unique<lake::DeltaTable>(*place.store, place.path, opened->clock,
-                                                     opened->random, foreign);
+  const std::string trusted = TrustedTimeOf(opened->disk, global, address);
+  if (!trusted.empty()) SLUICE_RETURN_IF_ERROR(opened->expiry.Open(opened->disk, trusted));
+  const bool jumped = opened->expiry.Jump() != std::chrono::microseconds(0);
+  opened->table =
+      std::make_unique<lake::DeltaTable>(*place.store, place.path, opened->clock, opened->random,
+                                         foreign, jumped ? &opened->expiry : nullptr);
   return opened;
 }
 

@@ -6,9 +6,11 @@
 #include <optional>
 #include <string>
 
+#include "sluice/cli/internal/commands.h"
 #include "sluice/lake/delta_table.h"
 #include "sluice/os/clock.h"
 #include "sluice/os/disk.h"
+#include "sluice/os/expiry_clock.h"
 #include "sluice/os/random.h"
 #include "sluice/store/store_set.h"
 
@@ -18,13 +20,16 @@ namespace sluice::cli::internal {
 struct OpenedTable {
   os::SystemDisk disk;
   os::SystemClock clock;
+  os::ExpiryClock expiry{clock};  // What the table's project trusts.
   os::SystemRandom random;
   store::StoreSet stores{disk, random};
   std::unique_ptr<lake::DeltaTable> table;
 };
 
-/// `address`: a folder, or `s3://bucket/path`. kInvalid: it is none.
-Result<std::unique_ptr<OpenedTable>> OpenTable(const std::string& address);
+/// `address`: a folder, or `s3://bucket/path`. In a table of a project, that of `global` or the one
+/// in whose data it lies, what becomes old asks the time that the project trusts, if the clock is
+/// more than an hour off. kInvalid: it is none.
+Result<std::unique_ptr<OpenedTable>> OpenTable(const Global& global, const std::string& address);
 
 /// Loads the table as it was at a version, or at a time if that is not empty, else as it is.
 /// kInvalid: that is no time.

@@ -222,7 +222,7 @@ Result<int> Alter(const Global& global, const TableAlterArguments& arguments) {
     SLUICE_ASSIGN_OR_RETURN(changes.emplace_back(), option->parse(asked.value), "{}", asked.option);
   }
   if (changes.empty()) return Invalid("say what to change, such as --add-column NAME=TYPE");
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto base, opened->table->Load());
   SLUICE_ASSIGN_OR_RETURN(const auto plan, lake::PlanAlter(*opened->table, base, changes));
   if (arguments.dry_run) {
@@ -242,7 +242,7 @@ Status Restore(const Global& global, const TableVersionArguments& arguments) {
   if (!arguments.version && arguments.timestamp.empty()) {
     return Invalid("say what to go back to: --version N, or --timestamp TIME");
   }
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto target,
                           LoadAsAsked(*opened->table, arguments.version, arguments.timestamp));
   SLUICE_ASSIGN_OR_RETURN(const auto report, lake::RestoreTable(*opened->table, target->version()));
@@ -257,10 +257,10 @@ Status Restore(const Global& global, const TableVersionArguments& arguments) {
 }
 
 Status Clone(const Global& global, const TableVersionArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto source, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto source, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot,
                           LoadAsAsked(*source->table, arguments.version, arguments.timestamp));
-  SLUICE_ASSIGN_OR_RETURN(const auto target, OpenTable(arguments.target));
+  SLUICE_ASSIGN_OR_RETURN(const auto target, OpenTable(global, arguments.target));
   const auto kind = arguments.shallow ? lake::CloneKind::kShallow : lake::CloneKind::kDeep;
   SLUICE_ASSIGN_OR_RETURN(const auto report,
                           lake::CloneTable(*source->table, *snapshot, *target->table, kind));

@@ -72,7 +72,7 @@ lake::ChangeOptions Options() { return {.write = {.threads = kThreads}}; }
 
 Status Delete(const Global& global, const TableChangeArguments& arguments) {
   SLUICE_ASSIGN_OR_RETURN(const auto condition, Condition(arguments));
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto report,
                           lake::DeleteRows(*opened->table, condition, Options()));
   Print(global, arguments, report);
@@ -91,20 +91,20 @@ Status Update(const Global& global, const TableChangeArguments& arguments) {
                             "--set '{}'", text);
     assignments.push_back({text.substr(0, equals), std::move(value)});
   }
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto report,
                           lake::UpdateRows(*opened->table, assignments, condition, Options()));
   Print(global, arguments, report);
   return {};
 }
 
-Result<std::vector<columnar::Batch>> ReadSource(const std::string& address) {
+Result<std::vector<columnar::Batch>> ReadSource(const Global& global, const std::string& address) {
   if (address.ends_with(".parquet")) {
     os::SystemDisk disk;
     SLUICE_ASSIGN_OR_RETURN(const std::string bytes, os::ReadFile(disk, address, kSourceBytesMax));
     return columnar::ReadParquet(bytes);
   }
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, opened->table->Load());
   SLUICE_ASSIGN_OR_RETURN(const auto scan, lake::Scan::Open(*opened->table, snapshot));
   std::vector<columnar::Batch> batches;
@@ -138,9 +138,9 @@ Status Merge(const Global& global, const TableChangeArguments& arguments) {
   if (arguments.not_matched == "insert") {
     clauses.push_back({.when = Clause::When::kNotMatched, .action = Clause::Action::kInsert});
   }
-  SLUICE_ASSIGN_OR_RETURN(const auto source, ReadSource(arguments.source), "--source");
+  SLUICE_ASSIGN_OR_RETURN(const auto source, ReadSource(global, arguments.source), "--source");
   if (source.empty()) return Invalid("--source '{}': it has no rows", arguments.source);
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto report,
                           lake::MergeRows(*opened->table, source, keys, clauses, Options()));
   Print(global, arguments, report);
@@ -178,7 +178,7 @@ Status Cluster(const Global& global, const TableChangeArguments& arguments) {
   if (!arguments.where.empty()) {
     SLUICE_ASSIGN_OR_RETURN(options.where, lake::Expression::Parse(arguments.where), "--where");
   }
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(options.since, opened->table->Load());
   if (HasJournal(*options.since)) options.write.parquet = land::IdentityFileOptions();
   SLUICE_ASSIGN_OR_RETURN(const auto report, lake::ClusterFiles(*opened->table, options));
@@ -204,7 +204,7 @@ Status Compact(const Global& global, const TableChangeArguments& arguments, bool
     options.deleted_part_max = 0;
     options.small_files = false;
   }
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(options.since, opened->table->Load());
   if (HasJournal(*options.since)) options.write.parquet = land::IdentityFileOptions();
   SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CompactFiles(*opened->table, options));
@@ -220,7 +220,12 @@ Status Vacuum(const Global& global, const TableChangeArguments& arguments) {
                             "--retain");
     options.retention = std::chrono::floor<std::chrono::milliseconds>(retention);
   }
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
+  if (opened->table->expiry() != nullptr) {
+    std::fprintf(stderr,
+                 "the clock is not where the project expects it (its server was off, or the clock "
+                 "was set): only what is old by the time that the project trusts goes\n");
+  }
   auto vacuumed = lake::Vacuum(*opened->table, options);
   if (!vacuumed.ok() && vacuumed.error().code() == ErrorCode::kInvalid && !arguments.force) {
     return std::move(vacuumed).error().Wrap("--force allows it");

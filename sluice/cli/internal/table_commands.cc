@@ -70,7 +70,7 @@ Status WriteBatches(const Global& global, const columnar::Schema& schema, uint64
 }
 
 Status Read(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   lake::ScanOptions options;
   options.columns = SplitNames(arguments.columns);
@@ -85,7 +85,7 @@ Status Read(const Global& global, const TableArguments& arguments) {
 }
 
 Status Changes(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   lake::ChangeFeedOptions options;
   options.from = arguments.version.value_or(0);
   options.to = arguments.to;
@@ -121,7 +121,7 @@ class Lines {
 };
 
 Status Describe(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   const std::optional<int64_t> rows = snapshot->files().rows();
   const Status writable = snapshot->CheckWritable();
@@ -143,7 +143,7 @@ Status Describe(const Global& global, const TableArguments& arguments) {
 }
 
 Status History(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(
       const auto records,
       lake::ReadHistory(*opened->table, arguments.limit == 0 ? SIZE_MAX : arguments.limit));
@@ -161,7 +161,7 @@ Status History(const Global& global, const TableArguments& arguments) {
 }
 
 Status Files(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   Lines lines(global);
   const auto print = [&lines](const lake::DataFile& file) {
@@ -188,7 +188,7 @@ Status Files(const Global& global, const TableArguments& arguments) {
 }
 
 Result<int> Check(const Global& global, const TableArguments& arguments) {
-  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(arguments.address));
+  SLUICE_ASSIGN_OR_RETURN(const auto opened, OpenTable(global, arguments.address));
   SLUICE_ASSIGN_OR_RETURN(const auto snapshot, Load(*opened->table, arguments));
   SLUICE_ASSIGN_OR_RETURN(const auto report, lake::CheckTable(*opened->table, snapshot));
   Lines lines(global);

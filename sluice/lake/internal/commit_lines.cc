@@ -16,19 +16,25 @@ namespace {
 
 constexpr const char* kRowTrackingDomain = "delta.rowTracking";
 
+int64_t Milliseconds(os::Timestamp time) {
+  return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
+}
+
 bool Lists(const std::vector<std::string>& features, std::string_view name) {
   return std::ranges::find(features, name) != features.end();
 }
 
 }  // namespace
 
-int64_t NowMs(const os::Clock& clock) {
-  return std::chrono::floor<std::chrono::milliseconds>(clock.Now()).time_since_epoch().count();
+int64_t StampMs(const DeltaTable& table) {
+  return Milliseconds(table.expiry() != nullptr ? table.expiry()->Stamp() : table.clock().Now());
 }
 
-int64_t ModifiedMs(const store::ObjectInfo& object) {
-  return std::chrono::floor<std::chrono::milliseconds>(object.modified).time_since_epoch().count();
+int64_t ExpiryMs(const DeltaTable& table) {
+  return Milliseconds(table.expiry() != nullptr ? table.expiry()->Now() : table.clock().Now());
 }
+
+int64_t ModifiedMs(const store::ObjectInfo& object) { return Milliseconds(object.modified); }
 
 Result<std::optional<int64_t>> NextCommitTime(const TableState& state, int64_t now_ms) {
   if (!IsOn(state.properties(), "delta.enableInCommitTimestamps")) return std::optional<int64_t>();

@@ -7,15 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "sluice/lake/delta_table.h"
 #include "sluice/lake/internal/row_rules.h"
 #include "sluice/lake/internal/table_state.h"
-#include "sluice/os/clock.h"
 #include "sluice/store/object_store.h"
 
 namespace sluice::lake::internal {
 
-/// Milliseconds since 1970.
-int64_t NowMs(const os::Clock& clock);
+/// What commits, and what they take away, are dated by: milliseconds since 1970.
+int64_t StampMs(const DeltaTable& table);
+/// By which files and what the log remembers become old, likewise.
+int64_t ExpiryMs(const DeltaTable& table);
 /// The same of when the object was written.
 int64_t ModifiedMs(const store::ObjectInfo& object);
 

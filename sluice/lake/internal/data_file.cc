@@ -9,6 +9,7 @@
 #include "sluice/base/ascii.h"
 #include "sluice/columnar/parquet_writer.h"
 #include "sluice/lake/internal/commit_lines.h"
+#include "sluice/lake/internal/files_in_writing.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/schema_json.h"
 #include "sluice/lake/internal/statistics.h"
@@ -249,6 +250,7 @@ class StreamedFile final : public DataFileWriter {
         partition_values_(std::move(partition_values)) {}
 
   Status Open() {
+    table_.writing().Begin(table_.InRoot(store_path_), table_.clock().Steady());
     SLUICE_ASSIGN_OR_RETURN(object_, table_.store().StartPut(table_.InRoot(store_path_)));
     SLUICE_ASSIGN_OR_RETURN(parquet_, columnar::ParquetWriter::Open(layout_.schema, layout_.parquet,
                                                                     [this](std::string_view bytes) {
@@ -269,7 +271,7 @@ class StreamedFile final : public DataFileWriter {
 
   Result<DataFile> Finish() override {
     SLUICE_ASSIGN_OR_RETURN(const columnar::ParquetFile parquet, parquet_->Finish());
-    const int64_t now_ms = NowMs(table_.clock());
+    const int64_t now_ms = StampMs(table_);
     SLUICE_RETURN_IF_ERROR(object_->Finish());
     return EntryOf(state_, layout_, store_path_, partition_values_, parquet, now_ms);
   }

@@ -7,6 +7,7 @@
 
 #include "sluice/base/ascii.h"
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/internal/files_in_writing.h"
 #include "sluice/lake/internal/partition_value.h"
 #include "sluice/lake/internal/table_features.h"
 
@@ -139,8 +140,13 @@ Status RowFiles::Finish() {
 
 void RowFiles::Discard() {
   line_.reset();
+  for (const auto& [values, writer] : open_) {
+    table_.writing().End(table_.InRoot(writer->store_path()));
+  }
   open_.clear();
-  for (const std::string& path : written_) static_cast<void>(table_.store().Delete(path).ok());
+  for (const std::string& path : written_) {
+    if (table_.store().Delete(path).ok()) table_.writing().End(path);
+  }
   written_.clear();
   files_.clear();
 }

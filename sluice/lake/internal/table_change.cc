@@ -6,11 +6,13 @@
 #include <unordered_map>
 
 #include "sluice/base/ascii.h"
+#include "sluice/base/percent.h"
 #include "sluice/lake/internal/commit_checks.h"
 #include "sluice/lake/internal/commit_lines.h"
 #include "sluice/lake/internal/data_file_reader.h"
 #include "sluice/lake/internal/deletion_vector_writer.h"
 #include "sluice/lake/internal/file_places.h"
+#include "sluice/lake/internal/files_in_writing.h"
 #include "sluice/lake/internal/path_encoding.h"
 #include "sluice/lake/internal/skipping.h"
 #include "sluice/lake/internal/statistics.h"
@@ -55,10 +57,22 @@ class ChangeCommit {
       LookAtAdded(winner);
     };
     proposal.make = [&](const TableState& now) { return Make(now); };
-    return TableLog(table_.store(), table_.root()).Commit(state_, proposal);
+    auto committed = TableLog(table_.store(), table_.root()).Commit(state_, proposal);
+    if (committed.ok()) EndWriting();
+    return committed;
   }
 
  private:
+  // The log names them now.
+  void EndWriting() {
+    FilesInWriting& writing = table_.writing();
+    for (const DataFile& file : change_.added) writing.End(table_.StorePath(file));
+    for (const ChangeFile& file : change_.changes) {
+      writing.End(table_.InRoot(PercentDecode(file.path)));
+    }
+    for (const std::string& path : vectors_) writing.End(path);
+  }
+
   // Notes where the rows that the change relied on may be deleted, and where they are then.
   void LookAtRemoved(const Actions& winner) {
     bool moves = false;
@@ -153,7 +167,7 @@ class ChangeCommit {
     SLUICE_RETURN_IF_ERROR(CheckReliedOn());
     SLUICE_RETURN_IF_ERROR(CheckAdded());
     SLUICE_ASSIGN_OR_RETURN(const auto files, FindFiles(now));
-    const int64_t now_ms = NowMs(table_.clock());
+    const int64_t now_ms = StampMs(table_);
     SLUICE_ASSIGN_OR_RETURN(const auto in_commit_ms, NextCommitTime(now, now_ms));
     std::string lines;
     AppendCommitInfo(lines, {.id = id_,
@@ -217,7 +231,9 @@ class ChangeCommit {
       SLUICE_ASSIGN_OR_RETURN(now.stats, WithLooseBounds(file.stats, marked->physical));
       AppendAdd(lines, now, change_.data_change);
     }
-    return table_.store().Put(table_.InRoot(vectors.path()), vectors.bytes());
+    vectors_.push_back(table_.InRoot(vectors.path()));
+    table_.writing().Begin(vectors_.back(), table_.clock().Steady());
+    return table_.store().Put(vectors_.back(), vectors.bytes());
   }
 
   // The rows that are deleted with ours. kConflict: another writer has deleted some of ours, or
@@ -252,6 +268,8 @@ class ChangeCommit {
   std::optional<FileSkipper> skipper_;
   const bool appends_may_pass_;            // That read nothing: the table asks for no more.
   std::vector<DataFile> added_meanwhile_;  // And not looked at yet.
+  // Files of vectors, of each try, as the store spells them.
+  std::vector<std::string> vectors_;
 };
 
 }  // namespace

@@ -313,7 +313,8 @@ lake::Transaction TableLander::CounterNow() const {
 }
 
 int64_t TableLander::NowMs() const {
-  return std::chrono::floor<std::chrono::milliseconds>(clock_.Now()).time_since_epoch().count();
+  const os::Timestamp now = options_.expiry != nullptr ? options_.expiry->Stamp() : clock_.Now();
+  return std::chrono::floor<std::chrono::milliseconds>(now).time_since_epoch().count();
 }
 
 Status TableLander::Coalesce() {
