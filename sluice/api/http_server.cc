@@ -57,8 +57,7 @@ class Server final : public HttpServer {
   }
 
   void Run() {
-    asio::post(accept_, [this] { Accept(); });
-    Start(accept_);
+    StartAccepting();
     for (const auto& loop : shared_->loops) Start(loop->io);
   }
 
@@ -121,6 +120,22 @@ class Server final : public HttpServer {
     });
   }
 
+  /// As Start(), for the loop that accepts: it must not end for want of memory, say, either.
+  void StartAccepting() {
+    work_.push_back(asio::make_work_guard(accept_));
+    threads_.emplace_back([this] {
+      while (!accept_.stopped()) {
+        try {
+          if (!waiting_) Accept();
+          accept_.run();
+        } catch (...) {
+          error_code ignored;
+          asio::steady_timer(accept_, kAcceptPause).wait(ignored);
+        }
+      }
+    });
+  }
+
   /// Returns the loop with the fewest connections, of those that nothing holds up.
   EventLoop& NextLoop() {
     const auto long_ago =
@@ -132,6 +147,7 @@ class Server final : public HttpServer {
 
   void Accept() {
     acceptor_.async_wait(asio::socket_base::wait_read, [this](error_code error) {
+      waiting_ = false;
       if (!acceptor_.is_open()) return;
       EventLoop& loop = NextLoop();
       if (!error) {
@@ -144,9 +160,12 @@ class Server final : public HttpServer {
       // Out of descriptors, most likely: trying at once would only burn time.
       pause_.expires_after(kAcceptPause);
       pause_.async_wait([this](error_code stopped) {
+        waiting_ = false;
         if (!stopped) Accept();
       });
+      waiting_ = true;
     });
+    waiting_ = true;
   }
 
   void OnAccepted(Connection::Socket socket, EventLoop& loop) {
@@ -159,9 +178,14 @@ class Server final : public HttpServer {
       const bool refuse = full && !MakePlace();
       if (!refuse || refused < kRefusalsMax) {
         shared_->open.insert(connection);
+        try {
+          asio::post(connection->executor(),
+                     [connection, refuse] { refuse ? connection->Refuse() : connection->Start(); });
+        } catch (...) {
+          shared_->open.erase(connection);  // Nobody else would.
+          throw;
+        }
         shared_->served += refuse ? 0 : 1;
-        asio::post(connection->executor(),
-                   [connection, refuse] { refuse ? connection->Refuse() : connection->Start(); });
       }
     }
     Accept();
@@ -188,6 +212,7 @@ class Server final : public HttpServer {
   asio::io_context accept_{1};
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer pause_;
+  bool waiting_ = false;  // Accept() will be called again; of the thread that accepts.
   uint16_t port_ = 0;
   std::vector<std::jthread> threads_;
   std::mutex stop_mutex_;
