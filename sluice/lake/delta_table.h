@@ -48,6 +48,12 @@ struct Transaction {
   std::optional<int64_t> last_updated_ms = {};
 };
 
+/// Applications whose name begins so land rows, or count for who does. Who forgot one of their
+/// transactions would land rows twice, so they never expire here.
+inline constexpr std::string_view kLandingPrefix = "sluice/";
+/// The property that lets engines forget transactions that were not renewed for so long.
+inline constexpr std::string_view kTransactionRetention = "delta.setTransactionRetentionDuration";
+
 /// The state of a table at one version.
 ///
 /// Immutable. Thread-safe.

@@ -18,7 +18,7 @@ namespace sluice::ledger {
 
 /// Applications in a table's transactions that are landings begin with it:
 /// `sluice/<journal>/<partition>-<incarnation>`. Counters of what has no rows follow behind `#`.
-inline constexpr std::string_view kAppPrefix = "sluice/";
+inline constexpr std::string_view kAppPrefix = lake::kLandingPrefix;
 inline constexpr std::string_view kDuplicateCounter = "#duplicate";
 /// The operation of a commit that raises the landed offset without rows: the table as it is was
 /// declared to be right.

@@ -122,7 +122,7 @@ Status TableEditor::SetProperty(const std::string& name, const std::string& valu
   }
   SLUICE_RETURN_IF_ERROR(CheckProperty(name, value));
   const bool landed = std::ranges::any_of(state_.transactions(), [](const auto& transaction) {
-    return IsLandingTransaction(transaction.first);
+    return transaction.first.starts_with(kLandingPrefix);
   });
   if (landed && name == kTransactionRetention) {
     return Invalid(

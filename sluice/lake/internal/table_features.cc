@@ -217,8 +217,6 @@ Status CheckProperty(std::string_view name, std::string_view value) {
   return {};
 }
 
-bool IsLandingTransaction(std::string_view app_id) { return app_id.starts_with("sluice/"); }
-
 bool IsReaderFeature(std::string_view feature) {
   constexpr std::array<std::string_view, 7> kReaderFeatures = {
       "deletionVectors",     "columnMapping", "timestampNtz",        "v2Checkpoint",

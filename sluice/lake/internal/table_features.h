@@ -38,13 +38,6 @@ Status CheckProperty(std::string_view name, std::string_view value);
 /// CheckProperty() for all, but constraints.
 Status CheckNewProperties(const std::map<std::string, std::string>& properties);
 
-/// The property that lets engines forget transactions that were not renewed for so long.
-inline constexpr std::string_view kTransactionRetention = "delta.setTransactionRetentionDuration";
-
-/// Whether the application is a landing, or counts for one: `sluice/...`. Who forgot its
-/// transaction would land rows twice, so it never expires.
-bool IsLandingTransaction(std::string_view app_id);
-
 /// Whether readers must know the feature, too.
 bool IsReaderFeature(std::string_view feature);
 

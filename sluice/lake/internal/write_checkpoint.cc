@@ -382,7 +382,7 @@ Status WriteRest(CheckpointFile& file, const TableState& state, int64_t now_ms) 
   transactions = Unexpired(
       transactions, Before(state, std::string(kTransactionRetention), now_ms, std::nullopt),
       [](const Transaction& item) {
-        return IsLandingTransaction(item.app_id) ? std::nullopt : item.last_updated_ms;
+        return item.app_id.starts_with(kLandingPrefix) ? std::nullopt : item.last_updated_ms;
       });
   SLUICE_RETURN_IF_ERROR(
       file.Write<Transaction>("txn", transactions, [](ActionColumns& row, const Transaction& item) {

@@ -5,11 +5,6 @@
 // Whether a table may be landed into, and how an operator decides that it may.
 
 namespace sluice::land::internal {
-namespace {
-
-const std::string kForgetProperty = "delta.setTransactionRetentionDuration";
-
-}  // namespace
 
 Status TableLander::CheckOwnership(const lake::Snapshot& snapshot) {
   for (const auto& [app, transaction] : snapshot.transactions()) {
@@ -25,12 +20,12 @@ Status TableLander::CheckOwnership(const lake::Snapshot& snapshot) {
 }
 
 Status TableLander::CheckRemembers(const lake::Snapshot& snapshot) const {
-  if (!snapshot.properties().contains(kForgetProperty)) return {};
+  if (!snapshot.properties().contains(std::string(lake::kTransactionRetention))) return {};
   return Conflict(
       "the table has the property '{0}': other engines forget by it what has landed, and rows "
       "would land twice; take it away with `sluice table alter TABLE --unset-property {0}`, then "
       "let landing go on with `sluice table adopt {1}`",
-      kForgetProperty, topic_.contract->topic);
+      lake::kTransactionRetention, topic_.contract->topic);
 }
 
 Status TableLander::Adopt() {
