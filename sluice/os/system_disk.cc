@@ -15,6 +15,7 @@
 #include <cstring>
 #include <limits>
 
+#include "sluice/os/descriptor.h"
 #include "sluice/os/disk.h"
 
 namespace sluice::os {
@@ -62,21 +63,6 @@ Error SystemError(int number, std::string_view what, std::string_view path) {
   const std::string_view message = ::strerror_r(number, text.data(), text.size());
   return Error::Of(CodeOf(number), "cannot {} '{}': {}", what, path, message);
 }
-
-/// A file descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 template <typename Call>
 auto Retried(Call call) {
