@@ -14,6 +14,7 @@
 
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/columnar/bytes.h"
+#include "sluice/columnar/internal/batch_message.h"
 #include "sluice/columnar/internal/string_output.h"
 
 namespace sluice::columnar {
@@ -81,6 +82,7 @@ Result<Schema> DeserializeSchema(std::string_view bytes) {
 }
 
 Result<std::string> SerializeBatch(const arrow::RecordBatch& batch) {
+  if (auto message = internal::BatchMessage(batch)) return std::move(*message);
   SLUICE_RETURN_IF_ERROR(CheckNoDictionaries(*batch.schema()));
   auto options = arrow::ipc::IpcWriteOptions::Defaults();
   options.use_threads = false;

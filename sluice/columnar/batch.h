@@ -46,7 +46,7 @@ Batch FirstRows(const Batch& batch, uint64_t rows_max);
 Result<std::vector<uint64_t>> HashRows(const arrow::RecordBatch& batch,
                                        const std::vector<std::string>& columns);
 
-/// Bytes of memory that the batch's buffers take.
+/// Bytes of memory that the batch's buffers take; those that begin at the same place count once.
 int64_t MemoryBytes(const arrow::RecordBatch& batch);
 
 }  // namespace sluice::columnar

@@ -1,6 +1,10 @@
 #include "sluice/columnar/batch.h"
 
 #include <arrow/api.h>
+#include <arrow/io/memory.h>
+#include <arrow/ipc/dictionary.h>
+#include <arrow/ipc/reader.h>
+#include <arrow/ipc/writer.h>
 #include <arrow/json/from_string.h>
 #include <gtest/gtest.h>
 
@@ -47,6 +51,83 @@ TEST(BatchTest, ComesBackFromItsBytes) {
   const auto slice = DeserializeBatch(*schema, *SerializeBatch(*batch->Slice(1, 2)));
   ASSERT_TRUE(slice.ok());
   EXPECT_TRUE((*slice)->Equals(*batch->Slice(1, 2)));
+}
+
+/// As Arrow itself reads and writes it.
+Batch ThroughArrow(const Batch& batch) {
+  const auto bytes =
+      arrow::ipc::SerializeRecordBatch(*batch, arrow::ipc::IpcWriteOptions::Defaults());
+  const arrow::ipc::DictionaryMemo none;
+  arrow::io::BufferReader stream(*bytes);
+  return *arrow::ipc::ReadRecordBatch(batch->schema(), &none,
+                                      arrow::ipc::IpcReadOptions::Defaults(), &stream);
+}
+
+// Columns of all types with rows of all kinds, whole and as parts of others.
+TEST(BatchTest, WritesWhatArrowReads) {
+  const auto lists = arrow::list(arrow::field("element", arrow::list(arrow::utf8())));
+  const auto structs =
+      arrow::struct_({arrow::field("a", arrow::int16()), arrow::field("b", lists),
+                      arrow::field("c", arrow::struct_({arrow::field("d", arrow::boolean())}))});
+  const auto decimal = arrow::decimal128(20, 2);
+  const auto flags = R"([true, null, false, null, true, true, false, null, true])";
+  const arrow::FieldVector fields = {
+      arrow::field("i8", arrow::int8()),         arrow::field("i32", arrow::int32()),
+      arrow::field("f32", arrow::float32()),     arrow::field("day", arrow::date32()),
+      arrow::field("text", arrow::utf8()),       arrow::field("bytes", arrow::binary()),
+      arrow::field("decimal", decimal),          arrow::field("flag", arrow::boolean()),
+      arrow::field("none", arrow::utf8()),       arrow::field("lists", lists),
+      arrow::field("structs", structs),          arrow::field("empty", lists),
+      arrow::field("large", arrow::large_utf8())};
+  const auto row_lists =
+      R"([[["a"], []], null, [], [null], [["b", null, "cc"], ["d"]], [], [[]], null, [["e"]]])";
+  const auto row_structs =
+      R"([{"a": 1, "b": [["x"]], "c": {"d": true}}, null, {"a": null, "b": [], "c": null},
+          {"a": 2, "b": null, "c": {"d": null}}, null, null, {"a": 3, "b": [[]], "c": {"d": false}},
+          {"a": 4, "b": [["y", "z"], null], "c": null}, {"a": 5, "b": [], "c": {"d": true}}])";
+  const auto numbers = "[1, null, 3, -4, 5, 6, null, 8, 9]";
+  const auto texts = R"(["", null, "a", "bb", "ccc", null, "dddd", "", "e"])";
+  arrow::ArrayVector columns;
+  for (const auto& field : fields) {
+    const auto& type = field->type();
+    const char* json = numbers;
+    if (arrow::is_base_binary_like(type->id())) json = texts;
+    if (type->id() == arrow::Type::BOOL) json = flags;
+    if (type->id() == arrow::Type::LIST) json = row_lists;
+    if (type->id() == arrow::Type::STRUCT) json = row_structs;
+    if (type->id() == arrow::Type::DECIMAL128) {
+      json = R"(["1.00", null, "-2.50", "3.00", null, "4.00", "5.00", "6.00", "7.00"])";
+    }
+    if (field->name() == "none") json = "[null, null, null, null, null, null, null, null, null]";
+    if (field->name() == "empty") json = "[[], [], [], [], [], [], [], [], []]";
+    columns.push_back(Array(type, json));
+  }
+  for (size_t left_out = 0; left_out <= fields.size(); ++left_out) {
+    for (int64_t rows = 0; rows <= 9; ++rows) {
+      auto some_fields = fields;
+      arrow::ArrayVector some;
+      for (const auto& column : columns) some.push_back(column->Slice(0, rows));
+      if (left_out < fields.size()) {
+        some_fields.erase(some_fields.begin() + static_cast<ptrdiff_t>(left_out));
+        some.erase(some.begin() + static_cast<ptrdiff_t>(left_out));
+      }
+      const Batch slice = MakeBatch(some_fields, some);
+      for (const Batch& batch : {slice, ThroughArrow(slice)}) {
+        const auto read = DeserializeBatch(batch->schema(), *SerializeBatch(*batch));
+        ASSERT_TRUE(read.ok()) << read.error().ToString();
+        ASSERT_TRUE((*read)->Equals(*slice)) << (*read)->ToString();
+      }
+    }
+  }
+}
+
+TEST(BatchTest, CountsMemoryOnce) {
+  const auto text = Array(arrow::utf8(), R"(["abcd", "efgh", null])");
+  const Batch one = MakeBatch({arrow::field("a", arrow::utf8())}, {text});
+  const Batch same =
+      MakeBatch({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::utf8())}, {text, text});
+  EXPECT_GE(MemoryBytes(*one), 8 + 4 * 4 + 1);
+  EXPECT_EQ(MemoryBytes(*same), MemoryBytes(*one));
 }
 
 TEST(BatchTest, RefusesBytesThatAreNotABatchOfTheSchema) {
