@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -36,6 +37,35 @@ TEST_F(LanderTest, ARowIsSeenFromItsAdditionOnAndLandsOnce) {
   EXPECT_EQ(lander_->View("bronze", "clicks")->tail_rows, 0);
   EXPECT_EQ(Seen(), UpTo(3));
   EXPECT_EQ((*Other().Load())->TransactionVersion("sluice/journal-1/7-1"), 2);
+}
+
+TEST_F(LanderTest, RowsThatAreJoinedKeepTheirOwnOffsetsAndTimes) {
+  // One by one, beside larger ones, and with a hole: joined as far as they are neighbours.
+  journal::Offset base = 0;
+  std::map<int64_t, int64_t> expected;  // Time of receipt, by offset.
+  const columnar::Batch rows = Rows(std::vector<int>(600, 1));
+  for (int i = 0; i < 300; ++i) {
+    if (i == 150) base += 10;
+    const int64_t count = i % 100 == 99 ? 600 : 1 + i % 3 / 2;
+    const os::Timestamp received = clock_.Now() + std::chrono::seconds(i);
+    lander_->Add(kPartition, base, received, rows->Slice(0, count));
+    for (int64_t row = 0; row < count; ++row)
+      expected[base++] = received.time_since_epoch().count();
+  }
+  const auto view = lander_->View("bronze", "clicks");
+  ASSERT_TRUE(view.ok()) << view.error().ToString();
+  EXPECT_LT(view->tail.size(), 12u);
+  std::map<int64_t, int64_t> seen;
+  for (const columnar::Batch& batch : view->tail) {
+    const auto offsets =
+        std::static_pointer_cast<arrow::Int64Array>(batch->GetColumnByName("_offset"));
+    const auto times =
+        std::static_pointer_cast<arrow::TimestampArray>(batch->GetColumnByName("_received_at"));
+    for (int64_t row = 0; row < batch->num_rows(); ++row) {
+      seen[offsets->Value(row)] = times->Value(row);
+    }
+  }
+  EXPECT_EQ(seen, expected);
 }
 
 TEST_F(LanderTest, SkipsWhatTheTableHasWhenTheJournalIsReadAgain) {
@@ -368,8 +398,9 @@ TEST_F(LanderTest, ALandingDuringANewContractLosesNothing) {
     // What the landing thread has commited when the columns are added, but not yet taken over.
     lake::DeltaTable ours = Other();
     const catalog::Topic first = TopicOf(1);
-    const columnar::Batch rows =
-        *ToTableRows(TableSchema(*first.contract), Rows({1, 2}), kPartition, 0, {}, "default");
+    const std::vector<ReceivedRows> received = {{.rows = 2}};
+    const columnar::Batch rows = *ToTableRows(TableSchema(*first.contract), Rows({1, 2}),
+                                              kPartition, 0, received, "default");
     std::vector<lake::NewFile> files;
     const std::vector<DatedRows> split = *SplitByDate({rows});
     for (const DatedRows& part : split) {

@@ -9,6 +9,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "sluice/base/check.h"
 #include "sluice/columnar/arrow_bridge.h"
 #include "sluice/decode/json_decoder.h"
 #include "sluice/privacy/protect.h"
@@ -43,6 +44,22 @@ Result<std::shared_ptr<arrow::Array>> OffsetsFrom(journal::Offset base, int64_t 
   for (int64_t i = 0; i < rows; ++i) values[i] = base + i;
   return std::shared_ptr<arrow::Array>(
       std::make_shared<arrow::Int64Array>(rows, std::move(buffer)));
+}
+
+Result<std::shared_ptr<arrow::Array>> TimesOf(std::span<const ReceivedRows> received,
+                                              int64_t rows) {
+  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> buffer,
+                          FromArrow(arrow::AllocateBuffer(rows * 8)));
+  auto* values = reinterpret_cast<int64_t*>(buffer->mutable_data());
+  int64_t told = 0;
+  for (const ReceivedRows& part : received) {
+    told += part.rows;
+    SLUICE_CHECK(told <= rows);
+    values = std::fill_n(values, part.rows, part.at.time_since_epoch().count());
+  }
+  SLUICE_CHECK(told == rows);
+  return std::shared_ptr<arrow::Array>(
+      std::make_shared<arrow::TimestampArray>(UtcMicros(), rows, std::move(buffer)));
 }
 
 Result<std::shared_ptr<arrow::Array>> DatesOf(const arrow::TimestampArray& times) {
@@ -212,7 +229,8 @@ Schema TableSchema(const event::Contract& contract) {
 }
 
 Result<Batch> ToTableRows(const Schema& schema, const Batch& rows, uint32_t partition,
-                          journal::Offset base, os::Timestamp received, const std::string& tenant) {
+                          journal::Offset base, std::span<const ReceivedRows> received,
+                          const std::string& tenant) {
   const int64_t count = rows->num_rows();
   arrow::ArrayVector columns;
   for (const auto& field : schema->fields()) {
@@ -224,9 +242,7 @@ Result<Batch> ToTableRows(const Schema& schema, const Batch& rows, uint32_t part
     } else if (name == "_offset") {
       SLUICE_ASSIGN_OR_RETURN(column, OffsetsFrom(base, count));
     } else if (name == "_received_at") {
-      SLUICE_ASSIGN_OR_RETURN(
-          column,
-          Repeat(arrow::TimestampScalar(received.time_since_epoch().count(), UtcMicros()), count));
+      SLUICE_ASSIGN_OR_RETURN(column, TimesOf(received, count));
     } else if (name == "_tenant") {
       SLUICE_ASSIGN_OR_RETURN(column, Repeat(arrow::StringScalar(tenant), count));
     } else if (name == kDateColumn) {

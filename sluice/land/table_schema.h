@@ -3,6 +3,7 @@
 /// The columns of a landed table, and how rows of the journal become rows of the table.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,11 +45,19 @@ Result<columnar::Batch> CheckGiven(const event::Contract& contract, const column
 /// The columns of pseudonyms: each is as random as the key that made it.
 std::vector<std::string> PseudonymColumns(const event::Contract& contract);
 
+/// So many rows, one behind the other, that were received at once.
+struct ReceivedRows {
+  int64_t rows = 0;
+  os::Timestamp at{};
+};
+
 /// Adds `_partition _offset _received_at _tenant event_date` to rows of the journal and gives them
-/// the columns of `schema`, by name; those that the rows do not have are null.
+/// the columns of `schema`, by name; those that the rows do not have are null. `received` tells of
+/// all rows, in their order.
 Result<columnar::Batch> ToTableRows(const columnar::Schema& schema, const columnar::Batch& rows,
                                     uint32_t partition, journal::Offset base,
-                                    os::Timestamp received, const std::string& tenant);
+                                    std::span<const ReceivedRows> received,
+                                    const std::string& tenant);
 
 /// The rows of one event date.
 struct DatedRows {

@@ -36,8 +36,9 @@ columnar::Batch Frame(const std::vector<int64_t>& times) {
 }
 
 columnar::Batch TableRows(const std::vector<int64_t>& times, journal::Offset base = 0) {
-  auto rows = ToTableRows(TableSchema(Clicks()), Frame(times), 3, base,
-                          os::Timestamp(std::chrono::seconds(7)), "acme");
+  const ReceivedRows received{.rows = static_cast<int64_t>(times.size()),
+                              .at = os::Timestamp(std::chrono::seconds(7))};
+  auto rows = ToTableRows(TableSchema(Clicks()), Frame(times), 3, base, {&received, 1}, "acme");
   EXPECT_TRUE(rows.ok()) << rows.error().ToString();
   return *rows;
 }
@@ -82,7 +83,8 @@ TEST(TableSchemaTest, RefusesAFrameWhoseColumnHasAnotherType) {
   const auto numbers = arrow::json::ArrayFromJSONString(arrow::int64(), "[1]").ValueOrDie();
   const auto wrong =
       frame->SetColumn(0, arrow::field("page", arrow::int64()), numbers).ValueOrDie();
-  const auto rows = ToTableRows(TableSchema(Clicks()), wrong, 1, 0, {}, "acme");
+  const std::vector<ReceivedRows> received = {{.rows = 1}};
+  const auto rows = ToTableRows(TableSchema(Clicks()), wrong, 1, 0, received, "acme");
   EXPECT_EQ(rows.error().ToString(),
             "column 'page' of a frame is int64, expected string (corrupt)");
 }

@@ -340,21 +340,43 @@ Status TableLander::Coalesce() {
     small_rows = 0;
     return {};
   };
-  for (const Pending& frame : pending_) {
-    const int64_t count = frame.rows->num_rows();
+  for (size_t i = 0; i < pending_.size();) {
+    const Pending& first = pending_[i];
+    const bool large = first.rows->num_rows() >= kChunkRowsMin;
     // A hole is never filled later: offsets only grow.
-    if (frame.base != base + small_rows || count >= kChunkRowsMin || small_rows >= kChunkRowsMin) {
+    if (first.base != base + small_rows || large || small_rows >= kChunkRowsMin) {
       SLUICE_RETURN_IF_ERROR(flush());
-      base = frame.base;
+      base = first.base;
     }
-    SLUICE_ASSIGN_OR_RETURN(const Batch safe, Reprotect(frame.rows));
-    SLUICE_ASSIGN_OR_RETURN(Batch rows, ToTableRows(schema_, safe, partition_, frame.base,
-                                                    frame.received, options_.tenant));
-    if (count >= kChunkRowsMin) {
-      chunks_.push_back({frame.base, std::move(rows), frame.bytes, count});
-      base = frame.base + count;
+    // Neighbours are joined as frames: what makes rows of the table of them costs as much for one
+    // row as for hundreds.
+    std::vector<Batch> frames;
+    std::vector<ReceivedRows> received;
+    int64_t count = 0;
+    int64_t bytes = 0;
+    for (bool more = true; more; ++i) {
+      const Pending& frame = pending_[i];
+      frames.push_back(frame.rows);
+      received.push_back({.rows = frame.rows->num_rows(), .at = frame.received});
+      count += frame.rows->num_rows();
+      bytes += frame.bytes;
+      if (large || small_rows + count >= kChunkRowsMin || i + 1 == pending_.size()) {
+        more = false;
+      } else {
+        const Pending& next = pending_[i + 1];
+        more = next.base == first.base + count && next.rows->num_rows() < kChunkRowsMin &&
+               next.rows->schema() == first.rows->schema();
+      }
+    }
+    SLUICE_ASSIGN_OR_RETURN(const Batch joined, columnar::Concatenate(frames));
+    SLUICE_ASSIGN_OR_RETURN(const Batch safe, Reprotect(joined));
+    SLUICE_ASSIGN_OR_RETURN(
+        Batch rows, ToTableRows(schema_, safe, partition_, first.base, received, options_.tenant));
+    if (large) {
+      chunks_.push_back({first.base, std::move(rows), bytes, count});
+      base = first.base + count;
     } else {
-      Count(-frame.bytes);
+      Count(-bytes);
       small.push_back(std::move(rows));
       small_rows += count;
     }
