@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -136,12 +137,15 @@ class Server final : public HttpServer {
     });
   }
 
-  /// Returns the loop with the fewest connections, of those that nothing holds up.
+  /// Returns the loop with the fewest connections, of those that nothing holds up; where all are,
+  /// the one that has been for the shortest time.
   EventLoop& NextLoop() {
     const auto long_ago =
         (shared_->clock.Steady() - shared_->options.held_up).time_since_epoch().count();
     return **std::ranges::min_element(shared_->loops, {}, [&](const auto& loop) {
-      return std::pair(loop->handling_since < long_ago, loop->connections.load());
+      const os::Monotonic::rep since = loop->handling_since;
+      const bool held = since < long_ago;
+      return std::tuple(held, held ? -since : 0, loop->connections.load());
     });
   }
 
