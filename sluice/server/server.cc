@@ -533,9 +533,12 @@ Status RunningServer::Stop() {
   }
   workers_.reset();
   maintain_ = {};  // Its end, within a part of a file.
-  keep_time_ = {};
-  if (const Status kept = expiry_.Keep(); !kept.ok()) {
-    trace::Warning("trusted time not kept", {{"reason", kept.error().ToString()}});
+  // A start that is refused, perhaps for what a newer program wrote, leaves everything as it was.
+  if (keep_time_.joinable()) {
+    keep_time_ = {};
+    if (const Status kept = expiry_.Keep(); !kept.ok()) {
+      trace::Warning("trusted time not kept", {{"reason", kept.error().ToString()}});
+    }
   }
   Status landed;
   if (lander_) landed = lander_->Stop();

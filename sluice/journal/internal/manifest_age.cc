@@ -48,9 +48,6 @@ class Judge {
     SLUICE_ASSIGN_OR_RETURN(const auto identity, ReadIdentity(file));
     std::optional<SegmentKey> key;
     if (identity && identity->key.id == id) {
-      if (identity->uuid != manifest_.uuid) {
-        return Reason(fmt::format("segment '{}' is of another journal", path));
-      }
       key = identity->key;
     } else {
       SLUICE_ASSIGN_OR_RETURN(const FirstFrame first, FindFirstFrame(file, id, std::nullopt));
@@ -64,6 +61,9 @@ class Judge {
     }
     // Whoever wrote the manifest in a later epoch had read all that there was.
     if (key->epoch < manifest_.epoch) return Reason();
+    if (identity && identity->key.id == id && identity->uuid != manifest_.uuid) {
+      return Reason(fmt::format("segment '{}' is of another journal", path));
+    }
     SLUICE_ASSIGN_OR_RETURN(const auto sequence, FindFirstGroup(file, *key));
     if (!sequence) return Reason();
     // A copy begins like what it was made of, which is all there until the manifest names the copy.
