@@ -24,7 +24,6 @@ namespace {
 using columnar::Batch;
 using internal::ErrorRows;
 using internal::kNoIdentity;
-using internal::kOtherContent;
 using internal::TopicState;
 
 constexpr size_t kErrorsShownMax = 100;

@@ -43,6 +43,9 @@ struct Draft;
 struct RequestIdentity;
 }  // namespace internal
 
+/// The code of the rows of the errors table whose identity came before, with other content.
+inline constexpr std::string_view kOtherContent = "SL3040";
+
 /// What the sender waits for.
 enum class WaitLevel : uint8_t {
   kNone,   ///< Nothing: outside the promise.
@@ -212,6 +215,8 @@ class Ingest {
 
   std::shared_ptr<internal::TopicState> Find(std::string_view topic) const;
   Result<std::shared_ptr<internal::TopicState>> Attach(const catalog::Topic& topic);
+  /// What the topic's identities go by, in a folder of their own.
+  DedupeOptions DedupeOptionsOf(const catalog::Topic& topic) const;
   /// kCorrupt, kNotFound: a file of landed rows.
   Status RestoreFromLake(internal::TopicState& state);
   SeenAt RestoredAt(os::Timestamp received) const;

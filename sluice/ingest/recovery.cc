@@ -181,11 +181,11 @@ Status Ingest::RestoreFromLake(TopicState& state) {
                                  {std::min(landed.received, now), landed.received});
     }
   };
-  const DedupeOptions& dedupe = options_.dedupe;
+  const DedupeOptions dedupe = DedupeOptionsOf(state.topic);
   internal::IdentitiesByTime identities(
       since, until,
       dedupe.memory ? dedupe.memory->ids_max / 2 : internal::IdentitiesByTime::kHeldMax,
-      dedupe.disk, fmt::format("{}/{}/landed", dedupe.folder, state.topic.partition), know);
+      dedupe.disk, dedupe.folder + "/landed", know);
   const auto add = [&](const Batch& batch) -> Status {
     const auto received =
         std::dynamic_pointer_cast<arrow::TimestampArray>(batch->GetColumnByName("_received_at"));

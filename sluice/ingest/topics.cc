@@ -22,6 +22,14 @@ constexpr size_t kSchemaBytesAtOnce = 1 << 20;  // In a group of the journal.
 
 }  // namespace
 
+DedupeOptions Ingest::DedupeOptionsOf(const catalog::Topic& topic) const {
+  const auto differs = options_.topic_dedupe.find(topic.contract->topic);
+  DedupeOptions options =
+      differs == options_.topic_dedupe.end() ? options_.dedupe : differs->second;
+  options.folder += fmt::format("/{}", topic.partition);
+  return options;
+}
+
 Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) {
   SLUICE_ASSIGN_OR_RETURN(const journal::Offset next, lander_.Open(topic));
   journal_.RaiseNextOffset(topic.partition, next);
@@ -30,11 +38,7 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
       topic.partition,
       lander_.RaiseDuplicates(topic.partition, journal_.Duplicates(topic.partition)));
   const auto known = Find(topic.contract->topic);
-  const auto differs = options_.topic_dedupe.find(topic.contract->topic);
-  DedupeOptions dedupe_options =
-      differs == options_.topic_dedupe.end() ? options_.dedupe : differs->second;
-  dedupe_options.folder += fmt::format("/{}", topic.partition);
-  auto seen = known ? known->seen : std::make_shared<TopicState::Seen>(dedupe_options);
+  auto seen = known ? known->seen : std::make_shared<TopicState::Seen>(DedupeOptionsOf(topic));
   SLUICE_ASSIGN_OR_RETURN(TopicState made,
                           internal::MakeTopicState(topic, std::move(seen), keys_, options_.tenant));
   auto state = std::make_shared<TopicState>(std::move(made));

@@ -164,4 +164,8 @@ Status ExpiryClock::Write(const State& state) {
                          std::string(asks ? kAsks : "") + "\n");
 }
 
+Timestamp StampOf(const ExpiryClock* expiry, const Clock& clock) {
+  return expiry != nullptr ? expiry->Stamp() : clock.Now();
+}
+
 }  // namespace sluice::os

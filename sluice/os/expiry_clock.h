@@ -96,4 +96,7 @@ class ExpiryClock final : public Clock {
   std::mutex write_mutex_;  // One write at a time.
 };
 
+/// By which to date what is stored now: Stamp() of `expiry`, or `clock` where there is none.
+Timestamp StampOf(const ExpiryClock* expiry, const Clock& clock);
+
 }  // namespace sluice::os

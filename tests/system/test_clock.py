@@ -89,6 +89,11 @@ class Known:
         equal(server.send(TOPIC, rows)["accepted"], count, "new events")
         self.rows += rows
 
+    def send_landed_and_waiting(self, server):
+        self.send_new(server)
+        server.land()
+        self.send_new(server)
+
     def check(self, server):
         equal(server.send(TOPIC, self.rows)["duplicate"], len(self.rows), "events sent again")
         equal(server.sql(f"select count(*) from {TOPIC.replace('.', '_').replace('-', '_')}")[0][0], len(self.rows))
@@ -127,9 +132,7 @@ def a_start_with_a_wrong_clock_knows_all():
             with Server(project, clock.prefix) as server:
                 expect_jump(server, ahead)
                 known.check(server) if known.rows else None
-                known.send_new(server)
-                server.land()
-                known.send_new(server)
+                known.send_landed_and_waiting(server)
                 known.check(server)
                 server.kill() if ahead > 0 else server.stop()
         with Server(project, clock.prefix) as server:
@@ -144,9 +147,7 @@ def a_clock_behind_at_the_first_events_dates_them_right():
             server.stop()
         clock.set_ahead(-YEARS)
         with Server(project, clock.prefix) as server:
-            known.send_new(server)
-            server.land()
-            known.send_new(server)
+            known.send_landed_and_waiting(server)
             known.check(server)
             table = TOPIC.replace(".", "_").replace("-", "_")
             age = server.sql(f"select {time.time()} - min(epoch(_received_at)) from {table}")[0][0]
@@ -163,9 +164,7 @@ def without_its_file_the_newest_event_tells_the_time():
     with Project("land: {every: 1h}\n") as project:
         clock, known = Clock(project.folder), Known()
         with Server(project, clock.prefix) as server:
-            known.send_new(server)
-            server.land()
-            known.send_new(server)
+            known.send_landed_and_waiting(server)
             server.kill()
         os.remove(f"{project.folder}/data/control/clock")
         clock.set_ahead(YEARS)

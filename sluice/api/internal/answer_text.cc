@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "sluice/api/internal/text.h"
 #include "sluice/base/json.h"
 
 namespace sluice::api::internal {
@@ -23,8 +24,7 @@ std::string ReceiptJson(const ingest::Receipt& receipt) {
   out.reserve(256);
   const auto number = [&out](std::string_view name, int64_t value) {
     out += name;
-    const fmt::format_int digits(value);
-    out.append(digits.data(), digits.size());
+    AppendNumber(out, value);
   };
   number("{\"received\":", receipt.received);
   number(",\"accepted\":", receipt.accepted);

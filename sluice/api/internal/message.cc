@@ -109,12 +109,8 @@ std::string FormatHead(const Response& response, std::chrono::sys_seconds now, T
                        bool chunked) {
   std::string out;
   out.reserve(256);
-  const auto number = [&out](auto value) {
-    const fmt::format_int digits(value);
-    out.append(digits.data(), digits.size());
-  };
   out.append("HTTP/1.1 ");
-  number(response.status);
+  AppendNumber(out, response.status);
   out.append(" ").append(ReasonPhrase(response.status)).append("\r\nDate: ");
   AppendDate(out, now);
   out.append("\r\nServer: sluice\r\nX-Content-Type-Options: nosniff\r\n");
@@ -123,7 +119,7 @@ std::string FormatHead(const Response& response, std::chrono::sys_seconds now, T
     AppendText(out, response.content_type);
     if (response.stream == nullptr) {
       out.append("\r\nContent-Length: ");
-      number(response.body.size());
+      AppendNumber(out, response.body.size());
       out.append("\r\n");
     } else {
       // A reader that knows no chunks sees the end of the connection as that of the body.

@@ -2,8 +2,11 @@
 /// \file
 /// Characters: what HTTP allows where.
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace sluice::api::internal {
@@ -16,6 +19,12 @@ bool IsTokenChar(char c);
 
 /// Compares without regard to ASCII case.
 bool EqualsIgnoringCase(std::string_view a, std::string_view b);
+
+/// Appends digits without a format string: for what each answer has.
+inline void AppendNumber(std::string& out, int64_t number) {
+  const fmt::format_int digits(number);
+  out.append(digits.data(), digits.size());
+}
 
 /// Calls `visit` with each member of a comma-separated list, trimmed; empty ones are left out.
 template <typename Visit>

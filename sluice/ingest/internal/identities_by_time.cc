@@ -30,17 +30,20 @@ size_t IdentitiesByTime::SliceOf(os::Timestamp received) const {
 
 void IdentitiesByTime::Add(const LandedIdentity& identity) {
   held_.push_back(identity);
-  if (held_.size() >= held_max_) Flush();
+  if (held_.size() >= held_max_) Flush(disk_ == nullptr);
 }
 
-void IdentitiesByTime::Flush() {
+void IdentitiesByTime::Flush(bool hand_on) {
   std::ranges::sort(held_, {}, &LandedIdentity::received);
-  const Status written = disk_ == nullptr ? Status() : Write();
-  if (!written.ok()) {
-    trace::Warning("identities are restored out of order",
-                   {{"reason", written.error().ToString()}});
+  if (!hand_on) {
+    const Status written = Write();
+    hand_on = !written.ok();
+    if (hand_on) {
+      trace::Warning("identities are restored out of order",
+                     {{"reason", written.error().ToString()}});
+    }
   }
-  if (disk_ == nullptr || !written.ok()) use_(held_);
+  if (hand_on) use_(held_);
   held_.clear();
 }
 
@@ -78,13 +81,7 @@ Status IdentitiesByTime::HandOn(const Piece& piece) {
 }
 
 void IdentitiesByTime::Finish() {
-  if (file_ != nullptr && !held_.empty()) Flush();
-  if (file_ == nullptr) {
-    std::ranges::sort(held_, {}, &LandedIdentity::received);
-    use_(held_);
-    held_.clear();
-    return;
-  }
+  Flush(file_ == nullptr);
   for (const std::vector<Piece>& slice : slices_) {
     for (const Piece& piece : slice) {
       const Status handed_on = HandOn(piece);

@@ -61,8 +61,8 @@ class IdentitiesByTime {
   };
 
   size_t SliceOf(os::Timestamp received) const;
-  /// Sorts what is held and brings it into the file, or hands it on if there is none.
-  void Flush();
+  /// Sorts what is held and hands it on; or brings it into the file, if that takes it.
+  void Flush(bool hand_on);
   Status Write();
   Status HandOn(const Piece& piece);
 

@@ -132,9 +132,6 @@ Result<columnar::Batch> ToFrameRows(const TopicState& topic, const columnar::Bat
                                     const std::vector<privacy::Hash128>& ids,
                                     std::optional<uint64_t> batch_sum);
 
-/// The codes of rows of the errors table for what is not the decoder's to say.
-inline constexpr std::string_view kOtherContent = "SL3040";
-
 /// Reads `_id` of stored rows; a zero hash where there is none.
 std::vector<privacy::Hash128> StoredIds(const columnar::Batch& rows);
 

@@ -245,7 +245,7 @@ Status EmbeddedJournal::CheckFreeSpace(uint64_t bytes) {
 void EmbeddedJournal::Commit(std::vector<Pending> batch) {
   frames_.clear();
   std::vector<Appended> appended(batch.size());
-  const os::Timestamp now = options_.expiry != nullptr ? options_.expiry->Stamp() : clock_.Now();
+  const os::Timestamp now = os::StampOf(options_.expiry, clock_);
   int64_t received_us = now.time_since_epoch().count();
   Status outcome;
   uint64_t bytes = 0;

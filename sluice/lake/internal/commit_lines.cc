@@ -8,6 +8,7 @@
 
 #include "sluice/base/ascii.h"
 #include "sluice/lake/internal/schema_json.h"
+#include "sluice/os/expiry_clock.h"
 #include "sluice/lake/internal/table_features.h"
 
 namespace sluice::lake::internal {
@@ -27,7 +28,7 @@ bool Lists(const std::vector<std::string>& features, std::string_view name) {
 }  // namespace
 
 int64_t StampMs(const DeltaTable& table) {
-  return Milliseconds(table.expiry() != nullptr ? table.expiry()->Stamp() : table.clock().Now());
+  return Milliseconds(os::StampOf(table.expiry(), table.clock()));
 }
 
 int64_t ExpiryMs(const DeltaTable& table) {

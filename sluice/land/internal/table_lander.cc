@@ -313,7 +313,7 @@ lake::Transaction TableLander::CounterNow() const {
 }
 
 int64_t TableLander::NowMs() const {
-  const os::Timestamp now = options_.expiry != nullptr ? options_.expiry->Stamp() : clock_.Now();
+  const os::Timestamp now = os::StampOf(options_.expiry, clock_);
   return std::chrono::floor<std::chrono::milliseconds>(now).time_since_epoch().count();
 }
 

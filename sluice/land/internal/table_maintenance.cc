@@ -73,48 +73,53 @@ Result<lake::VacuumReport> TableLander::Vacuum(std::chrono::milliseconds retenti
 std::vector<std::string> TableLander::FilesReceived(os::Timestamp since,
                                                     std::optional<os::Timestamp> until) const {
   const std::lock_guard lock(mutex_);
-  const auto select = [&](std::string_view comparison, os::Timestamp time) {
-    const auto filter =
-        lake::Expression::Parse(fmt::format("_received_at {} TIMESTAMP '{}'", comparison,
-                                            lake::TimestampText(time.time_since_epoch().count())));
-    std::set<std::string> selected;
-    if (!filter.ok()) return selected;
-    for (lake::DataFile& file : lake::SelectFiles(*snapshot_, *filter)) {
-      selected.insert(std::move(file.path));
-    }
-    return selected;
+  const auto received = [](std::string_view comparison, os::Timestamp time) {
+    return fmt::format("_received_at {} TIMESTAMP '{}'", comparison,
+                       lake::TimestampText(time.time_since_epoch().count()));
   };
-  const std::set<std::string> from = select(">=", since);
-  const std::set<std::string> to = until ? select("<=", *until) : std::set<std::string>();
+  const auto select = [&](const std::string& condition) {
+    const auto filter = lake::Expression::Parse(condition);
+    if (filter.ok()) return lake::SelectFiles(*snapshot_, *filter);
+    // A year that cannot be written rules nothing out.
+    return std::vector<lake::DataFile>(snapshot_->files().begin(), snapshot_->files().end());
+  };
+  const std::string from = received(">=", since);
+  const std::vector<lake::DataFile> files = select(from);
+  std::set<std::string> in_time;
+  if (until) {
+    for (lake::DataFile& file : select(fmt::format("{} AND {}", from, received("<=", *until)))) {
+      in_time.insert(std::move(file.path));
+    }
+  }
   const auto milliseconds = [](os::Timestamp time) {
     return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
   };
-  const auto made_since = [&](const lake::DataFile& file) {
-    return file.modified_ms >= milliseconds(since);
-  };
+  const int64_t since_ms = milliseconds(since);
+  // As far off as the time that counts is long, but not by the years that the rows are.
+  const int64_t latest_ms = until ? milliseconds(*until + (*until - since)) : 0;
+
+  std::vector<std::string> paths;
+  std::vector<const lake::DataFile*> ahead;
+  int64_t newer_from = INT64_MAX;
+  for (const lake::DataFile& file : files) {
+    const bool made_since = file.modified_ms >= since_ms;
+    const bool told = lake::NullsOf(file, "_received_at").has_value();
+    if (told && until && !in_time.contains(file.path)) {
+      ahead.push_back(&file);
+      if (!made_since || file.modified_ms > latest_ms) continue;
+      newer_from = std::min(newer_from, lake::MinimumOf(file, "_offset").value_or(INT64_MAX));
+    } else if (told || made_since) {
+      paths.push_back(table_.StorePath(file));
+    }
+  }
   // When a file was made says a clock that may have been behind. A time of receipt never goes back,
   // but stays ahead once the clock was: then rows are as new as others before them whose file was
   // made in that time.
-  const auto told = [](const lake::DataFile& file) { return lake::NullsOf(file, "_received_at"); };
-  const auto ahead = [&](const lake::DataFile& file) {
-    return until && told(file) && !to.contains(file.path);
-  };
-  // As far off as the time that counts is long, but not by the years that the rows are.
-  const int64_t latest_ms = until ? milliseconds(*until + (*until - since)) : 0;
-  int64_t newer_from = INT64_MAX;
-  for (const lake::DataFile& file : snapshot_->files()) {
-    if (!ahead(file) || !made_since(file) || file.modified_ms > latest_ms) continue;
-    newer_from = std::min(newer_from, lake::MinimumOf(file, "_offset").value_or(INT64_MAX));
-  }
-  std::vector<std::string> paths;
-  for (const lake::DataFile& file : snapshot_->files()) {
-    bool in_time = false;
-    if (ahead(file)) {
-      in_time = made_since(file) || lake::MaximumOf(file, "_offset").value_or(-1) >= newer_from;
-    } else {
-      in_time = told(file) ? from.contains(file.path) : made_since(file);
+  for (const lake::DataFile* const file : ahead) {
+    if (file->modified_ms >= since_ms ||
+        lake::MaximumOf(*file, "_offset").value_or(-1) >= newer_from) {
+      paths.push_back(table_.StorePath(*file));
     }
-    if (in_time) paths.push_back(table_.StorePath(file));
   }
   return paths;
 }
