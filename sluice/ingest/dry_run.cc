@@ -30,7 +30,7 @@ Result<Receipt> Ingest::Try(const Submission& submission, Tried& tried) {
   auto decoders = TakeDecoders();
   auto decoded =
       decoders->json.Decode(submission.body, submission.framing, submission.shape, submission.topic,
-                            contract_of, clock_.Now(), options_.limits);
+                            contract_of, expiry_.Stamp(), options_.limits);
   ReturnDecoders(std::move(decoders));
   if (!decoded.ok()) return std::move(decoded).error();
   if (decoded->received != 1) return Invalid("expected one event, found {}", decoded->received);
@@ -44,7 +44,7 @@ Result<Receipt> Ingest::Try(const Submission& submission, Tried& tried) {
                             internal::IdentifyRows(*rows.contract, rows.batch, rows.rows,
                                                    IdentityOf(submission), keys_, options_.tenant));
     SLUICE_ASSIGN_OR_RETURN(const privacy::ProtectedRows stored,
-                            state->protector->Protect(rows.batch, clock_.Now()));
+                            state->protector->Protect(rows.batch, expiry_.Stamp()));
     if (!stored.problems.empty()) {
       ++receipt.error;
       continue;

@@ -137,9 +137,9 @@ void Ingest::Submit(const Submission& submission, std::function<void(Result<Rece
   auto decoded =
       submission.messages
           ? decoders->messages.Decode(submission.body, *submission.messages, submission.topic,
-                                      contract_of, clock_.Now(), options_.limits)
+                                      contract_of, expiry_.Stamp(), options_.limits)
           : decoders->json.Decode(submission.body, submission.framing, submission.shape,
-                                  submission.topic, contract_of, clock_.Now(), options_.limits);
+                                  submission.topic, contract_of, expiry_.Stamp(), options_.limits);
   ReturnDecoders(std::move(decoders));
   if (denied) {
     return draft->done(Denied("the token may not send to a topic of the body; nothing was kept"));
@@ -202,7 +202,7 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
     // From here on nothing is clear any more. The identity was made of clear values, so that it
     // does not change with the keys; the content is compared as stored, so that it can be rebuilt.
     SLUICE_ASSIGN_OR_RETURN(privacy::ProtectedRows stored,
-                            topic->protector->Protect(rows.batch, clock_.Now()));
+                            topic->protector->Protect(rows.batch, expiry_.Stamp()));
     SLUICE_ASSIGN_OR_RETURN(auto contents,
                             topic->protector->ContentHashes(stored, topic->content_columns));
     std::optional<uint64_t> batch_sum;
@@ -350,7 +350,7 @@ privacy::Hash128 Ingest::IdentifyError(const Submission& submission,
   auto decoders = TakeDecoders();
   const auto decoded = decoders->json.Decode(
       error.payload, decode::Framing::kJson, submission.shape, error.topic,
-      [&](std::string_view) { return contract; }, clock_.Now(), options_.limits);
+      [&](std::string_view) { return contract; }, expiry_.Stamp(), options_.limits);
   ReturnDecoders(std::move(decoders));
   if (decoded.ok() && decoded->topics.size() == 1 && decoded->topics[0].rows.size() == 1) {
     const decode::TopicRows& rows = decoded->topics[0];
@@ -400,7 +400,7 @@ Status Ingest::DraftErrors(const Submission& submission, const internal::Request
     draft.error_ids.push_back(IdentifyError(submission, request, error));
     std::string sealed;
     if (kept) {
-      SLUICE_ASSIGN_OR_RETURN(sealed, privacy::SealForDay(keys_, options_.tenant, clock_.Now(),
+      SLUICE_ASSIGN_OR_RETURN(sealed, privacy::SealForDay(keys_, options_.tenant, expiry_.Stamp(),
                                                           error.payload, kSealContext, random_));
     }
     SLUICE_RETURN_IF_ERROR(rows.Add("open", std::nullopt, error, ShapeName(submission.shape),
@@ -410,7 +410,7 @@ Status Ingest::DraftErrors(const Submission& submission, const internal::Request
   for (const journal::Offset offset : draft.closes) {
     SLUICE_RETURN_IF_ERROR(rows.Add("fixed", offset, {}, {}, {}, kNoIdentity));
   }
-  SLUICE_ASSIGN_OR_RETURN(const Batch batch, rows.Finish(clock_.Now()));
+  SLUICE_ASSIGN_OR_RETURN(const Batch batch, rows.Finish(expiry_.Stamp()));
   SLUICE_ASSIGN_OR_RETURN(std::string payload, columnar::SerializeBatch(*batch));
   draft.frames.push_back({.kind = journal::FrameKind::kData,
                           .partition = topic->topic.partition,
@@ -580,7 +580,7 @@ Status Ingest::ResolveErrors(const std::vector<journal::Offset>& offsets, std::s
   auto draft = std::make_shared<internal::Draft>();
   draft->start = clock_.Steady();
   draft->closes = offsets;
-  SLUICE_ASSIGN_OR_RETURN(const Batch batch, rows.Finish(clock_.Now()));
+  SLUICE_ASSIGN_OR_RETURN(const Batch batch, rows.Finish(expiry_.Stamp()));
   SLUICE_ASSIGN_OR_RETURN(std::string payload, columnar::SerializeBatch(*batch));
   draft->frames.push_back({.kind = journal::FrameKind::kData,
                            .partition = topic->topic.partition,

@@ -299,6 +299,23 @@ TEST_F(IngestTest, WhatComesFirstUnderAClockYearsBehindIsKnownOnceItIsRight) {
   EXPECT_EQ(Counts(Submit(body)), "0/2/0");
 }
 
+TEST_F(IngestTest, AClockYearsBehindTakesEventsOfTodayAndSealsForToday) {
+  RestartWithClock({});
+  const int32_t today = privacy::DayOf(clock_.Now());
+  MustRegister("at @2 :Text $Sl.eventTime;");
+  RestartWithClock(-std::chrono::hours(24 * 3650));
+  const auto receipt =
+      Submit("{\"id\":\"a\",\"at\":\"2024-10-04T00:00:00Z\"}\n{\"id\":\"b\",\"n\":\"no number\"}");
+  EXPECT_EQ(Counts(receipt), "1/0/1") << receipt->errors.at(0).message;
+  // Else keys that are kept for a month are destroyed a day later.
+  ASSERT_TRUE(keys_->DestroySealingKeysBefore(today - 1).ok());
+  const auto errors = lander_->View("system", "errors");
+  ASSERT_EQ(errors->tail_rows, 1);
+  const auto payloads = std::static_pointer_cast<arrow::BinaryArray>(
+      errors->tail.front()->GetColumnByName("payload"));
+  EXPECT_TRUE(ingest_->OpenPayload(payloads->GetView(0)).ok());
+}
+
 TEST_F(IngestTest, RowsWithoutAnIdentityAreKeptAtLeastOnceAndTheAnswerSaysSo) {
   MustRegister();
   const auto receipt = Submit("{\"n\":1}\n{\"n\":1}\n{\"id\":\"a\",\"n\":1}\n");
