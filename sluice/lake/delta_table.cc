@@ -427,6 +427,8 @@ std::string DeltaTable::StorePath(const DataFile& file) const {
   return InRoot(PercentDecode(file.path));
 }
 
+Status DeltaTable::SyncLog() const { return store_.SyncFolder(InRoot("_delta_log")); }
+
 std::string DeltaTable::InRoot(const std::string& path) const {
   return root_.empty() ? path : root_ + "/" + path;
 }

@@ -205,6 +205,10 @@ class DeltaTable {
   Result<int64_t> CleanUpLog(const Snapshot& snapshot,
                              const std::function<Status(Version first)>& before = {}) const;
 
+  /// Makes durable the commits that Load() saw before: the process that made the newest may have
+  /// died before it was. To be called before something is thrown away because the table has it.
+  Status SyncLog() const;
+
   /// Where an engine on this machine finds a file of this table.
   std::string Location(const DataFile& file) const;
 

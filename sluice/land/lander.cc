@@ -288,6 +288,14 @@ Status Lander::LandAll() {
 
 void Lander::Start(std::function<void(uint32_t, journal::Offset)> landed) {
   landed_ = std::move(landed);
+  for (const auto& table : All()) {
+    const auto next = table->ReleasableAtStart();
+    if (!next.ok()) {  // They go with the next landing.
+      trace::Warning("landed rows stay in the journal", {{"reason", next.error().ToString()}});
+    } else if (*next) {
+      landed_(table->partition(), **next);
+    }
+  }
   thread_ = threads_.Start("lander", [this](os::Why) { return Step(); });
 }
 

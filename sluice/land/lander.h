@@ -189,7 +189,9 @@ class Lander {
   /// tried.
   Status LandAll();
 
-  /// Starts the thread; `landed` is called after each commit with the first offset not landed.
+  /// Starts the thread; `landed` is called after each commit with the first offset not landed, and
+  /// before it returns for the tables that have rows which the journal has kept since an earlier
+  /// process (SetFirstKept()).
   void Start(std::function<void(uint32_t partition, journal::Offset next)> landed);
   /// Stops the thread, then lands what is left.
   Status Stop();

@@ -80,6 +80,32 @@ TEST_F(LanderTest, SkipsWhatTheTableHasWhenTheJournalIsReadAgain) {
   EXPECT_EQ(Seen(), UpTo(5));
 }
 
+TEST_F(LanderTest, ReleasesAtItsStartWhatHadLandedOnceThatIsDurable) {
+  std::vector<journal::Offset> released;
+  const auto start = [&](journal::Offset first_kept) {
+    released.clear();
+    Restart("journal-1");
+    lander_->SetFirstKept(kPartition, first_kept);
+    lander_->Add(kPartition, first_kept, clock_.Now(), Rows({1, 1, 2, 3}));
+    lander_->Start([&](uint32_t, journal::Offset next) { released.push_back(next); });
+  };
+  using Offsets = std::vector<journal::Offset>;
+  start(0);
+  EXPECT_EQ(released, Offsets()) << "nothing has landed";
+  ASSERT_TRUE(lander_->Stop().ok());
+  start(2);
+  EXPECT_EQ(released, Offsets{4}) << "the table has the first two of them";
+  ASSERT_TRUE(lander_->Stop().ok());
+  store_.Add({.call = StoreCall::kSyncFolder, .path_part = "_delta_log"});
+  start(4);
+  EXPECT_EQ(released, Offsets());
+  ASSERT_TRUE(lander_->Stop().ok());
+  EXPECT_EQ(released, Offsets{8}) << "with the next landing";
+  start(8);
+  EXPECT_EQ(released, Offsets()) << "the journal keeps none of them";
+  EXPECT_EQ(store_.failed(StoreCall::kSyncFolder, Fault::When::kBefore), 1);
+}
+
 TEST_F(LanderTest, LeavesRowsOfFurtherDatesForTheNextCommit) {
   options_.dates_max = 2;
   Restart("journal-1");

@@ -53,6 +53,7 @@ class CachedStore final : public ObjectStore {
   }
   Status Delete(std::string_view path) override;
   Status DeleteAll(std::span<const std::string> paths) override;
+  Status SyncFolder(std::string_view folder) override { return remote_.SyncFolder(folder); }
   bool is_remote() const override { return remote_.is_remote(); }
   std::string Location(std::string_view path) const override { return local_.Location(path); }
   /// kUnavailable: the cache is full of what is in use. kNotFound: an object is gone.

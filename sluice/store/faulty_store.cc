@@ -117,6 +117,10 @@ Status FaultyStore::Delete(std::string_view path) {
   return Pass<Status>(StoreCall::kDelete, path, [&] { return store_.Delete(path); });
 }
 
+Status FaultyStore::SyncFolder(std::string_view folder) {
+  return Pass<Status>(StoreCall::kSyncFolder, folder, [&] { return store_.SyncFolder(folder); });
+}
+
 std::string FaultyStore::Location(std::string_view path) const { return store_.Location(path); }
 
 }  // namespace sluice::store

@@ -26,6 +26,7 @@ enum class StoreCall : uint8_t {
   kPutIfAbsent,
   kList,
   kDelete,
+  kSyncFolder,
 };
 
 /// One reason to fail. The first that matches a call decides.
@@ -71,6 +72,7 @@ class FaultyStore final : public ObjectStore {
   Result<std::vector<ObjectInfo>> List(std::string_view prefix,
                                        std::string_view after = {}) override;
   Status Delete(std::string_view path) override;
+  Status SyncFolder(std::string_view folder) override;
   std::string Location(std::string_view path) const override;
   bool is_remote() const override { return remote_ || store_.is_remote(); }
 

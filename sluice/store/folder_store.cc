@@ -46,6 +46,10 @@ Status FolderStore::DeleteAll(std::span<const std::string> paths) {
   return store_.DeleteAll(full);
 }
 
+Status FolderStore::SyncFolder(std::string_view folder) {
+  return store_.SyncFolder(folder.empty() ? std::string(folder_) : Full(folder));
+}
+
 std::string FolderStore::Location(std::string_view path) const {
   return store_.Location(path.empty() ? folder_ : Full(path));
 }

@@ -30,6 +30,7 @@ class FolderStore final : public ObjectStore {
                                        std::string_view after = {}) override;
   Status Delete(std::string_view path) override;
   Status DeleteAll(std::span<const std::string> paths) override;
+  Status SyncFolder(std::string_view folder) override;
   bool is_remote() const override { return store_.is_remote(); }
   std::string Location(std::string_view path) const override;
 

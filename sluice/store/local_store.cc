@@ -258,6 +258,17 @@ Status LocalStore::ListFolder(const std::string& folder, std::string_view prefix
   return {};
 }
 
+Status LocalStore::SyncFolder(std::string_view folder) {
+  if (!folder.empty()) SLUICE_RETURN_IF_ERROR(CheckPath(folder));
+  const std::string path = Location(folder);
+  SLUICE_RETURN_IF_ERROR(NotAConflict(disk_.MakeFolders(path, on_sync_failure_)));
+  const Status synced = disk_.SyncDirectory(path);
+  if (synced.ok()) return {};
+  on_sync_failure_(synced.error());
+  return Unavailable("what is in '{}' may or may not be durable: {}", folder,
+                     synced.error().message());
+}
+
 Result<int64_t> LocalStore::RemoveUnfinished(os::Timestamp before) {
   int64_t removed = 0;
   SLUICE_RETURN_IF_ERROR(RemoveUnfinishedIn("", before, removed), "unfinished files");

@@ -45,6 +45,8 @@ class LocalStore final : public ObjectStore {
   Status Delete(std::string_view path) override;
   /// Syncs each of their folders once.
   Status DeleteAll(std::span<const std::string> paths) override;
+  /// Also of the folder itself and those above it.
+  Status SyncFolder(std::string_view folder) override;
   std::string Location(std::string_view path) const override;
 
   /// Deletes hidden files that writers who died left behind, if they were last written to before

@@ -69,6 +69,10 @@ class ObjectStore {
   virtual Status Delete(std::string_view path) = 0;
   /// Deletes many as Delete() does one. After an error any of them may be deleted.
   virtual Status DeleteAll(std::span<const std::string> paths);
+  /// Makes durable which objects there are directly in a folder ("" or without its final '/'), each
+  /// of which its writer has synced. What is seen need not be: who gave it its name may have died
+  /// before that was durable. Stores where nothing is seen before do nothing.
+  virtual Status SyncFolder(std::string_view /*folder*/) { return {}; }
   /// Whether a request costs a round trip, so that readers do better with few large ones ahead of
   /// time.
   virtual bool is_remote() const { return false; }

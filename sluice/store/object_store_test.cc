@@ -386,6 +386,38 @@ TEST(LocalStoreTest, AStreamedObjectIsThereWholeOrNotAfterAPowerLoss) {
   }
 }
 
+TEST(LocalStoreTest, WhatADeadProcessShowedStaysOnceItsFolderIsSynced) {
+  uint64_t calls = 0;
+  int shown = 0;
+  for (uint64_t works = 0; works <= calls; ++works) {
+    os::SimulatedDisk disk;
+    LocalStore dead(disk, "/root", [](const Error&) {});
+    ASSERT_TRUE(dead.Put("t/b", "x").ok());
+    const uint64_t before = disk.calls();
+    disk.CutPowerAfter(works);
+    (void)dead.PutIfAbsent("t/log/0", "x");  // It may die at any of its calls.
+    if (works == 0) calls = 20;
+    if (disk.powered()) calls = disk.calls() - before;
+    disk.Restart();
+    LocalStore store(disk, "/root");
+    const bool seen = store.Head("t/log/0").ok();
+    shown += seen ? 1 : 0;
+    ASSERT_TRUE(store.SyncFolder("t/log").ok());
+    disk.Crash(works + 1);
+    EXPECT_EQ(store.Head("t/log/0").ok(), seen) << works;
+  }
+  EXPECT_GT(shown, 1);
+  os::SimulatedDisk disk;
+  int told = 0;
+  LocalStore store(disk, "/root", [&](const Error&) { ++told; });
+  ASSERT_TRUE(store.Put("a/b", "x").ok());
+  disk.Fail(os::DiskCall::kSyncDirectory);
+  EXPECT_EQ(store.SyncFolder("a").error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(store.SyncFolder("../a").error().code(), ErrorCode::kInvalid);
+  EXPECT_TRUE(store.SyncFolder("").ok());
+}
+
 TEST(LocalStoreTest, WhatIsDeletedWithManyStaysDeletedAfterAPowerLoss) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     os::SimulatedDisk disk;

@@ -171,10 +171,13 @@ bool Run::Boot(bool may_fail) {
   process_->store().Observe(
       [this](store::StoreCall call, std::string_view path) { DuringStoreCall(call, path); });
   if (may_fail && Chance(3)) {
-    // Only a start reads parts of files.
-    const auto call = Chance(2) ? store::StoreCall::kGetRange
-                                : kStoreCalls[Below(kStoreCalls.size())].first;
-    process_->store().Add({.call = call, .skip = static_cast<int>(Below(6))});
+    // Only a start reads parts of files, and makes sure that what it saw is durable.
+    const uint64_t roll = Below(3);
+    const auto call = roll == 0   ? store::StoreCall::kGetRange
+                      : roll == 1 ? store::StoreCall::kSyncFolder
+                                  : kStoreCalls[Below(kStoreCalls.size())].first;
+    const bool once = call == store::StoreCall::kSyncFolder;
+    process_->store().Add({.call = call, .skip = static_cast<int>(Below(once ? 2 : 6))});
   }
   Status started;
   try {

@@ -18,7 +18,7 @@
 
 namespace sluice::sim {
 
-inline constexpr std::array<std::pair<store::StoreCall, std::string_view>, 8> kStoreCalls = {{
+inline constexpr std::array<std::pair<store::StoreCall, std::string_view>, 9> kStoreCalls = {{
     {store::StoreCall::kGet, "get"},
     {store::StoreCall::kGetRange, "get range"},
     {store::StoreCall::kHead, "head"},
@@ -27,6 +27,7 @@ inline constexpr std::array<std::pair<store::StoreCall, std::string_view>, 8> kS
     {store::StoreCall::kPutIfAbsent, "put if absent"},
     {store::StoreCall::kList, "list"},
     {store::StoreCall::kDelete, "delete"},
+    {store::StoreCall::kSyncFolder, "sync folder"},
 }};
 
 /// What happened over all runs: a run in which something never happens proves nothing about it.

@@ -189,8 +189,22 @@ void TableLander::Advance(std::shared_ptr<const lake::Snapshot> snapshot, Made m
 
 void TableLander::SetFirstKept(journal::Offset first) {
   const std::lock_guard lock(mutex_);
+  first_kept_ = first;
   if (first <= landed_ + 1 || !stopped_.empty() || LossEnd(landed_ + 1) >= first) return;
   StopBefore(first);
+}
+
+Result<std::optional<journal::Offset>> TableLander::ReleasableAtStart() {
+  journal::Offset next = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopped_.empty() || !first_kept_ || *first_kept_ > landed_) {
+      return std::optional<journal::Offset>();
+    }
+    next = landed_ + 1;
+  }
+  SLUICE_RETURN_IF_ERROR(table_.SyncLog(), "table '{}'", topic_.table_path);
+  return std::optional(next);
 }
 
 void TableLander::StopBefore(journal::Offset first) {

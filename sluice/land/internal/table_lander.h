@@ -47,6 +47,9 @@ class TableLander {
   Status Evolve(const catalog::Topic& topic);
 
   void SetFirstKept(journal::Offset first);
+  /// Returns the first offset that has not landed, if the journal keeps rows of an earlier process
+  /// before it, once no power loss can take the commits that have them.
+  Result<std::optional<journal::Offset>> ReleasableAtStart();
   void AcceptLosses(std::vector<journal::Loss> losses);
   void Add(journal::Offset base, os::Timestamp received, const columnar::Batch& rows);
   /// Counts rows that were answered `duplicate`; committed with the next rows that land.
@@ -182,6 +185,7 @@ class TableLander {
   int64_t bytes_ = 0;  ///< Of pending frames and chunks.
   std::optional<os::Monotonic> oldest_;
   std::string stopped_;
+  std::optional<journal::Offset> first_kept_;               // In the journal, at the start.
   std::vector<journal::Loss> losses_;                       // In the order of their offsets.
   int64_t duplicates_ = 0;                                  ///< Ever answered.
   int64_t counted_ = 0;                                     ///< Of them, those that the table says.
