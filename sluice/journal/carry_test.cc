@@ -1,8 +1,13 @@
 // Partitions that are not released, beside others that are: they hold back little more than their
 // own bytes.
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -72,14 +77,26 @@ class CarryTest : public testing::Test {
     journal_->Release(kBusy, journal_->NextOffset(kBusy));
     Settle();
   }
-  /// Until the journal's thread has nothing to do.
+  /// Until the journal's thread has nothing to do: however long a busy machine keeps it from a
+  /// processor, it is not asleep then.
   void Settle() {
     uint64_t bytes = 0;
-    for (int same = 0; same < 20; ++same) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-      if (journal_->BytesOnDisk() != bytes) same = 0;
+    for (int same = 0; same < 5; ++same) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (journal_->BytesOnDisk() != bytes || !OthersSleep()) same = 0;
       bytes = journal_->BytesOnDisk();
     }
+  }
+  static bool OthersSleep() {
+    const std::string self = std::to_string(gettid());
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      if (task.path().filename() == self) continue;
+      std::ifstream file(task.path() / "stat");
+      const std::string line{std::istreambuf_iterator<char>(file), {}};
+      const size_t name_end = line.rfind(") ");  // Then comes its state, 'S' for asleep.
+      if (name_end != std::string::npos && line[name_end + 2] != 'S') return false;
+    }
+    return true;
   }
   static Lines Read(const Journal& journal) {
     Lines lines;

@@ -407,7 +407,7 @@ Result<Batch> TableLander::Reprotect(const Batch& frame) {
     SLUICE_ASSIGN_OR_RETURN(
         protector_, privacy::Protector::Make(topic_.contract, *options_.keys, options_.tenant));
   }
-  return protector_->Reprotect(rows, clock_.Now());
+  return protector_->Reprotect(rows, os::StampOf(options_.expiry, clock_));
 }
 
 void TableLander::DropLanded() {
