@@ -55,7 +55,8 @@ def others(lines):
 
 
 def parse(lines, killed=False):
-    """The finished calls of the server, in the order in which they ended.
+    """The finished calls of the server, in the order in which they ended. Those of `close` end as they begin: another
+    thread may have the same descriptor, for another file, before they return.
 
     With `killed` the writes, too, in which the process was killed: a kernel ends what it has begun, and the bytes of one
     that waits for the disk are in the file already. They end with the recording.
@@ -84,12 +85,13 @@ def parse(lines, killed=False):
         if result and result.group(2) == "?":
             open_calls[thread] = (name, arguments + result.group(1), begin_line)
         elif result:
-            calls.append(Call(name, arguments + result.group(1), int(result.group(2)), begin_line, number))
+            end = begin_line if name == "close" else number
+            calls.append(Call(name, arguments + result.group(1), int(result.group(2)), begin_line, end))
     for name, arguments, begin in open_calls.values() if killed else ():
         if name in ("pwrite64", "pwritev", "pwritev2"):
             call = Call(name, arguments, 0, begin, len(lines))
             calls.append(replace(call, result=len(call.bytes)))
-    return calls
+    return sorted(calls, key=lambda call: call.end)
 
 
 def early_answers(calls, folder, identity):

@@ -8,14 +8,27 @@ import sys
 import tempfile
 from pathlib import Path
 
-from server import Skip, run
+from server import Skip, equal, run
+from sync_trace import parse
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "torture"))
 
 from crash_states import doctored, record, try_states  # noqa: E402
 
+CLOSED_WHILE_ANOTHER_OPENS = r"""1 openat(AT_FDCWD, "\x61", O_RDWR) = 8
+1 close(8 <unfinished ...>
+2 openat(AT_FDCWD, "\x62", O_RDWR <unfinished ...>
+2 <... openat resumed>) = 8
+1 <... close resumed>) = 0
+2 fdatasync(8) = 0"""
+
 STATES = int(os.environ.get("SLUICE_CRASH_STATES", "40"))
 SEED = int(os.environ.get("SLUICE_SEED", str(random.randrange(1 << 32))))
+
+
+def a_descriptor_is_free_before_its_close_returns():
+    calls = parse(CLOSED_WHILE_ANOTHER_OPENS.splitlines())
+    equal([call.name for call in calls], ["openat", "close", "openat", "fdatasync"])
 
 
 def every_state_keeps_what_was_acknowledged():
@@ -40,4 +53,4 @@ def every_state_keeps_what_was_acknowledged():
 
 
 if __name__ == "__main__":
-    run(every_state_keeps_what_was_acknowledged)
+    run(a_descriptor_is_free_before_its_close_returns, every_state_keeps_what_was_acknowledged)

@@ -138,6 +138,8 @@ def main():
         for proof in lane:
             proof.run(proof.share * left, arguments.seed)
             print(f"{proof.name}: {proof.verdict} ({proof.seconds:.0f} s)", flush=True)
+            if proof.verdict == "VIOLATION":  # All of it again at the end; but who waits for that need not.
+                print("\n".join(proof.lines[-20:]), flush=True)
 
     threads = [threading.Thread(target=follow, args=(lane,)) for lane in lanes]
     for thread in threads:
