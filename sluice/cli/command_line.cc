@@ -17,9 +17,7 @@
 #include "sluice/cli/internal/commands.h"
 #include "sluice/cli/internal/journal_commands.h"
 #include "sluice/cli/internal/pages.h"
-#include "sluice/cli/internal/table_alter_commands.h"
-#include "sluice/cli/internal/table_change_commands.h"
-#include "sluice/cli/internal/table_commands.h"
+#include "sluice/cli/internal/table_tree.h"
 #include "sluice/server/settings.h"
 #include "sluice/server/version.h"
 
@@ -62,10 +60,6 @@ class Commands {
   void AddEvents();
   void AddSchemas();
   void AddTopics();
-  void AddTables();
-  void AddDeltaTables(CLI::App& parent);
-  void AddTableChanges(CLI::App& parent);
-  void AddTableAlterations(CLI::App& parent);
   void AddJournal();
   void AddBackup();
   void AddPersonalData();
@@ -99,11 +93,7 @@ class Commands {
   std::string described_;
   std::string deleted_;
   bool yes_ = false;
-  internal::TableArguments any_table_;
-  internal::TableChangeArguments changed_table_;
-  internal::TableAlterArguments altered_table_;
-  internal::TableVersionArguments table_then_;
-  std::string adopted_;
+  internal::TableTree tables_{global_};
   internal::JournalArguments journal_;
   internal::BackupArguments backup_;
   internal::PiiArguments personal_;
@@ -125,7 +115,9 @@ Commands::Commands() {
   AddQueries();
   AddSchemas();
   AddTopics();
-  AddTables();
+  tables_.AddTo(
+      AddGroup("table", "Landed tables, and any Delta table by its path"),
+      [this](auto&&... command) { return Add(std::forward<decltype(command)>(command)...); });
   AddJournal();
   AddBackup();
   AddErrors();
@@ -360,157 +352,6 @@ void Commands::AddTopics() {
                 [this] { return internal::DeleteTopic(global_, deleted_, yes_); });
   command->add_option("topic", deleted_, "Its name")->required();
   command->add_flag("--yes", yes_, "Do not ask");
-}
-
-void Commands::AddTables() {
-  CLI::App& table = AddGroup("table", "Landed tables, and any Delta table by its path");
-  Add(table, "list", "List landed tables", [this] { return internal::ListTables(global_); });
-  AddDeltaTables(table);
-  AddTableChanges(table);
-  AddTableAlterations(table);
-  CLI::App* command = Add(table, "adopt", "Let landing go on behind what another journal landed",
-                          [this] { return internal::AdoptTable(global_, adopted_); });
-  command->add_option("topic", adopted_, "Topic of the table")->required();
-}
-
-/// Commands on a Delta table by its path or URI.
-void Commands::AddDeltaTables(CLI::App& parent) {
-  const auto add = [&](const char* name, const char* help,
-                       int (*run)(const Global&, const internal::TableArguments&)) {
-    CLI::App* const command =
-        Add(parent, name, help, [this, run] { return run(global_, any_table_); });
-    command->add_option("table", any_table_.address, "Folder of the table, or s3://bucket/path")
-        ->required();
-    return command;
-  };
-  const auto add_moment = [&](CLI::App* command) {
-    CLI::Option* const version =
-        command->add_option("--version", any_table_.version, "At this version")->option_text("N");
-    command->add_option("--timestamp", any_table_.timestamp, "As it was at this time")
-        ->option_text("TIME")
-        ->excludes(version);
-  };
-  const auto add_columns = [&](CLI::App* command) {
-    command->add_option("--columns", any_table_.columns, "Only these")->option_text("A,B");
-    command
-        ->add_option("--zone", any_table_.zone,
-                     "Zone of timestamps in partition values that do not name one")
-        ->option_text("ZONE");
-    command->add_option("--limit", any_table_.limit, "At most so many rows");
-  };
-  CLI::App* command = add("read", "Write a table's rows", internal::ReadTable);
-  add_moment(command);
-  add_columns(command);
-  command->add_option("--where", any_table_.where, "Only rows for which this is true")
-      ->option_text("CONDITION");
-  add_moment(add("describe", "Show schema, features and properties", internal::DescribeTable));
-  command = add("history", "Show who did what when, newest first", internal::ShowTableHistory);
-  command->add_option("--limit", any_table_.limit, "At most so many commits");
-  command = add("files", "List the data files", internal::ListTableFiles);
-  add_moment(command);
-  command->add_option("--where", any_table_.where, "Only files that may have such rows")
-      ->option_text("CONDITION");
-  command = add("changes", "Write the rows that changed", internal::ShowTableChanges);
-  command->add_option("--from", any_table_.version, "First version")->option_text("N");
-  command->add_option("--to", any_table_.to, "Last version")->option_text("N");
-  add_columns(command);
-  add_moment(add("check", "Compare all files with the log", internal::CheckTableFiles));
-}
-
-/// Commands that change a Delta table, or keep it healthy.
-void Commands::AddTableChanges(CLI::App& parent) {
-  const auto add = [&](const char* name, const char* help,
-                       int (*run)(const Global&, const internal::TableChangeArguments&)) {
-    CLI::App* const command =
-        Add(parent, name, help, [this, run] { return run(global_, changed_table_); });
-    command->add_option("table", changed_table_.address, "Folder of the table, or s3://bucket/path")
-        ->required();
-    return command;
-  };
-  const auto add_rows = [&](CLI::App* command) {
-    CLI::Option* const where =
-        command->add_option("--where", changed_table_.where, "Rows for which this is true")
-            ->option_text("CONDITION");
-    command->add_flag("--all", changed_table_.all, "Every row")->excludes(where);
-  };
-  add_rows(add("delete", "Delete rows", internal::DeleteTableRows));
-  CLI::App* command = add("update", "Change columns of rows", internal::UpdateTableRows);
-  command
-      ->add_option("--set", changed_table_.assignments,
-                   "A column and the expression for its new value; may stand several times")
-      ->option_text("COLUMN=EXPRESSION")
-      ->required();
-  add_rows(command);
-  command = add("merge", "Update rows that a source has, too, and insert those that it has alone",
-                internal::MergeTableRows);
-  command->add_option("--source", changed_table_.source, "A Parquet file, or another table")
-      ->option_text("PATH")
-      ->required();
-  command
-      ->add_option("--key", changed_table_.keys,
-                   "Column by which rows match, and its name in the source, if another")
-      ->option_text("COLUMN[=COLUMN]")
-      ->required();
-  command->add_option("--matched", changed_table_.matched, "What becomes of rows of both")
-      ->check(CLI::IsMember({"update", "delete", "keep"}));
-  command
-      ->add_option("--not-matched", changed_table_.not_matched,
-                   "What becomes of rows of the source alone")
-      ->check(CLI::IsMember({"insert", "ignore"}));
-  command =
-      add("compact", "Put the rows of small files into fewer, fuller ones", internal::CompactTable);
-  command->add_option("--where", changed_table_.where, "Only files that may have such rows")
-      ->option_text("CONDITION");
-  command->add_option("--file-size", changed_table_.file_size, "Of a full file, such as 256MiB")
-      ->option_text("SIZE");
-  command = add("cluster", "Put rows that are near each other in some columns into the same files",
-                internal::ClusterTable);
-  internal::AddClusterOptions(*command, changed_table_);
-  add("purge", "Rewrite files without the rows that are deleted in them", internal::PurgeTable);
-  command = add("vacuum", "Delete files that no version needs within the retention",
-                internal::VacuumTable);
-  command
-      ->add_option("--retain", changed_table_.retention,
-                   "Keep what left the table since, such as 168h; else as the table says")
-      ->option_text("TIME");
-  command->add_flag("--force", changed_table_.force, "Also where the table says longer");
-  command->add_flag("--dry-run", changed_table_.dry_run, "Only say what would go");
-  internal::AddConvertOptions(
-      *add("convert", "Make a folder of Parquet files a table", internal::ConvertFolder),
-      changed_table_);
-  command = add("erase", "Delete rows, and every byte of them from the table's folder",
-                internal::EraseTableRows);
-  internal::AddEraseOptions(*command, changed_table_);
-}
-
-/// Commands that change a Delta table itself.
-void Commands::AddTableAlterations(CLI::App& parent) {
-  CLI::App* command = Add(parent, "alter", "Change columns, properties and constraints",
-                          [this] { return internal::AlterTable(global_, altered_table_); });
-  command->add_option("table", altered_table_.address, "Folder of the table, or s3://bucket/path")
-      ->required();
-  internal::AddAlterOptions(*command, altered_table_);
-  const auto add_moment = [this](CLI::App& at) {
-    CLI::Option* const version =
-        at.add_option("--version", table_then_.version, "As it was at this version")
-            ->option_text("N");
-    at.add_option("--timestamp", table_then_.timestamp, "As it was at this time")
-        ->option_text("TIME")
-        ->excludes(version);
-  };
-  command = Add(parent, "restore", "Bring a table back to an older version of itself",
-                [this] { return internal::RestoreTable(global_, table_then_); });
-  command->add_option("table", table_then_.address, "Folder of the table, or s3://bucket/path")
-      ->required();
-  add_moment(*command);
-  command = Add(parent, "clone", "Make a table that begins as another one is",
-                [this] { return internal::CloneTable(global_, table_then_); });
-  command->add_option("table", table_then_.address, "Folder of the table, or s3://bucket/path")
-      ->required();
-  command->add_option("target", table_then_.target, "Folder of the new table")->required();
-  command->add_flag("--shallow,!--deep", table_then_.shallow,
-                    "Name the files where they lie, instead of copying them");
-  add_moment(*command);
 }
 
 void Commands::AddJournal() {
