@@ -275,16 +275,44 @@ class Bench:
         shutil.rmtree(folder)
         return result
 
+    @contextlib.contextmanager
+    def spark(self, path):
+        """Yields what converts the file with a Spark that stays and so gets warm, or None where there is none."""
+        with subprocess.Popen([sys.executable, "-B", str(ROOT / "bench/spark_copy.py"), str(path)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "SLUICE_DEPS": str(DEPS)}) as peer:
+            first = peer.stdout.readline()
+            if not first.startswith("{"):
+                say(f"   without Spark: {first.strip() or 'it does not start'}")
+                yield None
+                return
+            self.results["spark"] = json.loads(first)["version"]
+
+            def run():
+                folder = self.fresh("spark")
+                peer.stdin.write(f"{folder}\n")
+                peer.stdin.flush()
+                result = json.loads(peer.stdout.readline())
+                files = [str(p) for p in Path(folder).rglob("*.parquet")]
+                result |= {"bytes": sum(os.path.getsize(file) for file in files), "files": len(files), "check": self.check(files)}
+                shutil.rmtree(folder)
+                return result
+            yield run
+            peer.stdin.close()
+
     def bulk(self):
         rows = self.arguments.rows
         path = self.events("flat", rows)
+        with self.spark(path) as spark:
+            self.bulk_beside(path, rows, spark)
+
+    def bulk_beside(self, path, rows, spark):
         say(f"== bulk: {rows:,} flat events, {path.stat().st_size / rows:.0f} bytes each, 1,000 a request")
-        runs = {"sluice": [], "duckdb partitioned": [], "duckdb single file": []}
+        runs = {"sluice": [], "duckdb partitioned": [], "duckdb single file": []} | ({"spark partitioned": []} if spark else {})
         warm = self.arguments.runs > 1
         for number in range(-1 if warm else 0, self.arguments.runs):
             round_of = {"sluice": self.sluice_run("flat", FLAT, "shop.clicks", "shop_clicks", path, rows),
                         "duckdb partitioned": self.duckdb_run(path, True),
-                        "duckdb single file": self.duckdb_run(path, False)}
+                        "duckdb single file": self.duckdb_run(path, False)} | ({"spark partitioned": spark()} if spark else {})
             if len({run["check"] for run in round_of.values()}) != 1:
                 raise RuntimeError(f"the engines disagree: {[run['check'] for run in round_of.values()]}")
             for name, run in round_of.items():
@@ -439,7 +467,8 @@ def report(results):
         s = runs["sluice"]
         per_cpu = rate("sluice", "cpu_seconds")
         lines += ["", f"- Per CPU-second: {per_cpu / rate('duckdb partitioned', 'cpu_seconds'):.2f} x DuckDB partitioned, "
-                  f"{per_cpu / rate('duckdb single file', 'cpu_seconds'):.2f} x DuckDB single file.",
+                  f"{per_cpu / rate('duckdb single file', 'cpu_seconds'):.2f} x DuckDB single file"
+                  + (f", {per_cpu / rate('spark partitioned', 'cpu_seconds'):.1f} x Spark {results['spark']}." if "spark" in results else "."),
                   f"- Spread of Sluice: {min(rows / r['cpu_seconds'] for r in s):,.0f} to "
                   f"{max(rows / r['cpu_seconds'] for r in s):,.0f} events a CPU-second; the client takes "
                   f"{median([r['client_cpu_seconds'] for r in s]):.1f} CPU-seconds besides.",
