@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sluice/event/contract.h"
+#include "sluice/journal/inspect.h"
 
 namespace sluice::sim {
 namespace {
@@ -122,16 +123,14 @@ void Run::Live() {
 
 // A flipped bit in a sealed segment stops the start or does no harm; put right, all is as before.
 void Run::DamageSealedSegment() {
-  const auto names = machine_.disk.List("/data/journal");
-  std::vector<std::string> segments;
-  for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
-    if (name.size() != 20) continue;
-    const std::string path = "/data/journal/" + name;
-    // What a power loss left of one made ahead has no bits to flip.
-    if (!machine_.disk.Look(path)->empty()) segments.push_back(path);
+  const auto found = journal::Inspect(machine_.disk, "/data/journal");
+  std::vector<std::string> segments;  // The active one need not be that of the highest number.
+  for (const journal::SegmentReport& segment :
+       found.ok() ? found->segments : std::vector<journal::SegmentReport>()) {
+    if (segment.sealed) segments.push_back(segment.file);
   }
-  if (segments.size() < 3) return;  // The last two may be the active one, and one made ahead.
-  const std::string& path = segments[Below(segments.size() - 2)];
+  if (segments.empty()) return;
+  const std::string& path = segments[Below(segments.size())];
   const uint64_t offset = Below(machine_.disk.Look(path)->size());
   const auto bits = static_cast<uint8_t>(1u << Below(8));
   SLUICE_CHECK(machine_.disk.Damage(path, offset, bits).ok());
