@@ -26,7 +26,9 @@ std::string Padded(std::string text) {
 constexpr int64_t kReplayedAtOnce = 1000;
 }  // namespace
 
-bool ErrorRoutes::OpenError::SameAsLanded() const { return !given && code != ingest::kOtherContent; }
+bool ErrorRoutes::OpenError::SameAsLanded() const {
+  return !given && code != ingest::kOtherContent;
+}
 
 ingest::Submission ErrorRoutes::SubmissionOf(const OpenError& error, const std::string& padded) {
   ingest::Submission submission;

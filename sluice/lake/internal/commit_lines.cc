@@ -8,8 +8,8 @@
 
 #include "sluice/base/ascii.h"
 #include "sluice/lake/internal/schema_json.h"
-#include "sluice/os/expiry_clock.h"
 #include "sluice/lake/internal/table_features.h"
+#include "sluice/os/expiry_clock.h"
 
 namespace sluice::lake::internal {
 
