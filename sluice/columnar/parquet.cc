@@ -5,7 +5,6 @@
 #include <arrow/io/memory.h>
 #include <arrow/util/byte_size.h>
 #include <parquet/arrow/reader.h>
-#include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
@@ -17,6 +16,7 @@
 #include "sluice/columnar/internal/file_seal.h"
 #include "sluice/columnar/internal/parquet_encoding.h"
 #include "sluice/columnar/internal/string_output.h"
+#include "sluice/columnar/internal/table_file.h"
 
 namespace sluice::columnar {
 
@@ -70,18 +70,16 @@ Result<ParquetFile> Write(const Schema& schema, const std::vector<Batch>& batche
   for (const Batch& batch : batches) memory += MemoryBytes(*batch);
   file.bytes.reserve(static_cast<size_t>(memory));
   const auto output = std::make_shared<internal::StringOutput>(file.bytes);
-  const auto arrow_properties = parquet::ArrowWriterProperties::Builder()
-                                    .coerce_timestamps(arrow::TimeUnit::MICRO)
-                                    ->disallow_truncated_timestamps()
-                                    ->build();
   SLUICE_ASSIGN_OR_RETURN(
       const auto writer,
-      FromArrow(parquet::arrow::FileWriter::Open(
-          *table.schema(), arrow::default_memory_pool(), output,
-          internal::MakeProperties(*schema, prepared, options), arrow_properties)));
-  SLUICE_RETURN_IF_ERROR(FromArrow(writer->AddKeyValueMetadata(internal::SealEntry())));
-  SLUICE_RETURN_IF_ERROR(FromArrow(writer->WriteTable(table, options.row_group_rows_max)));
-  SLUICE_RETURN_IF_ERROR(FromArrow(writer->Close()));
+      FromArrow(internal::TableFile::Open(*schema, *table.schema(), output,
+                                          internal::MakeProperties(*schema, prepared, options))));
+  // No rows are a group, too.
+  for (int64_t row = 0; row == 0 || row < table.num_rows(); row += options.row_group_rows_max) {
+    SLUICE_RETURN_IF_ERROR(
+        FromArrow(writer->WriteGroup(*table.Slice(row, options.row_group_rows_max))));
+  }
+  SLUICE_RETURN_IF_ERROR(FromArrow(writer->Close(internal::SealEntry())));
   SLUICE_RETURN_IF_ERROR(internal::Seal(file.bytes));
   file.columns = Summarize(prepared, *writer->metadata());
   file.size = static_cast<int64_t>(file.bytes.size());

@@ -1,7 +1,6 @@
 #include "sluice/columnar/parquet_writer.h"
 
 #include <arrow/api.h>
-#include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
@@ -15,6 +14,7 @@
 #include "sluice/columnar/internal/file_seal.h"
 #include "sluice/columnar/internal/parquet_encoding.h"
 #include "sluice/columnar/internal/sink_stream.h"
+#include "sluice/columnar/internal/table_file.h"
 
 namespace sluice::columnar {
 
@@ -106,8 +106,7 @@ class GroupedWriter final : public ParquetWriter {
     if (waiting_rows_ > 0 || writer_ == nullptr) SLUICE_RETURN_IF_ERROR(Flush(/*last=*/true));
     try {
       seal_.BeginFooter();
-      SLUICE_RETURN_IF_ERROR(output_->Check(writer_->AddKeyValueMetadata(internal::SealEntry())));
-      SLUICE_RETURN_IF_ERROR(output_->Check(writer_->Close()));
+      SLUICE_RETURN_IF_ERROR(output_->Check(writer_->Close(internal::SealEntry())));
       SLUICE_RETURN_IF_ERROR(seal_.Finish());
       file_.columns = summary_.Finish(*writer_->metadata());
     } catch (const std::exception& exception) {
@@ -123,10 +122,7 @@ class GroupedWriter final : public ParquetWriter {
       SLUICE_ASSIGN_OR_RETURN(const internal::PreparedRows group,
                               internal::Prepare(schema_, waiting_, options_));
       if (writer_ == nullptr) SLUICE_RETURN_IF_ERROR(Begin(group, last));
-      SLUICE_RETURN_IF_ERROR(output_->Check(writer_->NewRowGroup()));
-      for (const auto& column : group.table->columns()) {
-        SLUICE_RETURN_IF_ERROR(output_->Check(writer_->WriteColumnChunk(column)));
-      }
+      SLUICE_RETURN_IF_ERROR(output_->Check(writer_->WriteGroup(*group.table)));
       summary_.Take(group);
     } catch (const std::exception& exception) {
       return Thrown(exception);
@@ -145,13 +141,9 @@ class GroupedWriter final : public ParquetWriter {
   }
 
   Status Begin(const internal::PreparedRows& first, bool only) {
-    const auto arrow_properties = parquet::ArrowWriterProperties::Builder()
-                                      .coerce_timestamps(arrow::TimeUnit::MICRO)
-                                      ->disallow_truncated_timestamps()
-                                      ->build();
-    auto opened = parquet::arrow::FileWriter::Open(
-        only ? *first.table->schema() : *schema_, arrow::default_memory_pool(), output_,
-        internal::MakeProperties(*schema_, first, options_), arrow_properties);
+    auto opened =
+        internal::TableFile::Open(*schema_, only ? *first.table->schema() : *schema_, output_,
+                                  internal::MakeProperties(*schema_, first, options_));
     SLUICE_RETURN_IF_ERROR(output_->Check(opened.status()));
     writer_ = std::move(opened).ValueUnsafe();
     return {};
@@ -163,7 +155,7 @@ class GroupedWriter final : public ParquetWriter {
   FileSummary summary_;
   internal::SealingSink seal_;
   std::shared_ptr<internal::SinkStream> output_;
-  std::unique_ptr<parquet::arrow::FileWriter> writer_;  // From the first group on.
+  std::unique_ptr<internal::TableFile> writer_;  // From the first group on.
   std::vector<Batch> waiting_;
   int64_t waiting_rows_ = 0;
   int64_t waiting_bytes_ = 0;

@@ -109,8 +109,8 @@ TEST(ParquetWriterTest, PagesOfLargeRowsHaveNotManyOfThem) {
   const auto pages = reader->RowGroup(0)->GetColumnPageReader(0);
   int32_t largest = 0;
   while (const auto page = pages->NextPage()) largest = std::max(largest, page->size());
-  EXPECT_GT(largest, 256 << 10);
-  EXPECT_LT(largest, 1 << 20);
+  EXPECT_GT(largest, 128 << 10);
+  EXPECT_LT(largest, 256 << 10);
 }
 
 TEST(ParquetWriterTest, OneGroupIsTheFileThatIsWrittenAtOnce) {
