@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "sluice/journal/internal/direct_file.h"
@@ -21,45 +21,18 @@ using Milliseconds = std::chrono::duration<double, std::milli>;
 
 constexpr std::chrono::milliseconds kTimeMax{100};
 constexpr uint64_t kLargeBytes = 256u << 10;
-constexpr int kSmallWrites = 9;
-constexpr int kLargeWrites = 3;
-constexpr uint64_t kFileBytes = kBlockBytes * kSmallWrites + kLargeBytes * kLargeWrites;
+constexpr size_t kSmallWrites = 9;
+constexpr size_t kLargeWrites = 3;
+constexpr uint64_t kFileBytes = kBlockBytes * (kSmallWrites + 1) + kLargeBytes * kLargeWrites;
+// Fewer say nothing of a disk that has other users.
+constexpr size_t kSmallWritesMin = 5;
+constexpr size_t kLargeWritesMin = 2;
 // As much slower around the cache may be: what is measured so shortly is not more exact.
-constexpr double kSlowerMax = 1.1;
-
-/// Medians of a durable write.
-struct Times {
-  Milliseconds small{};
-  Milliseconds large{};
-};
+constexpr double kSlowerMax = 1.25;
 
 Milliseconds Median(std::vector<Milliseconds> times) {
   std::ranges::sort(times);
   return times[times.size() / 2];
-}
-
-/// `write` makes the bytes at a position durable. kUnavailable: it takes too long.
-template <typename Write>
-Result<Times> Measure(const os::Clock& clock, os::Monotonic deadline, const Write& write) {
-  AlignedBuffer buffer;
-  uint64_t position = 0;
-  const auto measure = [&](uint64_t bytes, int count) -> Result<Milliseconds> {
-    const std::span<std::byte> block = buffer.Get(bytes);
-    std::ranges::fill(block, std::byte{1});
-    std::vector<Milliseconds> times;
-    for (int i = 0; i < count; ++i) {
-      const os::Monotonic begin = clock.Steady();
-      if (begin >= deadline) return Unavailable("the disk is too slow to be measured");
-      SLUICE_RETURN_IF_ERROR(write(position, std::span<const std::byte>(block)));
-      times.emplace_back(clock.Steady() - begin);
-      position += bytes;
-    }
-    return Median(std::move(times));
-  };
-  Times times;
-  SLUICE_ASSIGN_OR_RETURN(times.small, measure(kBlockBytes, kSmallWrites));
-  SLUICE_ASSIGN_OR_RETURN(times.large, measure(kLargeBytes, kLargeWrites));
-  return times;
 }
 
 /// A file of reserved space, as a segment has it. It goes with the object.
@@ -88,30 +61,87 @@ class ProbeFile {
   std::unique_ptr<os::File> file_;
 };
 
-Result<Times> MeasureCached(os::Disk& disk, const os::Clock& clock, os::Monotonic deadline,
-                            const std::string& path) {
-  ProbeFile probe(disk, path);
-  SLUICE_RETURN_IF_ERROR(probe.Make());
-  return Measure(clock, deadline,
-                 [&](uint64_t position, std::span<const std::byte> bytes) -> Status {
-                   SLUICE_RETURN_IF_ERROR(probe.file().Write(position, {&bytes, 1}));
-                   return probe.file().Sync();
-                 });
+/// One way of durable writes, and how long they took.
+class Way {
+ public:
+  virtual ~Way() = default;
+
+  Status Measure(const os::Clock& clock, std::span<const std::byte> bytes,
+                 std::vector<Milliseconds>& times) {
+    const os::Monotonic begin = clock.Steady();
+    SLUICE_RETURN_IF_ERROR(Write(position_, bytes));
+    times.emplace_back(clock.Steady() - begin);
+    position_ += bytes.size();
+    return {};
+  }
+
+  std::vector<Milliseconds> small;
+  std::vector<Milliseconds> large;
+
+ private:
+  virtual Status Write(uint64_t position, std::span<const std::byte> bytes) = 0;
+
+  uint64_t position_ = 0;
+};
+
+class CachedWay final : public Way {
+ public:
+  CachedWay(os::Disk& disk, std::string path) : probe_(disk, std::move(path)) {}
+  Status Make() { return probe_.Make(); }
+
+ private:
+  Status Write(uint64_t position, std::span<const std::byte> bytes) override {
+    SLUICE_RETURN_IF_ERROR(probe_.file().Write(position, {&bytes, 1}));
+    return probe_.file().Sync();
+  }
+
+  ProbeFile probe_;
+};
+
+class DirectWay final : public Way {
+ public:
+  DirectWay(os::Disk& disk, std::string path) : disk_(disk), probe_(disk, std::move(path)) {}
+  Status Make() {
+    SLUICE_RETURN_IF_ERROR(probe_.Make());
+    SLUICE_ASSIGN_OR_RETURN(file_, DirectFile::Open(disk_, probe_.path()));
+    file_->ZeroAhead(0, kBlockBytes, kFileBytes);
+    return {};
+  }
+
+ private:
+  Status Write(uint64_t position, std::span<const std::byte> bytes) override {
+    return file_->Write(position, {&bytes, 1});
+  }
+
+  os::Disk& disk_;
+  ProbeFile probe_;
+  std::unique_ptr<DirectFile> file_;
+};
+
+/// Measures both in turns, so that other users of the disk slow down both, until the deadline.
+Status MeasureInTurns(const os::Clock& clock, os::Monotonic deadline, Way& a, Way& b) {
+  AlignedBuffer buffer;
+  const std::span<std::byte> block = buffer.Get(kLargeBytes);
+  std::ranges::fill(block, std::byte{1});
+  for (size_t i = 0; i < kSmallWrites && clock.Steady() < deadline; ++i) {
+    SLUICE_RETURN_IF_ERROR(a.Measure(clock, block.first(kBlockBytes), a.small));
+    SLUICE_RETURN_IF_ERROR(b.Measure(clock, block.first(kBlockBytes), b.small));
+  }
+  for (size_t i = 0; i < kLargeWrites && clock.Steady() < deadline; ++i) {
+    SLUICE_RETURN_IF_ERROR(a.Measure(clock, block, a.large));
+    SLUICE_RETURN_IF_ERROR(b.Measure(clock, block, b.large));
+  }
+  return {};
 }
 
-Result<Times> MeasureDirect(os::Disk& disk, const os::Clock& clock, os::Monotonic deadline,
-                            const std::string& path, Writes asked) {
-  ProbeFile probe(disk, path);
-  SLUICE_RETURN_IF_ERROR(probe.Make());
-  SLUICE_ASSIGN_OR_RETURN(const auto direct, DirectFile::Open(disk, path));
-  direct->ZeroAhead(0, kBlockBytes, kFileBytes);
-  const auto write = [&](uint64_t position, std::span<const std::byte> bytes) {
-    return direct->Write(position, {&bytes, 1});
-  };
-  if (asked == Writes::kAuto) return Measure(clock, deadline, write);
+/// Whether one write around the page cache works.
+Status TryDirect(DirectWay& direct, const os::Clock& clock) {
+  SLUICE_RETURN_IF_ERROR(direct.Make());
   AlignedBuffer buffer;
-  SLUICE_RETURN_IF_ERROR(write(0, buffer.Get(kBlockBytes)));
-  return Times();
+  const std::span<std::byte> block = buffer.Get(kBlockBytes);
+  std::ranges::fill(block, std::byte{1});
+  std::vector<Milliseconds> times;
+  return direct.Measure(clock, block, times);
 }
 
 }  // namespace
@@ -119,21 +149,35 @@ Result<Times> MeasureDirect(os::Disk& disk, const os::Clock& clock, os::Monotoni
 WriteChoice ChooseWrites(Writes asked, os::Disk& disk, const os::Clock& clock,
                          std::string_view folder) {
   if (asked == Writes::kCached) return {.writes = Writes::kCached, .reason = "as set"};
-  const std::string path = fmt::format("{}/probe", folder);
   const os::Monotonic deadline = clock.Steady() + kTimeMax;
-  const auto direct = MeasureDirect(disk, clock, deadline, path, asked);
-  if (!direct.ok()) return {.writes = Writes::kCached, .reason = direct.error().ToString()};
+  DirectWay direct(disk, fmt::format("{}/probe", folder));
+  const auto cached_because = [](const Status& failure) {
+    return WriteChoice{.writes = Writes::kCached, .reason = failure.error().ToString()};
+  };
+  if (const Status works = TryDirect(direct, clock); !works.ok()) return cached_because(works);
   if (asked == Writes::kDirect) return {.writes = Writes::kDirect, .reason = "as set"};
-  const auto cached = MeasureCached(disk, clock, deadline, path);
-  if (!cached.ok()) return {.writes = Writes::kCached, .reason = cached.error().ToString()};
+  CachedWay cached(disk, fmt::format("{}/probe-cached", folder));
+  if (const Status made = cached.Make(); !made.ok()) return cached_because(made);
+  const Status measured = MeasureInTurns(clock, deadline, direct, cached);
+  if (!measured.ok()) return cached_because(measured);
+  if (cached.small.size() < kSmallWritesMin || cached.large.size() < kLargeWritesMin) {
+    return {.writes = Writes::kDirect,
+            .reason =
+                "the disk is too slow to be measured; writes around the page cache take less "
+                "processor time"};
+  }
+  const Milliseconds direct_small = Median(direct.small);
+  const Milliseconds direct_large = Median(direct.large);
+  const Milliseconds cached_small = Median(cached.small);
+  const Milliseconds cached_large = Median(cached.large);
   const bool chosen =
-      direct->small <= cached->small * kSlowerMax && direct->large <= cached->large * kSlowerMax;
-  return {.writes = chosen ? Writes::kDirect : Writes::kCached,
-          .reason = fmt::format(
-              "durable writes of 4 / 256 KiB take {:.2f} / {:.2f} ms around the page cache, {:.2f} "
-              "/ {:.2f} ms through it",
-              direct->small.count(), direct->large.count(), cached->small.count(),
-              cached->large.count())};
+      direct_small <= cached_small * kSlowerMax && direct_large <= cached_large * kSlowerMax;
+  return {
+      .writes = chosen ? Writes::kDirect : Writes::kCached,
+      .reason = fmt::format(
+          "durable writes of 4 / 256 KiB take {:.2f} / {:.2f} ms around the page cache, {:.2f} "
+          "/ {:.2f} ms through it",
+          direct_small.count(), direct_large.count(), cached_small.count(), cached_large.count())};
 }
 
 }  // namespace sluice::journal::internal

@@ -16,10 +16,11 @@ struct WriteChoice {
   std::string reason = {};          ///< With what was measured, for people.
 };
 
-/// Writes a few blocks both ways into a file of its own in `folder`, for at most a tenth of a
-/// second, and chooses: around the page cache where that is not slower, as it costs far less
-/// processor time. Of `asked` kDirect it only looks whether the file system can. Never fails: what
-/// cannot be measured is not chosen.
+/// Writes a few blocks both ways in turns into files of its own in `folder`, for a tenth of a
+/// second or one write more, and chooses: around the page cache where that is not clearly slower,
+/// as it costs far less processor time, and also where the time is over before that is known. Of
+/// `asked` kDirect it only looks whether the file system can. Never fails: where such a write does
+/// not work, it is not chosen.
 WriteChoice ChooseWrites(Writes asked, os::Disk& disk, const os::Clock& clock,
                          std::string_view folder);
 

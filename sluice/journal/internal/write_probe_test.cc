@@ -1,0 +1,127 @@
+#include "sluice/journal/internal/write_probe.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "sluice/os/simulated_disk.h"
+
+namespace sluice::journal::internal {
+namespace {
+
+using std::chrono::microseconds;
+
+/// How long durable writes take.
+struct Speed {
+  microseconds cached{};
+  microseconds direct{};
+};
+
+class SlowFile final : public os::File {
+ public:
+  SlowFile(std::unique_ptr<os::File> file, os::SimulatedClock& clock, microseconds write,
+           microseconds sync)
+      : file_(std::move(file)), clock_(clock), write_(write), sync_(sync) {}
+
+  Result<size_t> Read(uint64_t offset, std::span<std::byte> into) override {
+    return file_->Read(offset, into);
+  }
+  Status Write(uint64_t offset, std::span<const std::span<const std::byte>> pieces) override {
+    clock_.Advance(write_);
+    return file_->Write(offset, pieces);
+  }
+  Status Sync() override {
+    clock_.Advance(sync_);
+    return file_->Sync();
+  }
+  Result<uint64_t> Size() override { return file_->Size(); }
+  Status Truncate(uint64_t size) override { return file_->Truncate(size); }
+  Status Allocate(uint64_t size) override { return file_->Allocate(size); }
+  void DropCache() override { file_->DropCache(); }
+
+ private:
+  const std::unique_ptr<os::File> file_;
+  os::SimulatedClock& clock_;
+  const microseconds write_;
+  const microseconds sync_;
+};
+
+/// A simulated disk on which durable writes take their time.
+class SlowDisk final : public os::Disk {
+ public:
+  SlowDisk(os::SimulatedDisk& disk, os::SimulatedClock& clock, Speed speed)
+      : disk_(disk), clock_(clock), speed_(speed) {}
+
+  Result<std::unique_ptr<os::File>> Open(std::string_view path, os::OpenMode mode) override {
+    SLUICE_ASSIGN_OR_RETURN(auto file, disk_.Open(path, mode));
+    const bool direct = mode == os::OpenMode::kWriteDirect;
+    return std::unique_ptr<os::File>(
+        std::make_unique<SlowFile>(std::move(file), clock_, direct ? speed_.direct : microseconds{},
+                                   direct ? microseconds{} : speed_.cached));
+  }
+  Status Rename(std::string_view from, std::string_view to) override {
+    return disk_.Rename(from, to);
+  }
+  Status RenameNoReplace(std::string_view from, std::string_view to) override {
+    return disk_.RenameNoReplace(from, to);
+  }
+  Status Remove(std::string_view path) override { return disk_.Remove(path); }
+  Result<std::vector<std::string>> List(std::string_view folder) override {
+    return disk_.List(folder);
+  }
+  Status SyncDirectory(std::string_view folder) override { return disk_.SyncDirectory(folder); }
+  Result<bool> Exists(std::string_view path) override { return disk_.Exists(path); }
+  Result<uint64_t> FreeBytes(std::string_view path) override { return disk_.FreeBytes(path); }
+  Result<std::unique_ptr<os::File>> Lock(std::string_view path) override {
+    return disk_.Lock(path);
+  }
+
+ protected:
+  Status MakeFolder(std::string_view folder) override { return disk_.MakeFolders(folder); }
+  Result<bool> FolderExists(std::string_view) override { return true; }
+  bool CanMakeIn(std::string_view) override { return true; }
+
+ private:
+  os::SimulatedDisk& disk_;
+  os::SimulatedClock& clock_;
+  const Speed speed_;
+};
+
+WriteChoice Choose(Speed speed, Writes asked = Writes::kAuto) {
+  os::SimulatedClock clock(os::Timestamp{});
+  os::SimulatedDisk simulated;
+  SlowDisk disk(simulated, clock, speed);
+  EXPECT_TRUE(simulated.MakeFolders("journal").ok());
+  const os::Monotonic begin = clock.Steady();
+  WriteChoice choice = ChooseWrites(asked, disk, clock, "journal");
+  EXPECT_LT(clock.Steady() - begin, std::chrono::seconds(1));
+  EXPECT_TRUE(disk.List("journal")->empty()) << "nothing stays behind";
+  return choice;
+}
+
+TEST(WriteProbeTest, TheFasterWayIsChosen) {
+  EXPECT_EQ(Choose({.cached = microseconds(500), .direct = microseconds(300)}).writes,
+            Writes::kDirect);
+  EXPECT_EQ(Choose({.cached = microseconds(500), .direct = microseconds(1000)}).writes,
+            Writes::kCached);
+  EXPECT_EQ(Choose({.cached = microseconds(500), .direct = microseconds(600)}).writes,
+            Writes::kDirect)
+      << "not clearly slower, and less work";
+}
+
+TEST(WriteProbeTest, ADiskThatIsTooSlowToBeMeasuredIsWrittenAroundThePageCache) {
+  const WriteChoice choice =
+      Choose({.cached = microseconds(30'000), .direct = microseconds(40'000)});
+  EXPECT_EQ(choice.writes, Writes::kDirect);
+  EXPECT_NE(choice.reason.find("too slow to be measured"), std::string::npos) << choice.reason;
+}
+
+TEST(WriteProbeTest, WhatIsAskedForIsNotMeasured) {
+  EXPECT_EQ(Choose({.cached = {}, .direct = microseconds(5000)}, Writes::kDirect).reason, "as set");
+  EXPECT_EQ(Choose({.cached = {}, .direct = {}}, Writes::kCached).writes, Writes::kCached);
+}
+
+}  // namespace
+}  // namespace sluice::journal::internal
