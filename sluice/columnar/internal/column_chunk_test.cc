@@ -155,6 +155,20 @@ TEST(ColumnChunkTest, ColumnsOfNullsComeBack) {
   Written(Column<arrow::DoubleBuilder>({300}, [](int64_t) { return std::optional<double>(); }));
 }
 
+TEST(ColumnChunkTest, PagesWithoutAnyValueComeBack) {
+  const std::vector<int64_t> sizes = {50'000, 20'000, 30'000};
+  const auto is_null = [](int64_t row) { return row < 45'000 || row >= 80'000; };
+  const auto integers = Column<arrow::Int64Builder>(
+      sizes, [&](int64_t row) { return is_null(row) ? std::nullopt : std::optional(row); });
+  EXPECT_EQ(Written(integers).columns.at("x").minimum->ToString(), "45000");
+  for (const int64_t values : {7, 100'000}) {
+    const auto texts = Column<arrow::StringBuilder>(sizes, [&](int64_t row) {
+      return is_null(row) ? std::nullopt : std::optional("text " + std::to_string(row % values));
+    });
+    EXPECT_EQ(Written(texts).columns.at("x").null_count, 65'000);
+  }
+}
+
 TEST(ColumnChunkTest, WhatTheLibraryEncodesComesBackFromSmallChunks) {
   const std::vector<int64_t> sizes(50, 1000);
   Written(Column<arrow::DoubleBuilder>(sizes, [](int64_t row) {
