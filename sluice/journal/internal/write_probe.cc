@@ -21,18 +21,21 @@ using Milliseconds = std::chrono::duration<double, std::milli>;
 
 constexpr std::chrono::milliseconds kTimeMax{100};
 constexpr uint64_t kLargeBytes = 256u << 10;
-constexpr size_t kSmallWrites = 9;
-constexpr size_t kLargeWrites = 3;
-constexpr uint64_t kFileBytes = kBlockBytes * (kSmallWrites + 1) + kLargeBytes * kLargeWrites;
-// Fewer say nothing of a disk that has other users.
-constexpr size_t kSmallWritesMin = 5;
-constexpr size_t kLargeWritesMin = 2;
+// One round after the other, until it is known, or the time is over.
+constexpr uint64_t kRoundsMax = 12;
+constexpr uint64_t kRoundsMin = 2;
+constexpr uint64_t kRoundsSlower = 6;  // So many say that one way is the slower one.
+constexpr uint64_t kSmallWrites = 3;   // A round, and one large one.
+// The small ones lie in front, where the space is zeroed ahead of them, as in a segment.
+constexpr uint64_t kSmallSpace = kLargeBytes;
+static_assert((kRoundsMax * kSmallWrites + 1) * kBlockBytes <= kSmallSpace);
+constexpr uint64_t kFileBytes = kSmallSpace + kRoundsMax * kLargeBytes;
 // As much slower around the cache may be: what is measured so shortly is not more exact.
 constexpr double kSlowerMax = 1.25;
 
-Milliseconds Median(std::vector<Milliseconds> times) {
-  std::ranges::sort(times);
-  return times[times.size() / 2];
+// What others do on the disk only adds to what a write takes by itself.
+Milliseconds Least(const std::vector<Milliseconds>& times) {
+  return *std::ranges::min_element(times);
 }
 
 /// A file of reserved space, as a segment has it. It goes with the object.
@@ -66,12 +69,11 @@ class Way {
  public:
   virtual ~Way() = default;
 
-  Status Measure(const os::Clock& clock, std::span<const std::byte> bytes,
+  Status Measure(const os::Clock& clock, uint64_t position, std::span<const std::byte> bytes,
                  std::vector<Milliseconds>& times) {
     const os::Monotonic begin = clock.Steady();
-    SLUICE_RETURN_IF_ERROR(Write(position_, bytes));
+    SLUICE_RETURN_IF_ERROR(Write(position, bytes));
     times.emplace_back(clock.Steady() - begin);
-    position_ += bytes.size();
     return {};
   }
 
@@ -80,8 +82,6 @@ class Way {
 
  private:
   virtual Status Write(uint64_t position, std::span<const std::byte> bytes) = 0;
-
-  uint64_t position_ = 0;
 };
 
 class CachedWay final : public Way {
@@ -118,20 +118,32 @@ class DirectWay final : public Way {
   std::unique_ptr<DirectFile> file_;
 };
 
-/// Measures both in turns, so that other users of the disk slow down both, until the deadline.
-Status MeasureInTurns(const os::Clock& clock, os::Monotonic deadline, Way& a, Way& b) {
+/// Whether `a` is clearly slower than `b`.
+bool IsSlower(const Way& a, const Way& b) {
+  return Least(a.small) > Least(b.small) * kSlowerMax ||
+         Least(a.large) > Least(b.large) * kSlowerMax;
+}
+
+/// Measures both in turns until `a` is not the slower one, or the deadline. Returns how many rounds
+/// were whole.
+Result<uint64_t> MeasureInTurns(const os::Clock& clock, os::Monotonic deadline, Way& a, Way& b) {
   AlignedBuffer buffer;
-  const std::span<std::byte> block = buffer.Get(kLargeBytes);
-  std::ranges::fill(block, std::byte{1});
-  for (size_t i = 0; i < kSmallWrites && clock.Steady() < deadline; ++i) {
-    SLUICE_RETURN_IF_ERROR(a.Measure(clock, block.first(kBlockBytes), a.small));
-    SLUICE_RETURN_IF_ERROR(b.Measure(clock, block.first(kBlockBytes), b.small));
+  const std::span<std::byte> bytes = buffer.Get(kLargeBytes);
+  std::ranges::fill(bytes, std::byte{1});
+  for (uint64_t round = 0; round < kRoundsMax; ++round) {
+    for (uint64_t i = 0; i < kSmallWrites; ++i) {
+      if (clock.Steady() >= deadline) return round;
+      const uint64_t position = (round * kSmallWrites + i) * kBlockBytes;
+      SLUICE_RETURN_IF_ERROR(a.Measure(clock, position, bytes.first(kBlockBytes), a.small));
+      SLUICE_RETURN_IF_ERROR(b.Measure(clock, position, bytes.first(kBlockBytes), b.small));
+    }
+    if (clock.Steady() >= deadline) return round;
+    const uint64_t position = kSmallSpace + round * kLargeBytes;
+    SLUICE_RETURN_IF_ERROR(a.Measure(clock, position, bytes, a.large));
+    SLUICE_RETURN_IF_ERROR(b.Measure(clock, position, bytes, b.large));
+    if (round + 1 >= kRoundsMin && !IsSlower(a, b)) return round + 1;
   }
-  for (size_t i = 0; i < kLargeWrites && clock.Steady() < deadline; ++i) {
-    SLUICE_RETURN_IF_ERROR(a.Measure(clock, block, a.large));
-    SLUICE_RETURN_IF_ERROR(b.Measure(clock, block, b.large));
-  }
-  return {};
+  return kRoundsMax;
 }
 
 /// Whether one write around the page cache works.
@@ -141,7 +153,7 @@ Status TryDirect(DirectWay& direct, const os::Clock& clock) {
   const std::span<std::byte> block = buffer.Get(kBlockBytes);
   std::ranges::fill(block, std::byte{1});
   std::vector<Milliseconds> times;
-  return direct.Measure(clock, block, times);
+  return direct.Measure(clock, kSmallSpace - kBlockBytes, block, times);
 }
 
 }  // namespace
@@ -158,26 +170,19 @@ WriteChoice ChooseWrites(Writes asked, os::Disk& disk, const os::Clock& clock,
   if (asked == Writes::kDirect) return {.writes = Writes::kDirect, .reason = "as set"};
   CachedWay cached(disk, fmt::format("{}/probe-cached", folder));
   if (const Status made = cached.Make(); !made.ok()) return cached_because(made);
-  const Status measured = MeasureInTurns(clock, deadline, direct, cached);
-  if (!measured.ok()) return cached_because(measured);
-  if (cached.small.size() < kSmallWritesMin || cached.large.size() < kLargeWritesMin) {
+  const auto rounds = MeasureInTurns(clock, deadline, direct, cached);
+  if (!rounds.ok()) return cached_because(rounds.error());
+  if (*rounds < kRoundsMin || (*rounds < kRoundsSlower && IsSlower(direct, cached))) {
     return {.writes = Writes::kDirect,
             .reason =
                 "the disk is too slow to be measured; writes around the page cache take less "
                 "processor time"};
   }
-  const Milliseconds direct_small = Median(direct.small);
-  const Milliseconds direct_large = Median(direct.large);
-  const Milliseconds cached_small = Median(cached.small);
-  const Milliseconds cached_large = Median(cached.large);
-  const bool chosen =
-      direct_small <= cached_small * kSlowerMax && direct_large <= cached_large * kSlowerMax;
-  return {
-      .writes = chosen ? Writes::kDirect : Writes::kCached,
-      .reason = fmt::format(
-          "durable writes of 4 / 256 KiB take {:.2f} / {:.2f} ms around the page cache, {:.2f} "
-          "/ {:.2f} ms through it",
-          direct_small.count(), direct_large.count(), cached_small.count(), cached_large.count())};
+  return {.writes = IsSlower(direct, cached) ? Writes::kCached : Writes::kDirect,
+          .reason = fmt::format("durable writes of 4 / 256 KiB take {:.2f} / {:.2f} ms around the "
+                                "page cache, {:.2f} / {:.2f} ms through it, at the least",
+                                Least(direct.small).count(), Least(direct.large).count(),
+                                Least(cached.small).count(), Least(cached.large).count())};
 }
 
 }  // namespace sluice::journal::internal

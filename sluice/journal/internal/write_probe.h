@@ -16,11 +16,11 @@ struct WriteChoice {
   std::string reason = {};          ///< With what was measured, for people.
 };
 
-/// Writes a few blocks both ways in turns into files of its own in `folder`, for a tenth of a
-/// second or one write more, and chooses: around the page cache where that is not clearly slower,
-/// as it costs far less processor time, and also where the time is over before that is known. Of
-/// `asked` kDirect it only looks whether the file system can. Never fails: where such a write does
-/// not work, it is not chosen.
+/// Writes a few blocks both ways in turns into files of its own in `folder` (3.3 MiB each), for a
+/// tenth of a second at most or one write more, and chooses: around the page cache, as it costs far
+/// less processor time, unless that is clearly slower all the while. Of `asked` kDirect it only
+/// looks whether the file system can. Never fails: where such a write does not work, it is not
+/// chosen.
 WriteChoice ChooseWrites(Writes asked, os::Disk& disk, const os::Clock& clock,
                          std::string_view folder);
 

@@ -17,19 +17,21 @@ using std::chrono::microseconds;
 struct Speed {
   microseconds cached{};
   microseconds direct{};
+  microseconds others{};  ///< Two of three direct writes wait so long for other users of the disk.
 };
 
 class SlowFile final : public os::File {
  public:
   SlowFile(std::unique_ptr<os::File> file, os::SimulatedClock& clock, microseconds write,
-           microseconds sync)
-      : file_(std::move(file)), clock_(clock), write_(write), sync_(sync) {}
+           microseconds sync, microseconds others)
+      : file_(std::move(file)), clock_(clock), write_(write), sync_(sync), others_(others) {}
 
   Result<size_t> Read(uint64_t offset, std::span<std::byte> into) override {
     return file_->Read(offset, into);
   }
   Status Write(uint64_t offset, std::span<const std::span<const std::byte>> pieces) override {
     clock_.Advance(write_);
+    if (writes_++ % 3 != 0) clock_.Advance(others_);
     return file_->Write(offset, pieces);
   }
   Status Sync() override {
@@ -46,6 +48,8 @@ class SlowFile final : public os::File {
   os::SimulatedClock& clock_;
   const microseconds write_;
   const microseconds sync_;
+  const microseconds others_;
+  int writes_ = 0;
 };
 
 /// A simulated disk on which durable writes take their time.
@@ -57,9 +61,9 @@ class SlowDisk final : public os::Disk {
   Result<std::unique_ptr<os::File>> Open(std::string_view path, os::OpenMode mode) override {
     SLUICE_ASSIGN_OR_RETURN(auto file, disk_.Open(path, mode));
     const bool direct = mode == os::OpenMode::kWriteDirect;
-    return std::unique_ptr<os::File>(
-        std::make_unique<SlowFile>(std::move(file), clock_, direct ? speed_.direct : microseconds{},
-                                   direct ? microseconds{} : speed_.cached));
+    return std::unique_ptr<os::File>(std::make_unique<SlowFile>(
+        std::move(file), clock_, direct ? speed_.direct : microseconds{},
+        direct ? microseconds{} : speed_.cached, direct ? speed_.others : microseconds{}));
   }
   Status Rename(std::string_view from, std::string_view to) override {
     return disk_.Rename(from, to);
@@ -109,6 +113,14 @@ TEST(WriteProbeTest, TheFasterWayIsChosen) {
   EXPECT_EQ(Choose({.cached = microseconds(500), .direct = microseconds(600)}).writes,
             Writes::kDirect)
       << "not clearly slower, and less work";
+}
+
+TEST(WriteProbeTest, OthersOnTheDiskChangeNothing) {
+  EXPECT_EQ(
+      Choose(
+          {.cached = microseconds(500), .direct = microseconds(300), .others = microseconds(5000)})
+          .writes,
+      Writes::kDirect);
 }
 
 TEST(WriteProbeTest, ADiskThatIsTooSlowToBeMeasuredIsWrittenAroundThePageCache) {
