@@ -114,9 +114,8 @@ class TableLander {
   Status Coalesce();
   /// Drops chunks that the snapshot has. The mutex must be held.
   void DropLanded();
-  /// Brings rows under the topic's rules where those are stricter than the rows'. The mutex must be
-  /// held.
-  /// A frame of this or an older contract → its structs as they are now, under the present rules.
+  /// A frame of this or an older contract → its structs as they are now, under the topic's rules
+  /// where those are stricter than the rows'. The mutex must be held.
   Result<columnar::Batch> Reprotect(const columnar::Batch& frame);
   /// Land(), which counts those under way. Several may run: the table says which of them commits.
   Result<journal::Offset> LandWaiting();
