@@ -340,6 +340,34 @@ int64_t WriteNulls(int64_t rows, ChunkTarget& target) {
   return pages.Finish(/*has_dictionary=*/false);
 }
 
+/// Goes through the rows of all chunks: `add` takes values that follow each other, `end` ends a
+/// page.
+template <typename Value, typename Bounds, typename Add, typename End>
+void Fill(const arrow::ChunkedArray& column, Pages<Bounds>& pages, const Add& add, const End& end) {
+  for (const auto& chunk : column.chunks()) {
+    const Value* const raw = chunk->data()->GetValues<Value>(1);
+    for (int64_t row = 0; row < chunk->length();) {
+      const int64_t count = std::min(chunk->length() - row, kPageRows - pages.rows());
+      if (chunk->null_count() == 0) {
+        add(std::span(raw + row, static_cast<size_t>(count)));
+        pages.AddRows(count);
+      } else {
+        for (int64_t i = row; i < row + count; ++i) {
+          if (chunk->IsNull(i)) {
+            pages.AddNulls(1);
+          } else {
+            add(std::span(raw + i, 1));
+            pages.AddRows(1);
+          }
+        }
+      }
+      row += count;
+      if (pages.rows() == kPageRows) end();
+    }
+  }
+  if (pages.rows() > 0) end();
+}
+
 int64_t WriteDictionary(const arrow::ChunkedArray& column, ChunkTarget& target) {
   const auto& first = static_cast<const arrow::DictionaryArray&>(*column.chunk(0));
   const auto& values = static_cast<const arrow::StringArray&>(*first.dictionary());
@@ -371,30 +399,10 @@ int64_t WriteDictionary(const arrow::ChunkedArray& column, ChunkTarget& target) 
     });
     numbers.clear();
   };
-  for (const auto& chunk : column.chunks()) {
-    const auto& rows = static_cast<const arrow::DictionaryArray&>(*chunk);
-    const auto& indices = static_cast<const arrow::Int32Array&>(*rows.indices());
-    const int32_t* const raw = indices.raw_values();
-    for (int64_t row = 0; row < rows.length();) {
-      const int64_t count = std::min(rows.length() - row, kPageRows - pages.rows());
-      if (rows.null_count() == 0) {
-        numbers.insert(numbers.end(), raw + row, raw + row + count);
-        pages.AddRows(count);
-      } else {
-        for (int64_t i = row; i < row + count; ++i) {
-          if (rows.IsNull(i)) {
-            pages.AddNulls(1);
-          } else {
-            numbers.push_back(static_cast<uint32_t>(raw[i]));
-            pages.AddRows(1);
-          }
-        }
-      }
-      row += count;
-      if (pages.rows() == kPageRows) end();
-    }
-  }
-  if (pages.rows() > 0) end();
+  Fill<int32_t>(
+      column, pages,
+      [&](std::span<const int32_t> of) { numbers.insert(numbers.end(), of.begin(), of.end()); },
+      end);
   return pages.Finish(/*has_dictionary=*/true);
 }
 
@@ -408,28 +416,9 @@ int64_t WriteIntegers(const arrow::ChunkedArray& column, ChunkTarget& target) {
               [&](std::string& page) { AppendDeltas(values, page); });
     values.clear();
   };
-  for (const auto& chunk : column.chunks()) {
-    const int64_t* const raw = chunk->data()->GetValues<int64_t>(1);
-    for (int64_t row = 0; row < chunk->length();) {
-      const int64_t count = std::min(chunk->length() - row, kPageRows - pages.rows());
-      if (chunk->null_count() == 0) {
-        values.insert(values.end(), raw + row, raw + row + count);
-        pages.AddRows(count);
-      } else {
-        for (int64_t i = row; i < row + count; ++i) {
-          if (chunk->IsNull(i)) {
-            pages.AddNulls(1);
-          } else {
-            values.push_back(raw[i]);
-            pages.AddRows(1);
-          }
-        }
-      }
-      row += count;
-      if (pages.rows() == kPageRows) end();
-    }
-  }
-  if (pages.rows() > 0) end();
+  Fill<int64_t>(
+      column, pages,
+      [&](std::span<const int64_t> of) { values.insert(values.end(), of.begin(), of.end()); }, end);
   return pages.Finish(/*has_dictionary=*/false);
 }
 
