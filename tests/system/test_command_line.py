@@ -201,6 +201,7 @@ def exit_codes_are_those_of_the_table():
         equal(sluice(*at, "sql", "-c", "select nothing")[0], 1)
         equal(sluice(*at, "sql", "-c", "select 1", "--timeout", "zero")[0], 2)
         equal(sluice(*at, "send", "-", "--topic", "shop.user-events", stdin='{"userId": "seven"}\n')[0], 65)
+        equal(sluice(*at, "send", "-", "--topic", "shop.users", stdin="{}\n")[2], "row 1: SL3011: no schema for this topic\n")
         equal(sluice(*at, "sql", "-c", "select count(*) from range(1000000000000) a, range(1000000000) b",
                      "--timeout", "0.3")[0], 124)
         code, _, err = sluice("--server", "127.0.0.1:1", "sql", "-c", "select 1")

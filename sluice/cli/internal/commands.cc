@@ -255,9 +255,10 @@ int Send(const Global& global, const SendArguments& arguments) {
     simdjson::dom::array errors;
     if (receipt["errors"].get(errors) == simdjson::SUCCESS) {
       for (const auto problem : errors) {
-        std::fprintf(stderr, "row %lld: %s %s: %s\n",
+        const std::string path = TextOf(problem, "path");  // Empty: it is of the whole row.
+        std::fprintf(stderr, "row %lld: %s%s: %s\n",
                      static_cast<long long>(before + NumberOf(problem, "row") + 1),
-                     TextOf(problem, "code").c_str(), TextOf(problem, "path").c_str(),
+                     (TextOf(problem, "code") + (path.empty() ? "" : " ")).c_str(), path.c_str(),
                      TextOf(problem, "message").c_str());
       }
     }
