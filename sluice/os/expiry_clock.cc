@@ -1,13 +1,16 @@
 #include "sluice/os/expiry_clock.h"
 
+#include <fmt/format.h>
 #include <time.h>
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 #include <string_view>
 #include <utility>
 
 #include "sluice/base/check.h"
+#include "sluice/base/crc32c.h"
 #include "sluice/base/trace.h"
 
 namespace sluice::os {
@@ -16,12 +19,21 @@ namespace {
 
 using std::chrono::microseconds;
 
-constexpr std::string_view kHead = "sluice expiry 1 ";
+constexpr std::string_view kHead = "sluice expiry 2 ";
+constexpr std::string_view kOldHead = "sluice expiry 1 ";  // Without a checksum.
 constexpr std::string_view kAsks = " asks";
 constexpr uint64_t kBytesMax = 100;
 
 int64_t Seconds(microseconds time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time).count();
+}
+
+/// What is written, without its end of line: the time, whether it asks, and a checksum of both.
+std::string LineOf(Timestamp trusted, bool asks) {
+  std::string line(kHead);
+  line += std::to_string(trusted.time_since_epoch().count());
+  if (asks) line += kAsks;
+  return fmt::format("{} {:08x}", line, Crc32c(std::as_bytes(std::span(line))));
 }
 
 }  // namespace
@@ -49,13 +61,18 @@ Status ExpiryClock::Open(Disk& disk, std::string path) {
   State kept;  // Of 1970, if there is nothing better: then nothing is old.
   std::string_view rest = text.ok() ? std::string_view(*text) : std::string_view();
   int64_t trusted_us = 0;
-  if (rest.starts_with(kHead)) {
-    rest.remove_prefix(kHead.size());
+  if (rest.ends_with('\n') && (rest.starts_with(kHead) || rest.starts_with(kOldHead))) {
+    const bool is_old = rest.starts_with(kOldHead);
+    const std::string_view line = rest.substr(0, rest.size() - 1);
+    rest = line.substr(kHead.size());
     const auto [end, bad] = std::from_chars(rest.data(), rest.data() + rest.size(), trusted_us);
     rest.remove_prefix(static_cast<size_t>(end - rest.data()));
-    if (bad == std::errc() && (rest == "\n" || rest == std::string(kAsks) + "\n")) {
-      kept.trusted = Timestamp(microseconds(trusted_us));
-      kept.away = rest == "\n";
+    const bool asks = rest.starts_with(kAsks);
+    const Timestamp trusted{microseconds(trusted_us)};
+    const bool is_whole = is_old ? rest.empty() || rest == kAsks : line == LineOf(trusted, asks);
+    if (bad == std::errc() && is_whole) {
+      kept.trusted = trusted;
+      kept.away = !asks;
     }
   }
   found_ = true;
@@ -159,9 +176,7 @@ Status ExpiryClock::Write(const State& state) {
   if (disk_ == nullptr) return {};
   const bool asks = state.jump != microseconds(0) && !state.away;
   const std::lock_guard lock(write_mutex_);
-  return ReplaceFile(*disk_, path_,
-                     std::string(kHead) + std::to_string(state.trusted.time_since_epoch().count()) +
-                         std::string(asks ? kAsks : "") + "\n");
+  return ReplaceFile(*disk_, path_, LineOf(state.trusted, asks) + "\n");
 }
 
 Timestamp StampOf(const ExpiryClock* expiry, const Clock& clock) {

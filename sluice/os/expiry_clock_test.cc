@@ -214,13 +214,31 @@ TEST_F(ExpiryClockTest, WithoutAFileItBeginsWhereSomethingElseLeftOff) {
 }
 
 TEST_F(ExpiryClockTest, WhatCannotBeUnderstoodIsAJump) {
-  for (const char* const text : {"", "sluice expiry 1 12x\n", "sluice expiry 2 12\n"}) {
+  for (const char* const text :
+       {"", "sluice expiry 1 12x\n", "sluice expiry 2 12\n", "sluice expiry 3 12\n"}) {
     ASSERT_TRUE(ReplaceFile(disk_, "clock", text).ok());
     Restart({});
     wall_.Advance(kDay);
     EXPECT_LE(clock_->Now(), Timestamp() + kDay) << text;
     EXPECT_GT(clock_->Jump(), kYears);
   }
+}
+
+// A time that a flipped bit has put years ahead would make all that is known old.
+TEST_F(ExpiryClockTest, NoFlippedBitOfItsFileIsBelieved) {
+  Restart({});
+  ASSERT_TRUE(clock_->Keep().ok());
+  const std::string whole = *ReadFile(disk_, "clock", 100);
+  for (size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    std::string text = whole;
+    text[bit / 8] = static_cast<char>(text[bit / 8] ^ 1 << bit % 8);
+    ASSERT_TRUE(ReplaceFile(disk_, "clock", text).ok());
+    Restart({});
+    EXPECT_LE(clock_->Now(), Timestamp() + kDay) << text;
+  }
+  ASSERT_TRUE(ReplaceFile(disk_, "clock", "sluice expiry 1 7200000000\n").ok());
+  Restart({});
+  EXPECT_EQ(clock_->Trusted(), Timestamp(hours(2))) << "of a program before the checksum";
 }
 
 TEST(SinceBootTest, GoesForward) {
