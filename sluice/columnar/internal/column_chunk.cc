@@ -24,10 +24,6 @@ namespace sluice::columnar::internal {
 
 namespace {
 
-// Small pages, so that the page index prunes.
-constexpr int64_t kPageRows = 20'000;
-constexpr int64_t kPageBytes = int64_t{128} << 10;
-
 /// The least and the greatest of some texts, byte by byte. The first bytes decide nearly always.
 class TextBounds {
  public:
@@ -109,6 +105,13 @@ class NumberBounds {
   int64_t greatest_ = INT64_MIN;
 };
 
+/// Appends a text as Parquet's PLAIN has it.
+void AppendPlain(std::string_view text, std::string& out) {
+  const auto size = static_cast<uint32_t>(text.size());
+  out.append(reinterpret_cast<const char*>(&size), sizeof(size));
+  out += text;
+}
+
 std::shared_ptr<arrow::Buffer> Borrow(std::string_view bytes) {
   return std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(bytes.data()),
                                          static_cast<int64_t>(bytes.size()));
@@ -121,12 +124,15 @@ class Pages {
   explicit Pages(ChunkTarget& target)
       : target_(target),
         is_optional_(target.metadata.descr()->max_definition_level() > 0),
-        has_statistics_(target.properties.statistics_enabled(target.metadata.descr()->path())) {
+        has_statistics_(target.properties.statistics_enabled(target.metadata.descr()->path())),
+        rows_max_(target.properties.max_rows_per_page()) {
     if (target.codec != nullptr) target.codec->BeginColumn();
   }
 
   bool has_statistics() const { return has_statistics_; }
   int64_t rows() const { return rows_; }
+  /// That still fit into the page.
+  int64_t rows_left() const { return rows_max_ - rows_; }
 
   /// So many rows that have values.
   void AddRows(int64_t count) {
@@ -201,6 +207,7 @@ class Pages {
   ChunkTarget& target_;
   const bool is_optional_;
   const bool has_statistics_;
+  const int64_t rows_max_;  // Of a page.
   Bounds bounds_;
   int64_t rows_ = 0;  // Of the page.
   int64_t nulls_ = 0;
@@ -215,7 +222,10 @@ class Pages {
 class TextPages {
  public:
   TextPages(ChunkTarget& target, parquet::Encoding::type encoding)
-      : pages_(target), encoding_(encoding), filter_(target.bloom_filter) {}
+      : pages_(target),
+        encoding_(encoding),
+        bytes_max_(target.properties.data_pagesize()),
+        filter_(target.bloom_filter) {}
 
   void Add(const arrow::BinaryArray& texts) {
     if (texts.null_count() > 0) {
@@ -225,8 +235,8 @@ class TextPages {
     const int32_t* const offsets = texts.raw_value_offsets();
     const int32_t* const end = offsets + texts.length();
     for (const int32_t* begin = offsets; begin < end;) {
-      const auto rows_left = std::min<int64_t>(end - begin, kPageRows - pages_.rows());
-      const int64_t bytes_left = std::max<int64_t>(0, kPageBytes - bytes());
+      const auto rows_left = std::min<int64_t>(end - begin, pages_.rows_left());
+      const int64_t bytes_left = std::max<int64_t>(0, bytes_max_ - bytes());
       // The first row whose text ends beyond the page.
       const int32_t* next =
           std::upper_bound(begin + 1, begin + rows_left + 1, *begin + bytes_left) - 1;
@@ -237,7 +247,7 @@ class TextPages {
       }
       AddRun(texts.raw_data(), {begin, next + 1});
       begin = next;
-      if (pages_.rows() >= kPageRows) End();
+      if (pages_.rows_left() == 0) End();
     }
   }
 
@@ -256,7 +266,7 @@ class TextPages {
     for (int64_t row = 0; row < texts.length(); ++row) {
       const bool is_null = texts.IsNull(row);
       const int64_t size = is_null ? 0 : offsets[row + 1] - offsets[row];
-      if (pages_.rows() >= kPageRows || (pages_.rows() > 0 && bytes() + size > kPageBytes)) End();
+      if (pages_.rows_left() == 0 || (pages_.rows() > 0 && bytes() + size > bytes_max_)) End();
       if (is_null) {
         pages_.AddNulls(1);
       } else {
@@ -269,19 +279,17 @@ class TextPages {
   void AddRun(const uint8_t* data, std::span<const int32_t> offsets) {
     const auto* const text = reinterpret_cast<const char*>(data);
     const size_t count = offsets.size() - 1;
+    const auto value = [&](size_t i) {
+      return std::string_view(text + offsets[i], static_cast<size_t>(offsets[i + 1] - offsets[i]));
+    };
     if (is_plain()) {
       for (size_t i = 0; i < count; ++i) {
-        const auto size = static_cast<uint32_t>(offsets[i + 1] - offsets[i]);
-        text_.append(reinterpret_cast<const char*>(&size), sizeof(size));
-        text_.append(text + offsets[i], size);
+        AppendPlain(value(i), text_);
       }
     } else {
       text_.append(text + offsets.front(), static_cast<size_t>(offsets.back() - offsets.front()));
       for (size_t i = 0; i < count; ++i) lengths_.push_back(offsets[i + 1] - offsets[i]);
     }
-    const auto value = [&](size_t i) {
-      return std::string_view(text + offsets[i], static_cast<size_t>(offsets[i + 1] - offsets[i]));
-    };
     if (pages_.has_statistics()) {
       for (size_t i = 0; i < count; ++i) bounds_.Add(value(i));
     }
@@ -313,6 +321,7 @@ class TextPages {
 
   Pages<TextBounds> pages_;
   const parquet::Encoding::type encoding_;
+  const int64_t bytes_max_;  // Of a page.
   parquet::BloomFilter* const filter_;
   TextBounds bounds_;
   std::string text_;  // Plain: with their lengths.
@@ -332,7 +341,7 @@ int64_t WriteTexts(const arrow::ChunkedArray& column, ChunkTarget& target,
 int64_t WriteNulls(int64_t rows, ChunkTarget& target) {
   Pages<NumberBounds> pages(target);
   for (int64_t left = rows; left > 0;) {
-    const int64_t count = std::min(left, kPageRows);
+    const int64_t count = std::min(left, pages.rows_left());
     pages.AddNulls(count);
     pages.End(parquet::Encoding::PLAIN, {}, [](std::string&) {});
     left -= count;
@@ -347,7 +356,7 @@ void Fill(const arrow::ChunkedArray& column, Pages<Bounds>& pages, const Add& ad
   for (const auto& chunk : column.chunks()) {
     const Value* const raw = chunk->data()->GetValues<Value>(1);
     for (int64_t row = 0; row < chunk->length();) {
-      const int64_t count = std::min(chunk->length() - row, kPageRows - pages.rows());
+      const int64_t count = std::min(chunk->length() - row, pages.rows_left());
       if (chunk->null_count() == 0) {
         add(std::span(raw + row, static_cast<size_t>(count)));
         pages.AddRows(count);
@@ -362,7 +371,7 @@ void Fill(const arrow::ChunkedArray& column, Pages<Bounds>& pages, const Add& ad
         }
       }
       row += count;
-      if (pages.rows() == kPageRows) end();
+      if (pages.rows_left() == 0) end();
     }
   }
   if (pages.rows() > 0) end();
@@ -373,10 +382,7 @@ int64_t WriteDictionary(const arrow::ChunkedArray& column, ChunkTarget& target) 
   const auto& values = static_cast<const arrow::StringArray&>(*first.dictionary());
   std::string plain;
   for (int64_t i = 0; i < values.length(); ++i) {
-    const std::string_view value = values.GetView(i);
-    const auto size = static_cast<uint32_t>(value.size());
-    plain.append(reinterpret_cast<const char*>(&size), sizeof(size));
-    plain += value;
+    AppendPlain(values.GetView(i), plain);
   }
   Pages<TextBounds> pages(target);
   pages.WriteDictionary(plain, values.length());
