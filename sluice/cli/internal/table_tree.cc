@@ -3,6 +3,21 @@
 #include <CLI/CLI.hpp>
 
 namespace sluice::cli::internal {
+namespace {
+
+/// Returns what adds commands on the table that their first argument names.
+template <typename Arguments>
+auto OnTable(CLI::App& parent, const AddCommand& add, const Global& global, Arguments& arguments) {
+  return [&](const char* name, const char* help, int (*run)(const Global&, const Arguments&)) {
+    CLI::App* const command =
+        add(parent, name, help, [&global, &arguments, run] { return run(global, arguments); });
+    command->add_option("table", arguments.address, "Folder of the table, or s3://bucket/path")
+        ->required();
+    return command;
+  };
+}
+
+}  // namespace
 
 void TableTree::AddTo(CLI::App& table, const AddCommand& add) {
   add(table, "list", "List landed tables", [this] { return ListTables(global_); });
@@ -15,14 +30,7 @@ void TableTree::AddTo(CLI::App& table, const AddCommand& add) {
 }
 
 void TableTree::AddReaders(CLI::App& parent, const AddCommand& add_command) {
-  const auto add = [&](const char* name, const char* help,
-                       int (*run)(const Global&, const TableArguments&)) {
-    CLI::App* const command =
-        add_command(parent, name, help, [this, run] { return run(global_, read_); });
-    command->add_option("table", read_.address, "Folder of the table, or s3://bucket/path")
-        ->required();
-    return command;
-  };
+  const auto add = OnTable(parent, add_command, global_, read_);
   const auto add_moment = [&](CLI::App* command) {
     CLI::Option* const version =
         command->add_option("--version", read_.version, "At this version")->option_text("N");
@@ -58,14 +66,7 @@ void TableTree::AddReaders(CLI::App& parent, const AddCommand& add_command) {
 }
 
 void TableTree::AddChanges(CLI::App& parent, const AddCommand& add_command) {
-  const auto add = [&](const char* name, const char* help,
-                       int (*run)(const Global&, const TableChangeArguments&)) {
-    CLI::App* const command =
-        add_command(parent, name, help, [this, run] { return run(global_, changed_); });
-    command->add_option("table", changed_.address, "Folder of the table, or s3://bucket/path")
-        ->required();
-    return command;
-  };
+  const auto add = OnTable(parent, add_command, global_, changed_);
   const auto add_rows = [&](CLI::App* command) {
     CLI::Option* const where =
         command->add_option("--where", changed_.where, "Rows for which this is true")
@@ -119,12 +120,11 @@ void TableTree::AddChanges(CLI::App& parent, const AddCommand& add_command) {
   AddEraseOptions(*command, changed_);
 }
 
-void TableTree::AddAlterations(CLI::App& parent, const AddCommand& add) {
-  CLI::App* command = add(parent, "alter", "Change columns, properties and constraints",
-                          [this] { return AlterTable(global_, altered_); });
-  command->add_option("table", altered_.address, "Folder of the table, or s3://bucket/path")
-      ->required();
+void TableTree::AddAlterations(CLI::App& parent, const AddCommand& add_command) {
+  CLI::App* command = OnTable(parent, add_command, global_, altered_)(
+      "alter", "Change columns, properties and constraints", AlterTable);
   AddAlterOptions(*command, altered_);
+  const auto add = OnTable(parent, add_command, global_, then_);
   const auto add_moment = [this](CLI::App& at) {
     CLI::Option* const version =
         at.add_option("--version", then_.version, "As it was at this version")->option_text("N");
@@ -132,15 +132,9 @@ void TableTree::AddAlterations(CLI::App& parent, const AddCommand& add) {
         ->option_text("TIME")
         ->excludes(version);
   };
-  command = add(parent, "restore", "Bring a table back to an older version of itself",
-                [this] { return RestoreTable(global_, then_); });
-  command->add_option("table", then_.address, "Folder of the table, or s3://bucket/path")
-      ->required();
+  command = add("restore", "Bring a table back to an older version of itself", RestoreTable);
   add_moment(*command);
-  command = add(parent, "clone", "Make a table that begins as another one is",
-                [this] { return CloneTable(global_, then_); });
-  command->add_option("table", then_.address, "Folder of the table, or s3://bucket/path")
-      ->required();
+  command = add("clone", "Make a table that begins as another one is", CloneTable);
   command->add_option("target", then_.target, "Folder of the new table")->required();
   command->add_flag("--shallow,!--deep", then_.shallow,
                     "Name the files where they lie, instead of copying them");

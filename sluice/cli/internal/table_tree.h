@@ -34,7 +34,7 @@ class TableTree {
   /// Those that change its rows, or keep it healthy.
   void AddChanges(CLI::App& parent, const AddCommand& add_command);
   /// Those that change the table itself.
-  void AddAlterations(CLI::App& parent, const AddCommand& add);
+  void AddAlterations(CLI::App& parent, const AddCommand& add_command);
 
   const Global& global_;
   TableArguments read_;
