@@ -72,6 +72,12 @@ def folder_bytes(folder):
     return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
+def cpu_seconds(pid):
+    """User and system time of a process and all that it has waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(int(fields[i]) for i in range(11, 15)) * SECONDS_A_TICK
+
+
 def median(values):
     return statistics.median(values)
 
@@ -108,9 +114,7 @@ class Server:
         raise RuntimeError("the server did not start:\n" + (self.folder / "log").read_text())
 
     def cpu_seconds(self):
-        """User and system time of the process and all that it has waited for."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return sum(int(fields[i]) for i in range(11, 15)) * SECONDS_A_TICK
+        return cpu_seconds(self.process.pid)
 
     def _pss(self):
         for line in Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():

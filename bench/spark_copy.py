@@ -9,7 +9,6 @@ Python, and the JVM's peak memory. Exits 77 where Spark or Java is not there (`.
 
 import json
 import os
-import resource
 import shutil
 import sys
 import time
@@ -17,16 +16,15 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests/interop"))
 
+from ingest import cpu_seconds  # noqa: E402
 from packages import skip, use_spark  # noqa: E402
 
 COLUMNS = ("eventId STRING, ts BIGINT, type STRING, userId BIGINT, email STRING, url STRING, amount DOUBLE, country STRING, "
            "session STRING, ok BOOLEAN")
 
 
-def cpu_seconds(jvm):
-    fields = Path(f"/proc/{jvm}/stat").read_text().rpartition(")")[2].split()
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") + used.ru_utime + used.ru_stime
+def used_by_both(jvm):
+    return cpu_seconds(jvm) + cpu_seconds(os.getpid())
 
 
 def memory_peak(jvm):
@@ -48,12 +46,12 @@ def main():
     jvm = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
     print(json.dumps({"version": spark.version}), flush=True)
     for line in sys.stdin:
-        begin, used = time.monotonic(), cpu_seconds(jvm)
+        begin, used = time.monotonic(), used_by_both(jvm)
         rows = spark.read.schema(COLUMNS).json(sys.argv[1])
         rows = (rows.withColumnRenamed("eventId", "event_id").withColumnRenamed("userId", "user_id")
                 .withColumn("event_date", to_date(timestamp_millis(col("ts")))))
         rows.write.partitionBy("event_date").option("compression", "zstd").parquet(line.strip())
-        print(json.dumps({"seconds": time.monotonic() - begin, "cpu_seconds": cpu_seconds(jvm) - used,
+        print(json.dumps({"seconds": time.monotonic() - begin, "cpu_seconds": used_by_both(jvm) - used,
                           "rss_peak": memory_peak(jvm)}), flush=True)
     spark.stop()
     return 0
