@@ -16,15 +16,15 @@ namespace sluice::columnar {
 enum class RowForm : uint8_t {
   kArrow,    ///< Arrow IPC stream.
   kParquet,  ///< One file, zstd.
-  kNdjson,   ///< One object a line; binary values in base64, times in ISO 8601, NaN as text.
-  kCsv,      ///< RFC 4180 with a header line; null is empty, nested values are JSON.
+  kNdjson,   ///< One object a line, with values as of AppendJson().
+  kCsv,      ///< RFC 4180 with a header line, and values as of AppendCsvValue().
 };
 
 /// Returns the form called `arrow`, `parquet`, `ndjson` or `csv`.
 std::optional<RowForm> ParseRowForm(std::string_view name);
 
-/// Writes batches of one schema, each as it comes: holds no more than one of them, and of Parquet
-/// one row group (128 Ki rows). Not thread-safe.
+/// Writes batches of one schema, each as it comes: nothing of it is held once Write() has returned,
+/// but for Parquet, of which one row group is (128 Ki rows). Not thread-safe.
 class RowWriter {
  public:
   static Result<std::unique_ptr<RowWriter>> Open(RowForm form, const Schema& schema, ByteSink sink);
@@ -33,6 +33,9 @@ class RowWriter {
   virtual Status Write(const Batch& batch) = 0;
   /// Must be called once, last.
   virtual Status Finish() = 0;
+  /// How many rows the bytes that the sink got hold, where they end with a row; nothing where they
+  /// end inside of one. The sink may ask, too.
+  virtual std::optional<int64_t> rows() const = 0;
 };
 
 }  // namespace sluice::columnar

@@ -1,6 +1,5 @@
 #include "sluice/worker/internal/form_writer.h"
 
-#include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 #include <fmt/format.h>
@@ -8,52 +7,70 @@
 #include <string>
 #include <utility>
 
-#include "sluice/base/csv.h"
 #include "sluice/base/json.h"
-#include "sluice/worker/internal/json_value.h"
+#include "sluice/columnar/json_value.h"
+#include "sluice/columnar/row_writer.h"
 
 namespace sluice::worker {
 
 namespace internal {
 namespace {
 
-constexpr size_t kPieceBytes = 256u << 10;
+constexpr size_t kPieceBytes = 1u << 20;
 
-/// Text, row by row.
-class TextWriter : public FormWriter {
+/// Rows in a form that others have, too; NDJSON with a line behind them by which a reader knows
+/// that it has all.
+class RowFormWriter final : public FormWriter {
  public:
-  explicit TextWriter(Emit emit) : emit_(std::move(emit)) {}
+  RowFormWriter(columnar::RowForm form, Emit emit) : form_(form), emit_(std::move(emit)) {}
+
+  Status Begin(const columnar::Schema& schema) override {
+    SLUICE_ASSIGN_OR_RETURN(
+        writer_, columnar::RowWriter::Open(form_, schema, [this](std::string_view bytes) -> Status {
+          held_ += bytes;
+          return held_.size() < kPieceBytes ? Status() : Send();
+        }));
+    return {};
+  }
 
   Status Add(const columnar::Batch& batch) override {
-    for (int64_t row = 0; row < batch->num_rows(); ++row) {
-      AppendRow(*batch, row);
-      ++rows_;
-      if (out_.size() >= kPieceBytes) SLUICE_RETURN_IF_ERROR(Flush());
-    }
-    // A result that comes slowly is shown as it comes.
-    return out_.empty() || batch->num_rows() == 0 ? Status() : Flush();
+    SLUICE_RETURN_IF_ERROR(writer_->Write(batch));
+    rows_ += batch->num_rows();
+    return batch->num_rows() == 0 ? Status() : Send();
   }
+
+  Status Finish() override {
+    SLUICE_RETURN_IF_ERROR(writer_->Finish());
+    if (form_ == columnar::RowForm::kNdjson) {
+      held_ += fmt::format("{{\"complete\":true,\"rows\":{}}}\n", rows_);
+    }
+    return Send();
+  }
+
   int64_t rows() const override { return rows_; }
 
- protected:
-  virtual void AppendRow(const arrow::RecordBatch& batch, int64_t row) = 0;
-
-  Status Flush() {
-    const Status taken = emit_(out_, rows_);
-    out_.clear();
-    return taken;
+ private:
+  Status Send() {
+    for (size_t at = 0; at < held_.size(); at += kPieceBytes) {
+      const bool last = at + kPieceBytes >= held_.size();
+      SLUICE_RETURN_IF_ERROR(emit_(std::string_view(held_).substr(at, kPieceBytes),
+                                   last && writer_ != nullptr ? writer_->rows() : std::nullopt));
+    }
+    held_.clear();
+    return {};
   }
 
-  std::string out_;
-  int64_t rows_ = 0;
-
- private:
+  const columnar::RowForm form_;
   const Emit emit_;
+  std::unique_ptr<columnar::RowWriter> writer_;
+  std::string held_;
+  int64_t rows_ = 0;
 };
 
-class JsonWriter final : public TextWriter {
+/// One object with columns and rows.
+class JsonWriter final : public FormWriter {
  public:
-  using TextWriter::TextWriter;
+  explicit JsonWriter(Emit emit) : emit_(std::move(emit)) {}
 
   Status Begin(const columnar::Schema& schema) override {
     out_ = "{\"columns\":[";
@@ -69,105 +86,60 @@ class JsonWriter final : public TextWriter {
     return {};
   }
 
+  Status Add(const columnar::Batch& batch) override {
+    for (int64_t row = 0; row < batch->num_rows(); ++row) {
+      out_ += rows_ > 0 ? ",\n[" : "\n[";
+      for (int i = 0; i < batch->num_columns(); ++i) {
+        if (i > 0) out_ += ',';
+        columnar::AppendJson(out_, *batch->column(i), row);
+      }
+      out_ += ']';
+      ++rows_;
+      if (out_.size() >= kPieceBytes / 4) SLUICE_RETURN_IF_ERROR(Flush());
+    }
+    // A result that comes slowly is shown as it comes.
+    return out_.empty() || batch->num_rows() == 0 ? Status() : Flush();
+  }
+
   Status Finish() override {
     out_ += fmt::format("],\"row_count\":{},\"complete\":true}}\n", rows_);
     return Flush();
   }
 
- private:
-  void AppendRow(const arrow::RecordBatch& batch, int64_t row) override {
-    out_ += rows_ > 0 ? ",\n[" : "\n[";
-    for (int i = 0; i < batch.num_columns(); ++i) {
-      if (i > 0) out_ += ',';
-      AppendJson(out_, *batch.column(i), row);
-    }
-    out_ += ']';
-  }
-};
-
-class NdjsonWriter final : public TextWriter {
- public:
-  using TextWriter::TextWriter;
-
-  Status Begin(const columnar::Schema& schema) override {
-    for (const auto& field : schema->fields()) {
-      AppendJsonString(keys_.emplace_back(), field->name());
-      keys_.back() += ':';
-    }
-    return {};
-  }
-
-  Status Finish() override {
-    out_ += fmt::format("{{\"complete\":true,\"rows\":{}}}\n", rows_);
-    return Flush();
-  }
+  int64_t rows() const override { return rows_; }
 
  private:
-  void AppendRow(const arrow::RecordBatch& batch, int64_t row) override {
-    out_ += '{';
-    for (int i = 0; i < batch.num_columns(); ++i) {
-      if (i > 0) out_ += ',';
-      out_ += keys_[static_cast<size_t>(i)];
-      AppendJson(out_, *batch.column(i), row);
-    }
-    out_ += "}\n";
+  Status Flush() {
+    const Status taken = emit_(out_, rows_);
+    out_.clear();
+    return taken;
   }
 
-  std::vector<std::string> keys_;
+  const Emit emit_;
+  std::string out_;
+  int64_t rows_ = 0;
 };
 
-class CsvWriter final : public TextWriter {
- public:
-  using TextWriter::TextWriter;
-
-  Status Begin(const columnar::Schema& schema) override {
-    for (int i = 0; i < schema->num_fields(); ++i) {
-      if (i > 0) out_ += ',';
-      AppendCsvField(out_, schema->field(i)->name());
-    }
-    out_ += "\r\n";
-    return {};
+columnar::RowForm RowFormOf(Form form) {
+  switch (form) {
+    case Form::kCsv:
+      return columnar::RowForm::kCsv;
+    case Form::kArrow:
+      return columnar::RowForm::kArrow;
+    case Form::kParquet:
+      return columnar::RowForm::kParquet;
+    case Form::kNdjson:
+    case Form::kJson:
+      break;
   }
-
-  Status Finish() override { return Flush(); }
-
- private:
-  void AppendRow(const arrow::RecordBatch& batch, int64_t row) override {
-    for (int i = 0; i < batch.num_columns(); ++i) {
-      if (i > 0) out_ += ',';
-      const arrow::Array& column = *batch.column(i);
-      if (column.IsNull(row)) continue;
-      if (column.type_id() == arrow::Type::STRING) {
-        AppendCsvField(out_, static_cast<const arrow::StringArray&>(column).GetView(row));
-        continue;
-      }
-      value_.clear();
-      AppendJson(value_, column, row);
-      const bool quoted = value_.size() >= 2 && value_.front() == '"';
-      AppendCsvField(out_, quoted ? std::string_view(value_).substr(1, value_.size() - 2) : value_);
-    }
-    out_ += "\r\n";
-  }
-
-  std::string value_;
-};
+  return columnar::RowForm::kNdjson;
+}
 
 }  // namespace
 
 std::unique_ptr<FormWriter> MakeFormWriter(Form form, Emit emit) {
-  switch (form) {
-    case Form::kNdjson:
-      return std::make_unique<NdjsonWriter>(std::move(emit));
-    case Form::kCsv:
-      return std::make_unique<CsvWriter>(std::move(emit));
-    case Form::kArrow:
-      return MakeArrowWriter(std::move(emit));
-    case Form::kParquet:
-      return MakeParquetWriter(std::move(emit));
-    case Form::kJson:
-      break;
-  }
-  return std::make_unique<JsonWriter>(std::move(emit));
+  if (form == Form::kJson) return std::make_unique<JsonWriter>(std::move(emit));
+  return std::make_unique<RowFormWriter>(RowFormOf(form), std::move(emit));
 }
 
 }  // namespace internal

@@ -26,8 +26,4 @@ class FormWriter : public duck::ResultSink {
 
 std::unique_ptr<FormWriter> MakeFormWriter(Form form, Emit emit);
 
-/// The same for those that Arrow writes.
-std::unique_ptr<FormWriter> MakeArrowWriter(Emit emit);
-std::unique_ptr<FormWriter> MakeParquetWriter(Emit emit);
-
 }  // namespace sluice::worker::internal
