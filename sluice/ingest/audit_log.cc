@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sluice/base/json.h"
+#include "sluice/decode/padded_text.h"
 
 namespace sluice::ingest {
 namespace {
@@ -51,11 +52,9 @@ Status AuditLog::Record(const AuditRecord& record) {
     if (!known_) SLUICE_RETURN_IF_ERROR(ingest_.Register(AuditContract()).status(), "audit");
     known_ = true;
   }
-  std::string body = ToJson(record);
-  const size_t size = body.size();
-  body.resize(size + decode::JsonDecoder::kPaddingBytes);
+  const decode::PaddedText body(ToJson(record));
   Submission submission;
-  submission.body = std::string_view(body).substr(0, size);
+  submission.body = body.view();
   submission.topic = kAuditTopic;
   submission.shape = decode::Shape::kContent;
   submission.system = true;

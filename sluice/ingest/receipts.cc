@@ -7,6 +7,7 @@
 
 #include "sluice/base/check.h"
 #include "sluice/base/json.h"
+#include "sluice/decode/padded_text.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/ingest/internal/topic_state.h"
 
@@ -79,10 +80,9 @@ std::vector<std::string> Ingest::IdentitiesOfId(const event::Contract& contract,
                                                 std::string_view id) {
   std::vector<std::string> identities;
   const auto add = [&](std::string body, decode::Shape shape) {
-    const size_t size = body.size();
-    body.resize(size + decode::JsonDecoder::kPaddingBytes);
+    const decode::PaddedText padded(std::move(body));
     Submission submission;
-    submission.body = std::string_view(body).substr(0, size);
+    submission.body = padded.view();
     submission.framing = decode::Framing::kJson;
     submission.shape = shape;
     submission.topic = contract.topic;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sluice/decode/padded_text.h"
 #include "sluice/lake/delta_table.h"
 #include "tests/sim/run.h"
 
@@ -101,9 +102,8 @@ void Run::SendBody(std::vector<Serial> rows, bool envelope, ingest::WaitLevel wa
     body = "[" + body;
     submission.framing = decode::Framing::kJson;
   }
-  const size_t size = body.size();
-  body.resize(size + decode::JsonDecoder::kPaddingBytes);
-  submission.body = std::string_view(body).substr(0, size);
+  const decode::PaddedText padded(std::move(body));
+  submission.body = padded.view();
   submission.shape = envelope ? decode::Shape::kEnvelope : decode::Shape::kContent;
   if (!envelope) submission.topic = "orders";
   submission.wait = wait;

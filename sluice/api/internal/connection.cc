@@ -14,6 +14,7 @@
 
 #include "sluice/api/body_stream.h"
 #include "sluice/api/problem.h"
+#include "sluice/decode/json_decoder.h"
 
 namespace sluice::api::internal {
 
@@ -23,7 +24,6 @@ namespace {
 
 constexpr size_t kReadBytes = 16u << 10;
 constexpr size_t kBodyStepBytes = 256u << 10;
-constexpr size_t kPaddingBytes = 64;
 constexpr std::chrono::milliseconds kLingerTime{2'000};
 // Where the server is full, who has just come is given so long to begin,
 constexpr std::chrono::milliseconds kPlaceTime{250};
@@ -232,7 +232,7 @@ void Connection::StartBody() {
   if (!discarding_) {
     // Reserved memory costs nothing until bytes come: a client that only promises a body takes
     // none.
-    body_->reserve(size + kPaddingBytes);
+    body_->reserve(size + decode::JsonDecoder::kPaddingBytes);
     body_->assign(bytes);
   }
   body_read_ = bytes.size();
@@ -292,7 +292,7 @@ void Connection::OnRequest() {
   state_ = State::kHandling;
   WaitsFrom(os::Monotonic::max());
   ClearDeadline();
-  body_->resize(body_read_ + kPaddingBytes);
+  body_->resize(body_read_ + decode::JsonDecoder::kPaddingBytes);
   request_->body_storage = std::move(body_);
   request_->body = std::string_view(*request_->body_storage).substr(0, body_read_);
   const auto pending = std::make_shared<Pending>(shared_weak_, weak_from_this());

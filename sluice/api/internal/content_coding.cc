@@ -6,11 +6,11 @@
 #include <algorithm>
 
 #include "sluice/api/internal/text.h"
+#include "sluice/decode/json_decoder.h"
 
 namespace sluice::api::internal {
 namespace {
 
-constexpr size_t kPaddingBytes = 64;
 constexpr size_t kStepBytes = 256u << 10;
 constexpr int kZstdWindowLogMax = 23;  // 8 MiB, as RFC 8878 section 3.1.1.1.2 advises.
 
@@ -24,22 +24,23 @@ class Output {
     if (used_ > bytes_max_) return false;
     // One byte above the limit shows that there is more than may be.
     const uint64_t wanted = std::min<uint64_t>(bytes_max_ + 1, used_ + std::max(used_, kStepBytes));
-    text_->resize(static_cast<size_t>(wanted) + kPaddingBytes);
+    text_->resize(static_cast<size_t>(wanted) + decode::JsonDecoder::kPaddingBytes);
     return true;
   }
   char* at() { return text_->data() + used_; }
-  size_t room() const { return text_->size() - used_ - kPaddingBytes; }
+  size_t room() const { return text_->size() - used_ - decode::JsonDecoder::kPaddingBytes; }
   void Use(size_t bytes) { used_ += bytes; }
   bool TooMany() const { return used_ > bytes_max_; }
   Content Finish() {
-    text_->resize(used_ + kPaddingBytes);
+    text_->resize(used_ + decode::JsonDecoder::kPaddingBytes);
     return {.storage = text_, .bytes = std::string_view(*text_).substr(0, used_)};
   }
 
  private:
   const uint64_t bytes_max_;
   size_t used_ = 0;
-  std::shared_ptr<std::string> text_ = std::make_shared<std::string>(kPaddingBytes, '\0');
+  std::shared_ptr<std::string> text_ =
+      std::make_shared<std::string>(decode::JsonDecoder::kPaddingBytes, '\0');
 };
 
 Error TooManyBytes(uint64_t bytes_max) {

@@ -18,11 +18,6 @@
 namespace sluice::api::internal {
 namespace {
 
-std::string Padded(std::string text) {
-  text.resize(text.size() + decode::JsonDecoder::kPaddingBytes);
-  return text;
-}
-
 constexpr int64_t kReplayedAtOnce = 1000;
 }  // namespace
 
@@ -30,9 +25,10 @@ bool ErrorRoutes::OpenError::SameAsLanded() const {
   return !given && code != ingest::kOtherContent;
 }
 
-ingest::Submission ErrorRoutes::SubmissionOf(const OpenError& error, const std::string& padded) {
+ingest::Submission ErrorRoutes::SubmissionOf(const OpenError& error,
+                                             const decode::PaddedText& payload) {
   ingest::Submission submission;
-  submission.body = std::string_view(padded).substr(0, error.payload.size());
+  submission.body = payload.view();
   submission.framing = decode::Framing::kJson;
   submission.shape = error.shape == "content" ? decode::Shape::kContent : decode::Shape::kEnvelope;
   submission.topic = error.topic;
@@ -149,8 +145,8 @@ std::vector<Result<ingest::Receipt>> ErrorRoutes::Resend(const std::vector<OpenE
       answer->set_value(Invalid("the event of error {} was not kept", error.offset));
       continue;
     }
-    const std::string padded = Padded(error.payload);
-    ingest_.Submit(SubmissionOf(error, padded), [answer](Result<ingest::Receipt> receipt) {
+    const decode::PaddedText payload(error.payload);
+    ingest_.Submit(SubmissionOf(error, payload), [answer](Result<ingest::Receipt> receipt) {
       answer->set_value(std::move(receipt));
     });
   }
@@ -174,11 +170,11 @@ Result<ingest::Receipt> ErrorRoutes::TryAgain(const std::vector<OpenError>& erro
       ++(errors[i].SameAsLanded() ? all.duplicate : all.error);
       continue;
     }
-    const std::string padded = Padded(errors[i].payload);
+    const decode::PaddedText payload(errors[i].payload);
     const auto receipt =
         errors[i].payload.empty()
             ? Result<ingest::Receipt>(Invalid("the event of the error was not kept"))
-            : ingest_.Try(SubmissionOf(errors[i], padded), tried);
+            : ingest_.Try(SubmissionOf(errors[i], payload), tried);
     if (receipt.ok()) {
       all.accepted += receipt->accepted;
       all.duplicate += receipt->duplicate;
@@ -197,8 +193,8 @@ Result<std::vector<bool>> ErrorRoutes::FindLanded(const std::vector<OpenError>& 
   for (size_t i = 0; i < errors.size(); ++i) {
     const os::Timestamp received{std::chrono::microseconds(errors[i].received_us)};
     if (!ingest_.IsBeyondHorizon(errors[i].topic, received)) continue;
-    const std::string padded = Padded(errors[i].payload);
-    asked[errors[i].topic].emplace(ToHex(ingest_.ReplayIdentity(SubmissionOf(errors[i], padded))),
+    const decode::PaddedText payload(errors[i].payload);
+    asked[errors[i].topic].emplace(ToHex(ingest_.ReplayIdentity(SubmissionOf(errors[i], payload))),
                                    i);
   }
   std::vector<bool> landed(errors.size());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sluice/api/router.h"
+#include "sluice/decode/padded_text.h"
 #include "sluice/ingest/audit_log.h"
 #include "sluice/ingest/ingest.h"
 #include "sluice/sql/database.h"
@@ -50,8 +51,8 @@ class ErrorRoutes {
     /// Whether a row in the table with the identity of the payload has its content, too.
     bool SameAsLanded() const;
   };
-  /// What sends an error's event again; `padded` is its payload and room behind it.
-  static ingest::Submission SubmissionOf(const OpenError& error, const std::string& padded);
+  /// What sends an error's event again; `payload` is its own.
+  static ingest::Submission SubmissionOf(const OpenError& error, const decode::PaddedText& payload);
   Result<std::vector<OpenError>> FindOpen(const std::string& condition, int64_t limit);
   /// The offset of the newest row of the errors table; -1: none.
   Result<int64_t> FindNewest();
