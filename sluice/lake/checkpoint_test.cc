@@ -185,6 +185,33 @@ TEST_F(CheckpointTest, IsDueByTheTablesInterval) {
   EXPECT_FALSE(CheckpointDue(*table_.Load().value()));
 }
 
+// Each names all files, so where commits are small they would cost more than all else.
+TEST_F(CheckpointTest, IsDueLessOftenWhereFilesAreMany) {
+  const auto schema = arrow::schema({arrow::field("a", arrow::int64())});
+  for (const auto& [files, interval] :
+       std::map<int, Version>{{1, 10}, {2'100, 10}, {4'000, 20}, {30'000, 50}}) {
+    DeltaTable table(store_, fmt::format("files-{}", files), clock_, random_);
+    ASSERT_TRUE(table.Create(schema, {}).ok());
+    std::string lines;
+    for (int i = 0; i < files; ++i) {
+      lines += fmt::format(
+          "{{\"add\":{{\"path\":\"{}\",\"partitionValues\":{{}},\"size\":9,"
+          "\"modificationTime\":5,\"dataChange\":true}}}}\n",
+          i);
+    }
+    const std::string path = fmt::format("files-{}/_delta_log/{:020}.json", files, 1);
+    ASSERT_TRUE(memory_.PutIfAbsent(path, lines).ok());
+    auto snapshot = *table.Load();
+    ASSERT_TRUE(table.WriteCheckpoint(*snapshot).ok());
+    for (Version i = 1; i <= interval; ++i) {
+      EXPECT_FALSE(CheckpointDue(*snapshot)) << files << " files, after " << i - 1;
+      EXPECT_FALSE(CompactionDue(*snapshot));
+      snapshot = *table.Append(snapshot, {}, {.transactions = {{.app_id = "x", .version = i}}});
+    }
+    EXPECT_TRUE(CheckpointDue(*snapshot)) << files << " files, after " << interval;
+  }
+}
+
 // Spark has read the size of a checkpoint from its listing, and fails on one that was replaced.
 TEST_F(CheckpointTest, NeverReplacesTheOneThatAnotherWriterWrote) {
   const auto snapshot = Commit(1, Add("a"));

@@ -41,11 +41,22 @@ StatePtr AsState(const std::shared_ptr<const Snapshot>& snapshot) {
   return state;
 }
 
-int64_t CheckpointInterval(const Snapshot& snapshot) {
-  const std::string text(
-      internal::Property(snapshot.properties(), "delta.checkpointInterval", "10"));
+constexpr int64_t kCheckpointInterval = 10;
+
+std::optional<int64_t> OwnCheckpointInterval(const Snapshot& snapshot) {
+  const std::string text(internal::Property(snapshot.properties(), "delta.checkpointInterval", ""));
   const long long interval = std::strtoll(text.c_str(), nullptr, 10);
-  return interval > 0 ? interval : 10;
+  return interval > 0 ? std::optional<int64_t>(interval) : std::nullopt;
+}
+
+// A checkpoint names all files, so where they are many and commits small it costs more than these.
+// More than 50 commits nobody shall have to read one by one.
+int64_t CheckpointInterval(const Snapshot& snapshot) {
+  constexpr int64_t kFilesACommit = 200;
+  constexpr int64_t kIntervalMax = 50;
+  if (const auto own = OwnCheckpointInterval(snapshot)) return *own;
+  return std::clamp(static_cast<int64_t>(snapshot.files().size()) / kFilesACommit,
+                    kCheckpointInterval, kIntervalMax);
 }
 
 }  // namespace
@@ -60,7 +71,9 @@ std::optional<CommitRange> CompactionDue(const Snapshot& snapshot) {
   constexpr Version kCommits = 10;
   const auto* state = dynamic_cast<const TableState*>(&snapshot);
   if (state == nullptr || !snapshot.CheckWritable().ok()) return std::nullopt;
-  if (CheckpointInterval(snapshot) <= 2 * kCommits) return std::nullopt;
+  if (OwnCheckpointInterval(snapshot).value_or(kCheckpointInterval) <= 2 * kCommits) {
+    return std::nullopt;
+  }
   const CommitRange range{.first = snapshot.version() - kCommits + 1, .last = snapshot.version()};
   // Versions, not commits since the last one: so several writers agree on the ranges.
   if (range.last % kCommits != 0 || range.first <= state->checkpointed()) return std::nullopt;

@@ -127,9 +127,9 @@ struct ForeignFile {
 /// Called by several threads at once; the store must outlive the table.
 using ForeignFiles = std::function<Result<ForeignFile>(const std::string& address)>;
 
-/// Whether the table's `delta.checkpointInterval` (10 if it has none) asks for a checkpoint now.
-/// Knows of checkpoints that were loaded from, or written with a snapshot that this one derives
-/// from.
+/// Whether a checkpoint is due by `delta.checkpointInterval`; without it after 10 commits, up to 50
+/// where files are many. Knows of checkpoints that were loaded from, or written with a snapshot
+/// that this one derives from.
 bool CheckpointDue(const Snapshot& snapshot);
 
 /// A range of commits, both ends included.

@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <map>
 #include <set>
@@ -615,6 +616,42 @@ TEST_F(LanderTest, WhoTookRowsAwayIsCountedBeforeTheLogIsCleanedUp) {
   expect(next_ - 3);
   Restart("journal-1");
   EXPECT_EQ(static_cast<int64_t>(Seen().size()), next_ - 3);
+}
+
+// All of the log is listed for it, which costs more the longer the log is.
+TEST_F(LanderTest, TheLogIsCleanedUpOnceADay) {
+  std::atomic<int> lists = 0;
+  store_.Observe([&](store::StoreCall call, std::string_view path) {
+    if (call == store::StoreCall::kList && path.ends_with("_delta_log/0")) ++lists;
+  });
+  // Returns how often landing listed the log meanwhile.
+  const auto land_for_checkpoints = [&] {
+    lists = 0;
+    for (int i = 0; i < 25; ++i) {
+      Add({3});
+      EXPECT_TRUE(lander_->LandAll().ok());
+    }
+    return lists.load();
+  };
+  EXPECT_EQ(land_for_checkpoints(), 1);
+  EXPECT_EQ(land_for_checkpoints(), 0);
+  clock_.Advance(std::chrono::hours(24 * 40));
+  EXPECT_GT(land_for_checkpoints(), 0);
+  EXPECT_GT(*lake::OldestCommit(Other()), 2);
+  EXPECT_EQ(land_for_checkpoints(), 0);
+  // What fails is tried again.
+  clock_.Advance(std::chrono::hours(24));
+  store_.Add({.call = store::StoreCall::kList, .path_part = "_delta_log/0"});
+  EXPECT_EQ(land_for_checkpoints(), 2);
+  EXPECT_EQ(land_for_checkpoints(), 0);
+  // So is it where the table says otherwise how long its log is kept.
+  lake::DeltaTable other = Other();
+  const lake::TableAlteration sooner =
+      lake::SetProperties{{{"delta.logRetentionDuration", "interval 2 days"}}};
+  ASSERT_TRUE(lake::AlterTable(other, nullptr, {&sooner, 1}).ok());
+  EXPECT_EQ(land_for_checkpoints(), 1);
+  EXPECT_EQ(land_for_checkpoints(), 0);
+  store_.Observe(nullptr);
 }
 
 TEST_F(LanderTest, KnowsItsTablesOnly) {

@@ -26,6 +26,17 @@ constexpr int64_t kAddedBytes = 40;  // Of the columns that a row gets on its wa
 constexpr int64_t kWriteBytes = 2;
 const std::string kKeysProperty = "sluice.keys";
 
+// Rows of the files that say how many they have.
+int64_t KnownRows(const lake::FileList& files) {
+  if (const auto rows = files.rows()) return *rows;
+  int64_t rows = 0;
+  for (const lake::DataFile& file : files) {
+    rows += file.rows.value_or(0);
+    if (file.deletion_vector != nullptr) rows -= file.deletion_vector->cardinality;
+  }
+  return rows;
+}
+
 }  // namespace
 
 TableLander::TableLander(const LandOptions& options, store::ObjectStore& store,
@@ -139,14 +150,8 @@ void TableLander::SetSnapshot(std::shared_ptr<const lake::Snapshot> snapshot,
   const bool first = snapshot_ == nullptr;
   const int64_t expected = landed_rows_ + rows_added.value_or(0);
   snapshot_ = std::move(snapshot);
-  auto locations = std::make_shared<std::vector<std::string>>();
-  landed_rows_ = 0;
-  for (const lake::DataFile& file : snapshot_->files()) {
-    locations->push_back(table_.Location(file));
-    landed_rows_ += file.rows.value_or(0);
-    if (file.deletion_vector != nullptr) landed_rows_ -= file.deletion_vector->cardinality;
-  }
-  locations_ = std::move(locations);
+  locations_.reset();
+  landed_rows_ = KnownRows(snapshot_->files());
   own_files_ = snapshot_->CheckOwnFiles();
   refreshed_ = clock_.Steady();
   if (first || !rows_added || landed_rows_ == expected) return;

@@ -125,6 +125,8 @@ class TableLander {
   /// How files of the table are written, whoever writes them.
   columnar::ParquetOptions FileOptions(const event::Contract& contract) const;
   /// Deletes the part of the log whose time is over; who took rows away in it is counted before.
+  /// Once a day, and when the table's properties say otherwise how long that is: it lists all of
+  /// the log, and time is over by the day.
   Status CleanUpLog(const std::shared_ptr<const lake::Snapshot>& snapshot);
   /// Commits that the offsets up to `end` are lost.
   Result<journal::Offset> LandLoss(journal::Offset end);
@@ -173,7 +175,7 @@ class TableLander {
   columnar::Schema schema_;
   std::shared_ptr<const privacy::Protector> protector_;  // Of topic_; made when first needed.
   std::shared_ptr<const lake::Snapshot> snapshot_;
-  std::shared_ptr<const std::vector<std::string>> locations_;
+  std::optional<std::vector<std::string>> locations_;  // Of its files, once somebody asked.
   Status own_files_;  // Whether all of them are where queries may read.
   int64_t landed_rows_ = 0;
   os::Monotonic refreshed_{};
@@ -190,6 +192,8 @@ class TableLander {
   int64_t counted_ = 0;                                     ///< Of them, those that the table says.
   int64_t errors_ = 0;                                      ///< Error rows of the topic.
   std::deque<std::shared_ptr<const lake::Snapshot>> past_;  // That queries asked for, newest first.
+  /// The day, since 1970, and the properties by which the log was last cleaned up.
+  std::pair<int64_t, std::vector<std::string>> log_cleaned_up_;
 };
 
 }  // namespace sluice::land::internal

@@ -1,3 +1,5 @@
+#include <array>
+#include <chrono>
 #include <mutex>
 #include <set>
 #include <string>
@@ -16,6 +18,8 @@ namespace sluice::land::internal {
 namespace {
 
 const std::string kRetentionProperty = "delta.deletedFileRetentionDuration";
+// By which, beside the day, a log is cleaned up.
+constexpr std::array kLogProperties{"delta.logRetentionDuration", "delta.enableExpiredLogCleanup"};
 // Longer than any query that reads files of a version that was the newest when it began.
 constexpr std::chrono::hours kQueryTimeMax{1};
 
@@ -125,6 +129,17 @@ std::vector<std::string> TableLander::FilesReceived(os::Timestamp since,
 }
 
 Status TableLander::CleanUpLog(const std::shared_ptr<const lake::Snapshot>& snapshot) {
+  const os::Timestamp now = options_.expiry != nullptr ? options_.expiry->Now() : clock_.Now();
+  std::pair<int64_t, std::vector<std::string>> wanted{
+      std::chrono::floor<std::chrono::days>(now).time_since_epoch().count(), {}};
+  for (const char* const name : kLogProperties) {
+    const auto property = snapshot->properties().find(name);
+    wanted.second.push_back(property == snapshot->properties().end() ? "" : property->second);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (log_cleaned_up_ == wanted) return {};
+  }
   const auto count = [&](lake::Version first) -> Status {
     lake::AppendOptions append;
     append.operation = "COUNT";
@@ -138,7 +153,10 @@ Status TableLander::CleanUpLog(const std::shared_ptr<const lake::Snapshot>& snap
     Advance(std::move(counted));
     return {};
   };
-  return table_.CleanUpLog(*snapshot, count).status();
+  SLUICE_RETURN_IF_ERROR(table_.CleanUpLog(*snapshot, count).status());
+  const std::lock_guard lock(mutex_);
+  log_cleaned_up_ = std::move(wanted);
+  return {};
 }
 
 TableToChange TableLander::ToChange() const {

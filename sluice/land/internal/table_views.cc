@@ -52,6 +52,13 @@ Result<ReadView> TableLander::ViewNow(bool after_vacuum) {
     SLUICE_RETURN_IF_ERROR(Coalesce());
     SLUICE_RETURN_IF_ERROR(own_files_, "table '{}'", topic_.table_path);
     view.schema = schema_;
+    if (!locations_) {
+      locations_.emplace();
+      locations_->reserve(snapshot_->files().size());
+      for (const lake::DataFile& file : snapshot_->files()) {
+        locations_->push_back(table_.Location(file));
+      }
+    }
     view.files = *locations_;
     view.snapshot = snapshot_;
     for (const Chunk& chunk : chunks_) {
