@@ -124,6 +124,8 @@ class Dedupe {
   void ForgetContents();
 
   size_t size() const;
+  /// Claims begun and not yet settled: 0 whenever no request is under way.
+  size_t open_claims() const { return open_.size(); }
   size_t memory_bytes() const;
   size_t ids_on_disk() const { return ids_on_disk_; }
   /// How many were forgotten before their horizon: there were too many, or the disk failed.

@@ -53,6 +53,20 @@ TEST(DedupeTest, AFailedClaimIsForgotten) {
   }
 }
 
+TEST(DedupeTest, AFailedClaimLeavesWhatAnotherHasClaimedSince) {
+  Dedupe dedupe({.horizon = std::chrono::seconds(80)});
+  const auto first = dedupe.Begin();
+  EXPECT_EQ(dedupe.Claim(first, {1, 1}, 7, At(1)).verdict, Verdict::kNew);
+  const auto second = dedupe.Begin();
+  for (int64_t at = 10; at <= 200; at += 10) {
+    (void)dedupe.Claim(second, {static_cast<uint64_t>(at), 1}, 7, At(at));
+  }
+  EXPECT_EQ(dedupe.Claim(second, {1, 1}, 7, At(200)).verdict, Verdict::kNew) << "it was forgotten";
+  dedupe.Settle(second, true);
+  dedupe.Settle(first, false);
+  EXPECT_EQ(dedupe.Claim(dedupe.Begin(), {1, 1}, 7, At(200)).verdict, Verdict::kDuplicate);
+}
+
 TEST(DedupeTest, ForgetsBeyondTheHorizonAndBeyondTheLargestNumber) {
   Dedupe dedupe({.horizon = std::chrono::seconds(80), .ids_max = 1000});
   dedupe.Restore({1, 1}, 1, At(0));

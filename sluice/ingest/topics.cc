@@ -64,6 +64,8 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
           [](const Dedupe& dedupe) { return static_cast<double>(dedupe.size()); });
     gauge("sluice_dedupe_forgotten_early",
           [](const Dedupe& dedupe) { return static_cast<double>(dedupe.forgotten_early()); });
+    gauge("sluice_dedupe_open_claims",
+          [](const Dedupe& dedupe) { return static_cast<double>(dedupe.open_claims()); });
     gauge("sluice_dedupe_ids_on_disk",
           [](const Dedupe& dedupe) { return static_cast<double>(dedupe.ids_on_disk()); });
     gauge("sluice_dedupe_held_seconds", [&expiry = expiry_](const Dedupe& dedupe) {

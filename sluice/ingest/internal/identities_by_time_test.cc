@@ -84,5 +84,21 @@ TEST_F(IdentitiesByTimeTest, HandsOnOutOfOrderWithoutAFile) {
   EXPECT_GT(Disorder(Sorted(100, &disk_)), kTime / 2);
 }
 
+TEST_F(IdentitiesByTimeTest, HandsOnNothingThatIsDamaged) {
+  std::vector<LandedIdentity> found;
+  IdentitiesByTime sorted(kFirst, kFirst + kTime, 100, &disk_, "dedupe/3/restored",
+                          [&](std::span<const LandedIdentity> some) {
+                            found.insert(found.end(), some.begin(), some.end());
+                          });
+  for (int64_t second = 0; second < 1'000; ++second) sorted.Add(At(second));
+  ASSERT_TRUE(disk_.Damage("dedupe/3/restored", 5 * sizeof(LandedIdentity), 1).ok());
+  sorted.Finish();
+  EXPECT_GT(found.size(), 800u);
+  EXPECT_LT(found.size(), 1'000u);
+  for (const LandedIdentity& identity : found) {
+    EXPECT_EQ(identity.id, At((identity.received - kFirst) / seconds(1)).id);
+  }
+}
+
 }  // namespace
 }  // namespace sluice::ingest::internal
