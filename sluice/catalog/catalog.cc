@@ -18,6 +18,7 @@ namespace {
 constexpr std::string_view kHeader = "sluice catalog 1";
 constexpr std::string_view kFile = "/topics";
 constexpr uint64_t kFileBytesMax = 256ull << 20;
+constexpr int kRestoresMax = 3;
 
 uint32_t Checksum(std::string_view text) {
   return Crc32c(std::as_bytes(std::span(text.data(), text.size())));
@@ -135,7 +136,8 @@ Result<Topic> Catalog::Place(const event::Contract& contract, Topics& topics,
     topic.schema_name = contract.topic.starts_with(kSystemPrefix) ? "system" : "bronze";
     topic.partition = next_partition++;
     for (const auto& [partition, removed] : removed_) {
-      if (removed.topic != contract.topic) continue;
+      // Another name may have had the same table, whose files stay.
+      if (event::TableName(removed.topic) != topic.contract->table) continue;
       topic.incarnation = std::max(topic.incarnation, removed.incarnation + 1);
     }
     topic.table_path = TablePath(topic);
@@ -187,12 +189,21 @@ Result<Topic> Catalog::Remove(std::string_view topic) {
   const std::lock_guard lock(mutex_);
   const auto found = topics_.find(topic);
   if (found == topics_.end()) return NotFound("there is no topic '{}'", topic);
+  const std::string path = folder_ + std::string(kFile);
+  SLUICE_ASSIGN_OR_RETURN(const std::string before, os::ReadFile(disk_, path, kFileBytesMax),
+                          "catalog '{}'", folder_);
   const Topic removed = found->second;
   topics_.erase(found);
   removed_[removed.partition] = {.topic = std::string(topic), .incarnation = removed.incarnation};
   if (Status stored = Store(topics_, next_partition_); !stored.ok()) {
     removed_.erase(removed.partition);
     topics_.emplace(topic, removed);
+    // It goes on taking events, so no start may find it gone because only the sync has failed.
+    const auto now = os::ReadFile(disk_, path, kFileBytesMax);
+    bool replaced = !now.ok() || *now != before;
+    for (int i = 0; replaced && i < kRestoresMax; ++i) {
+      replaced = !os::ReplaceFile(disk_, path, before).ok();
+    }
     return std::move(stored).error().Wrap(fmt::format("catalog '{}'", folder_));
   }
   return removed;

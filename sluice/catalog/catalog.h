@@ -22,7 +22,7 @@ namespace sluice::catalog {
 struct Topic {
   std::shared_ptr<const event::Contract> contract;
   uint32_t partition = 0;    ///< In the journal; never given to another topic.
-  uint32_t incarnation = 1;  ///< Raised when a topic is made again after it was deleted.
+  uint32_t incarnation = 1;  ///< Raised for a topic whose table a deleted topic had.
   std::string schema_name = "bronze";
   std::string table_path;  ///< Relative to the store: `default/bronze/flights`.
 };

@@ -24,8 +24,9 @@ class CatalogTest : public testing::Test {
 
 TEST_F(CatalogTest, KeepsTopicsPartitionsAndVersionsOverARestart) {
   {
-    const auto catalog = Open();
+    auto catalog = Open();
     EXPECT_EQ(catalog->Put(ContractOf("a.b", ""))->partition, 1u);
+    catalog = Open();
     EXPECT_EQ(catalog->Put(ContractOf("c", ""))->partition, 2u);
     EXPECT_EQ(catalog->Put(ContractOf("a.b", ""))->contract->version, 1);
     EXPECT_EQ(catalog->Put(ContractOf("a.b", "more"))->contract->version, 2);
@@ -184,6 +185,73 @@ TEST_F(CatalogTest, ATopicMadeAgainIsAnotherIncarnation) {
   EXPECT_FALSE(catalog->WasRemoved(second.partition));
   catalog = Open();
   EXPECT_EQ(catalog->Find("raw.bytes")->incarnation, 2u);
+}
+
+TEST_F(CatalogTest, EachIncarnationHasVersionsAndATableOfItsOwn) {
+  auto catalog = Open();
+  ASSERT_TRUE(catalog->Put(ContractOf("a", "")).ok());
+  ASSERT_TRUE(catalog->Put(ContractOf("a", "old")).ok());
+  std::set<std::string> tables = {catalog->Find("a")->table_path};
+  for (const std::string column : {"second", "third"}) {
+    ASSERT_TRUE(catalog->Remove("a").ok());
+    EXPECT_EQ(catalog->Versions("a").error().code(), ErrorCode::kNotFound);
+    ASSERT_TRUE(catalog->Put(ContractOf("a", column)).ok());
+    EXPECT_EQ(catalog->Versions("a")->size(), 1u) << "those of what was deleted are not its own";
+    event::Contract next = ContractOf("a", column);
+    next.unknown = event::UnknownFields::kError;
+    ASSERT_TRUE(catalog->Put(next).ok());
+    const auto versions = catalog->Versions("a");
+    ASSERT_EQ(versions->size(), 2u);
+    EXPECT_EQ(versions->front().fields.back().name, column);
+    tables.insert(catalog->Find("a")->table_path);
+    catalog = Open();
+  }
+  EXPECT_EQ(tables.size(), 3u);
+}
+
+TEST_F(CatalogTest, ATableThatWasDeletedIsNotGivenToATopicOfAnotherName) {
+  auto catalog = Open();
+  const Topic first = *catalog->Put(ContractOf("a.b", ""));
+  ASSERT_TRUE(catalog->Remove("a.b").ok());
+  catalog = Open();
+  const auto second = catalog->Put(ContractOf("a-b", ""));
+  ASSERT_TRUE(second.ok()) << second.error().ToString();
+  EXPECT_NE(second->table_path, first.table_path) << "its files stay, and are not the other's";
+  ASSERT_TRUE(catalog->Remove("a-b").ok());
+  const auto third = catalog->Put(ContractOf("a.b", ""));
+  EXPECT_NE(third->table_path, first.table_path);
+  EXPECT_NE(third->table_path, second->table_path);
+}
+
+TEST_F(CatalogTest, ATopicThatCouldNotBeRemovedStays) {
+  auto catalog = Open();
+  const Topic topic = *catalog->Put(ContractOf("a", ""));
+  disk_.Fail(os::DiskCall::kWrite);
+  EXPECT_EQ(catalog->Remove("a").error().code(), ErrorCode::kUnavailable);
+  ASSERT_TRUE(catalog->Find("a").has_value());
+  EXPECT_FALSE(catalog->WasRemoved(topic.partition));
+  EXPECT_EQ(Open()->All().size(), 1u);
+}
+
+TEST_F(CatalogTest, ATopicWhoseRemovalWasNotMadeSureStaysForTheNextStartToo) {
+  for (const os::DiskCall call :
+       {os::DiskCall::kRemove, os::DiskCall::kOpen, os::DiskCall::kWrite, os::DiskCall::kSync,
+        os::DiskCall::kRename, os::DiskCall::kSyncDirectory}) {
+    for (const uint64_t times : {1, 2}) {
+      os::SimulatedDisk disk;
+      auto catalog = *Catalog::Open(disk, "control");
+      ASSERT_TRUE(catalog->Put(ContractOf("a", "")).ok());
+      disk.Fail(call, call == os::DiskCall::kOpen ? 1 : 0, times);
+      const bool removed = catalog->Remove("a").ok();
+      disk.ClearFaults();
+      EXPECT_EQ(catalog->Find("a").has_value(), !removed);
+      disk.Restart();
+      EXPECT_EQ((*Catalog::Open(disk, "control"))->Find("a").has_value(), !removed)
+          << static_cast<int>(call) << ", " << times << " times";
+      disk.Crash(times);
+      EXPECT_EQ((*Catalog::Open(disk, "control"))->Find("a").has_value(), !removed);
+    }
+  }
 }
 
 }  // namespace
