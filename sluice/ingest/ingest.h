@@ -156,7 +156,7 @@ class Ingest {
 
   /// Forgets a topic: its next events are those of an unknown one. What it has is landed before,
   /// and the files of its table stay. kInvalid: it is one of the system's. kNotFound: there is
-  /// none.
+  /// none. After other errors it is still there: kUnavailable: it does not land, say.
   Result<catalog::Topic> Remove(std::string_view topic);
 
   /// Takes one body; calls `done` once, on this thread or the journal's or the lander's.
@@ -225,6 +225,8 @@ class Ingest {
   Status AddCatalogSchemas(const catalog::Topic& topic,
                            std::unordered_map<uint64_t, columnar::Schema>& schemas);
   Status RestoreOpenErrors(internal::TopicState& state);
+  /// Lands what waits of a topic now.
+  Status LandAllOf(const internal::TopicState& state);
   /// Has the journal keep the schemas of these; blocks until it does.
   Status JournalSchemas(std::span<const internal::TopicState> states);
   Status Draft(const Submission& submission, decode::Decoded decoded,

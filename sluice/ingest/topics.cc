@@ -149,15 +149,39 @@ Result<catalog::Topic> Ingest::Remove(std::string_view topic) {
   const std::lock_guard lock(register_mutex_);
   // Without its errors or its audit the system cannot do what it promises.
   if (topic.starts_with("system.")) return Invalid("'{}' cannot be deleted", topic);
-  SLUICE_ASSIGN_OR_RETURN(const catalog::Topic removed, catalog_.Remove(topic));
+  const auto state = Find(topic);
+  if (state == nullptr) return NotFound("there is no topic '{}'", topic);
+  // While it is still a topic: a start knows nothing of what a deleted one has not landed.
+  SLUICE_RETURN_IF_ERROR(LandAllOf(*state), "topic '{}'", topic);
   {
     const std::unique_lock topics(mutex_);
-    topics_.erase(std::string(topic));
+    topics_.erase(state->contract().topic);
   }
-  SLUICE_RETURN_IF_ERROR(lander_.Drop(removed.partition), "topic '{}'", topic);
-  journal_.Release(removed.partition, journal_.NextOffset(removed.partition));
-  trace::Warning("topic deleted", {{"topic", topic}, {"table", removed.table_path}});
+  Status landed = LandAllOf(*state);  // What came meanwhile.
+  Result<catalog::Topic> removed = landed.ok() ? catalog_.Remove(topic) : std::move(landed).error();
+  if (!removed.ok()) {
+    const std::unique_lock topics(mutex_);
+    topics_[state->contract().topic] = state;
+    return std::move(removed).error().Wrap(fmt::format("topic '{}'", topic));
+  }
+  // Of requests that were under way some rows may still come.
+  if (const Status rest = lander_.Drop(removed->partition); !rest.ok()) {
+    trace::Warning("rows of a deleted topic did not land",
+                   {{"topic", topic}, {"reason", rest.error().ToString()}});
+  }
+  journal_.Release(removed->partition, journal_.NextOffset(removed->partition));
+  trace::Warning("topic deleted", {{"topic", topic}, {"table", removed->table_path}});
   return removed;
+}
+
+Status Ingest::LandAllOf(const TopicState& state) {
+  for (const land::TableStatus& table : lander_.Tables()) {
+    if (table.partition != state.topic.partition || table.landed + 1 >= table.end) continue;
+    const std::string& schema = state.topic.schema_name;
+    const os::Monotonic deadline = clock_.Steady() + options_.table_wait_max;
+    return lander_.BeginChange(schema, state.contract().table, deadline).status();
+  }
+  return {};
 }
 
 Status Ingest::CheckTopicsMax(std::span<const event::Contract> contracts) const {

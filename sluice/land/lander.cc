@@ -161,11 +161,13 @@ void Lander::WaitLanded(uint32_t partition, journal::Offset offset, os::Monotoni
 Status Lander::Drop(uint32_t partition) {
   const auto table = Find(partition);
   if (table == nullptr) return NotFound("there is no partition {}", partition);
-  while (table->HasRows()) SLUICE_RETURN_IF_ERROR(Land(*table));
+  Status landed;
+  while (landed.ok() && table->HasRows()) landed = Land(*table);
+  AnswerWaiters();  // While it can tell them.
   const std::lock_guard lock(mutex_);
   tables_.erase(partition);
   dropped_.insert(partition);
-  return {};
+  return landed;
 }
 
 Status Lander::Adopt(std::string_view topic) {

@@ -179,7 +179,7 @@ class Lander {
   void WaitLanded(uint32_t partition, journal::Offset offset, os::Monotonic deadline,
                   std::function<void(bool)> done);
 
-  /// Lands what waits, then forgets the table: what is added to it from then on goes nowhere.
+  /// Tries to land what waits, then forgets the table: what is added from then on goes nowhere.
   Status Drop(uint32_t partition);
 
   /// Takes over a table that another journal filled: landing goes on behind its last offset.
