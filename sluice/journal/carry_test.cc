@@ -20,6 +20,7 @@
 #include "sluice/journal/journal.h"
 #include "sluice/journal/repair.h"
 #include "sluice/os/simulated_disk.h"
+#include "sluice/os/simulated_threads.h"
 
 namespace sluice::journal {
 namespace {
@@ -174,6 +175,46 @@ TEST_F(CarryTest, ItStaysSoForAsLongAsItLasts) {
     EXPECT_TRUE(read[static_cast<size_t>(i) + 1].starts_with(fmt::format("{}+2 ", 2 * i)));
   }
   EXPECT_TRUE(Look().Sound());
+}
+
+TEST_F(CarryTest, APowerLossAtAnyCallOfItLosesNothing) {
+  constexpr uint64_t kStatesPerCall = 16;
+  uint64_t calls = 1;
+  for (uint64_t at = 0; at < calls && !HasFailure(); ++at) {
+    for (uint64_t state = 0; state < kStatesPerCall && !HasFailure(); ++state) {
+      SCOPED_TRACE(fmt::format("state {} of a power loss at call {} of {}", state, at, calls));
+      os::SimulatedDisk disk;
+      os::SimulatedThreads threads(clock_);
+      auto journal = Journal::Open(options_, disk, clock_, random_, threads);
+      ASSERT_TRUE(journal.ok());
+      const auto append = [&](NewFrame frame) {
+        (*journal)->Append({std::move(frame)}, [](const Result<Appended>&) {});
+        threads.RunAll();
+      };
+      append({.kind = FrameKind::kSchema, .schema_id = 7, .payload = "seven"});
+      for (int i = 0; i < 35; ++i) append(Data(i % 7 == 0 ? kQuiet : kBusy, Busy()));
+      const Lines before = Read(**journal);
+      ASSERT_EQ(before.size(), 6u);
+
+      const uint64_t begin = disk.calls();
+      disk.CutPowerAfter(calls > 1 ? at : UINT64_MAX / 2);
+      (*journal)->Release(kBusy, (*journal)->NextOffset(kBusy));
+      threads.RunAll();
+      calls = std::max(calls, disk.calls() - begin);  // The first one is not cut short.
+      if (disk.powered()) {
+        EXPECT_LT((*journal)->BytesOnDisk(), 4 * kSegmentBytes);
+      }
+      threads.Kill();
+      journal->reset();
+      disk.Crash(at * kStatesPerCall + state);
+      os::SimulatedThreads again(clock_);
+      const auto recovered = Journal::Open(options_, disk, clock_, random_, again);
+      ASSERT_TRUE(recovered.ok()) << recovered.error().ToString();
+      EXPECT_EQ(Read(**recovered), before);
+      again.Kill();
+    }
+  }
+  EXPECT_GT(calls, 10u);
 }
 
 TEST_F(CarryTest, SegmentsBetweenThatNobodyNeedsGoWithoutBeingRead) {

@@ -286,6 +286,13 @@ TEST_F(JournalTest, ReceivedTimeNeverGoesBack) {
   Kill(journal);
   journal = Open();
   EXPECT_EQ(Append(*journal, {Data(1, 1, "")})->received, os::Timestamp(hours(100)));
+  for (int stop = 0; stop < 2; ++stop) {  // What says so is gone; all the same it does not.
+    journal->Release(1, journal->NextOffset(1));
+    journal.reset();
+    journal = Open();
+  }
+  EXPECT_EQ(Read(*journal), Lines{});
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "")})->received, os::Timestamp(hours(100)));
 }
 
 TEST_F(JournalTest, AClockYearsBehindDatesNoFrameSo) {
@@ -330,11 +337,15 @@ TEST_F(JournalTest, SumsDuplicatesUpForEver) {
   journal = Open();
   EXPECT_EQ(journal->Duplicates(1), 15);
   EXPECT_EQ(journal->NextOffset(1), 1);
+  journal->RaiseDuplicates(2, 7);  // By the table: beyond what any segment says.
+  journal.reset();
+  journal = Open();
+  EXPECT_EQ(journal->Duplicates(2), 7);
   journal->Release(1, 1);  // The segment that says it goes; the sum stays.
   journal.reset();
   journal = Open();
   EXPECT_EQ(journal->Duplicates(1), 15);
-  EXPECT_EQ(journal->Duplicates(2), 1);
+  EXPECT_EQ(journal->Duplicates(2), 7);
 }
 
 TEST_F(JournalTest, StopsReadingAtTheFirstErrorOfTheVisitor) {

@@ -258,6 +258,24 @@ TEST_F(RepairTest, GoesOnWithoutAMissingSegment) {
   EXPECT_EQ(Read(*Open()), kept_);
 }
 
+TEST_F(RepairTest, ALossStaysUntilItsOwnOffsetsAreReleased) {
+  auto journal = Open();
+  for (int i = 0; i < 12; ++i) AppendRows(*journal, 1, 5, std::string(20'000, 'x'));
+  Kill(journal);
+  ASSERT_TRUE(disk_->Remove("journal/00000000000000000002").ok());
+  ASSERT_TRUE(TryRepair(true).ok());
+  for (const Offset released : {15, 29}) {  // Before it, and all of it but one.
+    journal = Open();
+    journal->Release(1, released);
+    journal.reset();
+    EXPECT_EQ(Text(Open()->losses()), Texts{"1: 15 to 29"}) << "else its table never goes on";
+  }
+  journal = Open();
+  journal->Release(1, 30);
+  journal.reset();
+  EXPECT_EQ(Text(Open()->losses()), Texts{});
+}
+
 TEST_F(RepairTest, LeavesOffsetsOutWhereNothingTellsHowManyThereWere) {
   auto journal = Open();
   AppendRows(*journal, 1, 5, "a");
