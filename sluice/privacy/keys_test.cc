@@ -206,6 +206,13 @@ TEST_F(KeysTest, DestroyOneSubjectAndNoOther) {
   ASSERT_TRUE(keys.Rotate(KeyUse::kSubject, 2, random_).ok());
   EXPECT_TRUE(keys.SubjectKey(2, ada).ok());
   EXPECT_EQ(keys.SubjectKey(1, ada).error().code(), ErrorCode::kNotFound);
+  // Who is destroyed now is so under every root.
+  ASSERT_TRUE(keys.DestroySubject(bob).ok());
+  for (const Keys& each : {keys, *Load()}) {
+    EXPECT_EQ(each.SubjectKey(1, bob).error().code(), ErrorCode::kNotFound);
+    EXPECT_EQ(each.SubjectKey(2, bob).error().code(), ErrorCode::kNotFound);
+    EXPECT_TRUE(each.SubjectKey(2, ada).ok());
+  }
 }
 
 TEST_F(KeysTest, RefuseDataMadeWithOthers) {

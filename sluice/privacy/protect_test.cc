@@ -291,6 +291,49 @@ TEST_F(ProtectTest, RowsMadeWithAnotherKeyAreNotCompared) {
   EXPECT_TRUE(TextsOf(Protect(rows).rows, "email")[0]->starts_with("h1.2."));
 }
 
+TEST_F(ProtectTest, RowsEncryptedUnderAnotherRootAreNotCompared) {
+  Add("email", event::FieldType::kText, "encrypt");
+  const Batch rows = Rows({{"user", TextArray({"u", "u"})}, {"email", TextArray({"a", {}})}});
+  const auto old = Protect(rows);
+  ASSERT_TRUE(keys_.Rotate(KeyUse::kSubject, 2, random_).ok());
+  const auto hashes = *MakeProtector()->ContentHashes(old.rows, {"user", "email"});
+  EXPECT_EQ(hashes[0], 0u);
+  EXPECT_NE(hashes[1], 0u);
+}
+
+// What is remembered of recent values goes by their ends and their size.
+TEST_F(ProtectTest, ValuesThatDifferInTheMiddleAloneAreTwo) {
+  Add("email", event::FieldType::kText, "hash");
+  Add("phone", event::FieldType::kText, "tokenize");
+  Texts values;
+  for (int i = 0; i < 20; ++i) {
+    values.push_back(fmt::format("beginning-{:02}-and-the-end", i));
+    values.push_back(fmt::format("beginning-{:02}-and-the-end", i / 2));
+  }
+  const Batch rows = Rows({{"user", TextArray(Texts(values.size(), "u"))},
+                           {"email", TextArray(values)},
+                           {"phone", TextArray(values)}});
+  const auto made = Protect(rows);
+  for (const char* const column : {"email", "phone"}) {
+    const Texts texts = TextsOf(made.rows, column);
+    for (size_t i = 0; i < values.size(); ++i) {
+      for (size_t j = 0; j < values.size(); ++j) {
+        EXPECT_EQ(texts[i] == texts[j], values[i] == values[j]) << column << " " << i << " " << j;
+      }
+    }
+  }
+}
+
+TEST_F(ProtectTest, AClockBehindTheOldestKeySealsForItsDay) {
+  ASSERT_TRUE(keys_.DestroySealingKeysBefore(20'010).ok());
+  Add("email", event::FieldType::kText, "hash");
+  Batch rows = Rows({{"user", TextArray({"u"})}, {"email", TextArray({"a"})}});
+  rows = *rows->SetColumn(2, arrow::field("_extra", arrow::utf8()), TextArray({R"({"x":1})"}));
+  const Texts sealed = TextsOf(Protect(rows).rows, "_extra");
+  ASSERT_TRUE(sealed[0].has_value());
+  EXPECT_EQ(RevealText(*sealed[0]), R"({"x":1})");
+}
+
 // What rows stored under one rule become when the rule is another.
 TEST_F(ProtectTest, BringsOlderRowsUnderAStricterRule) {
   const std::vector<std::string_view> ascending = {"none", "tokenize", "encrypt", "hash", "drop"};
