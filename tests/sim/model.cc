@@ -71,7 +71,7 @@ void Model::Answer(size_t number, const Result<ingest::Receipt>& outcome) {
     for (const Serial serial : sending.rows) {
       Track& row = track(serial);
       --row.errors.maybe;
-      if (!row.event.error.empty()) continue;
+      if (!row.event.error.empty() || WasRemoved(row.event.topic)) continue;
       --row.rows.maybe;
       --duplicates_[row.event.topic].maybe;
     }
@@ -80,9 +80,10 @@ void Model::Answer(size_t number, const Result<ingest::Receipt>& outcome) {
   AnswerRows(sending, *outcome);
   int64_t told = 0;
   for (const ingest::OffsetRange& range : outcome->offsets) {
+    told += range.last - range.first + 1;
+    if (WasRemoved(range.topic)) continue;
     ranges_.push_back({range.topic, range.first, range.last, number});
     ends_[range.topic] = std::max(ends_[range.topic], range.last + 1);
-    told += range.last - range.first + 1;
   }
   if (told != outcome->accepted) {
     Violation(fmt::format("sending {}: {} offsets for {} rows", number, told, outcome->accepted));
@@ -115,6 +116,7 @@ void Model::AnswerRows(const Sending& sending, const ingest::Receipt& receipt) {
       }
       continue;
     }
+    if (WasRemoved(row.event.topic)) continue;
     --row.rows.maybe;
     if (code.empty()) {
       if (sending.conflict_before[i]) {
@@ -146,14 +148,38 @@ void Model::CountDuplicates(const Sending& sending, const ingest::Receipt& recei
   std::map<std::string, int64_t> told;
   for (size_t i = 0; i < sending.rows.size(); ++i) {
     const Event& sent = event(sending.rows[i]);
-    if (!sent.error.empty()) continue;
+    if (!sent.error.empty() || WasRemoved(sent.topic)) continue;
     --duplicates_[sent.topic].maybe;
     if (!errors.contains(static_cast<int64_t>(i))) ++told[sent.topic];
   }
   for (const ingest::OffsetRange& range : receipt.offsets) {
+    if (WasRemoved(range.topic)) continue;
     told[range.topic] -= range.last - range.first + 1;
   }
   for (const auto& [topic, count] : told) duplicates_[topic].must += count;
+}
+
+void Model::RemoveTopic(const std::string& topic) {
+  removed_.insert(topic);
+  duplicates_.erase(topic);
+  ends_.erase(topic);
+  std::erase_if(ranges_, [&](const Range& range) { return range.topic == topic; });
+  for (Track& row : tracks_) {
+    if (row.event.topic == topic) row.rows = {};
+    if (row.event.foreign_to == topic) row.foreign = {};
+  }
+}
+
+// Of a row whose outcome is unknown it may have any number, and the same of one still on its way.
+void Model::VerifyRemoved(const std::string& name, const SeenTopic& topic) {
+  std::map<Serial, int64_t> rows;
+  for (const SeenRow& row : topic.rows) ++rows[row.serial];
+  for (Serial serial = 0; serial < events(); ++serial) {
+    const Track& row = track(serial);
+    if (row.event.topic != name || rows[serial] >= row.rows.must) continue;
+    Violation(fmt::format("{}: the deleted table has row {} {} times, expected {}", name, serial,
+                          rows[serial], row.rows.must));
+  }
 }
 
 void Model::Crash() {
@@ -191,6 +217,7 @@ void Model::Verify(const std::map<std::string, SeenTopic>& topics, ForeignRows f
   std::map<Serial, int64_t> errors;
   std::map<Serial, int64_t> foreign;
   for (const auto& [name, topic] : topics) {
+    if (WasRemoved(name)) Violation(fmt::format("{} was deleted, and is there", name));
     VerifyTopic(name, topic);
     VerifyDuplicates(name, topic);
     for (const SeenRow& row : topic.rows) {
@@ -217,6 +244,7 @@ void Model::Verify(const std::map<std::string, SeenTopic>& topics, ForeignRows f
 }
 
 void Model::VerifyDuplicates(const std::string& name, const SeenTopic& topic) {
+  if (name == leaving_) return;
   Bounds& bounds = duplicates_[name];
   const int64_t least = std::max(bounds.must, bounds.seen);
   const int64_t most = bounds.must + bounds.maybe;
@@ -239,6 +267,7 @@ void Model::VerifyDuplicates(const std::string& name, const SeenTopic& topic) {
 void Model::VerifyTopic(const std::string& name, const SeenTopic& topic) {
   auto& places = places_[name];
   int64_t received = INT64_MIN;
+  std::set<journal::Offset> closed_before;
   for (size_t i = 0; i < topic.rows.size(); ++i) {
     const SeenRow& row = topic.rows[i];
     const auto offset = static_cast<journal::Offset>(i);
@@ -254,6 +283,10 @@ void Model::VerifyTopic(const std::string& name, const SeenTopic& topic) {
       if (*row.closes < 0 || closed >= i || topic.rows[closed].closes ||
           track(topic.rows[closed].serial).event.error.empty()) {
         Violation(fmt::format("{}: row {} closes {}, which is no error", name, i, *row.closes));
+      }
+      if (!closed_before.insert(*row.closes).second) {
+        Violation(fmt::format("{}: row {} closes {}, which was closed before", name, i,
+                              *row.closes));
       }
       continue;
     }

@@ -19,12 +19,13 @@ using Serial = int64_t;
 
 /// Rows with the same serial have the same bytes; no two serials do.
 struct Event {
-  std::string topic = {};
+  std::string topic = {};  ///< Made again under its name, it is another one.
   std::string identity = {};  ///< Empty: none; each sending is a row of its own.
   std::string json = {};      ///< The row as sent.
   bool envelope = false;
   std::string error = {};  ///< The code that it must be answered with; empty for a good row.
   std::string text = {};   ///< Of a good row: what its column `text` must hold.
+  std::string foreign_to = {};  ///< Of another writer's row: the topic whose table has it.
 };
 
 /// What stands in one place of the tables.
@@ -83,6 +84,13 @@ class Model {
   void Answer(size_t sending, const Result<ingest::Receipt>& outcome);
   /// A commit of another writer; `durable` says whether it was told that it is done.
   void SendForeign(Serial serial, bool durable);
+  /// The topic is about to be deleted: what is answered from now on is not counted with it.
+  void BeginRemoval(const std::string& topic) { leaving_ = topic; }
+  /// The topic is deleted: from now on nothing of it may be seen.
+  void RemoveTopic(const std::string& topic);
+  bool WasRemoved(const std::string& topic) const { return removed_.contains(topic); }
+  /// Compares what the table of a topic that was just deleted has landed.
+  void VerifyRemoved(const std::string& name, const SeenTopic& topic);
   /// The process is gone: what was not answered never will be.
   void Crash();
 
@@ -140,6 +148,8 @@ class Model {
   int64_t open_ = 0;
   std::vector<Range> ranges_;  ///< Told to senders, not yet looked at.
   std::map<std::string, journal::Offset> ends_;
+  std::set<std::string> removed_;  ///< Topics.
+  std::string leaving_;            ///< One that a process was told to delete.
   /// By topic: events counted as duplicates. All rows on their way may turn out to be some.
   std::map<std::string, Bounds> duplicates_;
   /// Which row was first seen where: an offset is never used again.

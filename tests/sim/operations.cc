@@ -23,18 +23,23 @@ Serial Run::MakeRow(bool envelope) {
     for (int tries = 0; tries < 5; ++tries) {
       const Serial serial = known - 1 - static_cast<Serial>(Below(std::min<uint64_t>(
                                             static_cast<uint64_t>(known), Chance(3) ? 500 : 20)));
-      if (same_door(serial) && !model_.event(serial).topic.empty()) return serial;
+      if (same_door(serial) && IsThere(model_.event(serial).topic)) return serial;
     }
   }
   const Serial serial = known;
   Event event;
   event.envelope = envelope;
-  event.topic = envelope && Chance(2) ? "clicks" : "orders";
+  const bool is_click = envelope && !clicks_leaves_ && Chance(clicks_open_ ? 2 : 8);
+  event.topic = is_click ? clicks_name_ : "orders";
   event.text = fmt::format("t{}.{}", serial, std::string(Below(Chance(10) ? 2000 : 40), 'x'));
   std::string at = fmt::format("2004-09-{:02}T00:00:00Z", 28 + Below(3));
   std::string n = std::to_string(serial);
   std::string members = fmt::format("\"text\":\"{}\"", event.text);
-  if (roll >= 92) {
+  const bool is_gone = is_click && !clicks_open_;
+  if (is_gone) {
+    event.topic = "no clicks";
+    event.error = "SL3011";
+  } else if (roll >= 92) {
     switch (Below(envelope ? 5 : 4)) {
       case 0:
         n = "\"no number\"";
@@ -68,11 +73,12 @@ Serial Run::MakeRow(bool envelope) {
   }
   event.json = fmt::format("{{{}}}", members);
   if (envelope) {
-    std::string head = fmt::format("\"event\":\"{}\"", event.topic);
-    if (event.topic == "clicks" && !Chance(4)) {
+    std::string head =
+        fmt::format("\"event\":\"{}\"", is_click && event.topic != "nowhere" ? "clicks" : event.topic);
+    if (is_click && event.topic != "nowhere" && !Chance(4)) {
       const int64_t sequence = Chance(15) ? sequence_ / 2 : ++sequence_;
       head += fmt::format(R"(,"producer":"till","epoch":0,"sequence":{})", sequence);
-      if (event.error.empty()) event.identity = fmt::format("clicks/{}", sequence);
+      if (event.error.empty()) event.identity = fmt::format("{}/{}", clicks_name_, sequence);
     }
     event.json = fmt::format("{{{},\"content\":{}}}", head, event.json);
   }
@@ -116,6 +122,13 @@ void Run::SendBody(std::vector<Serial> rows, bool envelope, ingest::WaitLevel wa
          outcome.ok() ? fmt::format("{}/{}/{}", outcome->accepted, outcome->duplicate,
                                     outcome->error)
                       : outcome.error().ToString());
+    if (outcome.ok()) {
+      for (ingest::OffsetRange& range : outcome->offsets) {
+        range.topic = NameOf(range.partition, range.topic);
+        // A process that takes a row of it has not deleted it, whatever it said before.
+        clicks_stays_ = clicks_stays_ || (clicks_open_ && range.topic == clicks_name_);
+      }
+    }
     model_.Answer(sending, outcome);
   });
 }
@@ -129,12 +142,12 @@ void Run::AppendForeign() {
   store::LocalStore files(machine_.disk, std::string(Machine::kTables), [](const Error& error) {
     throw ProcessDeath{"another engine: " + error.ToString()};
   });
-  const bool orders = Chance(2);
-  lake::DeltaTable table(files, orders ? "default/bronze/orders" : "default/bronze/clicks",
+  const auto clicks = Chance(2) && clicks_open_ ? Clicks() : std::nullopt;
+  lake::DeltaTable table(files, clicks ? clicks->table_path : "default/bronze/orders",
                          machine_.clock, machine_.random);
   const auto snapshot = table.Load();
   if (!snapshot.ok()) return;
-  const Serial serial = model_.AddEvent({});
+  const Serial serial = model_.AddEvent({.foreign_to = clicks ? clicks_name_ : "orders"});
   const columnar::Schema schema = arrow::schema({arrow::field("n", arrow::int64())});
   const auto column = arrow::MakeArrayFromScalar(arrow::Int64Scalar(serial), 1);
   const std::vector<lake::NewFile> rows = {

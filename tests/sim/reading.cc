@@ -98,7 +98,7 @@ Status Run::ReadTopic(const land::TableStatus& table, SeenTopic& topic) {
   }
   topic.landed = topic.in_files;
   for (const land::TableStatus& now : process_->lander().Tables()) {
-    if (now.topic != table.topic) continue;
+    if (now.partition != table.partition) continue;
     topic.landed = now.landed;
     topic.duplicates = now.duplicates;
   }
@@ -111,7 +111,8 @@ Status Run::ReadTopic(const land::TableStatus& table, SeenTopic& topic) {
 Result<std::map<std::string, SeenTopic>> Run::ReadTopics() {
   std::map<std::string, SeenTopic> topics;
   for (const land::TableStatus& table : process_->lander().Tables()) {
-    SLUICE_RETURN_IF_ERROR(ReadTopic(table, topics[table.topic]), "read {}", table.table);
+    SLUICE_RETURN_IF_ERROR(ReadTopic(table, topics[NameOf(table.partition, table.topic)]),
+                           "read {}", table.table);
   }
   return topics;
 }
@@ -122,6 +123,23 @@ void Run::Verify() {
   const auto topics = ReadTopics();
   if (!topics.ok()) return model_.Violation(topics.error().ToString());
   model_.Verify(*topics, ForeignRows::kAll);
+}
+
+// What it has is landed before a topic goes, and stays.
+void Run::VerifyRemoved(const catalog::Topic& topic) {
+  store::LocalStore files(machine_.disk, std::string(Machine::kTables));
+  const lake::DeltaTable table(files, topic.table_path, machine_.clock, machine_.random);
+  const auto snapshot = table.Load();
+  if (!snapshot.ok()) return;  // A fault of the disk.
+  SeenTopic seen;
+  for (const lake::DataFile& file : (*snapshot)->files()) {
+    const auto batches = ReadFile(table.Location(file));
+    if (!batches.ok()) return model_.Violation("deleted: " + batches.error().ToString());
+    for (const auto& batch : *batches) {
+      if (!ReadRows(batch, false, seen).ok()) return;
+    }
+  }
+  model_.VerifyRemoved(NameOf(topic.partition, topic.contract->topic), seen);
 }
 
 void Run::VerifyCounters(const std::vector<land::TableStatus>& then) {

@@ -49,7 +49,7 @@ event::Contract Orders(int version) {
                  more + " }");
 }
 
-event::Contract Clicks() {
+event::Contract ClicksContract() {
   event::Contract contract = Compile(
       "struct Click $Sl.event(\"clicks\") { n @0 :Int64; text @1 :Text; at @2 :Text "
       "$Sl.eventTime; }");
@@ -142,6 +142,7 @@ void Run::DamageSealedSegment() {
     Note("start with damage at byte {} of {}: {}", offset, path,
          started.ok() ? "ok" : started.error().ToString());
     if (started.ok()) {
+      LookForClicks();
       Verify();
     } else if (started.error().code() == ErrorCode::kCorrupt) {
       ++counts_.detected;
@@ -181,10 +182,14 @@ bool Run::Boot(bool may_fail) {
   Status started;
   try {
     started = process_->Start();
+    if (started.ok()) LookForClicks();
     // One by one: the tables of several are made on threads that the simulation does not run.
-    for (const event::Contract& contract : {Orders(version_), Clicks()}) {
+    std::vector<event::Contract> contracts = {Orders(version_)};
+    if (clicks_wanted_) contracts.push_back(ClicksContract());
+    for (const event::Contract& contract : contracts) {
       if (started.ok()) started = process_->ingest().RegisterAtStart({contract});
     }
+    if (started.ok()) LookForClicks();
   } catch (const ProcessDeath& death) {
     started = Unavailable("{}", death.reason);
   }
@@ -335,7 +340,80 @@ void Run::Operate() {
     }
     return;
   }
+  if (roll == 99) return clicks_open_ ? RemoveClicks() : MakeClicksAgain();
   Submit();
+}
+
+std::optional<catalog::Topic> Run::Clicks() const {
+  for (const catalog::Topic& topic : process_->ingest().Topics()) {
+    if (topic.contract->topic == "clicks") return topic;
+  }
+  return std::nullopt;
+}
+
+std::string Run::NameOf(uint32_t partition, const std::string& topic) const {
+  const auto name = names_.find(partition);
+  return name == names_.end() ? topic : name->second;
+}
+
+bool Run::IsThere(const std::string& topic) const {
+  return topic == "orders" || topic == "nowhere" || (clicks_open_ && topic == clicks_name_);
+}
+
+void Run::RemoveClicks() {
+  doing_ = "deleting a topic";
+  const catalog::Topic topic = *Clicks();
+  clicks_open_ = clicks_stays_ = clicks_wanted_ = false;
+  clicks_leaves_ = true;
+  model_.BeginRemoval(clicks_name_);
+  interleave_ = true;
+  const auto removed = process_->ingest().Remove("clicks");
+  interleave_ = clicks_leaves_ = false;
+  Note("delete {}: {}", clicks_name_, removed.ok() ? "ok" : removed.error().ToString());
+  if (!removed.ok() && removed.error().code() != ErrorCode::kUnavailable &&
+      removed.error().code() != ErrorCode::kConflict) {
+    model_.Violation("delete: " + removed.error().ToString());
+  }
+  if (!machine_.disk.powered()) return;
+  clicks_open_ = Clicks().has_value();
+  if (clicks_open_) return model_.BeginRemoval({});
+  if (removed.ok()) VerifyRemoved(topic);
+  model_.RemoveTopic(clicks_name_);
+  sequence_ = 0;
+  ++counts_.deleted;
+}
+
+void Run::MakeClicksAgain() {
+  doing_ = "taking a contract";
+  clicks_wanted_ = true;
+  const auto topic = process_->ingest().Register(ClicksContract());
+  Note("make clicks again: {}", topic.ok() ? "ok" : topic.error().ToString());
+  if (!topic.ok() && topic.error().code() != ErrorCode::kUnavailable) {
+    model_.Violation("make clicks again: " + topic.error().ToString());
+  }
+  if (!topic.ok() || !machine_.disk.powered()) return;
+  LookForClicks();
+  ++counts_.made_again;
+}
+
+void Run::LookForClicks() {
+  clicks_leaves_ = false;
+  const auto found = Clicks();
+  const std::string name =
+      !found                   ? ""
+      : found->incarnation > 1 ? fmt::format("clicks-{}", found->incarnation)
+                               : "clicks";
+  const bool had = !clicks_name_.empty() && !model_.WasRemoved(clicks_name_);
+  if (had && name != clicks_name_) {
+    Note("{} is gone", clicks_name_);
+    if (clicks_stays_) model_.Violation(fmt::format("{} was not deleted, but is gone", clicks_name_));
+    model_.RemoveTopic(clicks_name_);
+    sequence_ = 0;
+  }
+  clicks_open_ = clicks_stays_ = found.has_value();
+  if (!found) return;
+  clicks_name_ = name;
+  names_[found->partition] = name;
 }
 
 Status Run::Evolve(int version) {

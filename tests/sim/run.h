@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -44,6 +45,8 @@ struct Counts {
   int64_t landings = 0;
   int64_t foreign_commits = 0;
   int64_t evolutions = 0;
+  int64_t deleted = 0;     ///< Topics,
+  int64_t made_again = 0;  ///< and those that came back under their name.
   int64_t interleaved = 0;  ///< Operations in the middle of a landing.
   int64_t torn = 0;
   int64_t checkpoints = 0;
@@ -67,8 +70,6 @@ class Run {
   const std::vector<std::string>& events() const { return events_; }
 
  private:
-  enum class Topic : uint8_t { kOrders, kClicks };
-
   bool Chance(uint64_t in) { return engine_() % in == 0; }
   uint64_t Below(uint64_t end) { return engine_() % end; }
   template <typename... Args>
@@ -98,6 +99,17 @@ class Run {
   void View();
   void AppendForeign();
   Status Evolve(int version);
+  void RemoveClicks();
+  void MakeClicksAgain();
+  /// Brings what is known of clicks to what the process has: the outcome of a change may have been
+  /// unknown.
+  void LookForClicks();
+  void VerifyRemoved(const catalog::Topic& topic);
+  std::optional<catalog::Topic> Clicks() const;
+  /// What the model calls the topic of a partition.
+  std::string NameOf(uint32_t partition, const std::string& topic) const;
+  /// Whether a row of the topic may be sent again, and would get the same answer.
+  bool IsThere(const std::string& topic) const;
   void DuringStoreCall(store::StoreCall call, std::string_view path);
 
   // Reading everything back, as a user's engine would.
@@ -128,6 +140,13 @@ class Run {
   bool with_foreign_ = false;
   int version_ = 1;         ///< Of the contract of orders: acknowledged.
   int64_t sequence_ = 0;    ///< Of the producer.
+  // Clicks is deleted and made again; each time the model has it under another name.
+  std::map<uint32_t, std::string> names_;  ///< By partition.
+  std::string clicks_name_ = {};           ///< The last one's.
+  bool clicks_wanted_ = true;              ///< There is a schema of it: a start makes it.
+  bool clicks_open_ = false;               ///< It takes rows.
+  bool clicks_leaves_ = false;             ///< It is being deleted: it may take rows, or not.
+  bool clicks_stays_ = false;  ///< Else the process was told to delete it, and did not say it did.
   bool interleave_ = false;  ///< Whether a store call may have other things happen.
   std::string doing_ = {};   ///< What the process does; for the count of losses.
 };
