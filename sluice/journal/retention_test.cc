@@ -108,5 +108,49 @@ TEST_F(RetentionTest, ReadingMissesNoSegmentThatIsNeeded) {
   EXPECT_EQ(read.error().code(), ErrorCode::kNotFound);
 }
 
+TEST_F(RetentionTest, ARefusedAppendIsNotBackAfterAPowerLoss) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE(seed);
+    for (uint64_t i = 0; i <= seed % 3; ++i) ASSERT_TRUE(Append(1, 10).ok());
+    const int64_t rows = *Rows();
+    disk_.Fail(os::DiskCall::kWrite);  // All of it may have been written.
+    ASSERT_FALSE(Append(1, 10).ok());
+    threads_.RunAll();
+    disk_.CutPowerAfter(0);
+    journal_.reset();
+    disk_.Crash(seed);
+    Start();
+    ASSERT_EQ(*Rows(), rows);
+  }
+}
+
+TEST_F(RetentionTest, SchemasThatWereWrittenAgainAreProvenOnceItIdles) {
+  options_.idle_watermark = std::chrono::milliseconds(10);
+  Start();
+  const auto idle = [&] {
+    for (int i = 0; i < 3; ++i) {
+      clock_.Advance(options_.idle_watermark * 2);
+      threads_.RunAll();
+    }
+  };
+  journal_->Append({{.kind = FrameKind::kSchema, .schema_id = 1, .payload = "the schema"}},
+                   [](const Result<Appended>& appended) { ASSERT_TRUE(appended.ok()); });
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Append(1, 9'000).ok());
+  idle();
+  Release(1, 18);
+  idle();
+  disk_.CutPowerAfter(0);
+  journal_.reset();
+  disk_.Restart();
+  for (const std::string& name : Segments()) {
+    const size_t at = disk_.Look("journal/" + name)->find("the schema");
+    if (at == std::string::npos) continue;
+    ASSERT_TRUE(disk_.Damage("journal/" + name, at, 1).ok());
+  }
+  const auto opened = Journal::Open(options_, disk_, clock_, random_, threads_);
+  ASSERT_FALSE(opened.ok()) << "a schema that rows need was cut off as if nobody had been told";
+  EXPECT_EQ(opened.error().code(), ErrorCode::kCorrupt);
+}
+
 }  // namespace
 }  // namespace sluice::journal
