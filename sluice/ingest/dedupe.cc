@@ -436,6 +436,14 @@ std::vector<std::function<void(bool)>> Dedupe::Settle(ClaimId claim, bool durabl
   return waiters;
 }
 
+std::vector<Dedupe::ClaimId> Dedupe::OpenClaims() const {
+  std::vector<ClaimId> claims;
+  for (size_t i = 0; i < open_.size(); ++i) {
+    if (!open_[i].settled) claims.push_back(first_open_ + i);
+  }
+  return claims;
+}
+
 void Dedupe::Await(ClaimId claim, std::function<void(bool)> done) {
   Open* const open = FindOpen(claim);
   SLUICE_CHECK(open != nullptr);

@@ -102,6 +102,8 @@ class Dedupe {
   /// Ends a claim: its identities are durable, or forgotten. Returns who waited, to be told outside
   /// of the mutex.
   std::vector<std::function<void(bool)>> Settle(ClaimId claim, bool durable);
+  /// Claims that are not settled yet.
+  std::vector<ClaimId> OpenClaims() const;
   /// Has `done` called with the outcome of a claim not yet settled.
   void Await(ClaimId claim, std::function<void(bool)> done);
 

@@ -221,6 +221,10 @@ Status Ingest::Draft(const Submission& submission, decode::Decoded decoded,
     {
       SawReceived(expiry_.Stamp());  // The journal's time does not go back either.
       const std::lock_guard lock(topic->seen->mutex);
+      if (topic->seen->closed) {
+        draft->refusal = Unavailable("topic '{}' is being deleted", rows.contract->topic);
+        return *draft->refusal;
+      }
       Dedupe& dedupe = topic->seen->dedupe;
       const SeenAt now(expiry_.Counted(), last_received_);
       claim = dedupe.Begin();

@@ -225,6 +225,8 @@ class Ingest {
   Status AddCatalogSchemas(const catalog::Topic& topic,
                            std::unordered_map<uint64_t, columnar::Schema>& schemas);
   Status RestoreOpenErrors(internal::TopicState& state);
+  /// Has a topic take no more events, and waits for the requests that bring some.
+  void Close(const internal::TopicState& state);
   /// Lands what waits of a topic now.
   Status LandAllOf(const internal::TopicState& state);
   /// Has the journal keep the schemas of these; blocks until it does.

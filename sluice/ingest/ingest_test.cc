@@ -21,9 +21,8 @@ TEST_F(IngestTest, TriesWhatWouldBecomeOfAnEventAndKeepsNothing) {
   ASSERT_EQ(Counts(Submit(R"({"id":"a","n":1})")), "1/0/0");
   Ingest::Tried tried;
   const auto attempt = [&](std::string body) {
-    const size_t size = body.size();
-    body.resize(size + decode::JsonDecoder::kPaddingBytes);
-    return Counts(ingest_->Try({.body = std::string_view(body).substr(0, size),
+    const decode::PaddedText padded(std::move(body));
+    return Counts(ingest_->Try({.body = padded.view(),
                                 .framing = Framing::kJson,
                                 .shape = Shape::kContent,
                                 .topic = "orders"},

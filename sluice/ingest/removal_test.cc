@@ -1,9 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "sluice/ingest/ingest.h"
 #include "sluice/ingest/internal/ingest_fixture.h"
+#include "sluice/lake/delta_table.h"
 
 namespace sluice::ingest {
 namespace {
@@ -108,6 +112,30 @@ TEST_F(RemovalTest, ThatCannotLandWhatItHasIsNone) {
     if (table.topic == "orders") {
       EXPECT_EQ(table.landed, 2) << "all that was acknowledged, and no more";
     }
+  }
+}
+
+TEST_F(RemovalTest, WhatIsAcknowledgedMeanwhileHasLanded) {
+  for (int round = 0; round < 20; ++round) {
+    MustRegister();
+    std::atomic<int64_t> acknowledged = 0;
+    std::vector<std::thread> senders;
+    for (int sender = 0; sender < 3; ++sender) {
+      senders.emplace_back([&, sender] {
+        for (int i = 0;; ++i) {
+          const auto receipt = Submit(fmt::format(R"({{"id":"{}-{}","n":1}})", sender, i));
+          if (!receipt.ok() || receipt->accepted == 0) return;
+          ++acknowledged;
+        }
+      });
+    }
+    while (acknowledged < 10 * (round % 4)) std::this_thread::yield();
+    const auto removed = ingest_->Remove("orders");
+    for (std::thread& sender : senders) sender.join();
+    ASSERT_TRUE(removed.ok()) << removed.error().ToString();
+    const auto table = lake::DeltaTable(store_, removed->table_path, clock_, random_).Load();
+    ASSERT_TRUE(table.ok()) << table.error().ToString();
+    EXPECT_EQ((*table)->files().rows(), acknowledged) << "round " << round;
   }
 }
 

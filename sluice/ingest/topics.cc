@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <future>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sluice/base/in_parallel.h"
 #include "sluice/base/trace.h"
@@ -151,27 +153,39 @@ Result<catalog::Topic> Ingest::Remove(std::string_view topic) {
   if (topic.starts_with("system.")) return Invalid("'{}' cannot be deleted", topic);
   const auto state = Find(topic);
   if (state == nullptr) return NotFound("there is no topic '{}'", topic);
-  // While it is still a topic: a start knows nothing of what a deleted one has not landed.
-  SLUICE_RETURN_IF_ERROR(LandAllOf(*state), "topic '{}'", topic);
+  // All that is acknowledged lands while the catalog still knows the topic: a start takes the rows
+  // of a deleted one for landed.
+  Close(*state);
+  const Status landed = LandAllOf(*state);
+  auto removed = landed.ok() ? catalog_.Remove(topic) : Result<catalog::Topic>(landed.error());
+  if (!removed.ok()) {
+    const std::lock_guard seen(state->seen->mutex);
+    state->seen->closed = false;
+    return std::move(removed).error().Wrap(fmt::format("topic '{}' is not deleted", topic));
+  }
   {
     const std::unique_lock topics(mutex_);
-    topics_.erase(state->contract().topic);
+    topics_.erase(std::string(topic));
   }
-  Status landed = LandAllOf(*state);  // What came meanwhile.
-  Result<catalog::Topic> removed = landed.ok() ? catalog_.Remove(topic) : std::move(landed).error();
-  if (!removed.ok()) {
-    const std::unique_lock topics(mutex_);
-    topics_[state->contract().topic] = state;
-    return std::move(removed).error().Wrap(fmt::format("topic '{}'", topic));
-  }
-  // Of requests that were under way some rows may still come.
-  if (const Status rest = lander_.Drop(removed->partition); !rest.ok()) {
-    trace::Warning("rows of a deleted topic did not land",
-                   {{"topic", topic}, {"reason", rest.error().ToString()}});
-  }
+  lander_.Drop(removed->partition);
   journal_.Release(removed->partition, journal_.NextOffset(removed->partition));
   trace::Warning("topic deleted", {{"topic", topic}, {"table", removed->table_path}});
   return removed;
+}
+
+void Ingest::Close(const TopicState& state) {
+  TopicState::Seen& seen = *state.seen;
+  std::vector<std::future<bool>> settled;
+  {
+    const std::lock_guard lock(seen.mutex);
+    seen.closed = true;
+    for (const Dedupe::ClaimId claim : seen.dedupe.OpenClaims()) {
+      const auto promise = std::make_shared<std::promise<bool>>();
+      settled.push_back(promise->get_future());
+      seen.dedupe.Await(claim, [promise](bool durable) { promise->set_value(durable); });
+    }
+  }
+  for (auto& request : settled) threads_.Await(std::move(request));
 }
 
 Status Ingest::LandAllOf(const TopicState& state) {

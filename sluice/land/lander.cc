@@ -158,16 +158,11 @@ void Lander::WaitLanded(uint32_t partition, journal::Offset offset, os::Monotoni
   if (thread_) thread_->Wake();
 }
 
-Status Lander::Drop(uint32_t partition) {
-  const auto table = Find(partition);
-  if (table == nullptr) return NotFound("there is no partition {}", partition);
-  Status landed;
-  while (landed.ok() && table->HasRows()) landed = Land(*table);
-  AnswerWaiters();  // While it can tell them.
+void Lander::Drop(uint32_t partition) {
+  AnswerWaiters();
   const std::lock_guard lock(mutex_);
   tables_.erase(partition);
   dropped_.insert(partition);
-  return landed;
 }
 
 Status Lander::Adopt(std::string_view topic) {

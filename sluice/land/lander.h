@@ -179,8 +179,8 @@ class Lander {
   void WaitLanded(uint32_t partition, journal::Offset offset, os::Monotonic deadline,
                   std::function<void(bool)> done);
 
-  /// Tries to land what waits, then forgets the table: what is added from then on goes nowhere.
-  Status Drop(uint32_t partition);
+  /// Forgets a table, whose rows should all have landed; who waits for them is answered before.
+  void Drop(uint32_t partition);
 
   /// Takes over a table that another journal filled: landing goes on behind its last offset.
   Status Adopt(std::string_view topic);

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "sluice/ingest/ingest.h"
+#include "sluice/decode/padded_text.h"
 #include "sluice/os/simulated_disk.h"
 #include "sluice/store/faulty_store.h"
 #include "sluice/store/memory_store.h"
@@ -85,9 +86,8 @@ struct Order $Sl.event("orders") { id @0 :Text $Sl.id; n @1 :Int64; )" +
 
   std::future<Result<Receipt>> Send(std::string body, Submission submission) {
     auto promise = std::make_shared<std::promise<Result<Receipt>>>();
-    const size_t size = body.size();
-    body.resize(size + decode::JsonDecoder::kPaddingBytes);
-    submission.body = std::string_view(body).substr(0, size);
+    const decode::PaddedText padded(std::move(body));
+    submission.body = padded.view();
     ingest_->Submit(submission, [promise](Result<Receipt> r) { promise->set_value(std::move(r)); });
     return promise->get_future();
   }

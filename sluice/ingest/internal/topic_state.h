@@ -33,8 +33,9 @@ struct TopicState {
   struct Seen {
     explicit Seen(const DedupeOptions& options) : horizon(options.horizon), dedupe(options) {}
     const std::chrono::microseconds horizon;
-    std::mutex mutex;  // Guards dedupe.
+    std::mutex mutex;  // Guards dedupe and closed.
     Dedupe dedupe;
+    bool closed = false;  ///< The topic is being deleted: it takes no events.
     /// Why not all identities of landed rows could be read at the start: then nobody can say what
     /// is new, so the topic takes no events. Empty: they could.
     std::string unreadable;
