@@ -436,7 +436,7 @@ std::vector<std::function<void(bool)>> Dedupe::Settle(ClaimId claim, bool durabl
   return waiters;
 }
 
-std::vector<Dedupe::ClaimId> Dedupe::OpenClaims() const {
+std::vector<Dedupe::ClaimId> Dedupe::Unsettled() const {
   std::vector<ClaimId> claims;
   for (size_t i = 0; i < open_.size(); ++i) {
     if (!open_[i].settled) claims.push_back(first_open_ + i);

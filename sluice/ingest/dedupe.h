@@ -103,7 +103,7 @@ class Dedupe {
   /// of the mutex.
   std::vector<std::function<void(bool)>> Settle(ClaimId claim, bool durable);
   /// Claims that are not settled yet.
-  std::vector<ClaimId> OpenClaims() const;
+  std::vector<ClaimId> Unsettled() const;
   /// Has `done` called with the outcome of a claim not yet settled.
   void Await(ClaimId claim, std::function<void(bool)> done);
 

@@ -179,7 +179,7 @@ void Ingest::Close(const TopicState& state) {
   {
     const std::lock_guard lock(seen.mutex);
     seen.closed = true;
-    for (const Dedupe::ClaimId claim : seen.dedupe.OpenClaims()) {
+    for (const Dedupe::ClaimId claim : seen.dedupe.Unsettled()) {
       const auto promise = std::make_shared<std::promise<bool>>();
       settled.push_back(promise->get_future());
       seen.dedupe.Await(claim, [promise](bool durable) { promise->set_value(durable); });
