@@ -30,7 +30,8 @@ class RetentionTest : public testing::Test {
 
   void Start() {
     journal_.reset();
-    auto journal = Journal::Open(options_, disk_, clock_, random_, threads_);
+    threads_ = std::make_unique<os::SimulatedThreads>(clock_);
+    auto journal = Journal::Open(options_, disk_, clock_, random_, *threads_);
     ASSERT_TRUE(journal.ok()) << journal.error().ToString();
     journal_ = std::move(*journal);
   }
@@ -39,12 +40,12 @@ class RetentionTest : public testing::Test {
     journal_->Append(
         {{.partition = partition, .schema_id = 1, .rows = 1, .payload = std::string(bytes, 'x')}},
         [&](Result<Appended> result) { outcome = std::move(result); });
-    threads_.RunAll();
+    threads_->RunAll();
     return outcome.value_or(Unavailable("not answered"));
   }
   void Release(PartitionId partition, Offset offset) {
     journal_->Release(partition, offset);
-    threads_.RunAll();
+    threads_->RunAll();
   }
   Result<int64_t> Rows() {
     int64_t rows = 0;
@@ -68,7 +69,7 @@ class RetentionTest : public testing::Test {
   os::SimulatedDisk disk_;
   os::SimulatedClock clock_{os::Timestamp(hours(1))};
   os::SimulatedRandom random_{1};
-  os::SimulatedThreads threads_{clock_};
+  std::unique_ptr<os::SimulatedThreads> threads_;
   Options options_;
   std::unique_ptr<Journal> journal_;
 };
@@ -115,8 +116,8 @@ TEST_F(RetentionTest, ARefusedAppendIsNotBackAfterAPowerLoss) {
     const int64_t rows = *Rows();
     disk_.Fail(os::DiskCall::kWrite);  // All of it may have been written.
     ASSERT_FALSE(Append(1, 10).ok());
-    threads_.RunAll();
-    disk_.CutPowerAfter(0);
+    // Not even an orderly end follows.
+    threads_->Kill();
     journal_.reset();
     disk_.Crash(seed);
     Start();
@@ -130,7 +131,7 @@ TEST_F(RetentionTest, SchemasThatWereWrittenAgainAreProvenOnceItIdles) {
   const auto idle = [&] {
     for (int i = 0; i < 3; ++i) {
       clock_.Advance(options_.idle_watermark * 2);
-      threads_.RunAll();
+      threads_->RunAll();
     }
   };
   journal_->Append({{.kind = FrameKind::kSchema, .schema_id = 1, .payload = "the schema"}},
@@ -147,7 +148,7 @@ TEST_F(RetentionTest, SchemasThatWereWrittenAgainAreProvenOnceItIdles) {
     if (at == std::string::npos) continue;
     ASSERT_TRUE(disk_.Damage("journal/" + name, at, 1).ok());
   }
-  const auto opened = Journal::Open(options_, disk_, clock_, random_, threads_);
+  const auto opened = Journal::Open(options_, disk_, clock_, random_, *threads_);
   ASSERT_FALSE(opened.ok()) << "a schema that rows need was cut off as if nobody had been told";
   EXPECT_EQ(opened.error().code(), ErrorCode::kCorrupt);
 }
