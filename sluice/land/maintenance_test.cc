@@ -147,6 +147,52 @@ TEST_F(MaintenanceTest, OldFilesAreDeletedOnlyAfterTheRetention) {
   EXPECT_EQ(Seen(), UpTo(4));
 }
 
+// A query reads files of a version that was the newest when it began, whatever the table asks for.
+TEST_F(MaintenanceTest, ARetentionOfTheTableIsKeptButForTheTimeOfAQuery) {
+  const auto with_retention = [this](const std::string& retention) {
+    const std::string path = fmt::format("{}/_delta_log/00000000000000000000.json", kRoot);
+    std::string commit = *memory_.Get(path);
+    const std::string before = "\"configuration\":{";
+    const size_t at = commit.find(before) + before.size();
+    commit.replace(at, commit.find('}', at) - at,
+                   fmt::format(R"("delta.deletedFileRetentionDuration":"{}")", retention));
+    ASSERT_TRUE(memory_.Put(path, commit).ok());
+    Restart("journal-1");
+  };
+  options_m_.vacuum_retention = hours(48);
+  LandFiles(4);
+  with_retention("interval 0 hours");
+  ASSERT_TRUE(Make().Look());
+  ASSERT_EQ(Table().files, 1);
+  const auto look_after = [this](hours time) {
+    Maintenance maintenance = Make();
+    clock_.Advance(time);
+    ASSERT_TRUE(maintenance.Look());
+  };
+  clock_.Advance(std::chrono::minutes(20));
+  Maintenance soon = Make();
+  clock_.Advance(std::chrono::minutes(20));
+  ASSERT_TRUE(soon.Look());
+  EXPECT_EQ(FilesInStore(), 5u) << "a query may still read them";
+  with_retention("interval 10 days");
+  look_after(hours(9 * 24));
+  EXPECT_EQ(FilesInStore(), 5u);
+  look_after(hours(2 * 24));
+  EXPECT_EQ(FilesInStore(), 1u);
+  EXPECT_EQ(Seen(), UpTo(4));
+}
+
+TEST_F(MaintenanceTest, WhatIsLeftForTheNextLookIsDoneThen) {
+  options_m_.bytes_max = 1;
+  Maintenance maintenance = Make();
+  LandFiles(4, 1);
+  LandFiles(4, 2);
+  ASSERT_TRUE(maintenance.Look());
+  EXPECT_EQ(Table().files, 5);
+  ASSERT_TRUE(maintenance.Look());
+  EXPECT_EQ(Table().files, 2);
+}
+
 TEST_F(MaintenanceTest, AClockThatJumpedDeletesNothing) {
   const os::ExpiryClock expiry(clock_);
   options_.expiry = &expiry;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -177,6 +178,36 @@ TEST_F(DueTest, WhoWaitsHurriesTheLanding) {
   Add({1});
   Pass(milliseconds(10'050));
   EXPECT_EQ(Table().landed, 1);
+}
+
+// The rows before it land in a commit of their own.
+TEST_F(DueTest, WhoWaitsIsToldOfNoOtherRow) {
+  options_.dates_max = 1;
+  StartAgain();
+  Add({1, 2});
+  store_.Add({.call = StoreCall::kPut, .path_part = ".parquet", .skip = 1});
+  std::optional<bool> landed;
+  lander_->WaitLanded(kPartition, 1, clock_.Steady() + seconds(5), [&](bool ok) { landed = ok; });
+  stepped_.RunAll();
+  EXPECT_EQ(Table().landed, 0);
+  EXPECT_FALSE(landed.has_value());
+  Pass(milliseconds(1'050));
+  EXPECT_EQ(landed, true);
+}
+
+TEST_F(DueTest, WhoWaitsIsAnsweredWhenTheTimeIsOver) {
+  Start();
+  store_.Add({.call = StoreCall::kPut, .path_part = ".parquet", .times = 1000});
+  Add({1});
+  std::optional<bool> landed;
+  lander_->WaitLanded(kPartition, 0, clock_.Steady() + seconds(5), [&](bool ok) { landed = ok; });
+  Pass(milliseconds(4'900));
+  EXPECT_FALSE(landed.has_value());
+  Pass(milliseconds(150));
+  EXPECT_EQ(landed, false);
+  store_.Clear();
+  Pass(milliseconds(10'050));
+  EXPECT_EQ(Table().landed, 0) << "the row lands all the same";
 }
 
 TEST_F(DueTest, RowsThatComeDuringALandingHaveTheirOwnTime) {
