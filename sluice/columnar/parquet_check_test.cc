@@ -90,6 +90,24 @@ TEST(ParquetCheckTest, TheFilesChecksumIsThatOfItsBytes) {
   }
 }
 
+// It is read piece by piece, and the digits may stand in two of them.
+TEST(ParquetCheckTest, TheFilesChecksumMayStandAnywhere) {
+  constexpr size_t kPiece = size_t{1} << 20;
+  const auto file_of = [](size_t size) {
+    arrow::StringBuilder text;
+    EXPECT_TRUE(text.Append(std::string(size, 'x')).ok());
+    return FileOf(arrow::RecordBatch::Make(arrow::schema({arrow::field("text", arrow::utf8())}), 1,
+                                           {*text.Finish()}),
+                  {.random_columns = {"text"}, .compression = Compression::kNone});
+  };
+  const size_t before = SealOf(file_of(kPiece / 2)) - kPiece / 2;
+  for (size_t digits = 0; digits <= internal::kSealBytes; ++digits) {
+    const std::string bytes = file_of(kPiece - before - digits);
+    ASSERT_EQ(SealOf(bytes), kPiece - digits);
+    EXPECT_EQ(Check(bytes), "whole") << digits;
+  }
+}
+
 // SLUICE_LONG=1: every third bit.
 TEST(ParquetCheckTest, EachFlippedBitIsFound) {
   const size_t step = std::getenv("SLUICE_LONG") != nullptr ? 3 : 61;
