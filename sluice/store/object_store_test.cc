@@ -484,6 +484,39 @@ TEST(CachedStoreTest, KeepsWhatIsPutOrAskedForAndNeverChanges) {
   EXPECT_EQ(*again.Get("t/theirs.parquet"), "theirs");  // Not asked for again.
 }
 
+TEST(CachedStoreTest, ForgetsWhatIsReplacedOrDeletedWithMany) {
+  os::SimulatedClock clock{os::Timestamp()};
+  MemoryStore remote;
+  MemoryStore local;
+  CachedStore store(remote, local, 100, clock);
+  const std::vector<std::string> all{"t/a", "t/b"};
+  for (int round = 0; round < 30; ++round) {  // Nor does any of it take room.
+    ASSERT_TRUE(store.Put("t/a", "first").ok());
+    ASSERT_TRUE(store.Put("t/a", "second").ok());
+    EXPECT_EQ(*store.Get("t/a"), "second");
+    ASSERT_TRUE(store.Put("t/b", "b").ok());
+    EXPECT_EQ(local.List("")->size(), 2U);
+    ASSERT_TRUE(store.DeleteAll(all).ok());
+    EXPECT_EQ(local.List("")->size(), 0U);
+    EXPECT_EQ(store.Get("t/a").error().code(), ErrorCode::kNotFound);
+  }
+}
+
+TEST(CachedStoreTest, ACopyThatCannotBeWrittenTakesNoRoom) {
+  os::SimulatedClock clock{os::Timestamp()};
+  MemoryStore remote;
+  MemoryStore memory;
+  FaultyStore local(memory);
+  CachedStore store(remote, local, 100, clock);
+  local.Add({.call = StoreCall::kPut, .times = 10});
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(store.Put(fmt::format("t/{}", i), std::string(40, 'x')).ok());
+  }
+  EXPECT_EQ(memory.List("")->size(), 0U);
+  ASSERT_TRUE(store.Put("t/kept", std::string(40, 'x')).ok());
+  EXPECT_EQ(memory.List("")->size(), 1U);
+}
+
 TEST(CachedStoreTest, TakesNoMoreThanItMay) {
   os::SimulatedClock clock{os::Timestamp()};
   MemoryStore remote;

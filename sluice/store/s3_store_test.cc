@@ -174,6 +174,11 @@ TEST_F(S3StoreTest, AnUploadThatIsGivenUpLeavesNothing) {
     EXPECT_EQ(write().error().code(), ErrorCode::kDenied) << works;
     EXPECT_EQ(fake_.uploads(), 0U) << works;
   }
+  // The end is answered before it is done, and may fail then, with 200.
+  fake_.Add({.method = "POST", .when = S3Fault::When::kIgnore});
+  fake_.Add({.method = "POST", .status = 200});
+  EXPECT_EQ(write().error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(fake_.uploads(), 0U);
   EXPECT_EQ(store_.Head("large").error().code(), ErrorCode::kNotFound);
   EXPECT_TRUE(write().ok());
 }
