@@ -3,6 +3,8 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include "sluice/lake/expression.h"
+#include "sluice/lake/row_changes.h"
 #include "sluice/ledger/carried_over.h"
 #include "sluice/ledger/entries.h"
 #include "sluice/ledger/signed_off.h"
@@ -541,6 +543,75 @@ TEST_F(ProofTest, LeavesToAFullCountWhatIsNoPlainLanding) {
   other = signed_off;
   other.table_id = "another";
   EXPECT_FALSE(ProveSince(table_, Newest(), other).ok());
+}
+
+// As many rows as there should be, and not those.
+TEST_F(ProofTest, TheRightNumberOfOtherRowsIsNotSignedOff) {
+  const std::string first = Land(0, 5);
+  SignedOff signed_off = SignOff(*Newest(), MustProve(), 17);
+  const auto since = [&] { return ProveSince(table_, Newest(), signed_off, {.end = 20}); };
+  Append({0, 1, 2, 3, 3}, {});
+  Commit("OPTIMIZE", {Remove(first, false)});
+  EXPECT_FALSE(since().ok()) << "4 became a second 3";
+  signed_off = SignOff(*Newest(), MustProve(), 17);
+  EXPECT_TRUE(since().ok());
+  Append({5, 5, 7}, {.transactions = {{.app_id = std::string(kApp), .version = 7}}});
+  EXPECT_FALSE(since().ok()) << "5 landed twice, and 6 did not";
+}
+
+TEST_F(ProofTest, RowsThatAVectorTakesAwayAreNotSignedOff) {
+  lake::DeltaTable table(memory_, "v", clock_, random_);
+  auto snapshot =
+      *table.Create(kSchema, {.properties = {{"delta.enableDeletionVectors", "true"}}});
+  const lake::NewFile file{.batches = {Rows({0, 1, 2, 3, 4})}};
+  snapshot = *table.Append(snapshot, {&file, 1},
+                           {.transactions = {{.app_id = std::string(kApp), .version = 4}}});
+  const SignedOff signed_off = SignOff(*snapshot, *Prove(table, snapshot), 17);
+  EXPECT_TRUE(ProveSince(table, snapshot, signed_off).ok());
+  const auto removed = lake::DeleteRows(table, *lake::Expression::Parse("_offset = 3"));
+  ASSERT_TRUE(removed.ok()) << removed.error().ToString();
+  ASSERT_EQ(removed->files_marked, 1);
+  snapshot = *table.Load();
+  EXPECT_FALSE(ProveSince(table, snapshot, signed_off).ok());
+  EXPECT_EQ(Prove(table, snapshot)->removed, 1);
+}
+
+TEST_F(ProofTest, WhatOneJournalCountedAsRemovedTheNextDoesNotCountAgain) {
+  const std::string first = Land(0, 5);
+  const std::string second = Land(5, 8);
+  Commit("DELETE", {Remove(first)});
+  const lake::Version deleted = Newest()->version();
+  Commit("COUNT", Texts(*CarryOverRemovedUntil(table_, Newest(), deleted, std::string(kApp))));
+  const std::string next = "sluice/journal-2/7-1";
+  Append({8, 9}, {.transactions = {{.app_id = next, .version = 9}}});
+  Commit("DELETE", {Remove(second)});
+  const auto counters = CarryOverRemovedUntil(table_, Newest(), Newest()->version(), next);
+  ASSERT_TRUE(counters.ok()) << counters.error().ToString();
+  ASSERT_EQ(counters->size(), 2u);
+  EXPECT_EQ(counters->front().version, 3);
+  Commit("COUNT", Texts(*counters));
+  EXPECT_EQ(SumOfCounter(*Newest(), kRemovedCounter), 8);
+}
+
+TEST_F(ProofTest, ALedgerWhoseLogIsCleanedUpBeneathItBeginsAnew) {
+  Land(0, 5);
+  Entries entries;
+  ASSERT_TRUE(entries.Extend(table_, *Newest()).ok());
+  const std::string second = Land(5, 10, {}, 3);
+  Commit("DELETE", {Remove(second)});
+  ASSERT_TRUE(table_.WriteCheckpoint(*Newest()).ok());
+  for (int version = 0; version < 3; ++version) {
+    ASSERT_TRUE(memory_.Delete(fmt::format("t/_delta_log/{:020}.json", version)).ok());
+  }
+  const Status extended = entries.Extend(table_, *Newest());
+  ASSERT_TRUE(extended.ok()) << extended.error().ToString();
+  ASSERT_EQ(entries.entries().size(), 1u);
+  const Entry& before = entries.entries()[0];
+  EXPECT_EQ(before.operation, "BEFORE");
+  EXPECT_EQ(before.accepted, 10);
+  EXPECT_EQ(before.landed, 5);
+  EXPECT_EQ(before.removed, 5);
+  EXPECT_EQ(before.duplicate, 3);
 }
 
 TEST_F(ProofTest, CountsWhatWasReceivedInATime) {
