@@ -183,6 +183,20 @@ TEST_F(ChangeConflictsTest, RowsThatKeepAMergeFromInsertingMustStay) {
   }
 }
 
+// The first of them is not in its way, the second one is.
+TEST_F(ChangeConflictsTest, AllThatOthersCommittedMeanwhileIsLookedAt) {
+  Create({}, false);
+  Append(0, 10, "de");
+  Before([this](DeltaTable& theirs) {
+    for (const int64_t first : {100, 200}) {
+      const std::vector<NewFile> rows = {{.batches = {Batch({first, first + 1}, "fr")}}};
+      ASSERT_TRUE(theirs.Append(nullptr, rows).ok());
+    }
+  });
+  Expect("two commits", 1, DeleteRows(*table_, Parse("id = 3 or id >= 200")));
+  EXPECT_EQ(Read().size(), 11U);
+}
+
 TEST_F(ChangeConflictsTest, RowsThatMovedMeanwhileAreFound) {
   Create({}, false);
   Append(0, 10, "de");

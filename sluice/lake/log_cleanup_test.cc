@@ -7,6 +7,7 @@
 #include "sluice/lake/delta_table.h"
 #include "sluice/lake/internal/log_names.h"
 #include "sluice/store/local_store.h"
+#include "sluice/store/memory_store.h"
 
 namespace sluice::lake {
 namespace {
@@ -66,6 +67,42 @@ TEST_F(LogCleanupTest, KeepsTheNewestOldCheckpointAndWhatFollows) {
   EXPECT_EQ(table_.LoadAt(3).error().code(), ErrorCode::kNotFound);
   EXPECT_TRUE(table_.LoadAt(4).ok());
   Commit();
+}
+
+// Within the retention each version can be asked for, so a checkpoint of that time is none to begin
+// with; nor is one whose commit only seems old, because the clock was behind.
+TEST_F(LogCleanupTest, KeepsWhatVersionsWithinTheRetentionNeed) {
+  constexpr std::chrono::hours kDay{24};
+  for (const bool clock_is_behind : {false, true}) {
+    clock_.SetWall(os::SystemClock().Now());
+    store::MemoryStore memory(&clock_);
+    DeltaTable table(memory, "t", clock_, random_);
+    ASSERT_TRUE(table.Create(arrow::schema({arrow::field("a", arrow::int64())})).ok());
+    const auto commit = [&](Version version) {
+      const auto appended = table.Append(
+          nullptr, {},
+          {.transactions = {{.app_id = "a", .version = version, .last_updated_ms = {}}}});
+      ASSERT_TRUE(appended.ok());
+      ASSERT_EQ((*appended)->version(), version);
+      if (version == 2 || version >= 5) {
+        ASSERT_TRUE(table.WriteCheckpoint(**appended).ok());
+      }
+    };
+    for (Version version = 1; version <= 3; ++version) commit(version);
+    clock_.Advance(20 * kDay);
+    commit(4);
+    if (clock_is_behind) clock_.SetWall(clock_.Now() - 20 * kDay);
+    commit(5);
+    if (clock_is_behind) clock_.SetWall(clock_.Now() + 20 * kDay);
+    commit(6);
+    clock_.Advance(12 * kDay);  // 3 is 32 days old, 4 to 6 are 12.
+    ASSERT_TRUE(table.CleanUpLog(**table.Load()).ok());
+    EXPECT_EQ(table.LoadAt(1).error().code(), ErrorCode::kNotFound);
+    for (Version version = 2; version <= 6; ++version) {
+      const auto loaded = table.LoadAt(version);
+      EXPECT_TRUE(loaded.ok()) << version << ": " << loaded.error().ToString();
+    }
+  }
 }
 
 TEST_F(LogCleanupTest, DeletesNothingWithoutACheckpoint) {

@@ -182,6 +182,42 @@ TEST_F(MaintenanceTest, CompactionGivesWayToOtherWriters) {
   EXPECT_EQ(Read().size(), 45);
 }
 
+// The file that it has rewritten is there still, and has fewer rows.
+TEST_F(MaintenanceTest, CompactionGivesWayToWhoMarksRowsAsDeleted) {
+  Create({{"delta.enableDeletionVectors", "true"}}, true);
+  for (int64_t file = 0; file < 4; ++file) Append(file * 10, 10, file % 2 == 0 ? "de" : "fr");
+  bool done = false;
+  faulty_.Observe([&](store::StoreCall call, std::string_view) {
+    if (call != store::StoreCall::kPutIfAbsent || std::exchange(done, true)) return;
+    faulty_.Observe(nullptr);
+    ASSERT_EQ(DeleteRows(*table_, Parse("id = 13"))->files_marked, 1);
+  });
+  const auto report = CompactFiles(*table_);
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->files_lost, 2);
+  Rows rows = Read();
+  EXPECT_EQ(rows.size(), 39U);
+  EXPECT_FALSE(rows.contains(13));
+}
+
+TEST_F(MaintenanceTest, WhatACompactionOfUnknownOutcomeWroteStays) {
+  Create({}, false);
+  Append(0, 10, "de");
+  Append(10, 10, "de");
+  const Rows before = Read();
+  const std::string commit = fmt::format("{:020}.json", 3);
+  faulty_.Add({.call = store::StoreCall::kPutIfAbsent,
+               .when = store::Fault::When::kAfter,
+               .path_part = commit});
+  faulty_.Add({.call = store::StoreCall::kGet, .path_part = commit, .times = 100});
+  const auto report = CompactFiles(*table_);
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.error().code(), ErrorCode::kUnavailable);
+  faulty_.Clear();
+  ASSERT_EQ((*table_->Load())->version(), 3) << "it had landed";
+  EXPECT_EQ(Read(), before);
+}
+
 TEST_F(MaintenanceTest, CompactionGoesOnWhereAColumnIsAdded) {
   Create({}, false);
   Append(0, 10, "de");
@@ -278,6 +314,45 @@ TEST_F(MaintenanceTest, WhatWasRemovedUnderAClockThatWasBehindIsKeptForItsTime) 
   const auto done = Vacuum(*table_);
   ASSERT_TRUE(done.ok()) << done.error().message();
   EXPECT_EQ(done->files_deleted, 3) << "two files and a vector";
+}
+
+// Its commit comes between a vacuum's list of the folder and its deletions.
+TEST_F(MaintenanceTest, WhatAnotherWriterNamesMeanwhileStays) {
+  Create({}, false);
+  Append(0, 10, "de");
+  const std::string log = table_->root() + "/_delta_log/";
+  std::string commit = *store_.Get(fmt::format("{}{:020}.json", log, 1));
+  const std::string file = (*table_->Load())->files()[0].path;
+  const std::string theirs = "theirs.parquet";
+  ASSERT_TRUE(store_.Put(table_->root() + "/" + theirs,
+                         *store_.Get(table_->StorePath((*table_->Load())->files()[0])))
+                  .ok());
+  commit.replace(commit.find(file), file.size(), theirs);
+  clock_.Advance(hours(24 * 8));
+  bool listed = false;
+  bool named = false;
+  faulty_.Observe([&](store::StoreCall call, std::string_view path) {
+    if (call != store::StoreCall::kList) return;
+    if (path == table_->root() + "/") listed = true;
+    if (!listed || !path.starts_with(log) || std::exchange(named, true)) return;
+    ASSERT_TRUE(store_.Put(fmt::format("{}{:020}.json", log, 2), commit).ok());
+  });
+  const auto done = Vacuum(*table_);
+  ASSERT_TRUE(done.ok()) << done.error().message();
+  EXPECT_TRUE(named);
+  EXPECT_EQ(done->files_deleted, 0);
+  EXPECT_TRUE(store_.Get(table_->root() + "/" + theirs).ok());
+}
+
+TEST_F(MaintenanceTest, NothingIsOldInAStoreThatDoesNotSayHowOldItIs) {
+  store::MemoryStore timeless;
+  DeltaTable table(timeless, "t", clock_, random_);
+  ASSERT_TRUE(table.Create(arrow::schema({arrow::field("id", arrow::int64())})).ok());
+  ASSERT_TRUE(timeless.Put("t/half-written.parquet", "x").ok());
+  clock_.Advance(hours(24 * 8));
+  const auto done = Vacuum(table);
+  ASSERT_TRUE(done.ok()) << done.error().message();
+  EXPECT_EQ(done->files_deleted, 0);
 }
 
 // The file was written while the clock was behind; the commit that names it comes after.
