@@ -114,6 +114,9 @@ TEST_F(ContentsTest, NameTheFilesThatAreDamaged) {
   Contents contents;
   contents.files = {{.path = "data/sound", .content = *sum}};
   EXPECT_TRUE(CheckFiles(disk_, "b", contents).ok());
+  contents.files = {{.path = "data/sound", .content = {.bytes = 5, .crc32c = sum->crc32c ^ 1}}};
+  EXPECT_EQ(CheckFiles(disk_, "b", contents).error().code(), ErrorCode::kCorrupt);
+  contents.files = {{.path = "data/sound", .content = *sum}};
   contents.files.push_back({.path = "data/short", .content = {.bytes = 6, .crc32c = sum->crc32c}});
   contents.files.push_back({.path = "data/none", .content = *sum});
   const Status checked = CheckFiles(disk_, "b", contents);

@@ -58,10 +58,10 @@ class Maker {
     contents_.project = from_.project;
     contents_.tables_at = from_.tables_at;
     // The journal first: all else is then chosen so that it fits the journal's end.
-    const std::string journal = std::string(kData) + "journal/";
+    const std::string journal = std::string(kData) + "journal";
     SLUICE_ASSIGN_OR_RETURN(const auto copied, journal::CopyJournal(disk_, from_.data + "/journal",
                                                                     target_ + "/" + journal));
-    for (const auto& file : copied.files) Add(journal + file.name, file.content);
+    for (const auto& file : copied.files) Add(journal + "/" + file.name, file.content);
     contents_.journal = copied.found.uuid;
     SLUICE_RETURN_IF_ERROR(CopyControl(copied.found));
     if (from_.tables_at.empty()) SLUICE_RETURN_IF_ERROR(CopyTables());

@@ -1,0 +1,197 @@
+// A whole backup and its way back, on a disk that loses its power.
+
+#include "sluice/backup/make.h"
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sluice/backup/restore.h"
+#include "sluice/catalog/catalog.h"
+#include "sluice/journal/journal.h"
+#include "sluice/lake/delta_table.h"
+#include "sluice/os/simulated_disk.h"
+#include "sluice/store/faulty_store.h"
+#include "sluice/store/local_store.h"
+
+namespace sluice::backup {
+namespace {
+
+constexpr int64_t kNext = 6;  // Of the topic, by the journal.
+
+event::Contract ContractOf(const std::string& topic) {
+  return event::CompileCapnp({{"c.capnp", fmt::format(R"(@0x9a41c6de07b35f18;
+using Sl = import "sluice.capnp";
+struct Click $Sl.event("{}") {{ page @0 :Text; at @1 :Text $Sl.eventTime; }}
+)",
+                                                      topic)}},
+                             "c.capnp")
+      ->front();
+}
+
+/// An installation with a journal of six rows, all of which have landed, and one behind
+/// them that the journal does not have.
+class MakeTest : public testing::Test {
+ protected:
+  MakeTest() {
+    auto catalog = catalog::Catalog::Open(disk_, installation_.data + "/control");
+    EXPECT_TRUE(catalog.ok());
+    catalog_ = std::move(*catalog);
+    const auto topic = catalog_->Put(ContractOf("clicks"));
+    EXPECT_TRUE(topic.ok()) << topic.error().ToString();
+    FillJournal(topic->partition);
+    FillTable(*topic);
+    for (const char* const path :
+         {"/project/sluice.yaml", "/project/schemas/c.capnp", "/project/data/control/keys",
+          "/project/data/control/clock", "/project/data/journal/keys", "/keys/tokens"}) {
+      EXPECT_TRUE(disk_.MakeFolders(os::FolderOf(path)).ok());
+      EXPECT_TRUE(os::ReplaceFile(disk_, path, fmt::format("what is in {}", path)).ok());
+    }
+  }
+
+  void FillJournal(uint32_t partition) {
+    journal::Options options;
+    options.folder = installation_.data + "/journal";
+    options.segment_bytes = 64 << 10;
+    options.free_bytes_min = 0;
+    auto journal = journal::Journal::Open(options, disk_, clock_, random_, threads_);
+    ASSERT_TRUE(journal.ok()) << journal.error().ToString();
+    uuid_ = (*journal)->uuid();
+    for (int64_t i = 0; i < kNext; i += 2) {
+      std::promise<bool> durable;
+      (*journal)->Append({{.partition = partition, .schema_id = 7, .rows = 2, .payload = "two"}},
+                         [&](const auto& outcome) { durable.set_value(outcome.ok()); });
+      ASSERT_TRUE(durable.get_future().get());
+    }
+    (*journal)->Stop();
+  }
+
+  void FillTable(const catalog::Topic& topic) {
+    lake::DeltaTable table(tables_, topic.table_path, clock_, random_);
+    const auto schema = arrow::schema({arrow::field("_offset", arrow::int64())});
+    auto snapshot = table.Create(schema, {});
+    for (int64_t first = 0; first < kNext + 2; first += 2) {
+      ASSERT_TRUE(snapshot.ok()) << snapshot.error().ToString();
+      arrow::Int64Builder offsets;
+      const int64_t rows = first < kNext ? 2 : 1;
+      for (int64_t i = 0; i < rows; ++i) ASSERT_TRUE(offsets.Append(first + i).ok());
+      lake::AppendOptions options;
+      options.transactions = {
+          {.app_id = fmt::format("sluice/{}/{}-{}", uuid_, topic.partition, topic.incarnation),
+           .version = first + rows - 1}};
+      const std::vector<lake::NewFile> files = {
+          {.batches = {arrow::RecordBatch::Make(schema, rows, {*offsets.Finish()})}}};
+      snapshot = table.Append(*snapshot, files, options);
+    }
+    ASSERT_TRUE(snapshot.ok()) << snapshot.error().ToString();
+  }
+
+  Result<Contents> MakeIn(const std::string& folder) {
+    return Make(installation_, folder, {.program = "test"}, disk_, tables_, clock_, random_);
+  }
+
+  /// Why the folder is no backup that can be restored.
+  Status Check(const std::string& folder) {
+    SLUICE_ASSIGN_OR_RETURN(const Contents contents, ReadContents(disk_, folder));
+    return CheckFiles(disk_, folder, contents);
+  }
+
+  static Installation Elsewhere(int number) {
+    const std::string folder = fmt::format("/other{}", number);
+    return {.project = {},
+            .folder = folder,
+            .data = folder + "/data",
+            .key_file = folder + "/keys/sluice.keys",
+            .tokens_file = folder + "/keys/tokens",
+            .tables_at = {}};
+  }
+
+  os::SimulatedDisk disk_;
+  os::SimulatedClock clock_{os::Timestamp(std::chrono::hours(1))};
+  os::SimulatedRandom random_{1};
+  os::SystemThreads threads_;
+  store::LocalStore files_{disk_, "/project/data/tables", [](const Error&) {}};
+  store::FaultyStore tables_{files_};
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::string uuid_;
+  const Installation installation_{.project = "shop",
+                                   .folder = "/project",
+                                   .data = "/project/data",
+                                   .key_file = "/keys/sluice.keys",
+                                   .tokens_file = "/keys/tokens",
+                                   .tables_at = {}};
+};
+
+TEST_F(MakeTest, HasEachTableUpToTheEndOfTheJournal) {
+  const auto made = MakeIn("/backup");
+  ASSERT_TRUE(made.ok()) << made.error().ToString();
+  ASSERT_EQ(made->tables.size(), 1u);
+  EXPECT_EQ(made->tables[0].topic, "clicks");
+  EXPECT_EQ(made->tables[0].version, 3);  // The one behind it has rows of which nothing is known.
+  EXPECT_EQ(made->tables[0].landed, kNext - 1);
+  EXPECT_EQ(made->tables[0].next, kNext);
+  std::set<std::string> paths;
+  for (const StoredFile& file : made->files) paths.insert(file.path);
+  for (const char* const path :
+       {"data/journal/manifest", "data/journal/keys", "data/control/topics", "data/control/keys",
+        "data/control/clock", "keys/tokens", "project/sluice.yaml", "project/schemas/c.capnp"}) {
+    EXPECT_TRUE(paths.contains(path)) << path;
+  }
+}
+
+TEST_F(MakeTest, HasTheTopicsAsTheyWereWhenItsTablesWereChosen) {
+  bool changed = false;
+  tables_.Observe([&](store::StoreCall call, std::string_view) {
+    if (call != store::StoreCall::kList || std::exchange(changed, true)) return;
+    EXPECT_TRUE(catalog_->Put(ContractOf("orders")).ok());
+  });
+  const auto made = MakeIn("/backup");
+  ASSERT_TRUE(made.ok()) << made.error().ToString();
+  EXPECT_TRUE(changed);
+  EXPECT_EQ(disk_.Look("/backup/data/control/topics"), disk_.Look("/project/data/control/topics"));
+}
+
+TEST_F(MakeTest, OnceItIsDoneNoPowerLossTakesAnyOfIt) {
+  for (int seed = 0; seed < 20; ++seed) {
+    const std::string folder = fmt::format("/backup{}", seed);
+    const auto made = MakeIn(folder);
+    ASSERT_TRUE(made.ok()) << made.error().ToString();
+    disk_.Crash(static_cast<uint64_t>(seed));
+    const Status checked = Check(folder);
+    ASSERT_TRUE(checked.ok()) << checked.error().ToString();
+  }
+}
+
+TEST_F(MakeTest, CutShortAnywhereItPassesForNoBackup) {
+  int done = 0;
+  for (int calls = 0; done < 3; ++calls) {
+    ASSERT_LT(calls, 2000);
+    const std::string folder = fmt::format("/backup{}", calls);
+    disk_.CutPowerAfter(static_cast<uint64_t>(calls));
+    done += MakeIn(folder).ok() && disk_.powered() ? 1 : 0;
+    disk_.Crash(static_cast<uint64_t>(calls));
+    if (!ReadContents(disk_, folder).ok()) continue;
+    const Status checked = Check(folder);
+    ASSERT_TRUE(checked.ok()) << calls << ": " << checked.error().ToString();
+  }
+}
+
+TEST_F(MakeTest, WhatChangedSinceItWasCheckedIsNotRestored) {
+  const auto made = MakeIn("/backup");
+  ASSERT_TRUE(made.ok()) << made.error().ToString();
+  ASSERT_TRUE(disk_.Damage("/backup/data/journal/keys", 3, 1).ok());
+  const Status restored = Restore(disk_, "/backup", *made, Elsewhere(0));
+  ASSERT_FALSE(restored.ok());
+  EXPECT_EQ(restored.error().code(), ErrorCode::kCorrupt);
+  EXPECT_FALSE(disk_.Look("/other0/data/journal/keys"));
+}
+
+}  // namespace
+}  // namespace sluice::backup
