@@ -3,123 +3,13 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
-#include "sluice/lake/expression.h"
-#include "sluice/lake/row_changes.h"
-#include "sluice/ledger/carried_over.h"
 #include "sluice/ledger/entries.h"
-#include "sluice/ledger/signed_off.h"
-#include "sluice/store/memory_store.h"
+#include "sluice/ledger/internal/proven_table.h"
 
 namespace sluice::ledger {
 namespace {
 
-const columnar::Schema kSchema =
-    arrow::schema({arrow::field("n", arrow::int64()), arrow::field("_offset", arrow::int64()),
-                   arrow::field("_received_at", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"))});
-constexpr std::string_view kApp = "sluice/journal-1/7-1";
-
-class ProofTest : public testing::Test {
- protected:
-  ProofTest() { EXPECT_TRUE(table_.Create(kSchema).ok()); }
-
-  static columnar::Batch Rows(const std::vector<std::optional<int64_t>>& offsets) {
-    arrow::Int64Builder numbers;
-    arrow::Int64Builder column;
-    arrow::TimestampBuilder times(kSchema->field(2)->type(), arrow::default_memory_pool());
-    for (const auto& offset : offsets) {
-      EXPECT_TRUE(numbers.Append(1).ok());
-      EXPECT_TRUE((offset ? column.Append(*offset) : column.AppendNull()).ok());
-      EXPECT_TRUE((offset ? times.Append(ReceivedAt(*offset)) : times.AppendNull()).ok());
-    }
-    return arrow::RecordBatch::Make(kSchema, static_cast<int64_t>(offsets.size()),
-                                    {*numbers.Finish(), *column.Finish(), *times.Finish()});
-  }
-  /// Two offsets a second.
-  static int64_t ReceivedAt(int64_t offset) {
-    return 1'700'000'000'000'000 + offset / 2 * 1'000'000;
-  }
-
-  /// Appends a file with those offsets; returns its path in the log.
-  std::string Append(const std::vector<std::optional<int64_t>>& offsets,
-                     lake::AppendOptions options) {
-    const lake::NewFile file{.batches = {Rows(offsets)}};
-    const auto snapshot = Newest();
-    std::set<std::string> before;
-    for (const auto& known : snapshot->files()) before.insert(known.path);
-    const auto appended = table_.Append(snapshot, {&file, 1}, options);
-    EXPECT_TRUE(appended.ok()) << appended.error().ToString();
-    for (const auto& known : (*appended)->files()) {
-      if (!before.contains(known.path)) return known.path;
-    }
-    return {};
-  }
-
-  /// Lands [begin, end), but for those to be left out.
-  std::string Land(int64_t begin, int64_t end, const std::set<int64_t>& without = {},
-                   int64_t duplicates = 0) {
-    std::vector<std::optional<int64_t>> offsets;
-    for (int64_t offset = begin; offset < end; ++offset) {
-      if (!without.contains(offset)) offsets.emplace_back(offset);
-    }
-    return Append(
-        offsets,
-        {.operation = "LAND",
-         .transactions = {{.app_id = std::string(kApp), .version = end - 1},
-                          {.app_id = std::string(kApp) + "#duplicate", .version = duplicates}}});
-  }
-
-  /// Commits as another engine would.
-  void Commit(const std::string& operation, const std::vector<std::string>& actions) {
-    std::string text = fmt::format(
-        R"({{"commitInfo":{{"timestamp":1700000000000,"operation":"{}","engineInfo":"other/1"}}}})"
-        "\n",
-        operation);
-    for (const std::string& action : actions) text += action + "\n";
-    ASSERT_TRUE(
-        memory_.PutIfAbsent(fmt::format("t/_delta_log/{:020}.json", Newest()->version() + 1), text)
-            .ok());
-  }
-  static std::string Remove(const std::string& path, bool data_change = true) {
-    return fmt::format(
-        R"({{"remove":{{"path":"{}","deletionTimestamp":1,"dataChange":{},"partitionValues":{{}}}}}})",
-        path, data_change);
-  }
-  /// An add of what lies there already, such as a file that was removed.
-  std::string Add(const lake::DataFile& file, bool data_change = true) {
-    return fmt::format(
-        R"({{"add":{{"path":"{}","size":{},"modificationTime":1,"dataChange":{},"partitionValues":{{}}}}}})",
-        file.path, file.size, data_change);
-  }
-  lake::DataFile FileOf(const std::string& path) {
-    const auto snapshot = Newest();
-    for (const lake::DataFile& file : snapshot->files()) {
-      if (file.path == path) return file;
-    }
-    ADD_FAILURE() << path;
-    return {};
-  }
-  static std::vector<std::string> Texts(const std::vector<lake::Transaction>& transactions) {
-    std::vector<std::string> texts;
-    for (const lake::Transaction& transaction : transactions) {
-      texts.push_back(fmt::format(R"({{"txn":{{"appId":"{}","version":{}}}}})", transaction.app_id,
-                                  transaction.version));
-    }
-    return texts;
-  }
-
-  std::shared_ptr<const lake::Snapshot> Newest() { return *table_.Load(); }
-
-  Proof MustProve(ProofOptions options = {}) {
-    auto proof = Prove(table_, Newest(), options);
-    EXPECT_TRUE(proof.ok()) << proof.error().ToString();
-    return proof.ok() ? *proof : Proof();
-  }
-
-  store::MemoryStore memory_;
-  os::SimulatedClock clock_{os::Timestamp(std::chrono::seconds(1'700'000'000))};
-  os::SimulatedRandom random_{1};
-  lake::DeltaTable table_{memory_, "t", clock_, random_};
-};
+using ProofTest = ProvenTable;
 
 TEST_F(ProofTest, AnEmptyTableIsBalanced) {
   const Proof proof = MustProve({.end = 3});
@@ -318,6 +208,45 @@ TEST_F(ProofTest, ALedgerOfACleanedUpLogBeginsWithWhatWasBefore) {
   EXPECT_TRUE(MustProve().Balanced()) << "no log is needed while nothing is missing";
 }
 
+TEST_F(ProofTest, WhatStoodBeforeTheLogIsCountedByItsOwnCounters) {
+  const std::string first = Land(0, 5);
+  Land(5, 9);
+  Commit("ERASE", {Remove(first), fmt::format(R"({{"txn":{{"appId":"{}{}","version":5}}}})", kApp,
+                                              kErasedCounter)});
+  Entries entries;
+  entries.Begin(*Newest());
+  ASSERT_EQ(entries.entries().size(), 1u);
+  EXPECT_EQ(entries.entries()[0].accepted, 9);
+  EXPECT_EQ(entries.entries()[0].landed, 4);
+  EXPECT_EQ(entries.entries()[0].erased, 5);
+  EXPECT_EQ(entries.entries()[0].removed, 0);
+}
+
+TEST_F(ProofTest, RowsThatOnlyMoveAreTheSameRowsThoughStatisticsTellTheirNumberAlone) {
+  const std::string first = Land(0, 5);
+  std::string moved = Add(FileOf(first), false);
+  moved.insert(moved.size() - 2, R"(,"stats":"{\"numRecords\":5}")");
+  Commit("OPTIMIZE", {Remove(first, false), moved});
+  Land(5, 7);
+  Entries entries;
+  ASSERT_TRUE(entries.Extend(table_, *Newest()).ok());
+  ASSERT_EQ(entries.entries().size(), 2u) << "two landings";
+  EXPECT_EQ(entries.entries()[0].landed, 5);
+}
+
+// Five rows were removed by what the log says, and two of them came back.
+TEST_F(ProofTest, StatisticsCountNoRowThatIsThere) {
+  const std::string first = Land(0, 5);
+  Land(5, 7);
+  Commit("DELETE", {Remove(first)});
+  Append({0, 1}, {});
+  ASSERT_TRUE(memory_.Delete("t/" + first).ok());
+  const Proof proof = MustProve({.end = 7});
+  EXPECT_TRUE(proof.Balanced()) << proof.faults[0];
+  EXPECT_EQ(proof.landed, 4);
+  EXPECT_EQ(proof.removed, 3);
+}
+
 TEST_F(ProofTest, WhatExpiredOrWasErasedIsCountedByItsOwnCounter) {
   const std::string first = Land(0, 5);
   const std::string second = Land(5, 9);
@@ -360,237 +289,6 @@ TEST_F(ProofTest, CountersTellWhatACleanedUpLogNoLongerDoes) {
   EXPECT_EQ(proof.removed + proof.expired, 5);
   ASSERT_EQ(proof.removals.size(), 1);
   EXPECT_EQ(proof.removals[0].operation, "BEFORE");
-}
-
-TEST_F(ProofTest, RowsRemovedInCommitsThatAreTrimmedAreCarriedOver) {
-  const std::string first = Land(0, 5);
-  const std::string second = Land(5, 8);
-  Commit("DELETE", {Remove(first)});
-  Land(8, 10);
-  // Trims the log behind a commit with the counter, but for `left` commits right before it.
-  const auto trim = [this](int64_t expected, int left) {
-    const auto counters = CarryOverRemoved(table_, Newest(), std::string(kApp));
-    ASSERT_TRUE(counters.ok()) << counters.error().ToString();
-    EXPECT_EQ(counters->front().app_id, std::string(kApp) + std::string(kRemovedCounter));
-    EXPECT_EQ(counters->front().version, expected);
-    Commit("ERASE", Texts(*counters));
-    const auto newest = Newest();
-    ASSERT_TRUE(table_.WriteCheckpoint(*newest).ok());
-    for (int64_t version = 0; version < newest->version() - left; ++version) {
-      (void)memory_.Delete(fmt::format("t/_delta_log/{:020}.json", version)).ok();
-      (void)memory_.Delete(fmt::format("t/_delta_log/{:020}.checkpoint.parquet", version)).ok();
-    }
-  };
-  const auto expect_removed = [this](int64_t rows) {
-    const Proof proof = MustProve({.end = 10});
-    EXPECT_TRUE(proof.Balanced()) << proof.faults[0];
-    EXPECT_EQ(proof.removed, rows);
-    EXPECT_EQ(proof.landed, 10 - rows);
-  };
-  trim(5, 0);
-  expect_removed(5);
-  Commit("DELETE", {Remove(second)});
-  expect_removed(8);
-  ASSERT_TRUE(memory_.Delete("t/" + second).ok());  // Counted by statistics then.
-  expect_removed(8);
-  trim(8, 0);
-  expect_removed(8);
-  trim(8, 1);  // Killed before the last commit went: nobody knows the state before it.
-  expect_removed(8);
-  trim(8, 0);
-  expect_removed(8);
-}
-
-TEST_F(ProofTest, WhatCommitsRemovedIsCountedByTheLogAlone) {
-  const std::string first = Land(0, 5, {3});  // A gap that nobody explains.
-  const std::string second = Land(5, 9);
-  const std::string third = Land(9, 12);
-  Commit("DELETE", {Remove(second)});
-  const lake::Version after_delete = Newest()->version();
-  Commit("OPTIMIZE", {Remove(third, false), Add(FileOf(third), false)});
-  ASSERT_TRUE(table_.WriteCheckpoint(*Newest()).ok());
-  const lake::Version begins = Newest()->version();
-  Land(12, 14);
-  Commit("DELETE", {Remove(first)});  // Stays in the log.
-  const auto none = CarryOverRemovedUntil(table_, Newest(), after_delete - 1, std::string(kApp));
-  ASSERT_TRUE(none.ok()) << none.error().ToString();
-  EXPECT_TRUE(none->empty());
-  const auto counters = CarryOverRemovedUntil(table_, Newest(), begins, std::string(kApp));
-  ASSERT_TRUE(counters.ok()) << counters.error().ToString();
-  ASSERT_EQ(counters->size(), 2u);
-  EXPECT_EQ(counters->front().version, 4);
-  EXPECT_EQ(counters->back().version, begins);
-  const auto expect_gap = [this] {
-    const Proof proof = MustProve({.end = 14});
-    ASSERT_EQ(proof.faults.size(), 1u) << "the gap alone";
-    EXPECT_TRUE(proof.faults[0].starts_with("offset 3 is in no file")) << proof.faults[0];
-    EXPECT_EQ(proof.landed, 5);
-  };
-  Commit("COUNT", Texts(*counters));
-  expect_gap();
-  const auto again = CarryOverRemovedUntil(table_, Newest(), begins, std::string(kApp));
-  ASSERT_TRUE(again.ok()) << again.error().ToString();
-  EXPECT_TRUE(again->empty()) << "counted once";
-}
-
-TEST_F(ProofTest, RowsRemovedInCommitsThatWereCleanedUpAreExplained) {
-  const std::string first = Land(0, 5);
-  const std::string second = Land(5, 9);
-  Commit("DELETE", {Remove(first)});
-  ASSERT_TRUE(table_.WriteCheckpoint(*Newest()).ok());
-  const lake::Version begins = Newest()->version();
-  Land(9, 12);
-  Commit("DELETE", {Remove(second)});
-  const auto counters = CarryOverRemovedUntil(table_, Newest(), begins, std::string(kApp));
-  ASSERT_TRUE(counters.ok()) << counters.error().ToString();
-  Commit("COUNT", Texts(*counters));
-  // Killed between any two of the deletions, too.
-  for (lake::Version version = 0; version <= begins; ++version) {
-    const Proof proof = MustProve({.end = 12});
-    EXPECT_TRUE(proof.Balanced()) << version << ": " << proof.faults[0];
-    EXPECT_EQ(proof.removed, 9);
-    EXPECT_EQ(proof.landed, 3);
-    if (version == begins) break;
-    ASSERT_TRUE(memory_.Delete(fmt::format("t/_delta_log/{:020}.json", version)).ok());
-  }
-  // The next part of the log, and a row that was lost before: not taken for a removed one.
-  ASSERT_TRUE(table_.WriteCheckpoint(*Newest()).ok());
-  const lake::Version next = Newest()->version();
-  Land(12, 14);
-  const auto more = CarryOverRemovedUntil(table_, Newest(), next, std::string(kApp));
-  ASSERT_TRUE(more.ok()) << more.error().ToString();
-  ASSERT_FALSE(more->empty());
-  EXPECT_EQ(more->front().version, 9);
-  Commit("COUNT", Texts(*more));
-  for (lake::Version version = begins; version < next; ++version) {
-    ASSERT_TRUE(memory_.Delete(fmt::format("t/_delta_log/{:020}.json", version)).ok());
-  }
-  const Proof proof = MustProve({.end = 14});
-  EXPECT_TRUE(proof.Balanced()) << proof.faults[0];
-  EXPECT_EQ(proof.removed, 9);
-  Entries entries;
-  ASSERT_TRUE(entries.Extend(table_, *Newest()).ok());
-  int64_t balance = 0;
-  for (const Entry& entry : entries.entries()) {
-    balance += entry.accepted - entry.landed - entry.removed - entry.expired - entry.erased;
-  }
-  EXPECT_EQ(balance, 0);
-}
-
-TEST_F(ProofTest, AGapIsNotCarriedOver) {
-  const std::string first = Land(0, 5, {2});
-  Land(5, 10);
-  Commit("DELETE", {Remove(first)});
-  const auto counters = CarryOverRemoved(table_, Newest(), std::string(kApp));
-  ASSERT_TRUE(counters.ok()) << counters.error().ToString();
-  EXPECT_EQ(counters->front().version, 4) << "what no commit took away stays missing";
-}
-
-TEST_F(ProofTest, CountsOnlyWhatChangedSinceItWasCounted) {
-  const std::string first = Land(0, 5);
-  Land(5, 8);
-  Append({std::nullopt}, {});
-  SignedOff signed_off = SignOff(*Newest(), MustProve(), 17);
-  const auto decoded = DecodeSignedOff(Encode(signed_off));
-  ASSERT_TRUE(decoded.ok());
-  EXPECT_EQ(*decoded, signed_off);
-  EXPECT_FALSE(DecodeSignedOff(Encode(signed_off).replace(20, 1, "x")).ok());
-  EXPECT_FALSE(DecodeSignedOff("").ok());
-  const auto since = [&] { return ProveSince(table_, Newest(), signed_off, {.end = 12}); };
-
-  // Nothing new, then a landing, then rows of others, then the same rows in other files.
-  EXPECT_EQ(since()->files_read, 0);
-  Land(8, 10, {}, 3);
-  Append({std::nullopt, std::nullopt}, {});
-  Append({0, 1, 2, 3, 4}, {.operation = "OPTIMIZE"});
-  Commit("OPTIMIZE", {Remove(first, false)});
-  const auto proof = since();
-  ASSERT_TRUE(proof.ok()) << proof.error().ToString();
-  EXPECT_TRUE(proof->Balanced());
-  EXPECT_EQ(proof->counted_from, signed_off.version);
-  EXPECT_EQ(proof->files_read, 4);
-  EXPECT_EQ(proof->landed, 10);
-  EXPECT_EQ(proof->foreign, 3);
-  EXPECT_EQ(proof->pending, 2);
-  EXPECT_EQ(proof->duplicates, 3);
-  const Proof whole = MustProve({.end = 12});
-  EXPECT_EQ(whole.landed, proof->landed);
-  EXPECT_EQ(whole.foreign, proof->foreign);
-  EXPECT_EQ(SignOff(*Newest(), whole, 1), SignOff(*Newest(), *proof, 1));
-}
-
-TEST_F(ProofTest, LeavesToAFullCountWhatIsNoPlainLanding) {
-  Land(0, 5);
-  const std::string second = Land(5, 8);
-  const SignedOff signed_off = SignOff(*Newest(), MustProve(), 17);
-  const auto answer = [&](int64_t end = 20) {
-    const auto proof = ProveSince(table_, Newest(), signed_off, {.end = end});
-    return proof.ok() ? "balanced" : std::string(ToString(proof.error().code()));
-  };
-  EXPECT_EQ(answer(), "balanced");
-  EXPECT_EQ(answer(7), "conflict") << "fewer were accepted than landed";
-  Land(8, 12, {9});
-  EXPECT_EQ(answer(), "conflict") << "an offset is missing";
-  Append({9}, {});
-  EXPECT_EQ(answer(), "balanced");
-  Append({9}, {});
-  EXPECT_EQ(answer(), "conflict") << "it stands twice";
-  Commit("DELETE", {Remove(second)});
-  EXPECT_EQ(answer(), "conflict") << "rows are gone";
-  SignedOff other = signed_off;
-  ++other.files_digest;
-  EXPECT_FALSE(ProveSince(table_, Newest(), other).ok());
-  other = signed_off;
-  other.table_id = "another";
-  EXPECT_FALSE(ProveSince(table_, Newest(), other).ok());
-}
-
-// As many rows as there should be, and not those.
-TEST_F(ProofTest, TheRightNumberOfOtherRowsIsNotSignedOff) {
-  const std::string first = Land(0, 5);
-  SignedOff signed_off = SignOff(*Newest(), MustProve(), 17);
-  const auto since = [&] { return ProveSince(table_, Newest(), signed_off, {.end = 20}); };
-  Append({0, 1, 2, 3, 3}, {});
-  Commit("OPTIMIZE", {Remove(first, false)});
-  EXPECT_FALSE(since().ok()) << "4 became a second 3";
-  signed_off = SignOff(*Newest(), MustProve(), 17);
-  EXPECT_TRUE(since().ok());
-  Append({5, 5, 7}, {.transactions = {{.app_id = std::string(kApp), .version = 7}}});
-  EXPECT_FALSE(since().ok()) << "5 landed twice, and 6 did not";
-}
-
-TEST_F(ProofTest, RowsThatAVectorTakesAwayAreNotSignedOff) {
-  lake::DeltaTable table(memory_, "v", clock_, random_);
-  auto snapshot =
-      *table.Create(kSchema, {.properties = {{"delta.enableDeletionVectors", "true"}}});
-  const lake::NewFile file{.batches = {Rows({0, 1, 2, 3, 4})}};
-  snapshot = *table.Append(snapshot, {&file, 1},
-                           {.transactions = {{.app_id = std::string(kApp), .version = 4}}});
-  const SignedOff signed_off = SignOff(*snapshot, *Prove(table, snapshot), 17);
-  EXPECT_TRUE(ProveSince(table, snapshot, signed_off).ok());
-  const auto removed = lake::DeleteRows(table, *lake::Expression::Parse("_offset = 3"));
-  ASSERT_TRUE(removed.ok()) << removed.error().ToString();
-  ASSERT_EQ(removed->files_marked, 1);
-  snapshot = *table.Load();
-  EXPECT_FALSE(ProveSince(table, snapshot, signed_off).ok());
-  EXPECT_EQ(Prove(table, snapshot)->removed, 1);
-}
-
-TEST_F(ProofTest, WhatOneJournalCountedAsRemovedTheNextDoesNotCountAgain) {
-  const std::string first = Land(0, 5);
-  const std::string second = Land(5, 8);
-  Commit("DELETE", {Remove(first)});
-  const lake::Version deleted = Newest()->version();
-  Commit("COUNT", Texts(*CarryOverRemovedUntil(table_, Newest(), deleted, std::string(kApp))));
-  const std::string next = "sluice/journal-2/7-1";
-  Append({8, 9}, {.transactions = {{.app_id = next, .version = 9}}});
-  Commit("DELETE", {Remove(second)});
-  const auto counters = CarryOverRemovedUntil(table_, Newest(), Newest()->version(), next);
-  ASSERT_TRUE(counters.ok()) << counters.error().ToString();
-  ASSERT_EQ(counters->size(), 2u);
-  EXPECT_EQ(counters->front().version, 3);
-  Commit("COUNT", Texts(*counters));
-  EXPECT_EQ(SumOfCounter(*Newest(), kRemovedCounter), 8);
 }
 
 TEST_F(ProofTest, ALedgerWhoseLogIsCleanedUpBeneathItBeginsAnew) {
