@@ -293,6 +293,44 @@ TEST_F(CheckpointTest, SparesReadingWhatLiesBeforeIt) {
                                             "00000000000000000002.checkpoint.parquet"}));
 }
 
+TEST_F(CheckpointTest, IsReadWhereTheCommitsSinceAStateAreGone) {
+  const auto known = Commit(1, Add("a"));
+  Commit(2, Add("b"));
+  ASSERT_TRUE(table_.WriteCheckpoint(*Commit(3, Add("c"))).ok());
+  DeleteCommits(2);
+  Commit(4, Add("d"));
+  const auto newest = table_.Load(known);
+  ASSERT_TRUE(newest.ok()) << newest.error().ToString();
+  EXPECT_EQ((*newest)->version(), 4);
+  EXPECT_EQ((*newest)->files().size(), 4U);
+}
+
+// Though the checkpoint is all that is read of its version, and the clock went back.
+TEST_F(CheckpointTest, ItsVersionIsFollowedByALaterTime) {
+  DeltaTable table(store_, "timed", clock_, random_);
+  ASSERT_TRUE(table
+                  .Create(arrow::schema({arrow::field("n", arrow::int64())}),
+                          {.properties = {{"delta.enableInCommitTimestamps", "true"}}})
+                  .ok());
+  const auto append = [&](int64_t version) {
+    return table.Append(
+        nullptr, {},
+        {.transactions = {{.app_id = "a", .version = version, .last_updated_ms = {}}}});
+  };
+  clock_.Advance(std::chrono::hours(5));
+  const auto first = append(1);
+  ASSERT_TRUE(first.ok()) << first.error().ToString();
+  ASSERT_TRUE(table.WriteCheckpoint(**first).ok());
+  clock_.SetWall(clock_.Now() - std::chrono::hours(3));
+  ASSERT_TRUE(append(2).ok());
+  const auto time_of = [&](Version version) {
+    const std::string text = *memory_.Get(fmt::format("timed/_delta_log/{:020}.json", version));
+    const std::string_view key = "\"inCommitTimestamp\":";
+    return std::stoll(text.substr(text.find(key) + key.size()));
+  };
+  EXPECT_GT(time_of(2), time_of(1));
+}
+
 TEST_F(CheckpointTest, OfTheSecondKindIsReadWithItsSidecars) {
   const auto one = Commit(1, Add("a") + Add("b"));
   ASSERT_TRUE(table_.WriteCheckpoint(*one).ok());

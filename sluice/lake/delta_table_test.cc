@@ -231,6 +231,16 @@ TEST_F(DeltaTableTest, TriesAgainOnTopOfAnotherWriter) {
   EXPECT_EQ((*appended)->files().size(), 3U);
 }
 
+// Nothing but the commit itself says that it is ours.
+TEST_F(DeltaTableTest, RowsWhoseAnswerWasLostAreThereOnce) {
+  const auto base = MustCreate();
+  store_.Add({.when = Fault::When::kAfter, .path_part = "_delta_log"});
+  const auto appended = table_.Append(base, std::vector{File()});
+  ASSERT_TRUE(appended.ok()) << appended.error().ToString();
+  EXPECT_EQ((*table_.Load())->version(), 1);
+  EXPECT_EQ((*table_.Load())->files().size(), 1U);
+}
+
 TEST_F(DeltaTableTest, ConflictsWithWritersThatChangedTheGround) {
   const auto base = MustCreate();
   std::string theirs;

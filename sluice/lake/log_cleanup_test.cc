@@ -84,7 +84,7 @@ TEST_F(LogCleanupTest, KeepsWhatVersionsWithinTheRetentionNeed) {
           {.transactions = {{.app_id = "a", .version = version, .last_updated_ms = {}}}});
       ASSERT_TRUE(appended.ok());
       ASSERT_EQ((*appended)->version(), version);
-      if (version == 2 || version >= 5) {
+      if (version == 2 || version >= 4) {
         ASSERT_TRUE(table.WriteCheckpoint(**appended).ok());
       }
     };
@@ -103,6 +103,37 @@ TEST_F(LogCleanupTest, KeepsWhatVersionsWithinTheRetentionNeed) {
       EXPECT_TRUE(loaded.ok()) << version << ": " << loaded.error().ToString();
     }
   }
+}
+
+// Without them a checkpoint is worth nothing; and of those that none names yet, one is on its way.
+TEST_F(LogCleanupTest, KeepsTheSidecarsThatCheckpointsHave) {
+  store::MemoryStore memory(&clock_);
+  DeltaTable table(memory, "t", clock_, random_);
+  ASSERT_TRUE(table
+                  .Create(arrow::schema({arrow::field("a", arrow::int64())}),
+                          {.properties = {{"delta.checkpointPolicy", "v2"}}})
+                  .ok());
+  for (Version version = 1; version <= 6; ++version) {
+    const auto appended = table.Append(
+        nullptr, {},
+        {.transactions = {{.app_id = "a", .version = version, .last_updated_ms = {}}}});
+    ASSERT_TRUE(appended.ok());
+    if (version % 2 == 0) {
+      ASSERT_TRUE(table.WriteCheckpoint(**appended).ok());
+    }
+  }
+  const std::string sidecars = "t/_delta_log/_sidecars/";
+  ASSERT_EQ(memory.List(sidecars)->size(), 3U);
+  ASSERT_TRUE(memory.Put(sidecars + "left.parquet", "by a writer that died").ok());
+  clock_.Advance(std::chrono::hours(24 * 32));
+  ASSERT_TRUE(memory.Put(sidecars + "young.parquet", "its checkpoint follows").ok());
+  clock_.Advance(std::chrono::hours(1));
+  ASSERT_TRUE(table.CleanUpLog(**table.Load()).ok());
+  EXPECT_EQ(memory.List(sidecars)->size(), 2U) << "that of version 6, and the young one";
+  EXPECT_TRUE(memory.Head(sidecars + "young.parquet").ok());
+  const auto loaded = table.Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
+  EXPECT_EQ((*loaded)->TransactionVersion("a"), 6);
 }
 
 TEST_F(LogCleanupTest, DeletesNothingWithoutACheckpoint) {

@@ -324,8 +324,9 @@ TEST_F(MaintenanceTest, WhatAnotherWriterNamesMeanwhileStays) {
   std::string commit = *store_.Get(fmt::format("{}{:020}.json", log, 1));
   const std::string file = (*table_->Load())->files()[0].path;
   const std::string theirs = "theirs.parquet";
-  ASSERT_TRUE(store_.Put(table_->root() + "/" + theirs,
-                         *store_.Get(table_->StorePath((*table_->Load())->files()[0])))
+  ASSERT_TRUE(store_
+                  .Put(table_->root() + "/" + theirs,
+                       *store_.Get(table_->StorePath((*table_->Load())->files()[0])))
                   .ok());
   commit.replace(commit.find(file), file.size(), theirs);
   clock_.Advance(hours(24 * 8));
@@ -342,6 +343,28 @@ TEST_F(MaintenanceTest, WhatAnotherWriterNamesMeanwhileStays) {
   EXPECT_TRUE(named);
   EXPECT_EQ(done->files_deleted, 0);
   EXPECT_TRUE(store_.Get(table_->root() + "/" + theirs).ok());
+}
+
+// Old files that have just left the table, in two commits that are read one after the other.
+TEST_F(MaintenanceTest, WhatLeftTheTableInAnyCommitSinceIsKeptForItsTime) {
+  Create({}, true);
+  for (int64_t file = 0; file < 4; ++file) Append(file * 10, 10, file % 2 == 0 ? "de" : "fr");
+  clock_.Advance(hours(24 * 8));
+  auto state = *table_->Load();
+  const Version before = state->version();
+  for (const char* const country : {"country = 'de'", "country = 'fr'"}) {
+    const auto report = CompactFiles(*table_, {.where = Parse(country), .since = state});
+    ASSERT_TRUE(report.ok()) << report.error().message();
+    ASSERT_EQ(report->files_removed, 2);
+    state = report->snapshot;
+  }
+  const auto done = Vacuum(*table_, {.since = state});
+  ASSERT_TRUE(done.ok()) << done.error().message();
+  EXPECT_EQ(done->files_deleted, 0);
+  const auto earlier = *table_->LoadAt(before);
+  for (const DataFile& file : earlier->files()) {
+    EXPECT_TRUE(store_.Head(table_->StorePath(file)).ok()) << file.path;
+  }
 }
 
 TEST_F(MaintenanceTest, NothingIsOldInAStoreThatDoesNotSayHowOldItIs) {

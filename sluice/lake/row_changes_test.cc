@@ -6,6 +6,7 @@
 #include <random>
 
 #include "sluice/lake/internal/changing_table.h"
+#include "sluice/lake/restore_table.h"
 
 namespace sluice::lake {
 namespace {
@@ -170,6 +171,26 @@ TEST_F(RowChangesTest, TwoWritersDeleteOtherRowsOfOneFile) {
   EXPECT_EQ(again->conflicts, 1);
   EXPECT_EQ(again->rows_deleted, 10);
   EXPECT_EQ(again->snapshot->files()[0].deletion_vector->cardinality, 15 + 20);
+}
+
+// A restore beside a deletion: what it brought back is looked at, too.
+TEST_F(RowChangesTest, RowsThatCameBackMeanwhileAreLookedAt) {
+  Create({{"delta.enableDeletionVectors", "true"}}, false);
+  Append(0, 100, "de");
+  ASSERT_TRUE(DeleteRows(*table_, Parse("id < 10")).ok());
+  bool done = false;
+  faulty_.Observe([&](store::StoreCall call, std::string_view) {
+    if (call != store::StoreCall::kPutIfAbsent || std::exchange(done, true)) return;
+    faulty_.Observe(nullptr);
+    DeltaTable other(store_, table_->root(), clock_, random_);
+    const auto restored = RestoreTable(other, 1);
+    ASSERT_TRUE(restored.ok()) << restored.error().message();
+  });
+  const auto report = DeleteRows(*table_, Parse("id >= 95 or id = 3"));
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_TRUE(done);
+  EXPECT_EQ(Read().size(), 94U);
+  EXPECT_FALSE(Read().contains(3));
 }
 
 TEST_F(RowChangesTest, AColumnThatIsAddedMeanwhileIsSeen) {

@@ -96,7 +96,8 @@ TEST_F(TopicsTest, WhatWaitedForAnAdoptionCountsAsAnyOtherRowsAfterIt) {
   EXPECT_EQ(Seen(), UpTo(next_));
 }
 
-// What another journal landed there says nothing of rows that this one keeps under the same offsets.
+// What another journal landed there says nothing of rows that this one keeps under the same
+// offsets.
 TEST_F(TopicsTest, ATableThatStoppedReleasesNothingOfTheJournal) {
   Add({1, 1, 1});
   ASSERT_TRUE(lander_->LandAll().ok());
