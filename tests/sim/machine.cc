@@ -5,7 +5,18 @@
 namespace sluice::sim {
 namespace {
 
-void Die(const Error& error) { throw ProcessDeath{error.ToString()}; }
+/// As eager as it may be: each look finds something to do, and files go once no query can need them.
+land::MaintenanceOptions MaintenanceOf(const Setup& setup) {
+  land::MaintenanceOptions options;
+  options.every = std::chrono::milliseconds(1);
+  options.files_min = 2;
+  options.quiet = setup.joined_after;
+  if (setup.cluster) options.cluster_by = {{"orders", {"n"}}};
+  options.cluster_bytes = 32 << 10;
+  options.vacuum_retention = std::chrono::hours(1);
+  options.vacuum_every = std::chrono::milliseconds(1);
+  return options;
+}
 
 }  // namespace
 
@@ -14,16 +25,24 @@ Process::Process(const Setup& setup, Machine& machine)
       machine_(machine),
       expiry_(machine.clock),
       threads_(machine.clock),
-      files_(machine.disk, std::string(Machine::kTables), Die),
-      store_(files_) {}
+      files_(machine.disk, std::string(Machine::kTables),
+             [this](const Error& error) { Abort(error.ToString()); }),
+      dated_(files_, machine.clock, machine.times),
+      store_(dated_) {}
 
 Process::~Process() { Kill(); }
 
 void Process::Kill() {
   threads_.Kill();
+  maintenance_.reset();
   ingest_.reset();
   lander_.reset();
   journal_.reset();
+}
+
+void Process::Abort(const std::string& reason) {
+  dated_.End();
+  throw ProcessDeath{reason};
 }
 
 Status Process::Start() {
@@ -45,7 +64,7 @@ Status Process::Start() {
   options.writes = setup_.writes;
   options.caller_bytes_max = setup_.caller_bytes_max;
   options.expiry = &expiry_;
-  options.on_sync_failure = Die;
+  options.on_sync_failure = [this](const Error& error) { Abort(error.ToString()); };
   SLUICE_RETURN_IF_ERROR(expiry_.Open(disk, "/data/control/clock"), "trusted time");
   SLUICE_ASSIGN_OR_RETURN(
       journal_,
@@ -65,6 +84,11 @@ Status Process::Start() {
   ingest.expiry = &expiry_;
   ingest_ = std::make_unique<ingest::Ingest>(ingest, *journal_, *lander_, *catalog_, store_, *keys_,
                                              machine_.clock, machine_.random, threads_, metrics_);
+  const land::PaceOptions pace{
+      .processor_time = [] { return std::chrono::microseconds(0); },
+      .wait = [this](std::chrono::microseconds) { return !pause_ || pause_(); }};
+  maintenance_ = std::make_unique<land::Maintenance>(MaintenanceOf(setup_), pace, *lander_,
+                                                     machine_.clock, metrics_);
   SLUICE_RETURN_IF_ERROR(ingest_->Recover());
   lander_->Start([this](uint32_t partition, journal::Offset next) {
     journal_->Release(partition, next);

@@ -14,12 +14,14 @@
 #include "sluice/ingest/ingest.h"
 #include "sluice/journal/journal.h"
 #include "sluice/land/lander.h"
+#include "sluice/land/maintenance.h"
 #include "sluice/os/expiry_clock.h"
 #include "sluice/os/simulated_disk.h"
 #include "sluice/os/simulated_threads.h"
 #include "sluice/privacy/keys.h"
 #include "sluice/store/faulty_store.h"
 #include "sluice/store/local_store.h"
+#include "tests/sim/dated_store.h"
 
 namespace sluice::sim {
 
@@ -40,6 +42,8 @@ struct Setup {
   journal::Writes writes = journal::Writes::kCached;
   uint64_t caller_bytes_max = 64 << 10;
   columnar::Compression compression = columnar::Compression::kZstd;
+  bool cluster = false;                      ///< The files of orders, not only joined.
+  std::chrono::milliseconds joined_after{};  ///< MaintenanceOptions::quiet.
 };
 
 /// What stays when the process dies.
@@ -52,6 +56,7 @@ struct Machine {
   os::SimulatedDisk disk;
   os::SimulatedRandom random;
   os::SimulatedClock clock;
+  ObjectTimes times;  ///< Of what lies in the tables.
 
   /// What the clock would say if nobody had set it.
   os::Timestamp TrueTime() const { return kStart + clock.Steady().time_since_epoch(); }
@@ -70,6 +75,9 @@ class Process {
   Status Stop();
   /// From now on no thread of it runs.
   void Kill();
+  /// Ends it where the real one would abort: throws ProcessDeath. Of what destructors do on the way
+  /// out, which the real one does not run, nothing reaches its tables.
+  [[noreturn]] void Abort(const std::string& reason);
 
   os::SimulatedThreads& threads() { return threads_; }
   store::FaultyStore& store() { return store_; }
@@ -77,6 +85,11 @@ class Process {
   land::Lander& lander() { return *lander_; }
   ingest::Ingest& ingest() { return *ingest_; }
   os::ExpiryClock& expiry() { return expiry_; }
+  /// What looks after the tables; its owner says when.
+  land::Maintenance& maintenance() { return *maintenance_; }
+  /// Calls `pause` wherever maintenance waits, to keep its pace: a place to do something else. False
+  /// ends its work.
+  void OnPause(std::function<bool()> pause) { pause_ = std::move(pause); }
 
  private:
   const Setup setup_;
@@ -85,12 +98,15 @@ class Process {
   os::SimulatedThreads threads_;
   Metrics metrics_;
   store::LocalStore files_;
+  DatedStore dated_;
   store::FaultyStore store_;
   std::optional<privacy::Keys> keys_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<land::Lander> lander_;
   std::unique_ptr<ingest::Ingest> ingest_;
+  std::function<bool()> pause_ = {};
+  std::unique_ptr<land::Maintenance> maintenance_;
 };
 
 }  // namespace sluice::sim

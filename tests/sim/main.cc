@@ -41,10 +41,12 @@ void Print(const Counts& counts, double seconds) {
              model.refused, model.unknown, model.unknown_kept, model.unknown_gone);
   fmt::print("{} comparisons with the model, {} of them in the middle of things; {} landings asked "
              "for, {} commits of another writer, {} new contracts, {} topics deleted and {} made "
-             "again, {} operations in the middle of "
-             "a landing, {} torn tails; the clock was set {} times by ten years\n",
+             "again, {} operations in the middle of a landing or of maintenance, {} torn tails; the "
+             "clock was set {} times by ten years; files were joined or clustered {} times, and {} "
+             "deleted\n",
              model.verified, counts.views, counts.landings, counts.foreign_commits,
-             counts.evolutions, counts.deleted, counts.made_again, counts.interleaved, counts.torn, counts.clock_jumps);
+             counts.evolutions, counts.deleted, counts.made_again, counts.interleaved, counts.torn,
+             counts.clock_jumps, counts.rewrites, counts.vacuumed);
   for (const auto& [site, fired] : counts.faults) fmt::print("  {:<44}{:>8}\n", site, fired);
   for (const auto& [doing, times] : counts.losses) {
     fmt::print("  {:<44}{:>8}\n", "lost: " + doing, times);
@@ -99,6 +101,8 @@ bool Complete(const Counts& counts) {
   need("topics deleted", counts.deleted, counts.runs / 10);
   need("topics made again", counts.made_again, counts.runs / 20);
   need("clocks set by years", counts.clock_jumps, counts.runs / 10);
+  need("files joined or clustered", counts.rewrites, counts.runs / 4);
+  need("files deleted", counts.vacuumed, counts.runs / 50);
   need("unknown rows kept", counts.model.unknown_kept, counts.runs / 20);
   need("unknown rows gone", counts.model.unknown_gone, counts.runs / 20);
   need("duplicates", counts.model.duplicates, counts.runs);

@@ -139,8 +139,8 @@ void Run::AppendForeign() {
   doing_ = "another writer's commit";
   // What a failed sync should have kept is lost for all processes alike: with the other one, ours
   // ends as well.
-  store::LocalStore files(machine_.disk, std::string(Machine::kTables), [](const Error& error) {
-    throw ProcessDeath{"another engine: " + error.ToString()};
+  store::LocalStore files(machine_.disk, std::string(Machine::kTables), [this](const Error& error) {
+    process_->Abort("another engine: " + error.ToString());
   });
   const auto clicks = Chance(2) && clicks_open_ ? Clicks() : std::nullopt;
   lake::DeltaTable table(files, clicks ? clicks->table_path : "default/bronze/orders",

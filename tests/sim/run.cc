@@ -32,6 +32,7 @@ bool Changes(store::StoreCall call) {
 
 constexpr int kVersionMax = 3;
 constexpr int kNestedMax = 3;
+constexpr std::string_view kMaintaining = "maintaining tables";
 
 event::Contract Compile(std::string_view text) {
   const std::string whole = fmt::format(
@@ -74,6 +75,8 @@ Run::Run(uint64_t seed, Counts& counts)
   // In a run all comes from one thread, so that without this no request would ever wait for another.
   if (Chance(2)) setup_.caller_bytes_max = Chance(2) ? 0 : 512;
   // Compressed files of a few rows are a fifth of what a run takes, and hide no other bugs.
+  setup_.cluster = Chance(2);
+  setup_.joined_after = std::chrono::hours(Chance(4) ? 1 : 0);
   setup_.compression = Chance(16) ? columnar::Compression::kZstd : columnar::Compression::kNone;
 }
 
@@ -168,6 +171,7 @@ bool Run::Boot(bool may_fail) {
   interleave_ = false;
   opened_.clear();
   process_ = std::make_unique<Process>(setup_, machine_);
+  process_->OnPause([this] { return !Chance(50); });  // Else the server is about to stop.
   process_->store().Observe(
       [this](store::StoreCall call, std::string_view path) { DuringStoreCall(call, path); });
   if (may_fail && Chance(3)) {
@@ -328,10 +332,11 @@ void Run::Finish() {
 void Run::Operate() {
   const uint64_t roll = Below(100);
   if (roll < 34) return Submit();
-  if (roll < 78) return RunThread();
-  if (roll < 90) return Tick();
-  if (roll < 93) return Land();
-  if (roll < 96) return View();
+  if (roll < 76) return RunThread();
+  if (roll < 87) return Tick();
+  if (roll < 90) return Land();
+  if (roll < 93) return View();
+  if (roll < 96) return Maintain();
   if (roll < 98 && with_foreign_) return AppendForeign();
   if (roll < 99 && version_ < kVersionMax) {
     const Status evolved = Evolve(version_ + 1);
@@ -453,6 +458,38 @@ void Run::Land() {
   if (landed.ok() && machine_.disk.powered()) VerifyCounters(before);
 }
 
+// The server's own work on its tables, with other things in the middle of it.
+void Run::Maintain() {
+  constexpr int kHoursMax = 6;  // Together far less than the horizon of identities.
+  if (hours_ < kHoursMax && Chance(3)) {
+    ++hours_;
+    machine_.clock.Advance(std::chrono::minutes(61));
+  }
+  doing_ = kMaintaining;
+  land::MaintenanceLog& log = process_->lander().maintenance();
+  const size_t before = log.List().size();
+  interleave_ = true;
+  const bool whole = process_->maintenance().Look();
+  interleave_ = false;
+  Note("maintain: {}", whole ? "whole" : "cut short");
+  if (!machine_.disk.powered()) return;
+  const auto runs = log.List();
+  for (size_t i = before; i < runs.size(); ++i) {
+    const land::MaintenanceRun& run = runs[i];
+    Note("{} {}: {} {}, {} files before, {} after", run.action, run.table, run.outcome, run.reason,
+         run.files_before, run.files_after);
+    const bool stopped = run.outcome == "off" || run.outcome == "stopped";
+    if (run.outcome == "failed" && !run.reason.ends_with("(unavailable)") &&
+        !run.reason.ends_with("(conflict)")) {
+      model_.Violation(fmt::format("{} {}: {}", run.action, run.table, run.reason));
+    } else if (!stopped && run.action == "vacuum") {
+      counts_.vacuumed += run.files_before - run.files_after;
+    } else if (!stopped && run.outcome != "failed") {
+      ++counts_.rewrites;
+    }
+  }
+}
+
 void Run::Tick() {
   doing_ = "waiting";
   machine_.clock.Advance(std::chrono::microseconds(1) * (1 << Below(25)));
@@ -477,7 +514,9 @@ void Run::JumpClock() {
 
 void Run::DuringStoreCall(store::StoreCall call, std::string_view path) {
   ++counts_.store_calls[call];
-  if (!interleave_ || !Chance(4)) return;
+  // What a rewriting gives up it deletes on its way out, where nothing may throw.
+  if (!interleave_ || call == store::StoreCall::kDelete) return;
+  if (!Chance(doing_ == kMaintaining ? 40 : 4)) return;  // It reads its files in many calls.
   interleave_ = false;
   const std::string outer = doing_;
   ++counts_.interleaved;

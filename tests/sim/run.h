@@ -45,9 +45,11 @@ struct Counts {
   int64_t landings = 0;
   int64_t foreign_commits = 0;
   int64_t evolutions = 0;
-  int64_t deleted = 0;     ///< Topics,
-  int64_t made_again = 0;  ///< and those that came back under their name.
-  int64_t interleaved = 0;  ///< Operations in the middle of a landing.
+  int64_t deleted = 0;      ///< Topics,
+  int64_t made_again = 0;   ///< and those that came back under their name.
+  int64_t interleaved = 0;  ///< Operations in the middle of a landing, or of maintenance.
+  int64_t rewrites = 0;     ///< Commits of maintenance, of files that were joined or clustered,
+  int64_t vacuumed = 0;     ///< and files that were deleted.
   int64_t torn = 0;
   int64_t checkpoints = 0;
   int64_t clock_jumps = 0;  ///< Of ten years.
@@ -94,6 +96,7 @@ class Run {
   Serial MakeRow(bool envelope);
   void RunThread();
   void Land();
+  void Maintain();
   void Tick();
   void JumpClock();
   void View();
@@ -138,6 +141,7 @@ class Run {
   std::map<std::string, Serial, std::less<>> opened_;  ///< Payloads, in this life.
   uint64_t fault_kinds_ = 0;  ///< A bit per kind of disk call that may fail in this run.
   bool with_foreign_ = false;
+  int hours_ = 0;           ///< That were let pass, so that files get old.
   int version_ = 1;         ///< Of the contract of orders: acknowledged.
   int64_t sequence_ = 0;    ///< Of the producer.
   // Clicks is deleted and made again; each time the model has it under another name.
