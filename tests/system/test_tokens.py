@@ -68,6 +68,13 @@ def scopes_say_what_a_token_may():
         equal(server.post("/v1/events", envelope, as_(send_shop))[0], 403)
         equal(server.post("/v1/events", json.dumps({"event": "shop.user-events", "content": event(2)}),
                           as_(send_shop))[0], 200)
+        # A receipt tells what became of an event, so it is for who may send to its topic.
+        send_other = create(project, "send:iot.*")
+        for target in (f"/v1/receipts/shop.user-events/{event(1)['eventId']}",
+                       f"/v1/receipts/shop.user-events?event_id={event(1)['eventId']}"):
+            equal(status_within(1, 403, lambda: server.ask("GET", target, headers=as_(send_other))), 403, target)
+            equal(server.ask("GET", target, headers=as_(reader))[0], 403, target)
+            equal(server.ask("GET", target, headers=as_(send_shop))[0], 200, target)
         query = "select count(*), (select count(*) from system.errors) from bronze.shop_user_events"
         equal(server.post("/v1/sql", query, as_(reader))[1]["rows"], [[2, 0]])
         equal(server.post("/v1/sql", query, as_(send_shop))[0], 403)
