@@ -302,6 +302,16 @@ TEST_F(MaintenanceTest, ATopicMayBeLeftAlone) {
   EXPECT_EQ(Runs().front().reason, "maintenance of the topic is off");
 }
 
+TEST_F(MaintenanceTest, ATableThatDoesNotLandIsLeftAlone) {
+  LandFiles(8);
+  Restart("journal-2");
+  ASSERT_FALSE(Table().stopped.empty());
+  ASSERT_TRUE(Make().Look());
+  EXPECT_EQ(Table().files, 8);
+  ASSERT_EQ(Runs().size(), 1u);
+  EXPECT_TRUE(Runs().front().reason.starts_with("landing has stopped: "));
+}
+
 TEST_F(MaintenanceTest, WhoIsToldToStopLeavesTheTableAsItIs) {
   Maintenance maintenance = Make();
   LandFiles(8);

@@ -4,6 +4,8 @@
 #include <arrow/json/from_string.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace sluice::land {
 namespace {
 
@@ -76,6 +78,29 @@ TEST(TableSchemaTest, GivesEachRowItsPlaceAndItsUtcDate) {
   EXPECT_EQ(rows->GetColumnByName("_id")->type_id(), arrow::Type::BINARY);
   EXPECT_TRUE(rows->GetColumnByName("_id")->IsNull(1));
   EXPECT_EQ(rows->GetColumnByName("_domain")->null_count(), 3) << "the frame has no such column";
+}
+
+// Its column stays in the table, with what earlier versions stored.
+TEST(TableSchemaTest, AFieldThatIsRetiredIsPrivateStill) {
+  event::Contract contract = event::CompileCapnp({{"c.capnp", R"(@0x9a41c6de07b35f18;
+using Sl = import "sluice.capnp";
+struct Click $Sl.event("clicks") {
+  page @0 :Text;
+  at @1 :Text $Sl.eventTime;
+  email @2 :Text $Sl.tokenize;
+}
+)"}},
+                                                 "c.capnp")
+                                 ->front();
+  const auto is_private = [&] {
+    const std::vector<std::string> columns = PrivateColumns(contract);
+    EXPECT_EQ(std::ranges::count(columns, "page"), 0);
+    return std::ranges::count(columns, "email") == 1;
+  };
+  EXPECT_TRUE(is_private());
+  contract.retired.push_back(contract.fields.back());
+  contract.fields.pop_back();
+  EXPECT_TRUE(is_private());
 }
 
 TEST(TableSchemaTest, RefusesAFrameWhoseColumnHasAnotherType) {
