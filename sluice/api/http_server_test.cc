@@ -118,6 +118,29 @@ TEST(HttpServerTest, PutsOffBodiesForWhichThereIsNoMemory) {
       "200");
 }
 
+TEST(HttpServerTest, BodiesOfUnknownLengthTakeTheirMemoryToo) {
+  HttpOptions options;
+  options.bodies = std::make_shared<ByteBudget>(100'000);
+  std::promise<Respond> held;
+  const auto server = Serve(
+      [&](const std::shared_ptr<const Request>& request, const Respond& respond) {
+        if (request->path != "/held") return Echo(request, respond);
+        held.set_value([request, respond](const Response& response) { respond(response); });
+      },
+      options);
+  const std::string chunks = "ea60\r\n" + std::string(60'000, 'x') + "\r\n0\r\n\r\n";
+  const std::string fields = " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  RawSocket first(server->port());
+  first.Send("POST /held" + fields + chunks);
+  Respond respond = held.get_future().get();
+  EXPECT_EQ(options.bodies->taken(), 60'000u);
+  EXPECT_EQ(StatusOf(Exchange(*server, "POST /a" + fields + chunks)), "429");
+  respond(Response());
+  respond = nullptr;
+  EXPECT_EQ(StatusOf(Exchange(*server, "POST /a" + fields + chunks)), "200");
+  EXPECT_EQ(options.bodies->taken(), 0u);
+}
+
 TEST(HttpServerTest, SendsALargeAnswerWhole) {
   const auto server = Serve([](const auto&, const Respond& respond) {
     Response response;

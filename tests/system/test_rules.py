@@ -59,6 +59,19 @@ def a_wiped_journal_uses_no_offset_again():
             server.stop()
 
 
+def who_waits_for_the_table_is_told_that_it_does_not_have_the_row():
+    with Project("land: {every: 1h, wait_max: 300ms}\n") as project:
+        with Server(project) as server:
+            server.send(TOPIC, [event(1)])
+            server.stop()
+        shutil.rmtree(f"{project.folder}/data/journal")
+        with Server(project) as server:  # Landing waits for a decision.
+            for number, wait, expected in ((2, "table", 202), (3, "log", 200)):
+                status, receipt = server.post(f"/v1/events/{TOPIC}?wait={wait}", json.dumps(event(number)))
+                equal((status, receipt["accepted"]), (expected, 1), wait)
+            server.kill()
+
+
 def a_table_put_back_is_filled_again_from_the_journal():
     with Project(SLOW) as project:
         with Server(project) as server:

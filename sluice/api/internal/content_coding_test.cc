@@ -4,6 +4,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <memory>
 #include <string>
 
 namespace sluice::api::internal {
@@ -79,6 +80,29 @@ TEST_P(ContentCodingTest, RefusesWhatIsCutOrChanged) {
 INSTANTIATE_TEST_SUITE_P(Codings, ContentCodingTest,
                          testing::Values(Coding{"gzip", Gzip}, Coding{"zstd", Zstd}),
                          [](const auto& test) { return std::string(test.param.name); });
+
+/// A frame of a few bytes that asks for a window of 2 to the power of `window_log` bytes.
+std::string ZstdWithWindow(int window_log) {
+  const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(),
+                                                                   ZSTD_freeCCtx);
+  EXPECT_FALSE(ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, window_log)));
+  const std::string text = "{}";
+  std::string bytes(1000, '\0');
+  ZSTD_inBuffer in{text.data(), text.size(), 0};
+  ZSTD_outBuffer out{bytes.data(), bytes.size(), 0};
+  // In two calls, so that the frame does not know its size, by which the window would shrink.
+  EXPECT_EQ(ZSTD_compressStream2(context.get(), &out, &in, ZSTD_e_flush), 0U);
+  EXPECT_EQ(ZSTD_compressStream2(context.get(), &out, &in, ZSTD_e_end), 0U);
+  bytes.resize(out.pos);
+  return bytes;
+}
+
+// As much memory as the window is taken for each body, whatever its size.
+TEST(DecodeContentTest, TakesNoLargeWindows) {
+  EXPECT_EQ(DecodeContent("zstd", ZstdWithWindow(23), 100)->bytes, "{}");
+  EXPECT_FALSE(DecodeContent("zstd", ZstdWithWindow(24), 100).ok());
+  EXPECT_FALSE(DecodeContent("zstd", ZstdWithWindow(27), 100).ok());
+}
 
 TEST(DecodeContentTest, KnowsTwoCodings) {
   EXPECT_TRUE(DecodeContent("GZIP", Gzip("x"), 1).ok());
