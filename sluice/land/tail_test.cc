@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sluice/land/internal/landing_table.h"
@@ -45,6 +48,25 @@ TEST_F(TailTest, RowsBehindAHoleKeepTheirOffsetsWhoeverLooks) {
   EXPECT_EQ(Table().landed, 6);
   EXPECT_EQ(Seen(), all);
   EXPECT_EQ(lander_->TailBytes(), 0);
+}
+
+// It began to look before a landing, and is done after it.
+TEST_F(TailTest, AReaderThatWasSlowTakesNothingBack) {
+  AppendForeignRow();
+  Add({1});
+  bool landed = false;
+  store_.Observe([&](store::StoreCall call, std::string_view path) {
+    if (call != store::StoreCall::kGet || !path.ends_with(fmt::format("{:020}.json", 1))) return;
+    if (std::exchange(landed, true)) return;
+    ASSERT_TRUE(lander_->LandAll().ok());
+  });
+  const auto view = lander_->View("bronze", "clicks");
+  store_.Observe(nullptr);
+  ASSERT_TRUE(view.ok()) << view.error().ToString();
+  ASSERT_TRUE(landed);
+  EXPECT_EQ(view->snapshot->version(), 2);
+  EXPECT_EQ(view->tail_rows, 0);
+  EXPECT_EQ(Seen(), (std::multiset<int64_t>{-1, 0}));
 }
 
 TEST_F(TailTest, WhatWaitsWhenLandingStopsIsNoLongerOfTheTablesThatLand) {
