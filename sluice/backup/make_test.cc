@@ -2,21 +2,20 @@
 
 #include "sluice/backup/make.h"
 
-#include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "sluice/backup/restore.h"
 #include "sluice/catalog/catalog.h"
 #include "sluice/journal/journal.h"
-#include "sluice/lake/delta_table.h"
 #include "sluice/os/simulated_disk.h"
 #include "sluice/store/faulty_store.h"
 #include "sluice/store/local_store.h"
@@ -73,24 +72,27 @@ class MakeTest : public testing::Test {
     (*journal)->Stop();
   }
 
+  /// Writes its log and files as any engine would, rows or not: a backup copies bytes.
   void FillTable(const catalog::Topic& topic) {
-    lake::DeltaTable table(tables_, topic.table_path, clock_, random_);
-    const auto schema = arrow::schema({arrow::field("_offset", arrow::int64())});
-    auto snapshot = table.Create(schema, {});
-    for (int64_t first = 0; first < kNext + 2; first += 2) {
-      ASSERT_TRUE(snapshot.ok()) << snapshot.error().ToString();
-      arrow::Int64Builder offsets;
-      const int64_t rows = first < kNext ? 2 : 1;
-      for (int64_t i = 0; i < rows; ++i) ASSERT_TRUE(offsets.Append(first + i).ok());
-      lake::AppendOptions options;
-      options.transactions = {
-          {.app_id = fmt::format("sluice/{}/{}-{}", uuid_, topic.partition, topic.incarnation),
-           .version = first + rows - 1}};
-      const std::vector<lake::NewFile> files = {
-          {.batches = {arrow::RecordBatch::Make(schema, rows, {*offsets.Finish()})}}};
-      snapshot = table.Append(*snapshot, files, options);
+    const auto put = [&](const std::string& path, std::string_view bytes) {
+      ASSERT_TRUE(tables_.PutIfAbsent(topic.table_path + "/" + path, bytes).ok());
+    };
+    put("_delta_log/00000000000000000000.json",
+        R"({"protocol":{"minReaderVersion":1,"minWriterVersion":2}}
+{"metaData":{"id":"6f1c6f62-0000-4000-8000-000000000000","format":{"provider":"parquet","options":{}},"schemaString":"{\"type\":\"struct\",\"fields\":[{\"name\":\"_offset\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}}]}","partitionColumns":[],"configuration":{}}}
+)");
+    // Two rows in each version, and one in the last.
+    const std::string app =
+        fmt::format("sluice/{}/{}-{}", uuid_, topic.partition, topic.incarnation);
+    for (int64_t version = 1; version <= kNext / 2 + 1; ++version) {
+      const std::string file = fmt::format("part-{}.parquet", version);
+      put(file, std::string(1000, 'x'));
+      put(fmt::format("_delta_log/{:020}.json", version),
+          fmt::format(R"({{"txn":{{"appId":"{}","version":{}}}}}
+{{"add":{{"path":"{}","partitionValues":{{}},"size":1000,"modificationTime":1,"dataChange":true}}}}
+)",
+                      app, std::min(2 * version - 1, kNext), file));
     }
-    ASSERT_TRUE(snapshot.ok()) << snapshot.error().ToString();
   }
 
   Result<Contents> MakeIn(const std::string& folder) {
