@@ -337,7 +337,8 @@ def a_topic_without_a_schema_keeps_bytes():
             equal(server.sql(query), found)
 
 
-run(a_wiped_journal_uses_no_offset_again, a_table_put_back_is_filled_again_from_the_journal,
+run(a_wiped_journal_uses_no_offset_again, who_waits_for_the_table_is_told_that_it_does_not_have_the_row,
+    a_table_put_back_is_filled_again_from_the_journal,
     a_table_put_back_beyond_the_journal_stops_with_a_report,
     a_table_that_lost_its_transactions_stops_with_a_report, a_foreign_restore_removes_rows_and_landing_goes_on,
     foreign_rows_are_seen_and_landing_goes_on, far_dates_in_one_body_land_in_bounded_commits,
