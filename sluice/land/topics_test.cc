@@ -58,21 +58,12 @@ TEST_F(TopicsTest, WhatATopicThatGoesHasLandsWhole) {
   options_.dates_max = 1;  // A commit for each.
   Restart("journal-1");
   Add({1, 2, 3, 4, 4});
-  ASSERT_TRUE(lander_->Drop(kPartition).ok());
+  ASSERT_TRUE(lander_->BeginChange("bronze", "clicks", os::Monotonic::max()).ok());
+  lander_->Drop(kPartition);
   EXPECT_EQ(RowsInFiles(), 5);
   EXPECT_EQ(ledger::LandedOffset(**Other().Load()), 4);
   EXPECT_TRUE(lander_->Tables().empty());
   Add({1});  // Of a request that was under way.
-}
-
-TEST_F(TopicsTest, ATopicWhoseRowsCannotLandDoesNotGo) {
-  Add({1, 2});
-  store_.Add({.call = StoreCall::kPut, .times = 100});
-  EXPECT_EQ(lander_->Drop(kPartition).error().code(), ErrorCode::kUnavailable);
-  store_.Clear();
-  ASSERT_EQ(lander_->Tables().size(), 1u);
-  ASSERT_TRUE(lander_->LandAll().ok());
-  EXPECT_EQ(Seen(), UpTo(2));
 }
 
 TEST_F(TopicsTest, WhatWaitedForAnAdoptionCountsAsAnyOtherRowsAfterIt) {

@@ -68,7 +68,7 @@ void Column::FillNulls(int64_t end) {
   std::memset(valid_.data() + first, 0, count);
   if (HasOffsets()) {
     std::fill_n(offsets() + first + 1, count, offsets()[first]);
-  } else {
+  } else if (width_ > 0) {  // Structs have no values.
     std::memset(values_.data() + first * width_, 0, count * width_);
   }
   filled_ = end;

@@ -13,8 +13,8 @@
 #include <string_view>
 #include <utility>
 
-#include "sluice/ingest/ingest.h"
 #include "sluice/decode/padded_text.h"
+#include "sluice/ingest/ingest.h"
 #include "sluice/os/simulated_disk.h"
 #include "sluice/store/faulty_store.h"
 #include "sluice/store/memory_store.h"

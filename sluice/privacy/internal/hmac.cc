@@ -24,7 +24,7 @@ constexpr size_t kLastBytesMax = kBlockBytes - 9;
 // The last block of a message behind one block that is done, the key's.
 void SetLastBlock(std::string_view rest, Sha256Block& block) {
   block.fill(0);
-  std::memcpy(block.data(), rest.data(), rest.size());
+  if (!rest.empty()) std::memcpy(block.data(), rest.data(), rest.size());
   block[rest.size()] = 0x80;
   const uint64_t bits = (kBlockBytes + rest.size()) * 8;  // Below 2^16.
   block[kBlockBytes - 2] = static_cast<unsigned char>(bits >> 8);
