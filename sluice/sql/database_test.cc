@@ -221,7 +221,7 @@ TEST_F(DatabaseTest, ValuesThatJsonLacksAreText) {
   EXPECT_EQ(Ask("select 'nan'::double as a, 'infinity'::float as b, 1.25::decimal(9,2) as c, "
                 "[1,null]::int[] as d, {'k': 'v'} as e, date '0900-01-02' as f, true as g",
                 Format::kNdjson),
-            "{\"a\":\"nan\",\"b\":\"inf\",\"c\":\"1.25\",\"d\":[1,null],\"e\":{\"k\":\"v\"},"
+            "{\"a\":\"NaN\",\"b\":\"Infinity\",\"c\":\"1.25\",\"d\":[1,null],\"e\":{\"k\":\"v\"},"
             "\"f\":\"0900-01-02\",\"g\":true}\n{\"complete\":true,\"rows\":1}\n");
 }
 
