@@ -189,9 +189,6 @@ Result<Topic> Catalog::Remove(std::string_view topic) {
   const std::lock_guard lock(mutex_);
   const auto found = topics_.find(topic);
   if (found == topics_.end()) return NotFound("there is no topic '{}'", topic);
-  const std::string path = folder_ + std::string(kFile);
-  SLUICE_ASSIGN_OR_RETURN(const std::string before, os::ReadFile(disk_, path, kFileBytesMax),
-                          "catalog '{}'", folder_);
   const Topic removed = found->second;
   topics_.erase(found);
   removed_[removed.partition] = {.topic = std::string(topic), .incarnation = removed.incarnation};
@@ -199,10 +196,7 @@ Result<Topic> Catalog::Remove(std::string_view topic) {
     removed_.erase(removed.partition);
     topics_.emplace(topic, removed);
     // It goes on taking events, so no start may find it gone because only the sync has failed.
-    const auto now = os::ReadFile(disk_, path, kFileBytesMax);
-    bool replaced = !now.ok() || *now != before;
-    for (int i = 0; replaced && i < kRestoresMax; ++i) {
-      replaced = !os::ReplaceFile(disk_, path, before).ok();
+    for (int i = 0; i < kRestoresMax && !Store(topics_, next_partition_).ok(); ++i) {
     }
     return std::move(stored).error().Wrap(fmt::format("catalog '{}'", folder_));
   }
