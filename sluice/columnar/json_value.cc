@@ -69,7 +69,8 @@ void AppendDate(std::string& out, int64_t days) {
   fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}", std::abs(year), month, day);
 }
 
-// `fraction` of a second in such units, without zeros in groups of three at its end.
+// `fraction` of a second in such units: nothing if it is 0, else six digits, or nine if it has so
+// many.
 void AppendFraction(std::string& out, int64_t fraction, arrow::TimeUnit::type unit) {
   if (fraction == 0) return;
   const int64_t nanos = fraction * (1'000'000'000 / UnitsPerSecond(unit));
@@ -297,10 +298,16 @@ void AppendCsvValue(std::string& out, const arrow::Array& column, int64_t row) {
       return AppendCsvValue(out, *coded.dictionary(), coded.GetValueIndex(row));
     }
     default: {
-      std::string value;
-      AppendJson(value, column, row);
-      const bool text = value.front() == '"';
-      AppendCsvField(out, text ? std::string_view(value).substr(1, value.size() - 2) : value);
+      const size_t begin = out.size();
+      AppendJson(out, column, row);
+      if (out[begin] == '"') {
+        out.pop_back();
+        out.erase(begin, 1);
+      }
+      if (out.find_first_of(",\"\r\n", begin) == std::string::npos && out.size() > begin) return;
+      const std::string value = out.substr(begin);  // Lists, say: most need no quotes.
+      out.resize(begin);
+      AppendCsvField(out, value);
     }
   }
 }
