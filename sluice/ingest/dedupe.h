@@ -102,7 +102,7 @@ class Dedupe {
   /// Ends a claim: its identities are durable, or forgotten. Returns who waited, to be told outside
   /// of the mutex.
   std::vector<std::function<void(bool)>> Settle(ClaimId claim, bool durable);
-  /// Claims that are not settled yet.
+  /// Claims that are not settled yet: none whenever no request is under way.
   std::vector<ClaimId> Unsettled() const;
   /// Has `done` called with the outcome of a claim not yet settled.
   void Await(ClaimId claim, std::function<void(bool)> done);
@@ -126,8 +126,6 @@ class Dedupe {
   void ForgetContents();
 
   size_t size() const;
-  /// Claims begun and not yet settled: 0 whenever no request is under way.
-  size_t open_claims() const { return open_.size(); }
   size_t memory_bytes() const;
   size_t ids_on_disk() const { return ids_on_disk_; }
   /// How many were forgotten before their horizon: there were too many, or the disk failed.

@@ -67,7 +67,7 @@ Result<std::shared_ptr<TopicState>> Ingest::Attach(const catalog::Topic& topic) 
     gauge("sluice_dedupe_forgotten_early",
           [](const Dedupe& dedupe) { return static_cast<double>(dedupe.forgotten_early()); });
     gauge("sluice_dedupe_open_claims",
-          [](const Dedupe& dedupe) { return static_cast<double>(dedupe.open_claims()); });
+          [](const Dedupe& dedupe) { return static_cast<double>(dedupe.Unsettled().size()); });
     gauge("sluice_dedupe_ids_on_disk",
           [](const Dedupe& dedupe) { return static_cast<double>(dedupe.ids_on_disk()); });
     gauge("sluice_dedupe_held_seconds", [&expiry = expiry_](const Dedupe& dedupe) {
@@ -150,7 +150,7 @@ Status Ingest::RegisterAtStart(std::vector<event::Contract> contracts) {
 Result<catalog::Topic> Ingest::Remove(std::string_view topic) {
   const std::lock_guard lock(register_mutex_);
   // Without its errors or its audit the system cannot do what it promises.
-  if (topic.starts_with("system.")) return Invalid("'{}' cannot be deleted", topic);
+  if (topic.starts_with(catalog::kSystemPrefix)) return Invalid("'{}' cannot be deleted", topic);
   const auto state = Find(topic);
   if (state == nullptr) return NotFound("there is no topic '{}'", topic);
   // All that is acknowledged lands while the catalog still knows the topic: a start takes the rows
