@@ -159,9 +159,10 @@ class Server:
             raise AssertionError(f"{status}: {answer.decode()}")
         return json.loads(answer)
 
-    def sql(self, text):
-        """Returns the rows as lists."""
-        status, answer = self.ask("POST", "/v1/sql", text, {"Content-Type": "text/plain"})
+    def sql(self, text, **limits):
+        """Returns the rows as lists; `limits` as in the request."""
+        body, form = (json.dumps({"sql": text, "limits": limits}), "application/json") if limits else (text, "text/plain")
+        status, answer = self.ask("POST", "/v1/sql", body, {"Content-Type": form})
         if status != 200:
             raise AssertionError(f"{status}: {answer.decode()}")
         result = json.loads(answer)
