@@ -21,6 +21,7 @@
 #include "sluice/duck/change_plan.h"
 #include "sluice/duck/internal/change_statement.h"
 #include "sluice/duck/internal/diagnosis.h"
+#include "sluice/duck/internal/known_rows.h"
 #include "sluice/duck/internal/relations.h"
 #include "sluice/duck/internal/statement.h"
 #include "sluice/duck/internal/watchdog.h"
@@ -174,6 +175,7 @@ class DuckEngine final : public Engine {
     auto database = std::make_shared<duckdb::DuckDB>(nullptr, &config);
     internal::RegisterRelations(*database->instance);
     internal::RegisterPlanCheck(*database->instance);
+    internal::RegisterKnownRows(*database->instance);
 
     duckdb::Connection connection(*database);
     std::vector<std::string> settings = {"SET GLOBAL TimeZone = 'UTC'",

@@ -43,6 +43,8 @@ struct Relation {
   ///   conditions ask for are not opened; null bounds exclude nothing;
   /// - `value:NAME`, of the column's type: what each row of the file has there, whatever the file
   ///   itself says. With `own:NAME` (boolean): where that is true, the file has the column itself;
+  /// - `rows` (bigint): how many rows of the file are there, those `deleted` left out; null: not
+  ///   known. `count(*)` without conditions then opens no file;
   /// - `deleted` (binary): positions of rows that are not there (columnar::RowRuns); null: none.
   columnar::Batch indexed_files;
   std::vector<columnar::Batch> batches;

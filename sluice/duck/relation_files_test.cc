@@ -88,6 +88,66 @@ TEST_F(RelationFilesTest, SaysThatAFileIsGone) {
   EXPECT_EQ(found.code, "SL2210") << status.error().ToString();
 }
 
+TEST_F(RelationFilesTest, CountsRowsByTheIndexAndOpensNoFile) {
+  const auto rows = MakeBatch({{"id", Integers({1, 2, 3})}});
+  const std::string gone = folder_ + "/files/gone";
+  Relation& known = relations_[{"", "known"}];
+  known.schema = rows->schema();
+  known.indexed_files =
+      MakeBatch({{"path", Strings({gone + "1", gone + "2"})}, {"rows", Integers({40, 2})}});
+  Relation& with_tail = relations_[{"", "with_tail"}] = known;
+  with_tail.batches = {rows, rows};
+  Relation& read = relations_[{"", "read"}];
+  read.schema = rows->schema();
+  read.batches = {rows};
+
+  EXPECT_EQ(Run("SELECT count(*) FROM known"), "42\n");
+  EXPECT_EQ(Run("SELECT count(*) FROM with_tail"), "48\n");
+  EXPECT_EQ(Run("SELECT count(*) + 1 AS n, count(1), typeof(count(*)) FROM with_tail"),
+            "49|48|BIGINT\n");
+  EXPECT_EQ(Run("SELECT 'all' AS what, (SELECT count(*) FROM with_tail) AS n"), "all|48\n");
+  EXPECT_EQ(Run("WITH t AS (SELECT id * 2 AS twice, id FROM with_tail) SELECT count(*) FROM t"),
+            "48\n");
+  EXPECT_EQ(Run("SELECT count(*) FROM (SELECT id FROM known UNION ALL SELECT id FROM with_tail "
+                "UNION ALL SELECT id + 1 FROM read)"),
+            "93\n");
+  EXPECT_EQ(Run("SELECT count(*) AS n FROM known HAVING n > 41"), "42\n");
+  EXPECT_EQ(Run("SELECT count(*) AS n FROM known HAVING n > 42"), "");
+  EXPECT_EQ(Run("SELECT a.n, b.n FROM (SELECT count(*) AS n FROM known) a, "
+                "(SELECT count(*) AS n FROM with_tail) b"),
+            "42|48\n");
+  EXPECT_EQ(Run("SELECT name, n FROM (SELECT 'known' AS name, count(*) AS n FROM known UNION ALL "
+                "SELECT 'read', count(*) FROM read) ORDER BY name"),
+            "known|42\nread|3\n");
+
+  // What is not a number of whole relations is looked for in the files.
+  for (const char* sql :
+       {"SELECT count(*) FROM known WHERE id > 1", "SELECT count(id) FROM known",
+        "SELECT count(*), max(id) FROM known", "SELECT count(*) FROM known GROUP BY id",
+        "SELECT count(*) FILTER (WHERE id = 1) FROM known",
+        "SELECT count(*) FROM (SELECT DISTINCT id FROM known)",
+        "SELECT count(*) FROM (SELECT id FROM known LIMIT 5)",
+        "SELECT count(*) FROM (SELECT id FROM known UNION SELECT id FROM read)",
+        "SELECT count(*) FROM known JOIN read USING (id)",
+        "SELECT count(*) FROM known TABLESAMPLE 50%",
+        "SELECT count(*) FROM (SELECT unnest([id, id]) FROM known)"}) {
+    internal::TextSink sink;
+    EXPECT_FALSE(engine_->Query(sql, Lookup(), sink).ok()) << sql;
+  }
+}
+
+TEST_F(RelationFilesTest, CountsRowsOfFilesWhoseNumberIsNotKnown) {
+  const auto rows = MakeBatch({{"id", Integers({1, 2, 3})}});
+  Relation& relation = relations_[{"", "t"}];
+  relation.schema = rows->schema();
+  arrow::Int64Builder counts;
+  ASSERT_TRUE(counts.AppendValues({3, 0}, {true, false}).ok());
+  relation.indexed_files =
+      MakeBatch({{"path", Strings({WriteFile("a.parquet", rows), WriteFile("b.parquet", rows)})},
+                 {"rows", *counts.Finish()}});
+  EXPECT_EQ(Run("SELECT count(*) FROM t"), "6\n");
+}
+
 TEST_F(RelationFilesTest, LeavesDeletedRowsOut) {
   std::vector<int64_t> ids(300'000);
   std::iota(ids.begin(), ids.end(), 0);

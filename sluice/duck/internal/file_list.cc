@@ -205,6 +205,20 @@ Result<duckdb::shared_ptr<duckdb::MultiFileList>> IndexedFileList::Make(
       duckdb::make_shared_ptr<IndexedFileList>(bound, std::move(rows)));
 }
 
+std::optional<int64_t> IndexedFileList::KnownRows() const {
+  const auto column = bound_.relation.indexed_files->GetColumnByName("rows");
+  if (column == nullptr || column->type_id() != arrow::Type::INT64) return std::nullopt;
+  const auto& counts = static_cast<const arrow::Int64Array&>(*column);
+  int64_t sum = 0;
+  for (const int64_t row : rows_) {
+    if (counts.IsNull(row) || counts.Value(row) < 0 ||
+        __builtin_add_overflow(sum, counts.Value(row), &sum)) {
+      return std::nullopt;
+    }
+  }
+  return sum;
+}
+
 duckdb::unique_ptr<duckdb::MultiFileList> IndexedFileList::ComplexFilterPushdown(
     duckdb::ClientContext&, const duckdb::MultiFileOptions&, duckdb::MultiFilePushdownInfo& info,
     duckdb::vector<duckdb::unique_ptr<Expression>>& filters) const {

@@ -33,6 +33,9 @@ class IndexedFileList final : public duckdb::MultiFileList {
   /// Returns which rows of the file are not there, as columnar::RowRuns encodes them; empty: none.
   static std::string_view DeletedOf(const BoundRelation& bound, int64_t row);
 
+  /// Returns how many rows the files have that are there; absent: not known of each of them.
+  std::optional<int64_t> KnownRows() const;
+
   /// Returns the files that may have rows for which all `filters` hold; nullptr: all of these.
   duckdb::unique_ptr<MultiFileList> ComplexFilterPushdown(
       duckdb::ClientContext& context, const duckdb::MultiFileOptions& options,

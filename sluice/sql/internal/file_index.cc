@@ -219,6 +219,8 @@ class IndexMaker {
       SLUICE_RETURN_IF_ERROR(FromArrow(values.builder->AppendScalar(*value)));
     }
     any_deleted_ = any_deleted_ || !deleted.empty();
+    const int64_t rows = file.rows.value_or(-1) - deleted.rows();
+    SLUICE_RETURN_IF_ERROR(FromArrow(rows < 0 ? rows_.AppendNull() : rows_.Append(rows)));
     SLUICE_RETURN_IF_ERROR(
         FromArrow(deleted.empty() ? deleted_.AppendNull() : deleted_.Append(deleted.Encode())));
     ++files_;
@@ -272,6 +274,8 @@ class IndexMaker {
       ARROW_ASSIGN_OR_RAISE(auto array, values.builder->Finish());
       add("value:" + values.field->name(), std::move(array));
     }
+    ARROW_ASSIGN_OR_RAISE(auto rows, rows_.Finish());
+    add("rows", std::move(rows));
     if (any_deleted_) {
       ARROW_ASSIGN_OR_RAISE(auto array, deleted_.Finish());
       add("deleted", std::move(array));
@@ -284,6 +288,7 @@ class IndexMaker {
   std::vector<std::unique_ptr<BoundColumn>> bounds_;
   std::vector<Values> values_;
   arrow::StringBuilder paths_;
+  arrow::Int64Builder rows_;
   arrow::BinaryBuilder deleted_;
   bool any_deleted_ = false;
   int64_t files_ = 0;
