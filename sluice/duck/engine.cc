@@ -24,6 +24,7 @@
 #include "sluice/duck/internal/known_rows.h"
 #include "sluice/duck/internal/relations.h"
 #include "sluice/duck/internal/statement.h"
+#include "sluice/duck/internal/utc_times.h"
 #include "sluice/duck/internal/watchdog.h"
 
 namespace sluice::duck {
@@ -176,6 +177,7 @@ class DuckEngine final : public Engine {
     internal::RegisterRelations(*database->instance);
     internal::RegisterPlanCheck(*database->instance);
     internal::RegisterKnownRows(*database->instance);
+    internal::RegisterUtcTimes(*database->instance);
 
     duckdb::Connection connection(*database);
     std::vector<std::string> settings = {"SET GLOBAL TimeZone = 'UTC'",

@@ -1,0 +1,149 @@
+#include "sluice/duck/internal/utc_times.h"
+
+#include "duckdb/function/cast/cast_function_set.hpp"
+#include "duckdb/function/cast/default_casts.hpp"
+#include "duckdb/function/function_binder.hpp"
+#include "duckdb/main/config.hpp"
+#include "duckdb/optimizer/optimizer.hpp"
+#include "duckdb/optimizer/optimizer_extension.hpp"
+#include "duckdb/planner/expression/bound_cast_expression.hpp"
+#include "duckdb/planner/expression/bound_constant_expression.hpp"
+#include "duckdb/planner/expression/bound_function_expression.hpp"
+#include "duckdb/planner/logical_operator_visitor.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
+namespace sluice::duck::internal {
+
+namespace {
+
+using duckdb::LogicalType;
+using duckdb::LogicalTypeId;
+
+bool Contains(const auto& sorted, const std::string& name) {
+  return std::ranges::binary_search(sorted, std::string_view(name));
+}
+
+// Functions that give the same for the same microseconds, and say nothing of the zone. Not among
+// them: date_sub(), and taking intervals away, which the calendar does in another order.
+constexpr auto kFunctions = std::to_array<std::string_view>(
+    {"+",           "-",          "century", "date_diff", "date_part",  "date_trunc",  "datediff",
+     "datepart",    "datetrunc",  "day",     "dayname",   "dayofmonth", "dayofweek",   "dayofyear",
+     "decade",      "hour",       "isodow",  "isoyear",   "last_day",   "microsecond", "millennium",
+     "millisecond", "minute",     "month",   "monthname", "quarter",    "second",      "week",
+     "weekday",     "weekofyear", "year",    "yearweek"});
+// Of those that take the part as a text: parts of a date and a time.
+constexpr auto kParts = std::to_array<std::string_view>(
+    {"century", "day",     "dayofweek", "dayofyear",   "decade",     "dow",         "doy",
+     "hour",    "isodow",  "isoyear",   "microsecond", "millennium", "millisecond", "minute",
+     "month",   "quarter", "second",    "week",        "weekday",    "year"});
+static_assert(std::ranges::is_sorted(kFunctions) && std::ranges::is_sorted(kParts));
+
+bool NamesAPart(const duckdb::Expression& expression) {
+  if (expression.GetExpressionClass() != duckdb::ExpressionClass::BOUND_CONSTANT) return false;
+  const auto& value = expression.Cast<duckdb::BoundConstantExpression>().value;
+  return !value.IsNull() && value.type().id() == LogicalTypeId::VARCHAR &&
+         Contains(kParts, duckdb::StringUtil::Lower(duckdb::StringValue::Get(value)));
+}
+
+bool IsZoned(const duckdb::Expression& expression) {
+  return expression.return_type.id() == LogicalTypeId::TIMESTAMP_TZ;
+}
+
+bool IsOfUtc(const duckdb::BoundFunctionExpression& call) {
+  if (!Contains(kFunctions, call.function.name)) return false;
+  for (const auto& child : call.children) {
+    if (child->return_type.id() == LogicalTypeId::VARCHAR && !NamesAPart(*child)) {
+      return false;
+    }
+  }
+  const auto zoned = [](const auto& child) { return IsZoned(*child); };
+  return call.function.name == "-" ? std::ranges::all_of(call.children, zoned)
+                                   : std::ranges::any_of(call.children, zoned);
+}
+
+/// A cast of times by `cast`, which takes the same microseconds for those of another type.
+duckdb::unique_ptr<duckdb::Expression> CastBy(duckdb::BoundCastInfo cast,
+                                              duckdb::unique_ptr<duckdb::Expression> time,
+                                              const LogicalType& type) {
+  return duckdb::make_uniq<duckdb::BoundCastExpression>(std::move(time), type, std::move(cast));
+}
+
+duckdb::BoundCastInfo Same() { return {duckdb::DefaultCasts::ReinterpretCast}; }
+
+class UtcTimes final : public duckdb::LogicalOperatorVisitor {
+ public:
+  explicit UtcTimes(duckdb::ClientContext& context) : context_(context) {}
+
+ protected:
+  // Returning nothing has the children visited next.
+  duckdb::unique_ptr<duckdb::Expression> VisitReplace(
+      duckdb::BoundCastExpression& cast, duckdb::unique_ptr<duckdb::Expression>*) override {
+    const auto from = cast.child->return_type.id();
+    const auto to = cast.return_type.id();
+    if ((from == LogicalTypeId::TIMESTAMP_TZ && to == LogicalTypeId::TIMESTAMP) ||
+        (from == LogicalTypeId::TIMESTAMP && to == LogicalTypeId::TIMESTAMP_TZ)) {
+      cast.bound_cast = Same();
+    } else if (from == LogicalTypeId::TIMESTAMP_TZ && to == LogicalTypeId::DATE) {
+      cast.bound_cast = Plain(LogicalType::TIMESTAMP, LogicalType::DATE);
+    } else if (from == LogicalTypeId::DATE && to == LogicalTypeId::TIMESTAMP_TZ) {
+      cast.bound_cast = Plain(LogicalType::DATE, LogicalType::TIMESTAMP);
+    }
+    return nullptr;
+  }
+
+  duckdb::unique_ptr<duckdb::Expression> VisitReplace(
+      duckdb::BoundFunctionExpression& call,
+      duckdb::unique_ptr<duckdb::Expression>* expression) override {
+    if (!IsOfUtc(call)) return nullptr;
+    VisitExpressionChildren(call);
+    duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> plain;
+    for (const auto& child : call.children) {
+      plain.push_back(child->Copy());
+      if (!IsZoned(*child)) continue;
+      plain.back() = CastBy(Same(), std::move(plain.back()), LogicalType::TIMESTAMP);
+    }
+    duckdb::ErrorData error;
+    auto bound = duckdb::FunctionBinder(context_).BindScalarFunction(
+        DEFAULT_SCHEMA, call.function.name, std::move(plain), error, call.is_operator);
+    if (!bound) return std::move(*expression);
+    bound->SetAlias(call.GetAlias());
+    const LogicalType given = bound->return_type;
+    if (given == call.return_type) return bound;
+    if (call.return_type.id() == LogicalTypeId::TIMESTAMP_TZ) {
+      if (given.id() == LogicalTypeId::TIMESTAMP) {
+        return CastBy(Same(), std::move(bound), call.return_type);
+      }
+      if (given.id() == LogicalTypeId::DATE) {
+        return CastBy(Plain(given, LogicalType::TIMESTAMP), std::move(bound), call.return_type);
+      }
+    }
+    return duckdb::BoundCastExpression::AddCastToType(context_, std::move(bound), call.return_type);
+  }
+
+ private:
+  duckdb::BoundCastInfo Plain(const LogicalType& from, const LogicalType& to) {
+    duckdb::GetCastFunctionInput input(context_);
+    return duckdb::CastFunctionSet::Get(context_).GetCastFunction(from, to, input);
+  }
+
+  duckdb::ClientContext& context_;
+};
+
+void UseUtcTimes(duckdb::OptimizerExtensionInput& input,
+                 duckdb::unique_ptr<duckdb::LogicalOperator>& plan) {
+  UtcTimes(input.context).VisitOperator(*plan);
+}
+
+}  // namespace
+
+void RegisterUtcTimes(duckdb::DatabaseInstance& database) {
+  duckdb::OptimizerExtension extension;
+  extension.pre_optimize_function = UseUtcTimes;
+  duckdb::OptimizerExtension::Register(duckdb::DBConfig::GetConfig(database), extension);
+}
+
+}  // namespace sluice::duck::internal
