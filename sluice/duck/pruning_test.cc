@@ -95,11 +95,11 @@ class PruningTest : public internal::EngineFixture {
              Condition(random, depth - 1) + ")";
     }
     if (random() % 10 == 0) return "not " + Condition(random, 0);
-    const std::string column = pick({"n", "d", "at_time", "x", "t"});
+    const std::string column = pick({"n", "d", "at_time", "at_time::date", "x", "t"});
     const auto value = [&] {
       const std::string number = std::to_string(random() % 62);
       if (column == "n") return number;
-      if (column == "d") return "date '1970-01-01' + " + number;
+      if (column == "d" || column == "at_time::date") return "date '1970-01-01' + " + number;
       if (column == "at_time")
         return "timestamptz '1970-01-01 00:00:00+00' + interval (" + number + ") day";
       if (column == "x")
@@ -155,6 +155,16 @@ TEST_F(PruningTest, OpensOnlyWhatMayMatch) {
   EXPECT_FALSE(Run("SELECT count(*) FROM indexed WHERE n < 20").ends_with(")"));
   EXPECT_FALSE(Run("SELECT count(*) FROM indexed i, (VALUES (1)) v(a) WHERE i.n < 20 AND a = 1")
                    .ends_with(")"));
+  const std::string before = Run("SELECT count(*) FROM indexed WHERE d < DATE '1970-01-21'");
+  for (const char* condition :
+       {"at_time::DATE < DATE '1970-01-21'", "at_time::DATE <= DATE '1970-01-20'",
+        "DATE '1970-01-20' >= CAST(at_time AS DATE)",
+        "at_time::DATE BETWEEN DATE '1960-01-01' AND DATE '1970-01-20'"}) {
+    EXPECT_EQ(Run(std::string("SELECT count(*) FROM indexed WHERE ") + condition), before)
+        << condition;
+  }
+  EXPECT_EQ(Run("SELECT count(*) FROM indexed WHERE at_time::DATE = DATE '1970-01-20'"),
+            Run("SELECT count(*) FROM indexed WHERE d = DATE '1970-01-20'"));
   EXPECT_TRUE(Run("SELECT count(n) FROM indexed WHERE n < 60 AND x >= 0").ends_with(")"));
   EXPECT_EQ(Run("SELECT count(*) FROM indexed WHERE n < -5 AND d < DATE '1960-01-01'"), "0\n");
 }

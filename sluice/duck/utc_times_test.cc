@@ -61,7 +61,8 @@ TEST_F(UtcTimesTest, AreThoseOfTheCalendarOfUtc) {
     add(day * kDay - 1);
   }
   const std::string from =
-      " FROM (SELECT make_timestamptz(us) AS t, n, make_timestamptz(us) + INTERVAL 1 HOUR AS u "
+      " FROM (SELECT make_timestamptz(us) AS t, n, make_timestamptz(us) + INTERVAL 1 HOUR AS u, "
+      "make_timestamp(us) AS p "
       "FROM (VALUES " +
       rows + ") v(us, n))";
 
@@ -70,6 +71,9 @@ TEST_F(UtcTimesTest, AreThoseOfTheCalendarOfUtc) {
                                           "t::DATE::TIMESTAMPTZ",
                                           "t::TIMESTAMP::TIMESTAMPTZ",
                                           "t = t::DATE",
+                                          "t::DATE BETWEEN DATE '1970-01-01' AND DATE '2000-02-28'",
+                                          "t::DATE NOT BETWEEN '1960-01-01' AND u",
+                                          "p::DATE = DATE '1970-01-01'",
                                           "t > TIMESTAMP '2000-01-01'",
                                           "t + INTERVAL 1 MONTH",
                                           "t - INTERVAL '1 year 3 days 02:00:01.5'",
@@ -102,6 +106,13 @@ TEST_F(UtcTimesTest, AreThoseOfTheCalendarOfUtc) {
                                           "dayname(t)",
                                           "monthname(t)",
                                           "last_day(t)"};
+  for (const char* op : {"=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM"}) {
+    for (const char* day : {"DATE '2000-02-29'", "DATE '1970-01-01' + 1", "NULL::DATE", "u::DATE",
+                            "DATE 'infinity'", "current_date", "DATE '4000-01-01'"}) {
+      expressions.push_back(fmt::format("t::DATE {} {}", op, day));
+      expressions.push_back(fmt::format("{} {} t::TIMESTAMP::DATE", day, op));
+    }
+  }
   for (const char* name :
        {"century", "day",     "dayofmonth",  "dayofweek",  "dayofyear",   "decade", "hour",
         "isodow",  "isoyear", "microsecond", "millennium", "millisecond", "minute", "month",

@@ -1,18 +1,24 @@
 #include "sluice/duck/internal/utc_times.h"
 
+#include "duckdb/execution/expression_executor.hpp"
 #include "duckdb/function/cast/cast_function_set.hpp"
 #include "duckdb/function/cast/default_casts.hpp"
 #include "duckdb/function/function_binder.hpp"
 #include "duckdb/main/config.hpp"
 #include "duckdb/optimizer/optimizer.hpp"
 #include "duckdb/optimizer/optimizer_extension.hpp"
+#include "duckdb/planner/expression/bound_between_expression.hpp"
 #include "duckdb/planner/expression/bound_cast_expression.hpp"
+#include "duckdb/planner/expression/bound_comparison_expression.hpp"
+#include "duckdb/planner/expression/bound_conjunction_expression.hpp"
 #include "duckdb/planner/expression/bound_constant_expression.hpp"
 #include "duckdb/planner/expression/bound_function_expression.hpp"
 #include "duckdb/planner/logical_operator_visitor.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -20,8 +26,11 @@ namespace sluice::duck::internal {
 
 namespace {
 
+using duckdb::ExpressionType;
 using duckdb::LogicalType;
 using duckdb::LogicalTypeId;
+
+constexpr int32_t kDaysMax = 100'000'000;  // Whose microseconds are numbers; none is infinite.
 
 bool Contains(const auto& sorted, const std::string& name) {
   return std::ranges::binary_search(sorted, std::string_view(name));
@@ -65,6 +74,14 @@ bool IsOfUtc(const duckdb::BoundFunctionExpression& call) {
                                    : std::ranges::any_of(call.children, zoned);
 }
 
+bool IsDayOfColumn(const duckdb::Expression& expression) {
+  if (expression.GetExpressionClass() != duckdb::ExpressionClass::BOUND_CAST) return false;
+  const auto& time = *expression.Cast<duckdb::BoundCastExpression>().child;
+  return expression.return_type.id() == LogicalTypeId::DATE &&
+         (IsZoned(time) || time.return_type.id() == LogicalTypeId::TIMESTAMP) &&
+         time.GetExpressionClass() == duckdb::ExpressionClass::BOUND_COLUMN_REF;
+}
+
 /// A cast of times by `cast`, which takes the same microseconds for those of another type.
 duckdb::unique_ptr<duckdb::Expression> CastBy(duckdb::BoundCastInfo cast,
                                               duckdb::unique_ptr<duckdb::Expression> time,
@@ -93,6 +110,26 @@ class UtcTimes final : public duckdb::LogicalOperatorVisitor {
       cast.bound_cast = Plain(LogicalType::DATE, LogicalType::TIMESTAMP);
     }
     return nullptr;
+  }
+
+  // A condition on the day of a column becomes one on the column itself: by it files are left out.
+  duckdb::unique_ptr<duckdb::Expression> VisitReplace(
+      duckdb::BoundComparisonExpression& comparison,
+      duckdb::unique_ptr<duckdb::Expression>*) override {
+    const ExpressionType type = comparison.GetExpressionType();
+    if (IsDayOfColumn(*comparison.left))
+      return CompareDay(*comparison.left, type, *comparison.right);
+    if (!IsDayOfColumn(*comparison.right)) return nullptr;
+    return CompareDay(*comparison.right, duckdb::FlipComparisonExpression(type), *comparison.left);
+  }
+
+  duckdb::unique_ptr<duckdb::Expression> VisitReplace(
+      duckdb::BoundBetweenExpression& between, duckdb::unique_ptr<duckdb::Expression>*) override {
+    if (!IsDayOfColumn(*between.input)) return nullptr;
+    auto least = CompareDay(*between.input, between.LowerComparisonType(), *between.lower);
+    auto most = CompareDay(*between.input, between.UpperComparisonType(), *between.upper);
+    if (!least || !most) return nullptr;
+    return Both(std::move(least), std::move(most));
   }
 
   duckdb::unique_ptr<duckdb::Expression> VisitReplace(
@@ -125,6 +162,50 @@ class UtcTimes final : public duckdb::LogicalOperatorVisitor {
   }
 
  private:
+  /// `day_of_time <comparison> day` about the time; null: the day is none that is known now.
+  duckdb::unique_ptr<duckdb::Expression> CompareDay(const duckdb::Expression& day_of_time,
+                                                    ExpressionType comparison,
+                                                    const duckdb::Expression& day) {
+    duckdb::Value value;
+    if (!day.IsFoldable() || !duckdb::ExpressionExecutor::TryEvaluateScalar(context_, day, value) ||
+        value.IsNull() || value.type().id() != LogicalTypeId::DATE ||
+        std::abs(value.GetValue<duckdb::date_t>().days) > kDaysMax) {
+      return nullptr;
+    }
+    const auto& time = *day_of_time.Cast<duckdb::BoundCastExpression>().child;
+    // The start of the day, or of the next one.
+    const auto compare = [&](ExpressionType type, int days_on) {
+      const int64_t at = (int64_t{value.GetValue<duckdb::date_t>().days} + days_on) *
+                         duckdb::Interval::MICROS_PER_DAY;
+      auto start = IsZoned(time) ? duckdb::Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(at))
+                                 : duckdb::Value::TIMESTAMP(duckdb::timestamp_t(at));
+      return duckdb::make_uniq_base<duckdb::Expression, duckdb::BoundComparisonExpression>(
+          type, time.Copy(), duckdb::make_uniq<duckdb::BoundConstantExpression>(std::move(start)));
+    };
+    constexpr auto kBefore = ExpressionType::COMPARE_LESSTHAN;
+    constexpr auto kFrom = ExpressionType::COMPARE_GREATERTHANOREQUALTO;
+    switch (comparison) {
+      case ExpressionType::COMPARE_EQUAL:
+        return Both(compare(kFrom, 0), compare(kBefore, 1));
+      case ExpressionType::COMPARE_LESSTHAN:
+        return compare(kBefore, 0);
+      case ExpressionType::COMPARE_LESSTHANOREQUALTO:
+        return compare(kBefore, 1);
+      case ExpressionType::COMPARE_GREATERTHAN:
+        return compare(kFrom, 1);
+      case ExpressionType::COMPARE_GREATERTHANOREQUALTO:
+        return compare(kFrom, 0);
+      default:
+        return nullptr;
+    }
+  }
+
+  static duckdb::unique_ptr<duckdb::Expression> Both(duckdb::unique_ptr<duckdb::Expression> one,
+                                                     duckdb::unique_ptr<duckdb::Expression> other) {
+    return duckdb::make_uniq<duckdb::BoundConjunctionExpression>(ExpressionType::CONJUNCTION_AND,
+                                                                 std::move(one), std::move(other));
+  }
+
   duckdb::BoundCastInfo Plain(const LogicalType& from, const LogicalType& to) {
     duckdb::GetCastFunctionInput input(context_);
     return duckdb::CastFunctionSet::Get(context_).GetCastFunction(from, to, input);
