@@ -30,7 +30,7 @@ function(sluice_module name)
     target_precompile_headers(sluice_${name}_test PRIVATE <gtest/gtest.h>)
     # Tests run in the project's folder. An absolute path here would make each clone compile them anew.
     target_compile_definitions(sluice_${name}_test PRIVATE SLUICE_SOURCE_DIR=".")
-    gtest_discover_tests(sluice_${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
+    gtest_discover_tests(sluice_${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
                          WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
                          PROPERTIES TIMEOUT 300)
   endif()
