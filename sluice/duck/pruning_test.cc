@@ -158,7 +158,8 @@ TEST_F(PruningTest, OpensOnlyWhatMayMatch) {
   const std::string before = Run("SELECT count(*) FROM indexed WHERE d < DATE '1970-01-21'");
   for (const char* condition :
        {"at_time::DATE < DATE '1970-01-21'", "at_time::DATE <= DATE '1970-01-20'",
-        "DATE '1970-01-20' >= CAST(at_time AS DATE)",
+        "DATE '1970-01-20' >= CAST(at_time AS DATE)", "at_time::TIMESTAMP < '1970-01-21'",
+        "TIMESTAMP '1970-01-20 12:00:00' > at_time::TIMESTAMP",
         "at_time::DATE BETWEEN DATE '1960-01-01' AND DATE '1970-01-20'"}) {
     EXPECT_EQ(Run(std::string("SELECT count(*) FROM indexed WHERE ") + condition), before)
         << condition;

@@ -113,6 +113,12 @@ TEST_F(UtcTimesTest, AreThoseOfTheCalendarOfUtc) {
       expressions.push_back(fmt::format("{} {} t::TIMESTAMP::DATE", day, op));
     }
   }
+  for (const char* op : {"=", "<>", "<", "<=", ">", ">=", "IS NOT DISTINCT FROM"}) {
+    for (const char* time :
+         {"TIMESTAMP '2000-02-29 12:30:00'", "NULL", "p", "'infinity'::TIMESTAMP"}) {
+      expressions.push_back(fmt::format("t::TIMESTAMP {} {}", op, time));
+    }
+  }
   for (const char* name :
        {"century", "day",     "dayofmonth",  "dayofweek",  "dayofyear",   "decade", "hour",
         "isodow",  "isoyear", "microsecond", "millennium", "millisecond", "minute", "month",

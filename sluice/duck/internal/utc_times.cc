@@ -30,7 +30,7 @@ using duckdb::ExpressionType;
 using duckdb::LogicalType;
 using duckdb::LogicalTypeId;
 
-constexpr int32_t kDaysMax = 100'000'000;  // Whose microseconds are numbers; none is infinite.
+constexpr int64_t kDaysMax = 100'000'000;  // Whose microseconds are numbers; none is infinite.
 
 bool Contains(const auto& sorted, const std::string& name) {
   return std::ranges::binary_search(sorted, std::string_view(name));
@@ -74,12 +74,15 @@ bool IsOfUtc(const duckdb::BoundFunctionExpression& call) {
                                    : std::ranges::any_of(call.children, zoned);
 }
 
-bool IsDayOfColumn(const duckdb::Expression& expression) {
+/// Whether it is the day of a column of times, or a column of times in UTC without the zone.
+bool IsCastOfColumn(const duckdb::Expression& expression) {
   if (expression.GetExpressionClass() != duckdb::ExpressionClass::BOUND_CAST) return false;
   const auto& time = *expression.Cast<duckdb::BoundCastExpression>().child;
-  return expression.return_type.id() == LogicalTypeId::DATE &&
-         (IsZoned(time) || time.return_type.id() == LogicalTypeId::TIMESTAMP) &&
-         time.GetExpressionClass() == duckdb::ExpressionClass::BOUND_COLUMN_REF;
+  if (time.GetExpressionClass() != duckdb::ExpressionClass::BOUND_COLUMN_REF) return false;
+  const auto to = expression.return_type.id();
+  return IsZoned(time)
+             ? to == LogicalTypeId::DATE || to == LogicalTypeId::TIMESTAMP
+             : time.return_type.id() == LogicalTypeId::TIMESTAMP && to == LogicalTypeId::DATE;
 }
 
 /// A cast of times by `cast`, which takes the same microseconds for those of another type.
@@ -112,22 +115,22 @@ class UtcTimes final : public duckdb::LogicalOperatorVisitor {
     return nullptr;
   }
 
-  // A condition on the day of a column becomes one on the column itself: by it files are left out.
+  // A condition on a column that is cast becomes one on the column itself: by it files are left
+  // out.
   duckdb::unique_ptr<duckdb::Expression> VisitReplace(
       duckdb::BoundComparisonExpression& comparison,
       duckdb::unique_ptr<duckdb::Expression>*) override {
     const ExpressionType type = comparison.GetExpressionType();
-    if (IsDayOfColumn(*comparison.left))
-      return CompareDay(*comparison.left, type, *comparison.right);
-    if (!IsDayOfColumn(*comparison.right)) return nullptr;
-    return CompareDay(*comparison.right, duckdb::FlipComparisonExpression(type), *comparison.left);
+    if (IsCastOfColumn(*comparison.left)) return Compare(*comparison.left, type, *comparison.right);
+    if (!IsCastOfColumn(*comparison.right)) return nullptr;
+    return Compare(*comparison.right, duckdb::FlipComparisonExpression(type), *comparison.left);
   }
 
   duckdb::unique_ptr<duckdb::Expression> VisitReplace(
       duckdb::BoundBetweenExpression& between, duckdb::unique_ptr<duckdb::Expression>*) override {
-    if (!IsDayOfColumn(*between.input)) return nullptr;
-    auto least = CompareDay(*between.input, between.LowerComparisonType(), *between.lower);
-    auto most = CompareDay(*between.input, between.UpperComparisonType(), *between.upper);
+    if (!IsCastOfColumn(*between.input)) return nullptr;
+    auto least = Compare(*between.input, between.LowerComparisonType(), *between.lower);
+    auto most = Compare(*between.input, between.UpperComparisonType(), *between.upper);
     if (!least || !most) return nullptr;
     return Both(std::move(least), std::move(most));
   }
@@ -162,39 +165,43 @@ class UtcTimes final : public duckdb::LogicalOperatorVisitor {
   }
 
  private:
-  /// `day_of_time <comparison> day` about the time; null: the day is none that is known now.
-  duckdb::unique_ptr<duckdb::Expression> CompareDay(const duckdb::Expression& day_of_time,
-                                                    ExpressionType comparison,
-                                                    const duckdb::Expression& day) {
+  /// `cast <comparison> constant` about what is cast; null: it is no constant, or an infinite day.
+  duckdb::unique_ptr<duckdb::Expression> Compare(const duckdb::Expression& cast,
+                                                 ExpressionType comparison,
+                                                 const duckdb::Expression& constant) {
     duckdb::Value value;
-    if (!day.IsFoldable() || !duckdb::ExpressionExecutor::TryEvaluateScalar(context_, day, value) ||
-        value.IsNull() || value.type().id() != LogicalTypeId::DATE ||
-        std::abs(value.GetValue<duckdb::date_t>().days) > kDaysMax) {
+    if (!constant.IsFoldable() ||
+        !duckdb::ExpressionExecutor::TryEvaluateScalar(context_, constant, value) ||
+        value.IsNull() || value.type() != cast.return_type) {
       return nullptr;
     }
-    const auto& time = *day_of_time.Cast<duckdb::BoundCastExpression>().child;
-    // The start of the day, or of the next one.
-    const auto compare = [&](ExpressionType type, int days_on) {
-      const int64_t at = (int64_t{value.GetValue<duckdb::date_t>().days} + days_on) *
-                         duckdb::Interval::MICROS_PER_DAY;
-      auto start = IsZoned(time) ? duckdb::Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(at))
+    const auto& time = *cast.Cast<duckdb::BoundCastExpression>().child;
+    const auto compare = [&](ExpressionType type, int64_t at) {
+      auto limit = IsZoned(time) ? duckdb::Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(at))
                                  : duckdb::Value::TIMESTAMP(duckdb::timestamp_t(at));
       return duckdb::make_uniq_base<duckdb::Expression, duckdb::BoundComparisonExpression>(
-          type, time.Copy(), duckdb::make_uniq<duckdb::BoundConstantExpression>(std::move(start)));
+          type, time.Copy(), duckdb::make_uniq<duckdb::BoundConstantExpression>(std::move(limit)));
     };
+    if (value.type().id() == LogicalTypeId::TIMESTAMP) {
+      return compare(comparison, value.GetValue<duckdb::timestamp_t>().value);
+    }
+    const int64_t day = value.GetValue<duckdb::date_t>().days;
+    if (std::abs(day) > kDaysMax) return nullptr;
+    const int64_t begin = day * duckdb::Interval::MICROS_PER_DAY;
+    const int64_t end = begin + duckdb::Interval::MICROS_PER_DAY;
     constexpr auto kBefore = ExpressionType::COMPARE_LESSTHAN;
     constexpr auto kFrom = ExpressionType::COMPARE_GREATERTHANOREQUALTO;
     switch (comparison) {
       case ExpressionType::COMPARE_EQUAL:
-        return Both(compare(kFrom, 0), compare(kBefore, 1));
+        return Both(compare(kFrom, begin), compare(kBefore, end));
       case ExpressionType::COMPARE_LESSTHAN:
-        return compare(kBefore, 0);
+        return compare(kBefore, begin);
       case ExpressionType::COMPARE_LESSTHANOREQUALTO:
-        return compare(kBefore, 1);
+        return compare(kBefore, end);
       case ExpressionType::COMPARE_GREATERTHAN:
-        return compare(kFrom, 1);
+        return compare(kFrom, end);
       case ExpressionType::COMPARE_GREATERTHANOREQUALTO:
-        return compare(kFrom, 0);
+        return compare(kFrom, begin);
       default:
         return nullptr;
     }

@@ -13,8 +13,8 @@ namespace sluice::duck::internal {
 /// here (the engine sets and locks it), both are the same microseconds with the same parts, from
 /// the year 1 on: before it the calendar counts years, decades and so on from 1 BC backwards.
 ///
-/// Conditions on the day of a column (`event_time::DATE = …`) become conditions on the column,
-/// which DuckDB pushes to the files; it does not push casts.
+/// Conditions on a column that is cast (`event_time::DATE = …`, or to TIMESTAMP) become conditions
+/// on the column, which DuckDB pushes to the files; it does not push casts.
 void RegisterUtcTimes(duckdb::DatabaseInstance& database);
 
 }  // namespace sluice::duck::internal
