@@ -105,6 +105,27 @@ class MakeTest : public testing::Test {
     return CheckFiles(disk_, folder, contents);
   }
 
+  /// The first file of the backup that is not at its place in the installation; empty: all are.
+  /// Those of a project that was there before have none.
+  std::string Missing(const std::string& backup, const Contents& contents,
+                      const Installation& installation) {
+    const bool has_project = disk_.Look(installation.folder + "/sluice.yaml") == "mine";
+    for (const StoredFile& file : contents.files) {
+      if (has_project && file.path.starts_with(kProject)) continue;
+      const auto under = [&](std::string_view part, const std::string& folder) {
+        return folder + "/" + file.path.substr(part.size());
+      };
+      const std::string path = file.path.starts_with(kData) ? under(kData, installation.data)
+                               : file.path.starts_with(kProject)
+                                   ? under(kProject, installation.folder)
+                               : file.path.ends_with("/tokens") ? installation.tokens_file
+                                                                : installation.key_file;
+      const auto found = disk_.Look(path);
+      if (!found || *found != disk_.Look(backup + "/" + file.path)) return path;
+    }
+    return {};
+  }
+
   static Installation Elsewhere(int number) {
     const std::string folder = fmt::format("/other{}", number);
     return {.project = {},
@@ -113,6 +134,16 @@ class MakeTest : public testing::Test {
             .key_file = folder + "/keys/sluice.keys",
             .tokens_file = folder + "/keys/tokens",
             .tables_at = {}};
+  }
+  /// The same with data on a disk of their own, or with a project file that is there, by `variant`.
+  Installation Elsewhere(int number, int variant) {
+    Installation installation = Elsewhere(number);
+    if (variant == 1) installation.data = fmt::format("/disk{}/data", number);
+    if (variant == 2) {
+      EXPECT_TRUE(disk_.MakeFolders(installation.folder).ok());
+      EXPECT_TRUE(os::ReplaceFile(disk_, installation.folder + "/sluice.yaml", "mine").ok());
+    }
+    return installation;
   }
 
   os::SimulatedDisk disk_;
@@ -183,6 +214,72 @@ TEST_F(MakeTest, CutShortAnywhereItPassesForNoBackup) {
     const Status checked = Check(folder);
     ASSERT_TRUE(checked.ok()) << calls << ": " << checked.error().ToString();
   }
+}
+
+TEST_F(MakeTest, OnceItIsRestoredNoPowerLossTakesAnyOfIt) {
+  const auto made = MakeIn("/backup");
+  ASSERT_TRUE(made.ok()) << made.error().ToString();
+  for (int seed = 0; seed < 30; ++seed) {
+    const Installation there = Elsewhere(seed, seed % 3);
+    const Status restored = Restore(disk_, "/backup", *made, there);
+    ASSERT_TRUE(restored.ok()) << restored.error().ToString();
+    disk_.Crash(static_cast<uint64_t>(seed));
+    EXPECT_EQ(Missing("/backup", *made, there), "") << seed;
+    EXPECT_FALSE(*disk_.Exists(UnfinishedFolder(there.data))) << seed;
+  }
+}
+
+TEST_F(MakeTest, ARestoreThatIsCutShortAnywherePassesForNoProject) {
+  const auto made = MakeIn("/backup");
+  ASSERT_TRUE(made.ok()) << made.error().ToString();
+  std::set<int> done;  // Variants.
+  int cut_behind_project_file = 0;
+  for (int calls = 0; done.size() < 3; ++calls) {
+    ASSERT_LT(calls, 2000);
+    // What is left of the names depends on the seed alone: none, all, or some of them.
+    for (int seed = 0; seed < 6; ++seed) {
+      const Installation there = Elsewhere(10 * calls + seed, seed % 3);
+      disk_.CutPowerAfter(static_cast<uint64_t>(calls));
+      const bool said = Restore(disk_, "/backup", *made, there).ok();
+      if (said && disk_.powered()) done.insert(seed % 3);
+      disk_.Crash(static_cast<uint64_t>(1000 * calls + seed));
+      const std::string missing = Missing("/backup", *made, there);
+      const bool whole = said || *disk_.Exists(there.data);
+      EXPECT_TRUE(!whole || missing.empty()) << calls << ", " << seed << ": " << missing;
+      const auto project = disk_.Look(there.folder + "/sluice.yaml");
+      if (project && project != "mine") {
+        EXPECT_EQ(project, disk_.Look("/project/sluice.yaml")) << calls << ", " << seed;
+        EXPECT_EQ(disk_.Look(there.folder + "/schemas/c.capnp"),
+                  disk_.Look("/project/schemas/c.capnp"))
+            << calls << ", " << seed;
+        // Without it a server would begin an empty project.
+        const bool unfinished = *disk_.Exists(UnfinishedFolder(there.data));
+        EXPECT_TRUE(missing.empty() || unfinished) << calls << ", " << seed << ": " << missing;
+        cut_behind_project_file += unfinished ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(cut_behind_project_file, 0);
+}
+
+TEST_F(MakeTest, WhatARestoreThatWasCutShortHasLeftOfTheProjectIsTaken) {
+  const auto made = MakeIn("/backup");
+  ASSERT_TRUE(made.ok()) << made.error().ToString();
+  for (const char* const path : {"/other0/schemas/c.capnp", "/other0/keys/tokens"}) {
+    ASSERT_TRUE(disk_.MakeFolders(os::FolderOf(path)).ok());
+  }
+  // What it had come to: the same schemas, keys, and a project file that has no name yet.
+  ASSERT_TRUE(
+      os::ReplaceFile(disk_, "/other0/schemas/c.capnp", *disk_.Look("/project/schemas/c.capnp"))
+          .ok());
+  ASSERT_TRUE(os::ReplaceFile(disk_, "/other0/sluice.yaml.restoring", "half").ok());
+  ASSERT_TRUE(Restore(disk_, "/backup", *made, Elsewhere(0)).ok());
+  EXPECT_EQ(Missing("/backup", *made, Elsewhere(0)), "");
+  // Other schemas are another project's.
+  ASSERT_TRUE(disk_.MakeFolders("/other1/schemas").ok());
+  ASSERT_TRUE(os::ReplaceFile(disk_, "/other1/schemas/c.capnp", "another").ok());
+  EXPECT_EQ(Restore(disk_, "/backup", *made, Elsewhere(1)).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(*disk_.List("/other1"), std::vector<std::string>{"schemas/"});
 }
 
 TEST_F(MakeTest, WhatChangedSinceItWasCheckedIsNotRestored) {

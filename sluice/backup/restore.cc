@@ -1,7 +1,10 @@
 #include "sluice/backup/restore.h"
 
+#include <algorithm>
 #include <set>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace sluice::backup {
 
@@ -25,6 +28,17 @@ class Placer {
     if (content.crc32c == file.content.crc32c) return {};
     return Corrupt("'{}' of the backup is damaged: checksum {:08x}, expected {:08x}", file.path,
                    content.crc32c, file.content.crc32c);
+  }
+
+  /// Puts a file under a name that must be free, in one step, behind all that was put before: once
+  /// it is there, so are they.
+  Status PutWhole(const StoredFile& file, const std::string& path) {
+    const std::string temporary = path + ".restoring";
+    Status removed = disk_.Remove(temporary);  // Of a restore that was cut short.
+    if (!removed.ok() && removed.error().code() != ErrorCode::kNotFound) return removed;
+    SLUICE_RETURN_IF_ERROR(Put(file, temporary, os::OpenMode::kCreateNew));
+    SLUICE_RETURN_IF_ERROR(Sync());
+    return disk_.RenameNoReplace(temporary, path);
   }
 
   Status Sync() {
@@ -54,29 +68,7 @@ Result<bool> IsThere(os::Disk& disk, const std::string& source, const StoredFile
 
 }  // namespace
 
-Result<bool> RestoreProject(os::Disk& disk, const std::string& source, const Contents& contents,
-                            const std::string& folder) {
-  SLUICE_ASSIGN_OR_RETURN(const bool exists, disk.Exists(folder + "/sluice.yaml"));
-  if (exists) return false;
-  for (const StoredFile& file : contents.files) {
-    if (!file.path.starts_with(kProject)) continue;
-    const std::string path = folder + "/" + file.path.substr(kProject.size());
-    SLUICE_ASSIGN_OR_RETURN(const bool taken, disk.Exists(path));
-    if (taken) return Conflict("'{}' is there already; move it away first", path);
-  }
-  Placer placer(disk, source);
-  // The project file last: without it this counts as not done.
-  for (const bool last : {false, true}) {
-    for (const StoredFile& file : contents.files) {
-      if (!file.path.starts_with(kProject)) continue;
-      const std::string name = file.path.substr(kProject.size());
-      if ((name == "sluice.yaml") != last) continue;
-      SLUICE_RETURN_IF_ERROR(placer.Put(file, folder + "/" + name, os::OpenMode::kCreateNew));
-    }
-    SLUICE_RETURN_IF_ERROR(placer.Sync());
-  }
-  return true;
-}
+std::string UnfinishedFolder(const std::string& data) { return data + ".restoring"; }
 
 Status Restore(os::Disk& disk, const std::string& source, const Contents& contents,
                const Installation& installation) {
@@ -84,29 +76,42 @@ Status Restore(os::Disk& disk, const std::string& source, const Contents& conten
   if (!names.empty()) {
     return Conflict("'{}' is not empty; move it away first", installation.data);
   }
-  const std::string unfinished = installation.data + ".restoring";
+  const std::string unfinished = UnfinishedFolder(installation.data);
   SLUICE_ASSIGN_OR_RETURN(const auto left, disk.List(unfinished));
   if (!left.empty()) {
     return Conflict("'{}' is what a restore that was cut short has left; remove it first",
                     unfinished);
   }
-  const auto key_path = [&](const StoredFile& file) {
-    return file.path.ends_with("/tokens") ? installation.tokens_file : installation.key_file;
-  };
-  std::set<std::string> there;
+  const std::string project_file = std::string(kProject) + "sluice.yaml";
+  SLUICE_ASSIGN_OR_RETURN(const bool has_project,
+                          disk.Exists(installation.folder + "/sluice.yaml"));
+  // Everything but the data, each with the place that it goes to.
+  std::vector<std::pair<const StoredFile*, std::string>> keys;
+  std::vector<std::pair<const StoredFile*, std::string>> project;
   for (const StoredFile& file : contents.files) {
-    if (!file.path.starts_with(kKeys)) continue;
-    SLUICE_ASSIGN_OR_RETURN(const bool same, IsThere(disk, source, file, key_path(file)));
-    if (same) there.insert(file.path);
+    const bool is_key = file.path.starts_with(kKeys);
+    if (!is_key && (has_project || !file.path.starts_with(kProject))) continue;
+    const std::string path = !is_key ? installation.folder + "/" + file.path.substr(kProject.size())
+                                     : (file.path.ends_with("/tokens") ? installation.tokens_file
+                                                                       : installation.key_file);
+    SLUICE_ASSIGN_OR_RETURN(const bool same, IsThere(disk, source, file, path));
+    if (!same) (is_key ? keys : project).emplace_back(&file, path);
   }
+  std::ranges::stable_partition(project,
+                                [&](const auto& file) { return file.first->path != project_file; });
   Placer placer(disk, source);
   for (const StoredFile& file : contents.files) {
-    if (file.path.starts_with(kData)) {
-      const std::string path = unfinished + "/" + file.path.substr(kData.size());
-      SLUICE_RETURN_IF_ERROR(placer.Put(file, path, os::OpenMode::kCreateNew));
-    } else if (file.path.starts_with(kKeys) && !there.contains(file.path)) {
-      SLUICE_RETURN_IF_ERROR(placer.Put(file, key_path(file), os::OpenMode::kCreatePrivate));
-    }
+    if (!file.path.starts_with(kData)) continue;
+    const std::string path = unfinished + "/" + file.path.substr(kData.size());
+    SLUICE_RETURN_IF_ERROR(placer.Put(file, path, os::OpenMode::kCreateNew));
+  }
+  for (const auto& [file, path] : keys) {
+    SLUICE_RETURN_IF_ERROR(placer.Put(*file, path, os::OpenMode::kCreatePrivate));
+  }
+  for (const auto& [file, path] : project) {
+    Status put = file->path == project_file ? placer.PutWhole(*file, path)
+                                            : placer.Put(*file, path, os::OpenMode::kCreateNew);
+    SLUICE_RETURN_IF_ERROR(put);
   }
   SLUICE_RETURN_IF_ERROR(placer.Sync());
   // On top of an empty folder, too.

@@ -11,18 +11,18 @@
 
 namespace sluice::backup {
 
-/// Puts the project's files into `folder`, unless there is a project file; returns whether it did.
-/// The files must have been checked.
-Result<bool> RestoreProject(os::Disk& disk, const std::string& source, const Contents& contents,
-                            const std::string& folder);
+/// Where data lies until all that is restored is there: a folder beside the one that it will be.
+/// While it exists and the data folder is empty, a restore was cut short, and no server may start.
+std::string UnfinishedFolder(const std::string& data);
 
-/// Puts data and keys where the installation has them. The files must have been checked.
+/// Puts project, data and keys where the installation has them. The files must have been checked.
 ///
-/// All data is first written beside its folder, under a name that ends with `.restoring`, and gets
-/// its own name in one step: no server ever sees a part of it.
-/// kConflict: the data folder is not empty, other keys are there, or an earlier call was cut short;
-/// nothing was changed. kCorrupt: a file changed since it was checked. kUnavailable: a disk is full
-/// or failed.
+/// All data is first written into UnfinishedFolder(), and gets its own name in one step, last of
+/// all: no server ever sees a part of it. The project's files go into the project folder unless
+/// there is a project file; it is the last of them, and comes after all data. Once this has
+/// returned, a power loss takes nothing of it away. kConflict: the data folder is not empty, other
+/// keys or schemas are there, or an earlier call was cut short; nothing was changed. kCorrupt: a
+/// file changed since it was checked. kUnavailable: a disk is full or failed.
 Status Restore(os::Disk& disk, const std::string& source, const Contents& contents,
                const Installation& installation);
 

@@ -1,6 +1,7 @@
 #include "sluice/os/simulated_disk.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "sluice/base/check.h"
@@ -18,9 +19,18 @@ bool IsIn(std::string_view path, std::string_view folder) {
   return !path.empty() && FolderOf(path) == folder;
 }
 
+bool IsUnder(std::string_view path, std::string_view folder) {
+  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+}
+
 std::string_view WithoutSlash(std::string_view folder) {
   while (folder.size() > 1 && folder.back() == '/') folder.remove_suffix(1);
   return folder;
+}
+
+/// `path` where it lies when `from` has become `to`.
+std::string Moved(std::string_view path, std::string_view from, std::string_view to) {
+  return std::string(to) + std::string(path.substr(from.size()));
 }
 
 }  // namespace
@@ -190,9 +200,28 @@ void SimulatedDisk::Change(NameChange change) {
   changes_.push_back(std::move(change));
 }
 
+void SimulatedDisk::Names::MoveFolder(const std::string& from, const std::string& to) {
+  if (folders.erase(from) == 0) return;  // Its own name was lost.
+  folders.emplace(to);
+  Names moved;
+  std::erase_if(folders, [&](const std::string& path) {
+    return IsUnder(path, from) && moved.folders.emplace(Moved(path, from, to)).second;
+  });
+  std::erase_if(files, [&](const auto& file) {
+    return IsUnder(file.first, from) &&
+           moved.files.emplace(Moved(file.first, from, to), file.second).second;
+  });
+  folders.merge(moved.folders);
+  files.merge(moved.files);
+}
+
 void SimulatedDisk::Apply(const NameChange& change, Names& names) {
   if (!change.inode) {
-    names.folders.emplace(change.added);
+    if (change.removed.empty()) {
+      names.folders.emplace(change.added);
+    } else {
+      names.MoveFolder(change.removed, change.added);
+    }
     return;
   }
   if (!change.removed.empty()) {
@@ -313,8 +342,18 @@ Status SimulatedDisk::RenameTo(std::string_view from, std::string_view to) {
   if (outcome == Outcome::kDead) return PowerLost("rename");
   if (outcome == Outcome::kFault) return Injected("rename");
   const auto source = names_.files.find(from);
-  if (source == names_.files.end()) return NotFound("cannot rename '{}': no such file", from);
-  Change({.removed = std::string(from), .added = std::string(to), .inode = source->second});
+  if (source == names_.files.end() && !names_.folders.contains(from)) {
+    return NotFound("cannot rename '{}': no such file", from);
+  }
+  const bool folder = source == names_.files.end();
+  const auto is_in_the_way = [&](const std::string& path) { return IsUnder(path, to); };
+  if (folder && (names_.files.contains(to) || std::ranges::any_of(names_.folders, is_in_the_way) ||
+                 std::ranges::any_of(std::views::keys(names_.files), is_in_the_way))) {
+    return Unavailable("cannot rename '{}': '{}' is there", from, to);
+  }
+  Change({.removed = std::string(from),
+          .added = std::string(to),
+          .inode = folder ? nullptr : source->second});
   return outcome == Outcome::kDone ? Status() : PowerLost("rename");
 }
 

@@ -36,7 +36,8 @@ enum class DiskCall : uint8_t {
 /// A file is sectors of 512 bytes and a size; a folder is names of files and folders. Each has a
 /// state that calls see and one that a power loss leaves. Crash() keeps any subset of the unsynced
 /// sectors, sizes and names, the last or the last but one state of a sector, and may leave zeros or
-/// garbage where one was being written; what lies in a folder whose name is lost is lost with it.
+/// garbage where one was being written; what lies in a folder whose name is lost is lost with it,
+/// and so are names that were not synced before their folder was renamed.
 /// The same calls and seed give the same bytes.
 ///
 /// Thread-safe. Files must not outlive the disk.
@@ -124,13 +125,15 @@ class SimulatedDisk final : public Disk {
     bool HasFolder(std::string_view path) const {
       return path == "." || path == "/" || folders.contains(path);
     }
+    /// With all that lies in it.
+    void MoveFolder(const std::string& from, const std::string& to);
   };
 
   // A change of names that SyncDirectory() has not covered.
   struct NameChange {
     std::string removed;  // Empty: none.
     std::string added;    // Empty: none.
-    InodePtr inode;       // Null: what was added is a folder.
+    InodePtr inode;       // Null: what was added, or has another name, is a folder.
     bool failed = false;  // A sync that should have covered it failed.
   };
 

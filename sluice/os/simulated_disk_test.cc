@@ -63,6 +63,36 @@ TEST_F(SimulatedDiskTest, KeepsWhatIsSynced) {
   }
 }
 
+TEST_F(SimulatedDiskTest, AFolderIsRenamedWithAllThatLiesInIt) {
+  std::set<std::string> outcomes;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    SimulatedDisk disk;
+    ASSERT_TRUE(disk.MakeFolders("d/old/inner").ok());
+    ASSERT_TRUE(disk.MakeFolders("d/older").ok());
+    ASSERT_TRUE(ReplaceFile(disk, "d/old/inner/a", "a").ok());
+    ASSERT_TRUE(ReplaceFile(disk, "d/older/b", "b").ok());
+    ASSERT_TRUE(disk.Open("d/old/unsynced", OpenMode::kCreateNew).ok());
+    EXPECT_FALSE(disk.Rename("d/old", "d/older").ok()) << "something lies there";
+    ASSERT_TRUE(disk.Rename("d/old", "d/new").ok());
+    EXPECT_EQ(*disk.List("d"), (std::vector<std::string>{"new/", "older/"}));
+    EXPECT_EQ(*disk.List("d/new"), (std::vector<std::string>{"inner/", "unsynced"}));
+    EXPECT_EQ(*ReadFile(disk, "d/new/inner/a", 9), "a");
+    const bool synced = seed % 2 == 0;
+    if (synced) {
+      ASSERT_TRUE(disk.SyncDirectory("d").ok());
+    }
+    disk.Crash(seed);
+    const std::vector<std::string> names = *disk.List("d");
+    outcomes.insert(names[0]);
+    ASSERT_EQ(names.size(), 2u);
+    EXPECT_EQ(*ReadFile(disk, "d/" + names[0] + "inner/a", 9), "a");
+    if (!synced) continue;
+    EXPECT_EQ(names[0], "new/");
+    EXPECT_FALSE(disk.Look("d/new/unsynced"));
+  }
+  EXPECT_EQ(outcomes, (std::set<std::string>{"new/", "old/"}));
+}
+
 TEST_F(SimulatedDiskTest, KeepsAnySubsetOfUnsyncedSectors) {
   std::set<std::string> outcomes;
   for (uint64_t seed = 0; seed < 200; ++seed) {

@@ -13,6 +13,7 @@
 
 #include "sluice/api/http_server.h"
 #include "sluice/api/routes.h"
+#include "sluice/backup/restore.h"
 #include "sluice/base/byte_budget.h"
 #include "sluice/base/trace.h"
 #include "sluice/base/worker_pool.h"
@@ -77,6 +78,8 @@ class RunningServer final : public Server {
   Status CheckAddress();
   Result<std::string> WrappingKey() const;
   Status OpenKeys();
+  /// Refuses what a restore that was cut short has left: it would be begun as a new project.
+  Status CheckRestored();
   Status OpenTables(const std::string& folder);
   Status RecordLosses();
   Status RegisterSchemas();
@@ -189,8 +192,21 @@ Status RunningServer::CheckAddress() {
                            address));
 }
 
+Status RunningServer::CheckRestored() {
+  const std::string unfinished = backup::UnfinishedFolder(Absolute(config_.DataPath()));
+  SLUICE_ASSIGN_OR_RETURN(const bool exists, disk_.Exists(unfinished));
+  if (!exists) return {};
+  SLUICE_ASSIGN_OR_RETURN(const auto names, disk_.List(config_.DataPath()));
+  if (!names.empty()) return {};
+  return Conflict(
+      "'{}' is of a restore that runs, or was cut short, and there are no data: wait for it, or "
+      "remove that folder and restore again",
+      unfinished);
+}
+
 Status RunningServer::Start() {
   SLUICE_RETURN_IF_ERROR(CheckAddress());
+  SLUICE_RETURN_IF_ERROR(CheckRestored());
   SLUICE_RETURN_IF_ERROR(OpenKeys());
   const std::string data = config_.DataPath();
   journal::Options journal_options;

@@ -245,6 +245,16 @@ def cut_short_it_passes_for_no_backup_and_is_seen_by_no_server():
                 assert not os.path.exists(other.folder + "/data")
                 _, err = command(other, "restore", folder, code=75)
                 assert "cut short" in err, err
+                # With a project file, and of a moment before the data got their name: no new project is begun.
+                project_file = other.folder + "/sluice.yaml"
+                if not os.path.exists(project_file):
+                    shutil.copy(folder + "/project/sluice.yaml", project_file)
+                try:
+                    Server(other)
+                    raise AssertionError("it started without what was being restored")
+                except RuntimeError as error:
+                    assert "cut short" in str(error), error
+                assert not os.path.exists(other.folder + "/data")
                 shutil.rmtree(unfinished)
             shutil.rmtree(other.folder + "/data", ignore_errors=True)
         assert cut > 0, "no restore was cut short"

@@ -97,6 +97,15 @@ void Advise(const Global& global, const std::string& text) {
   if (!global.quiet) std::fprintf(stderr, "%s\n", text.c_str());
 }
 
+/// The settings that will hold: those of the project that is there, else those of the backup's.
+Result<server::Config> ConfigFor(os::Disk& disk, const Global& global, const std::string& source) {
+  auto config = server::LoadConfig(disk, global.folder, global.overrides);
+  if (config.ok() || config.error().code() != ErrorCode::kNotFound) return config;
+  config = server::LoadConfig(disk, source + "/project", global.overrides);
+  if (config.ok()) config->folder = global.folder;
+  return config;
+}
+
 /// Where tables are: of this disk, or of a bucket.
 Result<Contents> Make(const server::Config& config, const BackupArguments& arguments) {
   os::SystemDisk disk;
@@ -144,9 +153,7 @@ int RestoreBackup(const Global& global, const BackupArguments& arguments) {
     Print(global, "checked", arguments.folder, *contents);
     return kDone;
   }
-  const auto project = backup::RestoreProject(disk, source, *contents, global.folder);
-  if (!project.ok()) return Fail(project.error());
-  const auto config = server::LoadConfig(disk, global.folder, global.overrides);
+  const auto config = ConfigFor(disk, global, source);
   if (!config.ok()) return Fail(config.error());
   const Installation installation = InstallationOf(*config);
   if (const Status restored = backup::Restore(disk, source, *contents, installation);
