@@ -3,18 +3,138 @@
 #include <stdlib.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
 #include "sluice/journal/journal.h"
+#include "sluice/os/simulated_disk.h"
 
 namespace sluice::journal {
 namespace {
+
+/// Holds the syncs of a journal back, and counts how often a reader has looked at its segments.
+class Gate {
+ public:
+  explicit Gate(std::string folder) : folder_(std::move(folder)) {}
+
+  bool IsInside(std::string_view path) const { return path.starts_with(folder_ + "/0"); }
+  void Hold() {
+    Change([this] { held_ = true; });
+  }
+  void Open() {
+    Change([this] { held_ = false; });
+  }
+  void Pass() {
+    std::unique_lock lock(mutex_);
+    waiting_ += held_ ? 1 : 0;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !held_; });
+  }
+  void Look() {
+    Change([this] { ++looks_; });
+  }
+  /// Ends the waits for a reader that is done.
+  void EndLooks() {
+    Change([this] { ended_ = true; });
+  }
+  void WaitForHeldSync() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ > 0; });
+  }
+  void WaitForLooks(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return looks_ >= count || ended_; });
+  }
+
+ private:
+  template <typename Set>
+  void Change(Set set) {
+    const std::lock_guard lock(mutex_);
+    set();
+    changed_.notify_all();
+  }
+
+  const std::string folder_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool held_ = false;
+  int waiting_ = 0;
+  int looks_ = 0;
+  bool ended_ = false;
+};
+
+class GatedFile final : public os::File {
+ public:
+  GatedFile(std::unique_ptr<os::File> file, Gate& gate, os::OpenMode mode)
+      : file_(std::move(file)), gate_(gate), read_only_(mode == os::OpenMode::kRead) {}
+
+  Result<size_t> Read(uint64_t offset, std::span<std::byte> into) override {
+    return file_->Read(offset, into);
+  }
+  Status Write(uint64_t offset, std::span<const std::span<const std::byte>> pieces) override {
+    return file_->Write(offset, pieces);
+  }
+  Status Sync() override {
+    gate_.Pass();
+    return file_->Sync();
+  }
+  Result<uint64_t> Size() override {
+    if (read_only_) gate_.Look();
+    return file_->Size();
+  }
+  Status Truncate(uint64_t size) override { return file_->Truncate(size); }
+  Status Allocate(uint64_t size) override { return file_->Allocate(size); }
+  void DropCache() override { file_->DropCache(); }
+
+ private:
+  const std::unique_ptr<os::File> file_;
+  Gate& gate_;
+  const bool read_only_;
+};
+
+class GatedDisk final : public os::Disk {
+ public:
+  GatedDisk(os::Disk& disk, Gate& gate) : disk_(disk), gate_(gate) {}
+
+  Result<std::unique_ptr<os::File>> Open(std::string_view path, os::OpenMode mode) override {
+    auto file = disk_.Open(path, mode);
+    if (!file.ok() || !gate_.IsInside(path)) return file;
+    return std::unique_ptr<os::File>(std::make_unique<GatedFile>(std::move(*file), gate_, mode));
+  }
+  Status Rename(std::string_view from, std::string_view to) override {
+    return disk_.Rename(from, to);
+  }
+  Status RenameNoReplace(std::string_view from, std::string_view to) override {
+    return disk_.RenameNoReplace(from, to);
+  }
+  Status Remove(std::string_view path) override { return disk_.Remove(path); }
+  Result<std::vector<std::string>> List(std::string_view folder) override {
+    return disk_.List(folder);
+  }
+  Status SyncDirectory(std::string_view folder) override { return disk_.SyncDirectory(folder); }
+  Result<bool> Exists(std::string_view path) override { return disk_.Exists(path); }
+  Result<uint64_t> FreeBytes(std::string_view path) override { return disk_.FreeBytes(path); }
+  Result<std::unique_ptr<os::File>> Lock(std::string_view path) override {
+    return disk_.Lock(path);
+  }
+
+ protected:
+  Status MakeFolder(std::string_view folder) override { return disk_.MakeFolders(folder); }
+  Result<bool> FolderExists(std::string_view folder) override { return disk_.Exists(folder); }
+  bool CanMakeIn(std::string_view) override { return true; }
+
+ private:
+  os::Disk& disk_;
+  Gate& gate_;
+};
 
 class CopyTest : public testing::Test {
  protected:
@@ -111,6 +231,35 @@ TEST_F(CopyTest, OfAnIdleJournalEndsWhereItEnds) {
   for (const JournalCopy::File& file : copied->files) bytes += file.content.bytes;
   EXPECT_LT(bytes, options_.segment_bytes) << "space made ahead is not copied";
   EXPECT_EQ(ReadBack(folder_ + "/copy").end, end);
+}
+
+TEST_F(CopyTest, WaitsForTheSyncOfWhatIsWritten) {
+  os::SimulatedDisk files;
+  Gate gate("journal");
+  GatedDisk disk(files, gate);
+  options_.folder = "journal";
+  options_.writes = Writes::kCached;
+  const auto journal = Journal::Open(options_, disk, clock_, random_, threads_);
+  ASSERT_TRUE(journal.ok()) << journal.error().ToString();
+  const Offset before = Append(**journal);
+  gate.Hold();
+  auto sent = std::async(std::launch::async, [&] { return Append(**journal); });
+  gate.WaitForHeldSync();
+  std::atomic<bool> held = true;
+  auto copied = std::async(std::launch::async, [&] {
+    auto copy = CopyJournal(disk, "journal", "copy");
+    EXPECT_FALSE(held) << "it has what the power may still take back";
+    gate.EndLooks();
+    return copy;
+  });
+  gate.WaitForLooks(3);
+  EXPECT_NE(sent.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  held = false;
+  gate.Open();
+  const auto copy = copied.get();
+  ASSERT_TRUE(copy.ok()) << copy.error().ToString();
+  EXPECT_EQ(sent.get(), before + 3);
+  EXPECT_EQ(copy->found.partitions.at(1).next, before + 3);
 }
 
 TEST_F(CopyTest, OfOneThatNobodyHasOpenIsWhatTheNextStartWouldFind) {
