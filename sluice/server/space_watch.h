@@ -19,7 +19,8 @@ struct SpaceOptions {
 
 /// Says early that a disk is full, and gives back the room of a reserve file then: what was
 /// accepted can land, which needs room before it frees any. The reserve is taken again, and the
-/// disk counts as no longer full, once so much is free that a quarter of the least stays between.
+/// disk counts as no longer full, once so much is free that a quarter of the least stays between;
+/// without a reserve, should none be had though there is room.
 ///
 /// Look() is for one thread; the rest is thread-safe.
 class SpaceWatch {
@@ -27,7 +28,8 @@ class SpaceWatch {
   /// `disk` must outlive the object.
   SpaceWatch(const SpaceOptions& options, os::Disk& disk);
 
-  /// Looks for the first time. The reserve of an earlier run is taken over.
+  /// Looks for the first time. The reserve of an earlier run is taken over if it is as large as it
+  /// should be now.
   Status Start();
   /// Looks how much is free, and does what is due. To be called a few times a second.
   void Look();
@@ -38,6 +40,7 @@ class SpaceWatch {
 
  private:
   std::string ReservePath() const { return options_.folder + "/reserve"; }
+  Status TakeReserveOver();
   Status TakeReserve();
   void GiveReserveBack();
 

@@ -59,6 +59,46 @@ TEST_F(SpaceWatchTest, GivesItBackWhenTheDiskIsFullAndTakesItAgainLater) {
   }
 }
 
+TEST_F(SpaceWatchTest, MakesAReserveOfAnotherSizeAnew) {
+  const auto held_by = [&](uint64_t reserve_bytes) {
+    SpaceWatch next({.folder = "data", .free_bytes_min = kMiB, .reserve_bytes = reserve_bytes},
+                    disk_);
+    EXPECT_TRUE(next.Start().ok());
+    EXPECT_EQ(next.reserve_held(), reserve_bytes > 0);
+    return disk_.UsedBytes();
+  };
+  EXPECT_EQ(held_by(3 * kMiB), 3 * kMiB);
+  EXPECT_EQ(held_by(kMiB), kMiB);
+  // Of a process that died before it had the room.
+  ASSERT_TRUE((*disk_.Open("data/reserve", os::OpenMode::kWrite))->Truncate(0).ok());
+  EXPECT_EQ(held_by(2 * kMiB), 2 * kMiB);
+  EXPECT_EQ(held_by(0), 0u);
+}
+
+TEST_F(SpaceWatchTest, TriesAgainToGiveBackWhatCouldNotBeRemoved) {
+  LeaveFree(0);
+  disk_.Fail(os::DiskCall::kRemove);
+  watch_.Look();
+  EXPECT_TRUE(watch_.full());
+  EXPECT_TRUE(watch_.reserve_held());
+  watch_.Look();
+  EXPECT_TRUE(watch_.full());
+  EXPECT_FALSE(watch_.reserve_held());
+  EXPECT_EQ(*disk_.FreeBytes("data"), 2 * kMiB) << "room to land in";
+}
+
+TEST_F(SpaceWatchTest, ADiskWithRoomOnWhichNoReserveCanBeHadIsNotFull) {
+  LeaveFree(0);
+  watch_.Look();
+  ASSERT_TRUE(watch_.full());
+  LeaveFree(4 * kMiB);
+  disk_.Fail(os::DiskCall::kAllocate);
+  watch_.Look();
+  EXPECT_FALSE(watch_.full());
+  EXPECT_FALSE(watch_.reserve_held());
+  EXPECT_FALSE(disk_.Look("data/reserve"));
+}
+
 TEST_F(SpaceWatchTest, WorksWithoutAReserve) {
   SpaceWatch watch({.folder = "data", .free_bytes_min = kMiB, .reserve_bytes = 0}, disk_);
   watch_.Look();
