@@ -78,6 +78,8 @@ class RunningServer final : public Server {
   Status CheckAddress();
   Result<std::string> WrappingKey() const;
   Status OpenKeys();
+  /// Notes in control state and journal which keys they are made with. kDenied: other ones.
+  Status BindKeys();
   /// Refuses what a restore that was cut short has left: it would be begun as a new project.
   Status CheckRestored();
   Status OpenTables(const std::string& folder);
@@ -180,6 +182,16 @@ Status RunningServer::OpenKeys() {
   return {};
 }
 
+Status RunningServer::BindKeys() {
+  std::vector<std::string> lists{config_.DataPath() + "/control/keys",
+                                 config_.DataPath() + "/journal/keys"};
+  SLUICE_ASSIGN_OR_RETURN(const bool exists, disk_.Exists(lists.front()));
+  // What is there is compared first: keys that are refused must be noted nowhere.
+  if (!exists) std::swap(lists.front(), lists.back());
+  for (const std::string& list : lists) SLUICE_RETURN_IF_ERROR(keys_->Bind(disk_, list));
+  return {};
+}
+
 Status RunningServer::CheckAddress() {
   tokens_ = std::make_unique<govern::Tokens>(disk_, clock_, random_, config_.TokensPath());
   const std::string& address = config_.address;
@@ -233,9 +245,7 @@ Status RunningServer::Start() {
   SLUICE_RETURN_IF_ERROR(disk_.SyncDirectory(os::FolderOf(data)), "data folder");
   // A journal or catalog that comes with other keys must not be gone on with: nothing would join,
   // and what is sealed could not be opened.
-  for (const char* const folder : {"/control", "/journal"}) {
-    SLUICE_RETURN_IF_ERROR(keys_->Bind(disk_, data + folder + "/keys"));
-  }
+  SLUICE_RETURN_IF_ERROR(BindKeys());
   // What is only a copy must never lie where tables may be: it is thrown away.
   const std::string tables = Absolute(data + (config_.bucket.empty() ? "/tables" : "/cache"));
   SLUICE_RETURN_IF_ERROR(OpenTables(tables));

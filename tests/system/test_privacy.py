@@ -382,6 +382,19 @@ def other_keys_are_refused():
         os.chmod(path, 0o600)
         with Server(project) as server:
             equal(server.send(TOPIC, [good(1)])["duplicate"], 1)
+            server.stop()
+        # The journal alone tells, too; and nothing is noted for keys that are refused.
+        control = f"{project.folder}/data/control"
+        os.rename(f"{control}/keys", f"{control}/kept")
+        os.rename(path, path + ".kept")
+        try:
+            Server(project).kill()
+            raise AssertionError("started with other keys than the journal's")
+        except RuntimeError as refused:
+            assert "was made with other keys" in str(refused), refused
+        os.rename(path + ".kept", path)
+        with Server(project) as server:
+            equal(server.send(TOPIC, [good(1)])["duplicate"], 1)
 
 
 def tokens_are_revealed_and_audited():
