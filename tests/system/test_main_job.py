@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 from server import Project, Server, equal, event, run
 
@@ -115,6 +116,23 @@ def operators_see_what_goes_on():
         equal(server.ask("POST", "/v1/sql", "select * from read_csv('/etc/passwd')")[0] in (400, 403), True)
 
 
+def a_start_removes_what_a_writer_left_that_died_long_ago():
+    with Project() as project:
+        with Server(project) as server:
+            server.send("shop.user-events", [event(1)])
+            server.stop()
+        # Of another engine's process, or of ours: one that is at it, and one of two days ago.
+        begun, left = (f"{project.table_folder()}/.{name}.tmp" for name in ("begun", "left"))
+        for path, age in ((begun, 600), (left, 2 * 86400)):
+            with open(path, "w") as file:
+                file.write("half")
+            os.utime(path, (time.time() - age,) * 2)
+        with Server(project) as server:
+            equal((os.path.exists(begun), os.path.exists(left)), (True, False))
+            server.stop()
+
+
 run(events_are_seen_at_once_and_once, bodies_of_all_forms, errors_are_kept_shown_and_mended,
     a_missing_schema_is_added_and_its_events_replayed, rows_land_and_survive_a_stop_and_a_kill,
+    a_start_removes_what_a_writer_left_that_died_long_ago,
     operators_see_what_goes_on)
