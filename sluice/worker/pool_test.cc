@@ -26,13 +26,17 @@ class Body final : public BodySink {
   Status Write(std::string_view bytes, std::optional<int64_t> rows, os::Monotonic) override {
     text.append(bytes);
     whole_rows = rows;
+    ++writes;
     if (on_write) on_write();
     return status;
   }
+  void SetOthersWait(std::function<bool()> ask) override { others_wait = std::move(ask); }
   std::string text;
   std::optional<int64_t> whole_rows;
   Status status;
   std::function<void()> on_write;
+  std::function<bool()> others_wait;
+  int writes = 0;
 };
 
 columnar::Batch Numbers(int64_t first, int64_t count) {
@@ -101,6 +105,20 @@ class PoolTest : public testing::Test {
     return whole;
   }
 
+  /// Sends a signal to all processes that this one has started.
+  static void SignalWorkers(int signal) {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string pid = entry.path().filename();
+      if (pid.find_first_not_of("0123456789") != pid.npos) continue;
+      std::ifstream stat(entry.path() / "stat");
+      std::string text((std::istreambuf_iterator<char>(stat)), {});
+      const size_t end = text.rfind(')');
+      if (end == text.npos) continue;
+      if (std::stoi(text.substr(end + 4)) == getpid()) kill(std::stoi(pid), signal);
+    }
+  }
+
+  int64_t Ended() { return metrics_.GetCounter("sluice_query_workers_ended_total").value(); }
   int64_t Started() { return metrics_.GetCounter("sluice_query_workers_started_total").value(); }
 
   std::string folder_;
@@ -177,16 +195,69 @@ TEST_F(PoolTest, EndsWhatCannotBeInterruptedAndGoesOn) {
   EXPECT_LT(clock.Steady() - start, std::chrono::seconds(10));
   EXPECT_TRUE(answer.starts_with("SL2201 the query took longer than 50 ms")) << answer;
   EXPECT_EQ(Ask("select 1 as a"), "a\r\n1\r\n");
+  const int64_t ended = Ended();
   EXPECT_EQ(Ask("select count(*) from range(100000000) a, range(100000) b", a_, Form::kCsv,
                 {.time_max = std::chrono::milliseconds(50)}),
             "SL2201 the query took longer than 50 ms (unavailable)");
   EXPECT_EQ(Ask("select 1 as a"), "a\r\n1\r\n");
+  EXPECT_EQ(Ended(), ended) << "this one could be interrupted";
+}
+
+// Nothing but the end of its process ends it.
+TEST_F(PoolTest, EndsAProcessThatDoesNotAnswerWhenItsTimeIsOverOrItIsToldToStop) {
+  options_.workers_max = 1;
+  options_.grace = std::chrono::milliseconds(200);
+  StartPool();
+  const os::SystemClock clock;
+  for (const bool told : {false, true}) {
+    std::stop_source stop;
+    Body body;
+    body.on_write = [&] {
+      SignalWorkers(SIGSTOP);
+      if (told) stop.request_stop();
+    };
+    const std::chrono::milliseconds time_max(told ? 60'000 : 2'000);
+    Diagnostic diagnosis;
+    const os::Monotonic start = clock.Steady();
+    const auto outcome = pool_->Run(a_,
+                                    {.sql = "select range from range(1000000000)",
+                                     .form = Form::kCsv,
+                                     .limits = {.time_max = time_max, .rows_max = 1ll << 40}},
+                                    Lookup(), body, stop.get_token(), &diagnosis);
+    ASSERT_FALSE(outcome.ok());
+    EXPECT_EQ(diagnosis.code, told ? "SL2205" : "SL2201") << outcome.error().ToString();
+    EXPECT_LT(clock.Steady() - start, std::chrono::seconds(30));
+    EXPECT_EQ(Ended(), told ? 2 : 1);
+    EXPECT_EQ(Ask("select 1 as a"), "a\r\n1\r\n");
+  }
+}
+
+TEST_F(PoolTest, AWorkerThatCannotBeStartedTakesNoPlace) {
+  options_.workers_max = 1;
+  StartPool();
+  // Where its folder should be there is a file.
+  std::filesystem::rename(options_.temporary_folder, folder_ + "/moved");
+  std::ofstream(options_.temporary_folder) << "x";
+  EXPECT_NE(Ask("select 1 as a", b_).find("cannot make"), std::string::npos);
+  std::filesystem::remove(options_.temporary_folder);
+  EXPECT_EQ(Ask("select 1 as a", b_), "a\r\n1\r\n");
+}
+
+TEST_F(PoolTest, AWorkerThatKeepsMuchMemoryIsReplaced) {
+  options_.resident_bytes_max = 1;
+  StartPool();
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_EQ(Ask("select 1 as a"), "a\r\n1\r\n");
+    EXPECT_EQ(Ended(), i);
+  }
 }
 
 TEST_F(PoolTest, BoundsMemoryRowsAndBytes) {
+  options_.workers_max = 1;
   StartPool();
   const std::string answer = Ask("select list(md5(range::varchar)) from range(100000000)");
   EXPECT_TRUE(answer.starts_with("SL2202 ")) << answer;
+  EXPECT_EQ(Ended(), 1) << "what had no memory left is not used again, and its place is free";
   EXPECT_EQ(Ask("select 1 as a"), "a\r\n1\r\n");
   EXPECT_EQ(Ask("select * from range(1000)", a_, Form::kCsv, {.rows_max = 999}),
             "SL2203 the result has more than 999 rows (unavailable)");
@@ -211,12 +282,14 @@ TEST_F(PoolTest, StopsWhenTold) {
   // Nor does a reader who wants no more leave a worker busy.
   body.on_write = nullptr;
   body.status = Unavailable("gone");
+  body.writes = 0;
   const auto unread = pool_->Run(a_, query, Lookup(), body);
   ASSERT_FALSE(unread.ok());
   EXPECT_EQ(unread.error().message(), "gone");
+  EXPECT_EQ(body.writes, 1) << "it is not asked again";
   EXPECT_EQ(Ask("select 1 as a"), "a\r\n1\r\n");
   EXPECT_LE(Started(), 2);  // The first and a warm one: none had to be ended.
-  EXPECT_EQ(metrics_.GetCounter("sluice_query_workers_ended_total").value(), 0);
+  EXPECT_EQ(Ended(), 0);
 }
 
 TEST_F(PoolTest, GivesEachTenantWorkersAndFilesOfItsOwn) {
@@ -251,16 +324,7 @@ TEST_F(PoolTest, LosesNoMoreThanTheQueryWhenAWorkerDies) {
   std::atomic<bool> killed = false;
   body.on_write = [&] {
     if (killed.exchange(true)) return;
-    // As the kernel would, out of memory.
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-      const std::string pid = entry.path().filename();
-      if (pid.find_first_not_of("0123456789") != pid.npos) continue;
-      std::ifstream stat(entry.path() / "stat");
-      std::string text((std::istreambuf_iterator<char>(stat)), {});
-      const size_t end = text.rfind(')');
-      if (end == text.npos) continue;
-      if (std::stoi(text.substr(end + 4)) == getpid()) kill(std::stoi(pid), SIGKILL);
-    }
+    SignalWorkers(SIGKILL);  // As the kernel would, out of memory.
   };
   Diagnostic diagnosis;
   const auto outcome = pool_->Run(a_,
@@ -298,7 +362,18 @@ TEST_F(PoolTest, LetsQueriesWaitAndRefusesTooMany) {
   busy.get_future().wait();
   EXPECT_EQ(Ask("select 1", a_, Form::kCsv, {.time_max = std::chrono::milliseconds(20)}),
             "SL2207 no query worker became free in time (unavailable)");
+  std::string waited;
+  std::jthread waiting([&] {
+    Body body;
+    const auto outcome =
+        pool_->Run(a_, {.sql = "select 2 as b", .form = Form::kCsv}, Lookup(), body);
+    waited = outcome.ok() ? body.text : outcome.error().ToString();
+  });
+  while (!slow_body.others_wait()) std::this_thread::yield();
+  EXPECT_EQ(Ask("select 1"), "SL2207 1 queries wait already; try again (unavailable)");
   stop.request_stop();
+  waiting.join();
+  EXPECT_EQ(waited, "b\r\n2\r\n");
   EXPECT_EQ(Ask("select 1 as a"), "a\r\n1\r\n");
 }
 
