@@ -248,6 +248,26 @@ TEST_F(DatabaseTest, ErrorsAreThoseOfTheEngineAndNothingCanBeWritten) {
             ErrorCode::kUnavailable);
 }
 
+TEST_F(DatabaseTest, AQueryWhoseAskerIsGoneEnds) {
+  class Leaving final : public worker::BodySink {
+   public:
+    Status Write(std::string_view, std::optional<int64_t>, os::Monotonic) override {
+      stop.request_stop();
+      return {};
+    }
+    std::stop_source stop;
+  };
+  Leaving sink;
+  Diagnostic diagnosis;
+  const auto outcome = database_->Run({.sql = "select range from range(1000000000)",
+                                       .format = Format::kCsv,
+                                       .limits = {.rows_max = int64_t{1} << 40}},
+                                      sink, sink.stop.get_token(), &diagnosis);
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_EQ(diagnosis.code, "SL2205");
+  EXPECT_EQ(database_->log().List({.tenant = "default"}).front().state, "cancelled");
+}
+
 TEST_F(DatabaseTest, AQueryThatCannotReadItsTableFailsInsteadOfShowingLess) {
   Add("a", 1);
   ASSERT_TRUE(lander_->LandAll().ok());
@@ -261,6 +281,7 @@ TEST_F(DatabaseTest, WhoMayReadSomeTopicsSeesThoseAlone) {
   Add("a", 1);
   ASSERT_TRUE(lander_->LandAll().ok());
   Add("b", 2);
+  lander_->maintenance().Add({.topic = "clicks", .table = "bronze.clicks", .action = "compact"});
   const auto ask = [&](std::string_view scope, const std::string& sql,
                        std::optional<AsOf> as_of = {}) {
     Text text;
@@ -278,7 +299,10 @@ TEST_F(DatabaseTest, WhoMayReadSomeTopicsSeesThoseAlone) {
   for (const auto* scope : {"read:clicks", "read:cl*", "read:*", "admin"}) {
     EXPECT_EQ(ask(scope, "select sum(n) as n from clicks"), "n\r\n3\r\n") << scope;
     EXPECT_EQ(ask(scope, "select sum(n) as n from clicks", AsOf(lake::Version(1))), "n\r\n1\r\n");
-    EXPECT_EQ(ask(scope, "select count(*) as n from system.tables"), "n\r\n1\r\n");
+    for (const auto* table : {"tables", "maintenance"}) {
+      EXPECT_EQ(ask(scope, fmt::format("select count(*) as n from system.{}", table)),
+                "n\r\n1\r\n");
+    }
   }
   for (const auto* scope : {"read:click", "read:views", "send:clicks"}) {
     const std::string missing = ask(scope, "select 1 from bronze.klicks");
@@ -289,7 +313,7 @@ TEST_F(DatabaseTest, WhoMayReadSomeTopicsSeesThoseAlone) {
     EXPECT_EQ(hidden, missing);
     EXPECT_EQ(ask(scope, "select 1 from bronze.clicks", AsOf(lake::Version(1))),
               ask(scope, "select 1 from bronze.clicks"));
-    for (const auto* table : {"topics", "tables", "files"}) {
+    for (const auto* table : {"topics", "tables", "files", "ledger", "maintenance"}) {
       EXPECT_EQ(ask(scope, fmt::format("select count(*) as n from system.{}", table)),
                 "n\r\n0\r\n");
     }
@@ -376,6 +400,29 @@ TEST_F(DatabaseTest, TablesOutsideAreReadByPath) {
       Ask("from delta_scan('" + folder_ + "/tables/default/bronze/clicks')").ends_with("(denied)"));
   EXPECT_EQ(Ask("read:*", "select sum(n) as n from delta_scan('" + path + "')"), "n\r\n7\r\n");
   EXPECT_TRUE(Ask("read:clicks", scan + ")").ends_with("(denied)"));
+  // What others commit is seen, and no file of another place is read because a log names it.
+  store::LocalStore store(disk_, folder_ + "/outside");
+  const auto commit = [&](int version, const std::string& file) {
+    return store
+        .Put(
+            fmt::format("deep/t/_delta_log/{:020}.json", version),
+            fmt::format(
+                R"({{"add":{{"path":"{}","partitionValues":{{"part":"a=/b"}},"size":1,"modificationTime":1,"dataChange":true}}}}
+)",
+                file))
+        .ok();
+  };
+  std::string copy;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+    if (entry.path().extension() == ".parquet") copy = entry.path();
+  }
+  std::filesystem::copy_file(copy, path + "/more.parquet");
+  ASSERT_TRUE(commit(3, "more.parquet"));
+  EXPECT_EQ(Ask("select count(*) as n from delta_scan('" + path + "')"), "n\r\n7\r\n");
+  std::filesystem::copy_file(copy, folder_ + "/outside/elsewhere.parquet");
+  ASSERT_TRUE(commit(4, "file://" + folder_ + "/outside/elsewhere.parquet"));
+  EXPECT_TRUE(
+      Ask("select count(*) as n from delta_scan('" + path + "')").ends_with("(unsupported)"));
 }
 
 TEST_F(DatabaseTest, ChangesAreRows) {

@@ -48,5 +48,41 @@ TEST_F(QueryLogTest, WhatRunsInTheBackgroundIsSeenWhileItRunsAndLeavesNoTrace) {
   EXPECT_EQ(log_.CountAsked(all_), 1);
 }
 
+TEST_F(QueryLogTest, NobodySeesOrCancelsTheQueriesOfOthers) {
+  const auto running = log_.Begin(ada_, "select 1", "of-ada");
+  ASSERT_TRUE(running.ok());
+  for (const QueryLog::Of& other :
+       {QueryLog::Of{.tenant = "default", .principal = "bob"}, QueryLog::Of{.tenant = "other"},
+        QueryLog::Of{.tenant = "other", .principal = "ada"}}) {
+    EXPECT_TRUE(log_.List(other).empty());
+    EXPECT_FALSE(log_.Find(other, "of-ada"));
+    EXPECT_EQ(log_.Cancel(other, "of-ada").error().code(), ErrorCode::kNotFound);
+  }
+  EXPECT_FALSE((*running)->stop().stop_requested());
+  const QueryLog::Of herself{.tenant = "default", .principal = "ada"};
+  EXPECT_TRUE(log_.Find(herself, "of-ada"));
+  EXPECT_TRUE(log_.Cancel(herself, "of-ada").ok());
+  EXPECT_TRUE((*running)->stop().stop_requested());
+}
+
+TEST_F(QueryLogTest, AnIdIsTakenWhileItsQueryRuns) {
+  {
+    const auto running = log_.Begin(ada_, "select 1", "one");
+    ASSERT_TRUE(running.ok());
+    EXPECT_EQ(log_.Begin(ada_, "select 2", "one").status().error().code(), ErrorCode::kConflict);
+    (*running)->End("");
+  }
+  EXPECT_TRUE(log_.Begin(ada_, "select 2", "one").ok());
+}
+
+TEST_F(QueryLogTest, WhatRunsStaysInTheListHoweverManyCome) {
+  const auto running = log_.Begin(ada_, "select 1", "long");
+  ASSERT_TRUE(running.ok());
+  for (int i = 0; i < 1'200; ++i) Run(ada_, "select 2");
+  EXPECT_EQ(log_.List(all_).size(), 1'000u);
+  ASSERT_TRUE(log_.Find(all_, "long"));
+  EXPECT_TRUE(log_.Cancel(all_, "long").ok());
+}
+
 }  // namespace
 }  // namespace sluice::sql
