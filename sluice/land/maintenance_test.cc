@@ -84,6 +84,8 @@ TEST_F(MaintenanceTest, SmallFilesBecomeOneAndReadersSeeTheSame) {
 }
 
 TEST_F(MaintenanceTest, FilesAreWrittenAsLandingWritesThem) {
+  options_.compression = columnar::Compression::kNone;
+  Restart("journal-1");
   Maintenance maintenance = Make();
   LandFiles(4);
   ASSERT_TRUE(maintenance.Look());
@@ -99,6 +101,7 @@ TEST_F(MaintenanceTest, FilesAreWrittenAsLandingWritesThem) {
   int filters = 0;
   for (int i = 0; i < group->num_columns(); ++i) {
     const auto column = group->ColumnChunk(i);
+    EXPECT_EQ(column->compression(), parquet::Compression::UNCOMPRESSED);
     if (!column->bloom_filter_offset()) continue;
     ++filters;
     EXPECT_EQ(column->path_in_schema()->ToDotString(), "_id");
@@ -324,6 +327,22 @@ TEST_F(MaintenanceTest, WhoIsToldToStopLeavesTheTableAsItIs) {
   EXPECT_EQ(Seen(), UpTo(8));
 }
 
+TEST_F(MaintenanceTest, WhoIsToldToStopDeletesNoMoreFiles) {
+  options_m_.files_min = 100;
+  LandFiles(1);
+  for (int i = 0; i < 5; ++i) {
+    const std::string path = fmt::format("{}/event_date=2001-01-01/part-{}.parquet", kRoot, i);
+    ASSERT_TRUE(memory_.Put(path, "x").ok());
+  }
+  clock_.Advance(hours(24 * 8));
+  Maintenance maintenance = Make();
+  ASSERT_TRUE(maintenance.Look());
+  clock_.Advance(std::chrono::minutes(10));
+  stop_ = true;
+  EXPECT_FALSE(maintenance.Look());
+  EXPECT_GE(FilesInStore(), 5u);
+}
+
 TEST_F(MaintenanceTest, GivesWayToWhoeverIsFaster) {
   Maintenance maintenance = Make();
   LandFiles(8);
@@ -367,6 +386,77 @@ TEST_F(MaintenanceTest, WhereverItIsCutShortNothingIsLost) {
       }
     }
   }
+}
+
+TEST_F(MaintenanceTest, ATableThatNothingChangedIsNotReadAtEachLook) {
+  Maintenance maintenance = Make();
+  LandFiles(8);
+  clock_.Advance(hours(1));
+  ASSERT_TRUE(maintenance.Look());
+  int calls = 0;
+  store_.Observe([&](store::StoreCall, std::string_view) { ++calls; });
+  for (int i = 0; i < 5; ++i) {
+    clock_.Advance(options_m_.every);
+    ASSERT_TRUE(maintenance.Look());
+  }
+  EXPECT_EQ(calls, 0);
+  clock_.Advance(hours(1));
+  ASSERT_TRUE(maintenance.Look());
+  EXPECT_GT(calls, 0) << "another writer may have been there";
+  store_.Observe(nullptr);
+}
+
+TEST_F(MaintenanceTest, WhatFailedIsNotTriedAgainAtEachLook) {
+  Maintenance maintenance = Make();
+  LandFiles(8);
+  store_.Add({.call = store::StoreCall::kPut, .when = store::Fault::When::kBefore, .times = 1'000});
+  store_.Add({.call = store::StoreCall::kPutIfAbsent,
+              .when = store::Fault::When::kBefore,
+              .times = 1'000});
+  ASSERT_TRUE(maintenance.Look());
+  ASSERT_EQ(Runs().size(), 1u);
+  EXPECT_EQ(Runs().back().outcome, "failed");
+  store_.Clear();
+  LandFiles(1);
+  for (int i = 0; i < 5; ++i) {
+    clock_.Advance(options_m_.every);
+    ASSERT_TRUE(maintenance.Look());
+  }
+  EXPECT_EQ(Runs().size(), 1u) << "though rows have landed since";
+  clock_.Advance(5 * options_m_.every);
+  ASSERT_TRUE(maintenance.Look());
+  ASSERT_EQ(Runs().size(), 2u);
+  EXPECT_EQ(Runs().back().outcome, "done");
+}
+
+TEST_F(MaintenanceTest, AStartDoesNotBeginWithLookingForFiles) {
+  const auto leave = [this](const std::string& name) {
+    ASSERT_TRUE(memory_.Put(fmt::format("{}/event_date=2001-01-01/{}", kRoot, name), "x").ok());
+  };
+  LandFiles(1);
+  leave("part-x.parquet");
+  clock_.Advance(hours(24 * 8));
+  Maintenance maintenance = Make();
+  ASSERT_TRUE(maintenance.Look());
+  EXPECT_EQ(FilesInStore(), 2u);
+  clock_.Advance(std::chrono::minutes(10));
+  ASSERT_TRUE(maintenance.Look());
+  EXPECT_EQ(FilesInStore(), 1u);
+}
+
+TEST(PaceTest, WhoIsToldToStopDoesNotWaitForOthers) {
+  os::SimulatedClock clock{os::Timestamp(seconds(1))};
+  int waits = 0;
+  const PaceOptions options{.processor_time = [] { return microseconds(0); },
+                            .wait =
+                                [&](microseconds) {
+                                  ++waits;
+                                  return false;
+                                },
+                            .busy = [&] { return waits < 3; }};
+  Pace pace(options, clock);
+  EXPECT_FALSE(pace.Keep(0));
+  EXPECT_EQ(waits, 1);
 }
 
 TEST(PaceTest, WorkWaitsUntilItIsWithinItsShares) {

@@ -62,6 +62,9 @@ TEST_F(SystemDiskTest, SaysWhatTheCallerCanDo) {
   EXPECT_EQ(disk_.Remove(Path("b")).error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(disk_.MakeFolders(Path("a")).error().code(), ErrorCode::kConflict);
   EXPECT_EQ(ReadFile(disk_, Path("a"), 0)->size(), 0u);
+  EXPECT_FALSE(disk_.List(Path("a")).ok()) << "not an empty folder";
+  EXPECT_EQ(disk_.SyncDirectory(Path("none")).error().code(), ErrorCode::kNotFound);
+  EXPECT_FALSE(disk_.SyncDirectory("/proc").ok()) << "the kernel refuses to";
 }
 
 TEST_F(SystemDiskTest, SetsSizes) {

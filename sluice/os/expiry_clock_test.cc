@@ -247,5 +247,14 @@ TEST(SinceBootTest, GoesForward) {
   EXPECT_GE(SinceBoot(), before);
 }
 
+TEST_F(ExpiryClockTest, WhatCouldNotBeKeptIsTold) {
+  Restart(hours(0));
+  disk_.Fail(DiskCall::kSync);
+  EXPECT_FALSE(clock_->Keep().ok());
+  disk_.Fail(DiskCall::kRename);
+  EXPECT_FALSE(clock_->Trust().ok());
+  EXPECT_TRUE(clock_->Keep().ok());
+}
+
 }  // namespace
 }  // namespace sluice::os

@@ -6,6 +6,7 @@
 
 #include "sluice/os/simulated_disk.h"
 #include "sluice/privacy/internal/subject_keys.h"
+#include "sluice/privacy/seal.h"
 
 namespace sluice::privacy {
 namespace {
@@ -35,6 +36,7 @@ TEST_F(KeysTest, AreSealedUnderAKeyFromElsewhere) {
   auto sealed = load(one);
   ASSERT_TRUE(sealed.ok()) << sealed.error().ToString();
   EXPECT_EQ(sealed->Fingerprints(), clear->Fingerprints());
+  EXPECT_TRUE(disk_.Look("w.keys")->starts_with("sluice wrapped keys 1\n")) << "at once";
   ASSERT_TRUE(sealed->Rotate(KeyUse::kHash, 2, random_).ok());
   const std::string file = *os::ReadFile(disk_, "w.keys", 1 << 20);
   EXPECT_EQ(file.find("identity"), std::string::npos);
@@ -231,6 +233,30 @@ TEST_F(KeysTest, RefuseDataMadeWithOthers) {
   EXPECT_EQ(refused.error().code(), ErrorCode::kDenied);
   EXPECT_NE(refused.error().message().find("put back the key file"), std::string::npos);
   EXPECT_EQ(*os::ReadFile(disk_, "data/keys", 10'000), noted);
+}
+
+TEST_F(KeysTest, AnOlderFileLacksWhatDataWereMadeWith) {
+  Keys keys = *Load();
+  const std::string older = *disk_.Look(kPath);
+  ASSERT_TRUE(keys.Rotate(KeyUse::kHash, 2, random_).ok());
+  ASSERT_TRUE(disk_.MakeFolders("data").ok());
+  ASSERT_TRUE(keys.Bind(disk_, "data/keys").ok());
+  ASSERT_TRUE(os::ReplacePrivateFile(disk_, kPath, older).ok());
+  const Status refused = Load()->Bind(disk_, "data/keys");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kDenied);
+  EXPECT_NE(refused.error().message().find("hash 2 is missing"), std::string::npos);
+}
+
+TEST_F(KeysTest, AClockBehindTheOldestKeySealsUnderIt) {
+  Keys keys = *Load();
+  ASSERT_TRUE(keys.DestroySealingKeysBefore(20'000).ok());
+  const os::Timestamp behind{std::chrono::days(3)};
+  const auto sealed = SealForDay(keys, "a", behind, "plain", "context", random_);
+  ASSERT_TRUE(sealed.ok()) << sealed.error().ToString();
+  EXPECT_EQ(*UnsealOfDay(keys, "a", *sealed, "context"), "plain");
+  ASSERT_TRUE(keys.DestroySealingKeysBefore(20'001).ok());
+  EXPECT_EQ(UnsealOfDay(keys, "a", *sealed, "context").error().code(), ErrorCode::kNotFound);
 }
 
 TEST(SubjectKeysTest, DestroysExactlyWhatItIsTold) {

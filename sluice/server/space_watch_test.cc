@@ -59,6 +59,33 @@ TEST_F(SpaceWatchTest, GivesItBackWhenTheDiskIsFullAndTakesItAgainLater) {
   }
 }
 
+TEST_F(SpaceWatchTest, HasNoReserveWhereItWouldTakeTheLeast) {
+  ASSERT_TRUE(disk_.Remove("data/reserve").ok());
+  LeaveFree(3 * kMiB - 4096);
+  SpaceWatch next({.folder = "data", .free_bytes_min = kMiB, .reserve_bytes = 2 * kMiB}, disk_);
+  ASSERT_TRUE(next.Start().ok());
+  EXPECT_FALSE(next.full());
+  EXPECT_FALSE(next.reserve_held());
+}
+
+TEST_F(SpaceWatchTest, TakesItAgainThoughSomebodyRemovedIt) {
+  ASSERT_TRUE(disk_.Remove("data/reserve").ok());
+  LeaveFree(0);
+  watch_.Look();
+  EXPECT_TRUE(watch_.full());
+  LeaveFree(4 * kMiB);
+  watch_.Look();
+  EXPECT_FALSE(watch_.full());
+  EXPECT_TRUE(disk_.Look("data/reserve").has_value());
+}
+
+TEST_F(SpaceWatchTest, ADiskThatDoesNotAnswerIsAsItWas) {
+  disk_.CutPowerAfter(0);
+  (void)disk_.Remove("data/reserve");
+  watch_.Look();
+  EXPECT_FALSE(watch_.full());
+}
+
 TEST_F(SpaceWatchTest, MakesAReserveOfAnotherSizeAnew) {
   const auto held_by = [&](uint64_t reserve_bytes) {
     SpaceWatch next({.folder = "data", .free_bytes_min = kMiB, .reserve_bytes = reserve_bytes},
