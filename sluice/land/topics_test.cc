@@ -139,5 +139,18 @@ TEST_F(TopicsTest, DuplicatesThatNoCommitCountsYetAreInTheLedger) {
   EXPECT_EQ(lander_->RaiseDuplicates(kPartition, 0), 3) << "as many as the table counts";
 }
 
+// There others' commits are looked for now and then.
+TEST_F(TopicsTest, AChangeInABucketIsSeenByTheNextQuery) {
+  store_.PretendRemote();
+  Add({1, 1});
+  ASSERT_TRUE(lander_->LandAll().ok());
+  const auto begun = lander_->BeginChange("bronze", "clicks", os::Monotonic::max());
+  ASSERT_TRUE(begun.ok()) << begun.error().ToString();
+  EXPECT_EQ(Seen(), UpTo(2));
+  AppendForeignRow();
+  lander_->EndChange("bronze", "clicks", *Other().Load());
+  EXPECT_EQ(Seen(), (std::multiset<int64_t>{-1, 0, 1}));
+}
+
 }  // namespace
 }  // namespace sluice::land
