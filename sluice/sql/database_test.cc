@@ -425,6 +425,32 @@ TEST_F(DatabaseTest, TablesOutsideAreReadByPath) {
       Ask("select count(*) as n from delta_scan('" + path + "')").ends_with("(unsupported)"));
 }
 
+TEST_F(DatabaseTest, AChangeThatLooksAtItsTableSeesWhatOthersCommitMeanwhile) {
+  const std::string path = MakeOutside();
+  bool overtaken = false;
+  Text text;
+  const auto outcome = database_->Run(
+      {.sql = "insert into \"" + path + "\" (n, part) select max(n) + 1, 'b' from \"" + path + "\"",
+       .format = Format::kCsv,
+       .audit = [&](const ChangeNote& note) -> Status {
+         if (note.done || std::exchange(overtaken, true)) return {};
+         store::LocalStore store(disk_, folder_ + "/outside");
+         const lake::DeltaTable other(store, "deep/t", clock_, random_);
+         const auto snapshot = *other.Load();
+         arrow::Int64Builder numbers;
+         EXPECT_TRUE(numbers.Append(100).ok());
+         const auto schema = arrow::schema({snapshot->schema()->GetFieldByName("n")});
+         const std::vector<lake::NewFile> files = {
+             {.partition_values = {{"part", "c"}},
+              .batches = {arrow::RecordBatch::Make(schema, 1, {*numbers.Finish()})}}};
+         return lake::DeltaTable(store, "deep/t", clock_, random_).Append(snapshot, files).status();
+       }},
+      text);
+  ASSERT_TRUE(outcome.ok()) << outcome.error().ToString();
+  EXPECT_TRUE(overtaken);
+  EXPECT_EQ(Ask("select max(n) as n from delta_scan('" + path + "')"), "n\r\n101\r\n");
+}
+
 TEST_F(DatabaseTest, ChangesAreRows) {
   const std::string path = MakeOutside();
   const std::string changes =
