@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import socket
 import time
 
 from server import SCHEMA, SLOW, Project, Server, equal, event, run, until
@@ -83,6 +84,18 @@ def a_query_has_the_memory_that_is_set():
             equal(json.loads(answer).get("code"), "SL2202" if status == 422 else None)
 
 
+def bodies_under_way_count_against_their_share():
+    with Project(SLOW) as project, Server(project) as server, socket.create_connection(("127.0.0.1", server.port)) as sender:
+        head = f"POST /v1/events/{TOPIC} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000\r\n\r\n"
+        sender.sendall(head.encode() + b" " * 1_000_000)
+
+        def taken():
+            metrics = server.ask("GET", "/metrics")[1].decode()
+            return float(re.search(r'^sluice_memory_bytes\{part="bodies"\} (\S+)$', metrics, re.MULTILINE).group(1))
+
+        until(lambda: taken() >= 1_000_000, "its bytes are counted")
+
+
 def a_folder_with_the_projects_own_in_it_is_not_outside():
     with Project(SLOW) as project:
         with open(f"{project.folder}/sluice.yaml") as file:
@@ -99,4 +112,5 @@ def a_folder_with_the_projects_own_in_it_is_not_outside():
 
 run(keys_of_error_payloads_are_destroyed_after_their_retention, files_are_compressed_as_is_set,
     a_topic_has_a_horizon_of_its_own, the_limit_of_bodies_holds_for_what_is_compressed, a_query_has_the_memory_that_is_set,
+    bodies_under_way_count_against_their_share,
     a_folder_with_the_projects_own_in_it_is_not_outside)
