@@ -1,6 +1,8 @@
 /** The one way from this page to the server: its public HTTP API. */
 import { signal } from "@preact/signals";
 
+import { parse } from "./json";
+
 /** What the server answers where it cannot do what was asked (RFC 9457). */
 export interface Problem {
   status: number;
@@ -143,7 +145,7 @@ async function run(query: Query, background: boolean, abort?: AbortSignal): Prom
     background,
     signal: abort,
   });
-  const result = (await answer.json()) as Result;
+  const result = parse(await answer.text()) as Result;
   if (!result.complete) {
     throw new ApiError({ status: 200, code: result.error?.code ?? "", detail: result.error?.detail ?? "cut short" });
   }

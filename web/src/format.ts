@@ -1,6 +1,8 @@
 /** Numbers, sizes and times as people read them. */
 import { signal } from "@preact/signals";
 
+import { write } from "./json";
+
 export const utc = signal(stored("sluice.utc") !== "local");
 
 function stored(key: string): string | null {
@@ -70,6 +72,6 @@ export function ago(seconds: number): string {
 /** A value of a result, as text of a cell. */
 export function cell(value: unknown): string {
   if (value === null || value === undefined) return "null";
-  if (typeof value === "object") return JSON.stringify(value);
+  if (typeof value === "object") return write(value);
   return String(value);
 }

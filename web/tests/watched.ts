@@ -2,6 +2,8 @@
 import AxeBuilder from "@axe-core/playwright";
 import { test as base, expect, type Page } from "@playwright/test";
 
+import { write as json } from "../src/json";
+
 export { expect, type Page };
 
 export const test = base.extend<{ page: Page }>({
@@ -67,7 +69,7 @@ export const shopEvent = (id: string, more: Record<string, unknown> = {}) => ({
 export async function send(page: Page, events: unknown[]) {
   const answer = await page.request.post("/v1/events", {
     headers: { "Content-Type": "application/x-ndjson" },
-    data: events.map((one) => JSON.stringify(one) + "\n").join(""),
+    data: events.map((one) => json(one) + "\n").join(""),
   });
   expect(answer.status()).toBe(200);
   return answer.json();

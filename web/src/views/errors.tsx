@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ask, get, objects, post, problemOf, type Problem, type Result } from "../api";
 import { onServer } from "../commands";
 import { ago, compact, count, time } from "../format";
+import { joined, spread } from "../json";
 import { Card, Command, Empty, Icon, ProblemNote, toast } from "../parts/ui";
 import { link } from "../route";
 import { overview, paused } from "../state";
@@ -45,15 +46,6 @@ function parameters(group: Group): string {
   return of.toString();
 }
 
-/** JSON with line breaks, if it is JSON. */
-function pretty(payload: string): string {
-  try {
-    return JSON.stringify(JSON.parse(payload), null, 2);
-  } catch {
-    return payload;
-  }
-}
-
 function EditOne({ id, done }: { id: number; done: () => void }) {
   const [shown, setShown] = useState<Shown | null>(null);
   const [text, setText] = useState("");
@@ -64,7 +56,7 @@ function EditOne({ id, done }: { id: number; done: () => void }) {
     setProblem(null);
     setVerdict("");
     get<Shown>(`/v1/admin/errors/${id}`).then(
-      (error) => (setShown(error), setText(pretty(error.payload))),
+      (error) => (setShown(error), setText(spread(error.payload))),
       (error) => setProblem(problemOf(error)),
     );
   }, [id]);
@@ -72,16 +64,9 @@ function EditOne({ id, done }: { id: number; done: () => void }) {
     setProblem(null);
     setVerdict("");
     try {
-      // As one line: where it came as one, it can be shown as one.
-      let body = text;
-      try {
-        body = JSON.stringify(JSON.parse(text));
-      } catch {
-        // Not valid: the server says where.
-      }
       const receipt = await post<{ accepted: number; duplicate: number; errors: { code: string; path: string; message: string }[] }>(
         `/v1/admin/errors/${id}/retry`,
-        body,
+        joined(text), // Where it came as one line, it can be shown as one. Not valid: the server says where.
       );
       if (receipt.accepted + receipt.duplicate > 0) {
         toast(receipt.accepted ? "Accepted: it is in its table" : "It was there already: closed as a duplicate");
@@ -123,7 +108,7 @@ function EditOne({ id, done }: { id: number; done: () => void }) {
             <button class="primary" onClick={() => void retry()}>
               <Icon name="retry" /> Send again
             </button>
-            <button onClick={() => setText(pretty(shown.payload))}>As it came</button>
+            <button onClick={() => setText(spread(shown.payload))}>As it came</button>
             <span class="grow" />
             <button class="danger" onClick={() => void drop()}>
               Drop

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { look, objects, problemOf, quoteTable, type Problem } from "../api";
 import { firstTopic, madeUp } from "../commands";
 import { cell, clock, count, time } from "../format";
+import { write } from "../json";
 import { copy, Command, Commands, Empty, Icon, ProblemNote } from "../parts/ui";
 import { go, link, route } from "../route";
 import { eventTopics, overview, paused, refresh } from "../state";
@@ -146,7 +147,7 @@ function Detail({ row, topic, close }: { row: Row; topic: string; close: () => v
       <header>
         <h2>Offset {count(row._offset)}</h2>
         <div class="actions">
-          <button class="tiny" onClick={() => void copy(JSON.stringify(row, null, 2))}>
+          <button class="tiny" onClick={() => void copy(write(row, 2))}>
             <Icon name="copy" /> JSON
           </button>
           <button class="quiet tiny" aria-label="Close" onClick={close}>
