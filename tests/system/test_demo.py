@@ -35,6 +35,8 @@ def it_asks_nothing_and_leaves_nothing():
     assert found["error"] >= found["received"] // 100 - 1 and found["duplicate"] >= found["received"] // 200 - 1, found
     assert "SQL sees all" in done.stdout, done.stdout
     assert re.search(r"page +http://127\.0\.0\.1:\d+", done.stderr), done.stderr
+    # Nobody keeps a copy of keys that go with the folder.
+    assert "new keys" not in done.stderr, done.stderr
     folder = re.search(r"project +(\S+)", done.stderr)[1]
     assert not os.path.exists(folder), folder
 
@@ -53,6 +55,9 @@ def a_kept_one_goes_on():
             found = figures(done.stdout)
             assert found["accepted"] > found["received"] * 0.9, done.stdout
             equal("it is served as it is" in done.stderr, times == 2, done.stderr)
+            equal("new keys made" in done.stderr, times == 1, done.stderr)
+            sent, kept = found["accepted"] + found["error"], found["landed"] + found["pending"]
+            equal(("+ %d of before" % (kept - sent) in done.stdout, kept > sent), (times == 2, times == 2), done.stdout)
             equal(read("schemas/pointer_moved.capnp").count("# ours"), times - 1)
             with open(f"{folder}/sluice.yaml", "a") as file:
                 file.write("# ours\n")
@@ -89,6 +94,17 @@ def nothing_is_written_over():
         equal(shop.command("init", shop.folder)[0], 0)
         said = refused(shop.folder, 75, "init", shop.folder)
         assert "has sluice.yaml, schemas/user_event.capnp already" in said, said
+
+
+def where_it_cannot_be_made_it_says_what_to_do():
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "file").touch()
+        for place in f"{folder}/nothing", f"{folder}/file":
+            done = subprocess.run([binary(), "demo", "--seconds", "1", "--port", "0"], text=True, capture_output=True,
+                                  timeout=60, env={**os.environ, "TMPDIR": place})
+            equal((done.returncode, done.stdout), (69, ""), done.stderr)
+            assert f"cannot make a folder in '{place}': No" in done.stderr, done.stderr
+            assert "set TMPDIR to a folder that can be written, or give --keep DIR" in done.stderr, done.stderr
 
 
 def a_port_that_is_taken_is_no_obstacle():
@@ -228,6 +244,6 @@ def the_page_is_opened_where_somebody_sees_it():
 
 
 if __name__ == "__main__":
-    run(it_asks_nothing_and_leaves_nothing, a_kept_one_goes_on, nothing_is_written_over, a_port_that_is_taken_is_no_obstacle,
+    run(it_asks_nothing_and_leaves_nothing, a_kept_one_goes_on, nothing_is_written_over, where_it_cannot_be_made_it_says_what_to_do, a_port_that_is_taken_is_no_obstacle,
         what_goes_wrong_meanwhile_does_not_end_it, what_others_send_is_no_gap,
         its_project_is_a_template, the_page_is_opened_where_somebody_sees_it)

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <condition_variable>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -179,9 +181,12 @@ bool Judge(const DemoTotals& totals, const Count& before, const Count& after) {
   const int64_t seen = *after.rows - *before.rows;
   const bool balanced = totals.received == totals.accepted + totals.duplicate + totals.error &&
                         kept >= totals.accepted + totals.error && seen >= totals.accepted;
-  std::printf("balance    %s", balanced ? "received = accepted + duplicate + error; "
-                                          "accepted + error = landed + pending; SQL sees all"
-                                        : "BROKEN");
+  const int64_t others = before.landing.landed + before.landing.pending;
+  const std::string text =
+      fmt::format("received = accepted + duplicate + error; accepted + error{} = landed + pending; "
+                  "SQL sees all",
+                  others == 0 ? "" : fmt::format(" + {} of before", others));
+  std::printf("balance    %s", balanced ? text.c_str() : "BROKEN");
   if (balanced && seen > totals.accepted) {
     std::printf("; %lld more came from others", static_cast<long long>(seen - totals.accepted));
   }
@@ -294,6 +299,18 @@ Result<server::Config> PrepareProject(const std::string& folder, int wanted) {
   return config;
 }
 
+/// Makes an empty folder, where TMPDIR says.
+Result<std::string> MakeTemporaryFolder() {
+  const char* const wanted = std::getenv("TMPDIR");
+  const std::string place = wanted != nullptr && *wanted != '\0' ? wanted : "/tmp";
+  std::string name = place + "/sluice-demo-XXXXXX";
+  if (mkdtemp(name.data()) != nullptr) return name;
+  return Unavailable(
+      "cannot make a folder in '{}': {}; set TMPDIR to a folder that can be written, or give "
+      "--keep DIR",
+      place, std::generic_category().message(errno));
+}
+
 /// Shows the page to who sits at this machine; without a screen, or a terminal that somebody looks
 /// at, does nothing.
 void OpenPage(uint16_t port) {
@@ -328,17 +345,20 @@ int Demo(const Global& global, const DemoArguments& arguments) {
     return kUsage;
   }
   CatchSignals();
-  trace::Configure(trace::Level::kWarning,
-                   global.log_format == "json" ? trace::Format::kJson : trace::Format::kText);
+  const auto form = global.log_format == "json" ? trace::Format::kJson : trace::Format::kText;
+  trace::Configure(trace::Level::kWarning, form);
   std::string folder = arguments.keep;
   if (folder.empty()) {
-    std::string name = (std::filesystem::temp_directory_path() / "sluice-demo-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) return Fail(Unavailable("cannot make {}", name));
-    folder = name;
+    auto made = MakeTemporaryFolder();
+    if (!made.ok()) return Fail(made.error());
+    folder = *made;
   }
   const auto run = [&]() -> Result<int> {
     SLUICE_ASSIGN_OR_RETURN(const server::Config config, PrepareProject(folder, arguments.port));
+    // Keys that go with the folder need no copy: what a start warns of is not said.
+    if (arguments.keep.empty()) trace::Configure(trace::Level::kError, form);
     SLUICE_ASSIGN_OR_RETURN(const auto server, server::Server::Start(config));
+    trace::Configure(trace::Level::kWarning, form);
     std::fprintf(stderr,
                  "page     http://127.0.0.1:%u\n"
                  "SQL      sluice --server 127.0.0.1:%u sql -c 'select * from "
