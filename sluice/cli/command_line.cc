@@ -132,7 +132,7 @@ void Commands::AddGlobals() {
       ->check(CLI::IsMember({"table", "json", "ndjson", "csv", "md", "arrow", "parquet"}))
       ->option_text("FORM");
   app_.add_option("--server", global_.address, "Server to talk to, if not the project's")
-      ->option_text("[https://]HOST:PORT");
+      ->option_text("[http[s]://]HOST:PORT");
   app_.add_option("--authorities", global_.authorities,
                   "File of those whose certificates are trusted; the system's if not given")
       ->envname("SLUICE_AUTHORITIES")
@@ -485,8 +485,12 @@ int Commands::Help() {
   const CLI::App* const command = internal::FindCommand(app_, helped_);
   const std::string page = helped_.size() == 1 ? internal::PageText(helped_[0]) : "";
   if (command == nullptr && page.empty()) {
+    const std::string meant = helped_.size() == 1 ? internal::ClosestPage(helped_[0]) : "";
+    const std::string text =
+        meant.empty() ? internal::ExplainUsage(app_, helped_)
+                      : "no page \"" + helped_[0] + "\"; did you mean \"" + meant + "\"?";
     std::fprintf(stderr, "error: %s\nrun `sluice help --pages` for the documentation\n",
-                 internal::ExplainUsage(app_, helped_).c_str());
+                 text.c_str());
     return kUsage;
   }
   std::fputs(command == nullptr ? page.c_str() : command->help().c_str(), stdout);

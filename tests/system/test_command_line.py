@@ -188,7 +188,10 @@ def what_is_mistyped_is_named_with_what_was_meant():
             ("schema",): "sluice schema needs a command: add, list",
             ("xyzzy",): 'unknown command "xyzzy" of sluice\n',
             ("-o", "yaml", "status"): "yaml not in",
-            ("help", "scema"): 'did you mean "schema"?'}.items():
+            ("help", "scema"): 'did you mean "schema"?',
+            ("help", "send-event"): 'no page "send-event"; did you mean "how-to/send-events"?',
+            ("help", "nothing-alike"): 'unknown command "nothing-alike"',
+            ("verify", "--from", "yesterdayy"): "--from 'yesterdayy': expected a time such as"}.items():
         code, out, err = sluice(*arguments)
         equal((code, out), (2, ""), err)
         assert said in err, err
@@ -224,6 +227,37 @@ def exit_codes_are_those_of_the_table():
         equal(project.command("check")[0], 78)
         equal(project.command("serve")[0], 78)
         equal(project.command("init", project.folder)[0], 75)
+
+
+def what_cannot_be_read_is_named_with_the_reason():
+    with Project() as project:
+        missing, folder = f"{project.folder}/nothing", f"{project.folder}/schemas"
+        for path, reason in (missing, "No such file or directory"), (folder, "Is a directory"):
+            for words in (("send", path), ("sql", "-f", path), ("schema", "add", path), ("schema", "check", path),
+                          ("errors", "retry", "1", "--edit", path)):
+                code, out, err = project.command(*words)
+                equal((code, out, err), (1, "", f"error: cannot read '{path}': {reason}\n"))
+
+
+def a_project_that_is_not_there_has_no_server():
+    with Project() as project, Server(project) as server:
+        nowhere = f"{project.folder}/shopp"
+        for words in (("status",), ("sql", "-c", "select 1"), ("send", "-"), ("tail", "shop.user-events"), ("topic", "list")):
+            code, out, err = sluice("-C", nowhere, *words, stdin="{}\n")
+            equal((code, out, err), (1, "", f"error: there is no {nowhere}/sluice.yaml; `sluice init` makes a project\n"))
+            # A server that is named is asked, whatever the folder is.
+            if words[0] == "status":
+                equal(sluice("-C", nowhere, "--server", f"127.0.0.1:{server.port}", *words)[0], 0)
+
+
+def a_server_is_named_as_it_names_itself():
+    with Project() as project, Server(project) as server:
+        for address in f"http://127.0.0.1:{server.port}", f"http://127.0.0.1:{server.port}/", f"127.0.0.1:{server.port}":
+            code, out, err = sluice("--server", address, "sql", "-c", "select 1 as a")
+            equal((code, out), (0, "a\n1\n"), err)
+        for address in "127.0.0.1", f"http://127.0.0.1:{server.port}/v1", "ftp://127.0.0.1:1", "127.0.0.1:65536", "127.0.0.1:":
+            code, out, err = sluice("--server", address, "status")
+            equal((code, out, err), (1, "", f"error: --server '{address}': expected HOST:PORT, http://HOST:PORT or https://HOST:PORT\n"))
 
 
 def codes_are_explained():
@@ -450,5 +484,6 @@ def dev_follows_the_files():
 
 run(the_reference_is_what_the_program_says, the_documentation_is_inside, the_tree_is_the_one_designed, files_are_checked_one_by_one,
     settings_can_be_laid_over_the_file, the_samples_of_the_design_are_taken_as_they_stand, what_is_mistyped_is_named_with_what_was_meant,
-    exit_codes_are_those_of_the_table, codes_are_explained, colours_are_for_terminals, words_are_completed, settings_have_a_value_and_a_place, files_get_their_plain_form,
+    exit_codes_are_those_of_the_table, what_cannot_be_read_is_named_with_the_reason,
+    a_project_that_is_not_there_has_no_server, a_server_is_named_as_it_names_itself, codes_are_explained, colours_are_for_terminals, words_are_completed, settings_have_a_value_and_a_place, files_get_their_plain_form,
     the_doctor_finds_what_is_wrong, events_are_made_up_from_a_schema, the_tail_follows, dev_follows_the_files)

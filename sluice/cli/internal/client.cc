@@ -4,12 +4,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "sluice/base/diagnostic.h"
@@ -64,14 +67,21 @@ Result<Client> Client::Connect(const Global& global) {
   options.time_max = std::chrono::minutes(11);  // A query may take ten.
   options.authorities = global.authorities;
   if (!global.address.empty()) {
+    // As the server prints its address, and browsers have it.
+    constexpr std::string_view kPlain = "http://";
     constexpr std::string_view kTls = "https://";
     options.tls = global.address.starts_with(kTls);
-    const std::string given = options.tls ? global.address.substr(kTls.size()) : global.address;
+    const bool is_url = options.tls || global.address.starts_with(kPlain);
+    std::string given = global.address;
+    if (is_url) given.erase(0, options.tls ? kTls.size() : kPlain.size());
+    if (is_url && given.ends_with('/')) given.pop_back();
     const size_t colon = given.rfind(':');
     const std::string port = colon == std::string::npos ? given : given.substr(colon + 1);
     const auto [end, bad] = std::from_chars(port.data(), port.data() + port.size(), options.port);
-    if (bad != std::errc() || end != port.data() + port.size()) {
-      return Invalid("--server '{}': expected HOST:PORT or https://HOST:PORT", global.address);
+    if (bad != std::errc() || end != port.data() + port.size() ||
+        given.find('/') != std::string::npos) {
+      return Invalid("--server '{}': expected HOST:PORT, http://HOST:PORT or https://HOST:PORT",
+                     global.address);
     }
     if (colon != std::string::npos && colon > 0) options.host = given.substr(0, colon);
   } else {
@@ -83,7 +93,8 @@ Result<Client> Client::Connect(const Global& global) {
       options.port = running ? running->port : config->port;
       options.tls = running ? running->tls : !config->tls_certificate.empty();
       if (!running) project = config->project;
-    } else if (config.error().code() != ErrorCode::kNotFound) {
+    } else if (config.error().code() != ErrorCode::kNotFound || global.folder != ".") {
+      // Who names a folder means its project, and nobody else's server that happens to run here.
       return std::move(config).error();
     }
   }
@@ -167,7 +178,12 @@ Result<std::string> ReadInput(const std::string& path) {
     return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
   }
   std::ifstream file(path, std::ios::binary);
-  if (!file) return NotFound("cannot read '{}'", path);
+  int reason = file ? 0 : errno;
+  // A folder can be opened, and then throws.
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) reason = EISDIR;
+  if (reason != 0) {
+    return NotFound("cannot read '{}': {}", path, std::generic_category().message(reason));
+  }
   return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
 }
 

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
+
+#include "sluice/base/diagnostic.h"
 
 namespace sluice::cli::internal {
 namespace {
@@ -43,6 +46,18 @@ std::string ListPages() {
     out += fmt::format("{:{}}  {}\n", page.name, width, TitleOf(page.text));
   }
   return out;
+}
+
+std::string ClosestPage(const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const Page& page : kPages) {
+    names.push_back(name.find('/') == name.npos ? page.name.substr(page.name.find('/') + 1)
+                                                : page.name);
+  }
+  const auto meant = Closest(name, names);
+  if (!meant) return "";
+  const auto found = std::ranges::find(names, *meant);
+  return std::string(kPages[static_cast<size_t>(found - names.begin())].name);
 }
 
 std::string PageText(std::string_view name) {

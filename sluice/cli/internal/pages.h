@@ -21,5 +21,7 @@ std::string ListPages();
 /// The page called `name`, with or without its folder, as it reads at a terminal: links are their
 /// texts. Empty: there is none.
 std::string PageText(std::string_view name);
+/// The page that `name`, with or without its folder, was probably meant for; empty: none is near.
+std::string ClosestPage(const std::string& name);
 
 }  // namespace sluice::cli::internal

@@ -124,9 +124,10 @@ Status FindTables(os::Disk& disk, store::StoreSet& stores, const std::string& ad
   return FindTables(disk, address, "", kDepthMax, subjects);
 }
 
-Result<int64_t> ParseTime(const std::string& text, std::string_view flag) {
-  const auto time_us = lake::ParseTimestampText(text);
-  if (time_us) return *time_us;
+/// Nothing if the option was not given.
+Result<std::optional<int64_t>> ParseTime(const std::string& text, std::string_view flag) {
+  if (text.empty()) return std::optional<int64_t>();
+  if (const auto time_us = lake::ParseTimestampText(text)) return std::optional<int64_t>(*time_us);
   return Invalid("{} '{}': expected a time such as 2026-01-31T12:00:00Z", flag, text);
 }
 
@@ -168,14 +169,8 @@ Result<ledger::Proof> ProveOne(const VerifyArguments& arguments, Subject& subjec
   if ((trimmed || subject.end_is_of_journal) && options.end)
     options.end = std::max(*options.end, ledger::LandedOffset(*snapshot) + 1);
   if (!arguments.from.empty() || !arguments.to.empty()) {
-    std::optional<int64_t> from_us;
-    std::optional<int64_t> to_us;
-    if (!arguments.from.empty()) {
-      SLUICE_ASSIGN_OR_RETURN(from_us, ParseTime(arguments.from, "--from"));
-    }
-    if (!arguments.to.empty()) {
-      SLUICE_ASSIGN_OR_RETURN(to_us, ParseTime(arguments.to, "--to"));
-    }
+    SLUICE_ASSIGN_OR_RETURN(const auto from_us, ParseTime(arguments.from, "--from"));
+    SLUICE_ASSIGN_OR_RETURN(const auto to_us, ParseTime(arguments.to, "--to"));
     SLUICE_ASSIGN_OR_RETURN(subject.range, ledger::OffsetsBetween(table, snapshot, from_us, to_us));
     options.range = subject.range;
     return ledger::Prove(table, snapshot, options);
@@ -391,6 +386,13 @@ Result<std::vector<Subject>> FindSubjects(const Global& global, const VerifyArgu
 }  // namespace
 
 int Verify(const Global& global, const VerifyArguments& arguments) {
+  for (const auto& [text, flag] :
+       {std::pair(arguments.from, "--from"), std::pair(arguments.to, "--to")}) {
+    if (const auto time_us = ParseTime(text, flag); !time_us.ok()) {
+      Fail(time_us.error());
+      return kUsage;
+    }
+  }
   os::SystemDisk disk;
   os::SystemClock clock;
   os::SystemRandom random;
