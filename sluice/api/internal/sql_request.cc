@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
+#include "sluice/api/internal/text.h"
 #include "sluice/api/problem.h"
 
 namespace sluice::api::internal {
@@ -25,6 +27,54 @@ constexpr std::pair<std::string_view, sql::Format> kForms[] = {
     {"application/vnd.apache.arrow.stream", sql::Format::kArrow},
     {"application/vnd.apache.parquet", sql::Format::kParquet},
 };
+
+/// The `q` of a member of Accept; 1 where none can be read.
+double WeightOf(std::string_view member) {
+  for (size_t at = member.find(';'); at != std::string_view::npos; at = member.find(';')) {
+    member.remove_prefix(at + 1);
+    while (member.starts_with(' ') || member.starts_with('\t')) member.remove_prefix(1);
+    if (!member.starts_with("q=") && !member.starts_with("Q=")) continue;
+    const std::string_view text = member.substr(2, member.find(';') - 2);
+    double weight = 1;
+    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), weight);
+    return bad == std::errc() ? std::clamp(weight, 0.0, 1.0) : 1;
+  }
+  return 1;
+}
+
+/// The form that `accept` (RFC 9110, section 12.5.1) likes best; of equals the one that is named
+/// first, and without a name the first of ours. A narrow range counts before a wide one. Nothing:
+/// it takes none.
+std::optional<sql::Format> ChooseForm(std::string_view accept) {
+  if (accept.empty()) return kForms[0].second;
+  std::optional<sql::Format> best;
+  double best_weight = 0;
+  size_t best_place = 0;
+  for (const auto& [type, form] : kForms) {
+    double weight = 0;
+    size_t narrow = 0;  // Length of the range: `*/*` is shorter than `text/*`, that than a type.
+    size_t place = 0;
+    size_t members = 0;
+    ForEachMember(accept, [&](std::string_view member) {
+      ++members;
+      const std::string range = MediaType(member);
+      const bool matches = range == type || range == "*/*" ||
+                           (range.ends_with("/*") &&
+                            type.starts_with(std::string_view(range).substr(0, range.size() - 1)));
+      if (!matches || range.size() <= narrow) return;
+      narrow = range.size();
+      weight = WeightOf(member);
+      place = range == type ? members : std::string_view::npos;
+    });
+    if (weight <= 0 || weight < best_weight || (weight == best_weight && place >= best_place)) {
+      continue;
+    }
+    best = form;
+    best_weight = weight;
+    best_place = place;
+  }
+  return best;
+}
 
 Status ReadParameters(simdjson::dom::element params, duck::Parameters& parameters) {
   simdjson::dom::object members;
@@ -83,8 +133,15 @@ Status ReadJson(std::string_view body, sql::QueryRequest& query) {
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   simdjson::dom::object members;
-  if (parser.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS ||
-      root.get(members) != simdjson::SUCCESS) {
+  if (const auto bad = parser.parse(body.data(), body.size()).get(root);
+      bad == simdjson::BIGINT_ERROR || bad == simdjson::NUMBER_ERROR) {
+    return Invalid(
+        "a number is not valid JSON, or has more than 64 bits: then give it as a text, and cast it "
+        "in the query");
+  } else if (bad != simdjson::SUCCESS) {
+    return Invalid("the body is not valid JSON; expected {{\"sql\": \"SELECT ...\"}}");
+  }
+  if (root.get(members) != simdjson::SUCCESS) {
     return Invalid("expected {{\"sql\": \"SELECT ...\"}}");
   }
   bool found = false;
@@ -179,11 +236,8 @@ std::variant<sql::QueryRequest, Response> ReadSqlRequest(const Request& request)
     query.as_of = *as_of;
   }
   query.background = request.Header("sluice-background") == "true";
-  const std::string accept = MediaType(request.Header("accept"));
-  if (accept.empty() || accept == "*/*") return query;
-  for (const auto& [type, form] : kForms) {
-    if (accept != type) continue;
-    query.format = form;
+  if (const auto form = ChooseForm(request.Header("accept"))) {
+    query.format = *form;
     return query;
   }
   return Problem(406, "SL4060",

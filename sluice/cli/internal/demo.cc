@@ -182,10 +182,10 @@ bool Judge(const DemoTotals& totals, const Count& before, const Count& after) {
   const bool balanced = totals.received == totals.accepted + totals.duplicate + totals.error &&
                         kept >= totals.accepted + totals.error && seen >= totals.accepted;
   const int64_t others = before.landing.landed + before.landing.pending;
-  const std::string text =
-      fmt::format("received = accepted + duplicate + error; accepted + error{} = landed + pending; "
-                  "SQL sees all",
-                  others == 0 ? "" : fmt::format(" + {} of before", others));
+  const std::string text = fmt::format(
+      "received = accepted + duplicate + error; accepted + error{} = landed + pending; "
+      "SQL sees all",
+      others == 0 ? "" : fmt::format(" + {} of before", others));
   std::printf("balance    %s", balanced ? text.c_str() : "BROKEN");
   if (balanced && seen > totals.accepted) {
     std::printf("; %lld more came from others", static_cast<long long>(seen - totals.accepted));
