@@ -79,6 +79,8 @@ export function App() {
   const view = useComputed(() => VIEWS.find((view) => view.id === route.value[0]) ?? VIEWS[0]);
   const Show = view.value.show;
   useEffect(() => {
+    // Where the bar of views is too narrow for all of them.
+    document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
     document.title = `${view.value.title} · ${overview.value?.project ?? "Sluice"}`;
   }, [view.value, overview.value?.project]);
   const now = overview.value;
@@ -90,7 +92,7 @@ export function App() {
         Skip to the content
       </a>
       <nav class="side" aria-label="Views">
-        <a class="brand" href={link("overview")}>
+        <a class="brand" href={link("overview")} title="Sluice">
           <Logo />
           <div>
             <b>Sluice</b>

@@ -49,12 +49,12 @@ export function duration(seconds: number): string {
   return `${Math.round(seconds / 86_400)} days`;
 }
 
-/** A moment as the switch says: UTC or where this browser is. Milliseconds only where asked for. */
-export function time(moment: string | number | Date, milliseconds = false): string {
+/** A moment as the switch says: UTC or where this browser is; `asUtc` whatever it says. Milliseconds only where asked for. */
+export function time(moment: string | number | Date, milliseconds = false, asUtc = false): string {
   const date = new Date(moment);
   if (Number.isNaN(date.getTime())) return String(moment);
   const pad = (n: number, width = 2) => String(n).padStart(width, "0");
-  const [y, mo, d, h, mi, s, ms] = utc.value
+  const [y, mo, d, h, mi, s, ms] = asUtc || utc.value
     ? [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes(),
        date.getUTCSeconds(), date.getUTCMilliseconds()]
     : [date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(), date.getSeconds(),

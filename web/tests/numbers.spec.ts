@@ -1,4 +1,5 @@
 import { joined, parse, spread, write as json } from "../src/json";
+import { isNumber, lines } from "../src/parts/points";
 import { expect, rowsOf, send, shopEvent, test, write } from "./watched";
 
 const BIG = "9007199254740993"; // 2^53 + 1: a JavaScript number cannot hold it.
@@ -41,4 +42,28 @@ test("an event that is mended keeps its other numbers", async ({ page }) => {
   await page.getByRole("button", { name: "Send again" }).click();
   await expect(page.getByRole("status").filter({ hasText: "Accepted" })).toBeVisible();
   expect(await rowsOf(page, `select user_id::varchar from bronze.shop_user_events where event_id = '${id}'`)).toEqual([[BIG]]);
+});
+
+const result = (types: string[], rows: unknown[][]) => ({
+  columns: types.map((type, i) => ({ name: `c${i}`, type })),
+  rows,
+  row_count: rows.length,
+  complete: true,
+});
+
+test("what is drawn is what was found: null is no 0, a time without zone is no local one", () => {
+  expect(lines(result(["int64", "double"], [[2, null], [null, 5], [1, "NaN"], [3, 4n]]), [1])).toEqual([[1, 2, 3], [null, null, 4]]);
+  const noon = Date.UTC(2026, 0, 5, 12) / 1000;
+  expect(lines(result(["timestamp[us]", "int64"], [["2026-01-05T12:00:00", 1]]), [1])[0]).toEqual([noon]);
+  expect(lines(result(["timestamp[us, tz=UTC]", "int64"], [["2026-01-05T12:00:00Z", 1]]), [1])[0]).toEqual([noon]);
+  expect(lines(result(["date32[day]", "decimal128(10, 2)"], [["2026-01-05", "1.50"]]), [1])).toEqual([[noon - 43_200], [1.5]]);
+  for (const type of ["int8", "uint64", "float", "double", "halffloat", "decimal128(38, 0)"]) expect(isNumber(type)).toBe(true);
+  for (const type of ["struct<a: int64>", "list<l: int32>", "month_day_nano_interval", "map<string, double>"]) expect(isNumber(type)).toBe(false);
+});
+
+test("a query for more rows than the page takes says what to write", async ({ page }) => {
+  await page.goto("/#/sql");
+  await write(page, "select * from range(10001)");
+  await page.keyboard.press("Control+Enter");
+  await expect(page.getByRole("alert")).toContainText('more than 10000 rows: end it with "limit 10000"');
 });

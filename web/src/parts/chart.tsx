@@ -21,18 +21,19 @@ function colorOf(name: string): string {
 }
 
 /** Ticks of one length: the clock for a short range, the day for a long one. */
-const moment = (range?: number) => (seconds: number) => {
-  const text = timeText(seconds * 1000);
+const moment = (wall: boolean, range?: number) => (seconds: number) => {
+  const text = timeText(seconds * 1000, false, wall);
   return range ? text.slice(11) : text.endsWith("00:00:00") ? text.slice(0, 10) : text.slice(5, 16);
 };
 
 const withAlpha = (color: string, alpha: number) => color.replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
 
-export function LineChart(props: { data: (number | null)[][]; series: Series[]; time?: boolean; range?: number; label: string }) {
+/** `wall`: its times have no zone, and stand as they are wherever this browser is. */
+export function LineChart(props: { data: (number | null)[][]; series: Series[]; time?: boolean; wall?: boolean; range?: number; label: string }) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const { data, series, time = true, range } = props;
-  const key = JSON.stringify([series, time, utc.value, range]);
+  const { data, series, time = true, wall = false, range } = props;
+  const key = JSON.stringify([series, time, utc.value, wall, range]);
 
   useEffect(() => {
     const element = host.current!;
@@ -47,13 +48,13 @@ export function LineChart(props: { data: (number | null)[][]; series: Series[]; 
           height: element.clientHeight,
           legend: { show: false },
           cursor: { y: false, points: { size: 6 } },
-          tzDate: (seconds) => (utc.value ? uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : new Date(seconds * 1000)),
+          tzDate: (seconds) => (wall || utc.value ? uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : new Date(seconds * 1000)),
           scales: {
             x: { time, range: range ? (_, __, max) => [max - range, max] : undefined },
             y: { range: (_, min, max) => [Math.min(0, min), max <= 0 ? 1 : max * 1.12] },
           },
           axes: [
-            { ...axis, size: 26, space: 90, ...(time && { values: (_, values) => values.map(moment(range)) }) },
+            { ...axis, size: 26, space: 90, ...(time && { values: (_, values) => values.map(moment(wall, range)) }) },
             { ...axis, size: 52, values: (_, values) => values.map((v) => (Number.isInteger(v) ? compact(v) : String(v))) },
           ],
           series: [

@@ -6,6 +6,7 @@ import { bytes, cell, count, duration } from "../format";
 import { LineChart } from "../parts/chart";
 import { Dialog } from "../parts/dialogs";
 import type { Catalog, Editor } from "../parts/editor";
+import { drawn, isNumber, isTime, lines } from "../parts/points";
 import { changesRows, onlyReads } from "../parts/statement";
 import { Empty, Icon, ProblemNote, Tabs, toast } from "../parts/ui";
 import { link } from "../route";
@@ -44,6 +45,8 @@ interface ColumnOf {
   name: string;
   type: string;
 }
+
+const rowsText = (n: number) => `${count(n)} ${n === 1 ? "row" : "rows"}`;
 
 const CATALOG_EVERY_MS = 10_000;
 
@@ -122,7 +125,7 @@ function CatalogTree({ columns, insert }: { columns: ColumnOf[] | null; insert: 
 }
 
 function Grid({ result }: { result: Result }) {
-  const numeric = result.columns.map((column) => /int|double|float|decimal/.test(column.type));
+  const numeric = result.columns.map((column) => isNumber(column.type));
   return (
     <div class="grid-wrap" tabIndex={0} role="region" aria-label="Results">
       <table class="data">
@@ -161,7 +164,7 @@ function Grid({ result }: { result: Result }) {
 function ResultChart({ result }: { result: Result }) {
   const numbers = result.columns
     .map((column, i) => ({ ...column, i }))
-    .filter((column) => column.i > 0 && /int|double|float|decimal/.test(column.type));
+    .filter((column) => column.i > 0 && isNumber(column.type));
   if (numbers.length === 0 || result.rows.length === 0) {
     return (
       <Empty icon="overview" title="Nothing to draw">
@@ -170,22 +173,19 @@ function ResultChart({ result }: { result: Result }) {
     );
   }
   const first = result.columns[0];
-  const isTime = /^timestamp|^date/.test(first.type);
-  if (isTime || /int|double|float/.test(first.type)) {
-    const rows = [...result.rows]
-      .map((row) => [isTime ? Date.parse(String(row[0])) / 1000 : Number(row[0]), row] as const)
-      .filter(([x]) => Number.isFinite(x))
-      .sort(([a], [b]) => a - b);
+  if (isTime(first.type) || isNumber(first.type)) {
+    const shown = numbers.slice(0, 5);
     return (
       <div class="drawn">
         <LineChart
-          time={isTime}
+          time={isTime(first.type)}
+          wall={/^timestamp\[\w+\]$|^date/.test(first.type)}
           label={`${numbers.map((n) => n.name).join(", ")} over ${first.name}`}
-          data={[rows.map(([x]) => x), ...numbers.slice(0, 5).map((n) => rows.map(([, row]) => Number(row[n.i])))]}
-          series={numbers.slice(0, 5).map((n, i) => ({ label: n.name, color: `--series-${i + 1}` }))}
+          data={lines(result, shown.map((n) => n.i))}
+          series={shown.map((n, i) => ({ label: n.name, color: `--series-${i + 1}` }))}
         />
         <div class="legend" style={{ padding: "0 16px 12px" }}>
-          {numbers.slice(0, 5).map((n, i) => (
+          {shown.map((n, i) => (
             <span>
               <i style={{ background: `var(--series-${i + 1})` }} />
               {n.name}
@@ -197,14 +197,14 @@ function ResultChart({ result }: { result: Result }) {
   }
   const column = numbers[0];
   const rows = result.rows.slice(0, 40);
-  const max = Math.max(...rows.map((row) => Number(row[column.i])), 0.000001);
+  const max = Math.max(...rows.map((row) => drawn(row[column.i]) ?? 0), 0.000001);
   return (
     <div class="bars" role="img" aria-label={`${column.name} by ${first.name}`}>
       {rows.map((row) => (
         <>
           <span>{cell(row[0])}</span>
           <div class="track">
-            <div style={{ width: `${Math.max(0, (Number(row[column.i]) / max) * 100)}%` }} />
+            <div style={{ width: `${Math.max(0, ((drawn(row[column.i]) ?? 0) / max) * 100)}%` }} />
           </div>
           <span class="right">{cell(row[column.i])}</span>
         </>
@@ -292,6 +292,7 @@ export function Sql() {
     } catch (error) {
       const what = problemOf(error);
       if ((error as Error).name === "AbortError") what.detail = "stopped";
+      if (what.code === "SL2203") what.detail += `: end it with "limit ${ROWS_MAX}", or ask for fewer`;
       setProblem(what);
       setTab("results");
       const marks: Diagnostic[] = what.diagnostics ?? (what.line ? [{ message: what.detail, code: what.code, line: what.line, column: what.column }] : []);
@@ -425,7 +426,7 @@ export function Sql() {
                 of={[["results", "Results"], ["chart", "Chart"], ["history", "History"]] as const}
               />
               <span class="small muted" role="status">
-                {running ? `running ${progress}` : result && !problem ? `${count(result.row_count)} rows in ${duration(seconds)}` : ""}
+                {running ? `running ${progress}` : result && !problem ? `${rowsText(result.row_count)} in ${duration(seconds)}` : ""}
               </span>
               <div class="actions">
                 {tab === "history" && past.length > 0 && (
@@ -460,7 +461,7 @@ export function Sql() {
                     <li>
                       <code title={one.sql}>{one.sql.replace(/\s+/g, " ")}</code>
                       <span class={`small ${one.rows === null ? "" : "muted"}`}>
-                        {one.rows === null ? "failed" : `${count(one.rows)} rows`}, {duration(one.seconds)}
+                        {one.rows === null ? "failed" : rowsText(one.rows)}, {duration(one.seconds)}
                       </span>
                       <button class="tiny" onClick={() => (editor.current?.setText(one.sql), editor.current?.focus())}>
                         Open
