@@ -42,8 +42,10 @@ Result<size_t> MessageWords(std::string_view body, size_t at) {
   if (rest.size() < kWordBytes) return cut();
   const size_t segments = size_t{ReadUint32(rest.data())} + 1;
   if (segments > kSegmentsMax) {
-    return Invalid("{}: the message at byte {} says that it has {} segments; at most {} are taken",
-                   codes::kFraming, at, segments, kSegmentsMax);
+    return Invalid(
+        "{}: the message at byte {} says that it has {} segments; at most {} are taken; a packed "
+        "body needs packed=1 in its Content-Type",
+        codes::kFraming, at, segments, kSegmentsMax);
   }
   size_t words = segments / 2 + 1;  // The table, filled up to a word.
   if (rest.size() < words * kWordBytes) return cut();

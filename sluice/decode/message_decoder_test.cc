@@ -320,7 +320,7 @@ TEST_F(MessageTest, ABodyWhoseMessagesCannotBeToldApartIsRefusedWhole) {
             "SL3008: the message at byte 0 ends too early (invalid)");
   EXPECT_EQ(refused(std::string("\xff\xff\xff\xff\0\0\0\0", 8)),
             "SL3008: the message at byte 0 says that it has 4294967296 segments; at most 512 are "
-            "taken (invalid)");
+            "taken; a packed body needs packed=1 in its Content-Type (invalid)");
   EXPECT_EQ(refused(std::string("\0\0\0\0\xff\xff\xff\xff", 8)),
             "SL3008: the message at byte 0 ends too early (invalid)");
   EXPECT_EQ(refused(std::string("\x01\0\0\0\0\0\0\0", 8)),

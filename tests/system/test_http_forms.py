@@ -102,6 +102,12 @@ def messages_of_capnp_make_the_rows_that_json_makes():
         receipt = server.post(target, bytes(wild) + message("m7", 7, "/", time), plain)[1]
         equal((receipt["accepted"], [e["code"] for e in receipt["errors"]]), (1, ["SL3009"]))
         equal(server.post(target, body[:-8], plain)[1]["code"], "SL3008")
+        problem = server.post(target, packed(body), plain)[1]
+        equal(problem["code"], "SL3008")
+        assert "a packed body needs packed=1" in problem["detail"], problem
+        for packing in "packed=true", 'packed="1"', "packed", "q=1; PACKED=0":
+            status, problem = server.post(target, body, {"Content-Type": "application/x-capnp; " + packing})
+            equal((status, problem.get("code")), (200, None) if packing == "q=1; PACKED=0" else (415, "SL4150"), packing)
         equal(server.post("/v1/events", body, plain)[1]["code"], "SL4150")
         equal(server.post("/v1/events/nobody.knows", body, plain)[0], 404)
 

@@ -90,7 +90,9 @@ Status AppendEnvelope(const Event& event, const std::optional<std::string>& topi
   for (const std::string_view name : kRequired) {
     const Attribute* const found = event.Find(name);
     if (found == nullptr) return Wrong("'{}' is missing", name);
-    if (!found->is_text || found->text.empty()) return Wrong("'{}' must be a text", name);
+    if (!found->is_text || found->text.empty()) {
+      return Wrong("'{}' must be a text that is not empty", name);
+    }
   }
   if (event.Find("specversion")->text != "1.0") return Wrong("'specversion' must be 1.0");
   const std::string& source = event.Find("source")->text;

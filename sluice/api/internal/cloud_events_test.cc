@@ -87,7 +87,7 @@ TEST(CloudEventsTest, RefusesWhatIsNoEvent) {
   EXPECT_EQ(Structured(R"({"specversion":"0.3","type":"t","source":"s","id":"1"})"),
             "SL4006: 'specversion' must be 1.0");
   EXPECT_EQ(Structured(R"({"specversion":"1.0","type":"t","source":"","id":"1"})"),
-            "SL4006: 'source' must be a text");
+            "SL4006: 'source' must be a text that is not empty");
   EXPECT_EQ(Structured(R"({"specversion":"1.0","type":"t","source":"a b","id":"1"})"),
             "SL4006: 'source' must be a URI-reference");
   EXPECT_EQ(Structured("{" + good + R"(,"my_name":"x"})"),

@@ -185,7 +185,7 @@ void Connection::OnHead(size_t length) {
   if (fault) return Fail(*fault);
   const uint64_t body_bytes_max = shared_.options.body_bytes_max;
   if (framing_.content_length.value_or(0) > body_bytes_max) {
-    return Fail({413, "SL4130", "the body is larger than the server takes"});
+    return Fail({413, "SL4130", kBodyTooLarge});
   }
   const auto& budget = shared_.options.bodies;
   const bool has_body = framing_.chunked || framing_.content_length.value_or(0) > 0;

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
 #include "sluice/api/internal/cloud_events.h"
 #include "sluice/api/internal/content_coding.h"
+#include "sluice/api/internal/text.h"
 #include "sluice/api/problem.h"
 
 namespace sluice::api::internal {
@@ -27,15 +29,18 @@ Response CodingProblem(const Error& error) {
   return response;
 }
 
-// `application/x-capnp; packed=1` are packed messages.
-decode::Packing PackingOf(std::string_view content_type) {
+// `application/x-capnp; packed=1` are packed messages. Nothing: `packed` says something else.
+std::optional<decode::Packing> PackingOf(std::string_view content_type) {
   for (size_t at = content_type.find(';'); at != content_type.npos;
        at = content_type.find(';', at + 1)) {
     std::string_view parameter = content_type.substr(at + 1);
     parameter.remove_prefix(std::min(parameter.find_first_not_of(' '), parameter.size()));
-    if (parameter.substr(0, parameter.find_first_of("; ")) == "packed=1") {
-      return decode::Packing::kPacked;
-    }
+    parameter = parameter.substr(0, parameter.find_first_of("; "));
+    const size_t equals = std::min(parameter.find('='), parameter.size());
+    if (!EqualsIgnoringCase(parameter.substr(0, equals), "packed")) continue;
+    const std::string_view value = parameter.substr(equals);
+    if (value == "=1") return decode::Packing::kPacked;
+    if (value != "=0") return std::nullopt;
   }
   return decode::Packing::kNone;
 }
@@ -78,7 +83,12 @@ void EventRoutes::Take(const Call& call, Respond respond) {
       type == "application/jsonl") {
     submission.framing = decode::Framing::kNdjson;
   } else if (type == "application/x-capnp") {
-    submission.messages = PackingOf(request->Header("content-type"));
+    const auto packing = PackingOf(request->Header("content-type"));
+    if (!packing) {
+      return respond(
+          Problem(415, "SL4150", "packed is 1 where messages of Cap'n Proto are packed, else 0"));
+    }
+    submission.messages = *packing;
     if (!call.segments.contains("topic")) {
       return respond(Problem(415, "SL4150",
                              "messages of Cap'n Proto are sent to the address of their topic, "

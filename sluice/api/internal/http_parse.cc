@@ -330,7 +330,7 @@ std::optional<Fault> ChunkDecoder::Decode(std::string_view& in, std::string& out
       case State::kSize:
         if (auto fault = OnSize()) return fault;
         if (chunk_left_ > body_bytes_max_ || out.size() > body_bytes_max_ - chunk_left_) {
-          return Fault{413, "SL4130", "the body is larger than the server takes"};
+          return Fault{413, "SL4130", kBodyTooLarge};
         }
         state_ = chunk_left_ == 0 ? State::kTrailer : State::kData;
         break;

@@ -19,6 +19,10 @@ struct Fault {
   std::string_view detail;
 };
 
+/// What is said of a body beyond the limit.
+inline constexpr std::string_view kBodyTooLarge =
+    "the body is larger than the server takes (limits.body); send fewer rows at once";
+
 /// Finds the end of a head whose bytes come piece by piece.
 ///
 /// Not thread-safe: a connection owns it.
