@@ -76,8 +76,14 @@ test("a server that is gone is said to be, and its return is seen", async ({ pag
   await expect(page.getByText(/^up /)).toBeVisible();
   await page.route("**/v1/overview", (route) => route.abort());
   await expect(page.getByRole("alert")).toContainText("does not answer");
+  // A view that was not fetched yet comes by itself.
+  await page.route("**/assets/*", (route) => route.abort());
+  await page.goto("/#/topics");
+  await expect(page.getByText("This view could not be fetched")).toBeVisible();
+  await page.unroute("**/assets/*");
   await page.unroute("**/v1/overview");
   await expect(page.getByRole("alert")).toHaveCount(0);
+  await expect(page.locator("h1")).toHaveText("Topics & schemas");
 });
 
 test("where tokens exist the page asks for one, and keeps it in its tab alone", async ({ page, context }) => {

@@ -2,6 +2,7 @@
 import type { FunctionComponent } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
+import { unreachable } from "../state";
 import { Empty } from "./ui";
 
 export function lazy(load: () => Promise<FunctionComponent>): FunctionComponent {
@@ -12,6 +13,11 @@ export function lazy(load: () => Promise<FunctionComponent>): FunctionComponent 
     useEffect(() => {
       if (!loaded) load().then((view) => ((loaded = view), again(1)), () => setFailed(true));
     }, []);
+    // Fetched once more when the server is back.
+    const away = unreachable.value !== null;
+    useEffect(() => {
+      if (!loaded && failed && !away) load().then((view) => ((loaded = view), setFailed(false)), () => {});
+    }, [failed, away]);
     if (loaded) {
       const View = loaded;
       return <View />;

@@ -183,7 +183,8 @@ function Detail({ row, topic, close }: { row: Row; topic: string; close: () => v
 
 export function Live() {
   const topics = eventTopics.value;
-  const busiest = [...topics].sort((a, b) => b.received - a.received)[0]?.topic;
+  // A server that has just started has received nothing yet.
+  const busiest = [...topics].sort((a, b) => b.received - a.received || b.next_offset - a.next_offset)[0]?.topic;
   const topic = route.value[1] ?? busiest;
   const table = topics.find((one) => one.topic === topic)?.table;
   const [follow, setFollow] = useState(true);
