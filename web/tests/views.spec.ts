@@ -156,3 +156,26 @@ test("a schema is tried, and added", async ({ page }) => {
   await page.getByLabel("Version", { exact: true }).selectOption("1");
   await expect(differences).toHaveCount(0);
 });
+
+for (const theme of ["light", "dark"] as const) {
+  test(`an answer, a long line and a mistake in ${theme} have no serious finding of axe`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: theme });
+    await page.goto("/#/sql");
+    await write(page, `select 1 as one, 'two' as two, null as three ${" ".repeat(200)} -- a line that is scrolled`);
+    await page.keyboard.press("Control+Enter");
+    await expect(page.locator("table.data tbody td").first()).toHaveText("1");
+    expect(await seriousFindings(page)).toEqual([]);
+    await write(page, "selec 1");
+    await page.keyboard.press("Control+Enter");
+    await expect(page.getByRole("alert")).toContainText("SL2001");
+    expect(await seriousFindings(page)).toEqual([]);
+  });
+}
+
+test("the history of a table is of what came into it", async ({ page }) => {
+  await page.request.post("/v1/admin/land");
+  await page.goto("/#/tables/bronze.shop_user_events");
+  await page.getByRole("tab", { name: "History" }).click();
+  await expect(page.getByRole("cell", { name: "LAND" }).first()).toBeVisible();
+  await expect(page.getByRole("cell", { name: "ERROR" })).toHaveCount(0);
+});

@@ -106,7 +106,7 @@ export function mountEditor(host: HTMLElement, options: { text: string; run: () 
         language.of(speak({})),
         syntaxHighlighting(colors), theme,
         placeholder("select … from bronze.…"),
-        EditorView.contentAttributes.of({ "aria-label": "SQL", "aria-describedby": "editor-keys" }),
+        EditorView.contentAttributes.of({ tabindex: "0", "aria-label": "SQL", "aria-describedby": "editor-keys" }),
         EditorView.updateListener.of((update) => update.docChanged && options.change(update.state.doc.toString())),
       ],
     }),

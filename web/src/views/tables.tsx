@@ -66,7 +66,8 @@ function Detail({ table }: { table: Topic }) {
   );
   const history = useQuery<Entry>(
     "select version, time, operation, engine, accepted, landed, removed, foreign_rows, duplicate from system.ledger " +
-      "where table_name = $table order by version desc nulls first limit 200",
+      // What could not be taken is in no version of this table.
+      "where table_name = $table and operation <> 'ERROR' order by version desc nulls first limit 200",
     { table: table.table },
     at,
   );
