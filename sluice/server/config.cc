@@ -342,7 +342,9 @@ void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader,
        [&](const YAML::Node& node) {
          if (!node.IsMap()) return reader.Mistake(node, "topics must be a mapping");
          for (const auto& entry : node) {
-           ReadTopic(reader, entry.second, config.topics[entry.first.Scalar()]);
+           TopicConfig& topic = config.topics[entry.first.Scalar()];
+           topic.place = reader.PlaceOf(entry.first);
+           ReadTopic(reader, entry.second, topic);
          }
        }},
       reader.NotServed("tenants", "tenants"),

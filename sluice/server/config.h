@@ -32,6 +32,7 @@ struct TopicConfig {
   std::optional<event::Compatibility> compatibility;  ///< Of the next schema with the present one.
   bool maintenance = true;
   std::vector<std::string> cluster_by = {};  ///< Columns; empty: the table is not clustered.
+  SourcePlace place = {};                    ///< Of the topic's name in the file.
 };
 
 /// All settings of one server. Times and sizes with units in the file: `90s`, `16MiB`.

@@ -13,6 +13,7 @@ namespace {
 constexpr uint64_t kSchemaBytesMax = 1 << 20;
 constexpr std::string_view kBuiltin = "sluice.capnp";
 constexpr std::string_view kTopicTwice = "SL1004";
+constexpr std::string_view kTopicNotMade = "SL1006";
 
 /// Moves an error's diagnostics behind `all`, with the folder in front of their files.
 void Collect(const Error& error, const std::string& folder, const std::string& file,
@@ -97,6 +98,28 @@ Result<std::vector<event::Contract>> Compile(const event::SchemaFiles& files,
 
 }  // namespace
 
+namespace {
+
+/// Settings for a topic that nothing makes: the one that was meant goes by its defaults.
+void WarnOfUnmadeTopics(const Config& config, const std::vector<event::Contract>& contracts,
+                        std::vector<Diagnostic>& warnings) {
+  std::vector<std::string_view> made;
+  for (const event::Contract& contract : contracts) made.push_back(contract.topic);
+  for (const auto& [topic, settings] : config.topics) {
+    if (settings.schemaless || std::ranges::find(made, topic) != made.end()) continue;
+    const auto meant = Closest(topic, made);
+    warnings.push_back(
+        {.code = std::string(kTopicNotMade),
+         .message = fmt::format("no schema makes topic '{}': its settings have no effect", topic),
+         .place = settings.place,
+         .suggestion = meant ? fmt::format("did you mean \"{}\"?", *meant) : std::string(),
+         .notes = {}});
+    warnings.back().severity = Severity::kWarning;
+  }
+}
+
+}  // namespace
+
 Result<std::vector<event::Contract>> LoadSchemas(os::Disk& disk, const std::string& folder) {
   SLUICE_ASSIGN_OR_RETURN(const event::SchemaFiles files, ReadSchemas(disk, folder));
   return Compile(files, InFolder(folder, "schemas"));
@@ -123,6 +146,7 @@ Result<Checked> CheckProject(os::Disk& disk, const std::string& folder,
     Collect(contracts.error(), {}, schemas, mistakes);
   } else {
     checked.topics += contracts->size();
+    if (config.ok()) WarnOfUnmadeTopics(*config, *contracts, checked.warnings);
   }
   if (!mistakes.empty()) return ToError(ErrorCode::kInvalid, std::move(mistakes));
   checked.files = files->size() + 1;

@@ -117,6 +117,14 @@ def files_are_checked_one_by_one():
         equal((code, out), (0, ""), err)
         assert "warning[SL1005]: tenants has no effect" in err and "no mistakes in 2 files; 1 topic\n" in err, err
         equal(project.command("check", "--deny-warnings")[0], 78)
+        # A name that is mistyped leaves the topic that was meant with its defaults.
+        with open(f"{project.folder}/sluice.yaml", "w") as file:
+            file.write("topics:\n  shop.user-event: {dedup: {by: batch}}\n  shop.user-events: {unknown: error}\n  raw: {schema: none}\n")
+        code, out, err = project.command("check")
+        equal((code, out, err.count("warning[")), (0, "", 1), err)
+        assert "warning[SL1006]: no schema makes topic 'shop.user-event': its settings have no effect\n" in err, err
+        assert "sluice.yaml:2:3" in err and 'did you mean "shop.user-events"?' in err, err
+        equal(project.command("check", "--deny-warnings")[0], 78)
         equal(json.loads(project.command("--format", "sarif", "check")[1])["version"], "2.1.0")
         equal(project.command("--profile", "prdo", "check")[0], 78)
 

@@ -32,6 +32,7 @@ SETTINGS = ("land: {every: 1h}\nlimits: {query_memory: 128MiB, row: 4MiB}\n"
 # Codes without a case, each with the reason.
 ELSEWHERE = {
     "SL1004": "two files: server.ConfigTest, system.test_schemas",
+    "SL1006": "a project, not its file alone: system.test_command_line",
     "SL2112": "another writer at each try: system.test_sql_changes",
     "SL2205": "a query that is stopped: system.test_sql",
     "SL2206": "a worker that dies: worker.PoolTest, system.test_query_sandbox",

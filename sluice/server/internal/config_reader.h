@@ -125,6 +125,8 @@ class Reader {
     mistakes_.push_back(MakeDiagnostic(mark, message, code, 1));
   }
 
+  SourcePlace PlaceOf(const YAML::Node& node) const { return MakeDiagnostic(node, {}, {}).place; }
+
   std::vector<Diagnostic> TakeMistakes() { return std::move(mistakes_); }
   std::vector<Diagnostic> TakeWarnings() { return std::move(warnings_); }
 
