@@ -29,6 +29,32 @@ test("a filter that nothing fits looks at the newest events once, and further ba
   expect(Number(to) - Number(from)).toBe(1);
 });
 
+test("the keyboard goes through the events with arrows, and closes one with Escape", async ({ page }) => {
+  const mark = `/keys-${Date.now()}`;
+  await send(page, Array.from({ length: 5 }, (_, i) => shopEvent(`${mark}-${i}`, { page: mark })));
+  await page.goto("/#/live/shop.user-events");
+  await page.getByRole("textbox", { name: "Filter" }).fill(`page = '${mark}'`);
+  await page.keyboard.press("Enter");
+  const rows = page.locator("table.events tbody tr");
+  await expect(rows).toHaveCount(5);
+  await expect(rows.locator("button[tabindex='0']")).toHaveCount(1);
+  const at = (i: number) => rows.nth(i).getByRole("button");
+  await at(0).focus();
+  await page.keyboard.press("ArrowUp"); // Nothing is above.
+  await page.keyboard.press("ArrowDown");
+  await expect(at(1)).toBeFocused();
+  const event = page.getByRole("complementary", { name: "The event" });
+  await expect(event).toBeHidden();
+  await page.keyboard.press("Enter");
+  await expect(event).toContainText(`${mark}-3`); // The newest is the first.
+  await page.keyboard.press("ArrowDown");
+  await expect(event).toContainText(`${mark}-2`);
+  await expect(at(2)).toHaveAttribute("tabindex", "0");
+  await page.keyboard.press("Escape");
+  await expect(event).toBeHidden();
+  await expect(at(2)).toBeFocused();
+});
+
 test("a condition that is wrong is asked once, and again on demand", async ({ page }) => {
   let asked = 0;
   page.on("request", (request) => request.url().endsWith("/v1/sql") && /no_such/.test(request.postData() ?? "") && asked++);

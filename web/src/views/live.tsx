@@ -1,4 +1,5 @@
 /** Events as they come. */
+import type { TargetedKeyboardEvent } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { look, objects, problemOf, quoteTable, type Problem } from "../api";
@@ -205,6 +206,22 @@ export function Live() {
     </button>
   );
 
+  const tabbable = rows.some((row) => row._offset === picked?._offset) ? picked?._offset : rows[0]?._offset;
+  /** One stop of the Tab key for all rows; arrows go through them, Escape closes the event. */
+  const press = (event: TargetedKeyboardEvent<HTMLDivElement>) => {
+    if (event.key === "Escape" && picked) {
+      event.currentTarget.querySelector<HTMLElement>("tr.picked button")?.focus();
+      setPicked(null);
+      return;
+    }
+    const row = (event.target as HTMLElement).closest<HTMLElement>("tr.pick");
+    const to = event.key === "ArrowDown" ? row?.nextElementSibling : event.key === "ArrowUp" ? row?.previousElementSibling : null;
+    if (!(to instanceof HTMLTableRowElement)) return;
+    event.preventDefault();
+    to.querySelector<HTMLElement>("button")?.focus();
+    if (picked) setPicked(found[to.sectionRowIndex] ?? null);
+  };
+
   return (
     <div class="content fill">
       <div class="head">
@@ -274,7 +291,7 @@ export function Live() {
         </div>
       )}
       {missed && <div class="note warn small">More come than are shown: at most {ROWS_MAX} each time.</div>}
-      <div class={`tail-layout ${picked ? "open" : ""}`}>
+      <div class={`tail-layout ${picked ? "open" : ""}`} onKeyDown={press}>
         <section class="card fit" aria-label="Events">
           {rows.length === 0 ? (
             table && !looked ? (
@@ -336,7 +353,7 @@ export function Live() {
                     >
                       <td>{clock(row._received_at)}</td>
                       <td class="number">
-                        <button class="link mono">
+                        <button class="link mono" tabIndex={row._offset === tabbable ? 0 : -1}>
                           {count(row._offset)}
                         </button>
                       </td>
