@@ -155,8 +155,30 @@ def the_page_of_changes_is_true():
         equal(code, 0, out + err)
 
 
+def landed_tables_go_by_the_names_that_sql_has():
+    with Project() as project, Server(project) as server:
+        server.send("shop.user-events", [event(n) for n in range(10)])
+        server.land()
+
+        def described(name, **options):
+            done = subprocess.run([os.path.abspath(binary()), "-C", project.folder, "table", "describe", name, "-o", "json"],
+                                  capture_output=True, text=True, **options)
+            return done.returncode, done.stdout or done.stderr
+
+        code, by_path = described(project.table_folder())
+        equal(code, 0, by_path)
+        with tempfile.TemporaryDirectory() as elsewhere:
+            equal(described("bronze.shop_user_events", cwd=elsewhere), (0, by_path))
+            code, said = described("bronze.shop_user_event", cwd=elsewhere)
+            assert code == 1 and "bronze.shop_user_event" in said, said
+            # What is here comes first.
+            os.mkdir(f"{elsewhere}/bronze.shop_user_events")
+            code, said = described("bronze.shop_user_events", cwd=elsewhere)
+            equal(code, 1, said)
+
+
 try:
-    run(rows_are_deleted_updated_and_merged, deletion_vectors_are_written_and_purged, mistakes_change_nothing,
+    run(landed_tables_go_by_the_names_that_sql_has, rows_are_deleted_updated_and_merged, deletion_vectors_are_written_and_purged, mistakes_change_nothing,
         tables_are_altered_restored_and_cloned, the_page_of_changes_is_true)
 finally:
     shutil.rmtree(FOLDER, ignore_errors=True)

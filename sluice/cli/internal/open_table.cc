@@ -39,6 +39,26 @@ std::string TrustedTimeOf(os::Disk& disk, const Global& global, const std::strin
 
 }  // namespace
 
+std::string AddressOf(const Global& global, const std::string& address) {
+  const size_t dot = address.find('.');
+  const bool named = dot != std::string::npos && dot > 0 && dot + 1 < address.size() &&
+                     address.find_first_of("/\\:.", dot + 1) == std::string::npos &&
+                     address.find_first_of("/\\:") == std::string::npos;
+  os::SystemDisk disk;
+  const auto is_there = [&disk](const std::string& path) {
+    const auto exists = disk.Exists(path);
+    return exists.ok() && *exists;
+  };
+  if (!named || is_there(address)) return address;
+  const auto config = server::LoadConfig(disk, global.folder, global.overrides);
+  if (!config.ok()) return address;
+  const std::string landed = config->TablesAddress() + "/default/" + address.substr(0, dot) + "/" +
+                             address.substr(dot + 1);
+  // A folder that is not there is told by the name that was given.
+  const bool there = !config->bucket.empty() || is_there(landed + "/_delta_log");
+  return there ? landed : address;
+}
+
 Result<std::unique_ptr<OpenedTable>> OpenTable(const Global& global, const std::string& address) {
   auto opened = std::make_unique<OpenedTable>();
   SLUICE_ASSIGN_OR_RETURN(const store::Place place, opened->stores.Folder(address));

@@ -26,6 +26,10 @@ struct OpenedTable {
   std::unique_ptr<lake::DeltaTable> table;
 };
 
+/// Where a landed table lies that is named as in SQL, `bronze.orders`, in the project of `global`.
+/// Anything else, and the name of a folder that is here, is returned as it is.
+std::string AddressOf(const Global& global, const std::string& address);
+
 /// `address`: a folder, or `s3://bucket/path`. In a table of a project, that of `global` or the one
 /// in whose data it lies, what becomes old asks the time that the project trusts, if the clock is
 /// more than an hour off. kInvalid: it is none.

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "sluice/cli/internal/open_table.h"
+
 namespace sluice::cli::internal {
 namespace {
 
@@ -9,9 +11,13 @@ namespace {
 template <typename Arguments>
 auto OnTable(CLI::App& parent, const AddCommand& add, const Global& global, Arguments& arguments) {
   return [&](const char* name, const char* help, int (*run)(const Global&, const Arguments&)) {
-    CLI::App* const command =
-        add(parent, name, help, [&global, &arguments, run] { return run(global, arguments); });
-    command->add_option("table", arguments.address, "Folder of the table, or s3://bucket/path")
+    CLI::App* const command = add(parent, name, help, [&global, &arguments, run] {
+      arguments.address = AddressOf(global, arguments.address);
+      return run(global, arguments);
+    });
+    command
+        ->add_option("table", arguments.address,
+                     "Folder of the table, s3://bucket/path, or a landed table: bronze.orders")
         ->required();
     return command;
   };
