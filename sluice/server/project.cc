@@ -96,10 +96,6 @@ Result<std::vector<event::Contract>> Compile(const event::SchemaFiles& files,
   return contracts;
 }
 
-}  // namespace
-
-namespace {
-
 /// Settings for a topic that nothing makes: the one that was meant goes by its defaults.
 void WarnOfUnmadeTopics(const Config& config, const std::vector<event::Contract>& contracts,
                         std::vector<Diagnostic>& warnings) {

@@ -85,15 +85,6 @@ bool IsCastOfColumn(const duckdb::Expression& expression) {
              : time.return_type.id() == LogicalTypeId::TIMESTAMP && to == LogicalTypeId::DATE;
 }
 
-/// A cast of times by `cast`, which takes the same microseconds for those of another type.
-duckdb::unique_ptr<duckdb::Expression> CastBy(duckdb::BoundCastInfo cast,
-                                              duckdb::unique_ptr<duckdb::Expression> time,
-                                              const LogicalType& type) {
-  return duckdb::make_uniq<duckdb::BoundCastExpression>(std::move(time), type, std::move(cast));
-}
-
-duckdb::BoundCastInfo Same() { return {duckdb::DefaultCasts::ReinterpretCast}; }
-
 class UtcTimes final : public duckdb::LogicalOperatorVisitor {
  public:
   explicit UtcTimes(duckdb::ClientContext& context) : context_(context) {}
@@ -102,16 +93,7 @@ class UtcTimes final : public duckdb::LogicalOperatorVisitor {
   // Returning nothing has the children visited next.
   duckdb::unique_ptr<duckdb::Expression> VisitReplace(
       duckdb::BoundCastExpression& cast, duckdb::unique_ptr<duckdb::Expression>*) override {
-    const auto from = cast.child->return_type.id();
-    const auto to = cast.return_type.id();
-    if ((from == LogicalTypeId::TIMESTAMP_TZ && to == LogicalTypeId::TIMESTAMP) ||
-        (from == LogicalTypeId::TIMESTAMP && to == LogicalTypeId::TIMESTAMP_TZ)) {
-      cast.bound_cast = Same();
-    } else if (from == LogicalTypeId::TIMESTAMP_TZ && to == LogicalTypeId::DATE) {
-      cast.bound_cast = Plain(LogicalType::TIMESTAMP, LogicalType::DATE);
-    } else if (from == LogicalTypeId::DATE && to == LogicalTypeId::TIMESTAMP_TZ) {
-      cast.bound_cast = Plain(LogicalType::DATE, LogicalType::TIMESTAMP);
-    }
+    TakeSameTime(cast);
     return nullptr;
   }
 
@@ -142,26 +124,15 @@ class UtcTimes final : public duckdb::LogicalOperatorVisitor {
     VisitExpressionChildren(call);
     duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> plain;
     for (const auto& child : call.children) {
-      plain.push_back(child->Copy());
-      if (!IsZoned(*child)) continue;
-      plain.back() = CastBy(Same(), std::move(plain.back()), LogicalType::TIMESTAMP);
+      plain.push_back(IsZoned(*child) ? Cast(child->Copy(), LogicalType::TIMESTAMP)
+                                      : child->Copy());
     }
     duckdb::ErrorData error;
     auto bound = duckdb::FunctionBinder(context_).BindScalarFunction(
         DEFAULT_SCHEMA, call.function.name, std::move(plain), error, call.is_operator);
     if (!bound) return std::move(*expression);
     bound->SetAlias(call.GetAlias());
-    const LogicalType given = bound->return_type;
-    if (given == call.return_type) return bound;
-    if (call.return_type.id() == LogicalTypeId::TIMESTAMP_TZ) {
-      if (given.id() == LogicalTypeId::TIMESTAMP) {
-        return CastBy(Same(), std::move(bound), call.return_type);
-      }
-      if (given.id() == LogicalTypeId::DATE) {
-        return CastBy(Plain(given, LogicalType::TIMESTAMP), std::move(bound), call.return_type);
-      }
-    }
-    return duckdb::BoundCastExpression::AddCastToType(context_, std::move(bound), call.return_type);
+    return Cast(std::move(bound), call.return_type);
   }
 
  private:
@@ -211,6 +182,29 @@ class UtcTimes final : public duckdb::LogicalOperatorVisitor {
                                                      duckdb::unique_ptr<duckdb::Expression> other) {
     return duckdb::make_uniq<duckdb::BoundConjunctionExpression>(ExpressionType::CONJUNCTION_AND,
                                                                  std::move(one), std::move(other));
+  }
+
+  duckdb::unique_ptr<duckdb::Expression> Cast(duckdb::unique_ptr<duckdb::Expression> value,
+                                              const LogicalType& type) {
+    auto cast = duckdb::BoundCastExpression::AddCastToType(context_, std::move(value), type);
+    if (cast->GetExpressionClass() == duckdb::ExpressionClass::BOUND_CAST) {
+      TakeSameTime(cast->Cast<duckdb::BoundCastExpression>());
+    }
+    return cast;
+  }
+
+  /// Has a cast between times with a zone and others done as if there were no zone.
+  void TakeSameTime(duckdb::BoundCastExpression& cast) {
+    const auto from = cast.child->return_type.id();
+    const auto to = cast.return_type.id();
+    if ((from == LogicalTypeId::TIMESTAMP_TZ && to == LogicalTypeId::TIMESTAMP) ||
+        (from == LogicalTypeId::TIMESTAMP && to == LogicalTypeId::TIMESTAMP_TZ)) {
+      cast.bound_cast = duckdb::DefaultCasts::ReinterpretCast;
+    } else if (from == LogicalTypeId::TIMESTAMP_TZ && to == LogicalTypeId::DATE) {
+      cast.bound_cast = Plain(LogicalType::TIMESTAMP, LogicalType::DATE);
+    } else if (from == LogicalTypeId::DATE && to == LogicalTypeId::TIMESTAMP_TZ) {
+      cast.bound_cast = Plain(LogicalType::DATE, LogicalType::TIMESTAMP);
+    }
   }
 
   duckdb::BoundCastInfo Plain(const LogicalType& from, const LogicalType& to) {
