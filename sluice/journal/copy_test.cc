@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "sluice/journal/journal.h"
+#include "sluice/os/forwarding_disk.h"
 #include "sluice/os/simulated_disk.h"
 
 namespace sluice::journal {
@@ -71,68 +72,36 @@ class Gate {
   bool ended_ = false;
 };
 
-class GatedFile final : public os::File {
+class GatedFile final : public os::ForwardingFile {
  public:
   GatedFile(std::unique_ptr<os::File> file, Gate& gate, os::OpenMode mode)
-      : file_(std::move(file)), gate_(gate), read_only_(mode == os::OpenMode::kRead) {}
+      : ForwardingFile(std::move(file)), gate_(gate), read_only_(mode == os::OpenMode::kRead) {}
 
-  Result<size_t> Read(uint64_t offset, std::span<std::byte> into) override {
-    return file_->Read(offset, into);
-  }
-  Status Write(uint64_t offset, std::span<const std::span<const std::byte>> pieces) override {
-    return file_->Write(offset, pieces);
-  }
   Status Sync() override {
     gate_.Pass();
-    return file_->Sync();
+    return ForwardingFile::Sync();
   }
   Result<uint64_t> Size() override {
     if (read_only_) gate_.Look();
-    return file_->Size();
+    return ForwardingFile::Size();
   }
-  Status Truncate(uint64_t size) override { return file_->Truncate(size); }
-  Status Allocate(uint64_t size) override { return file_->Allocate(size); }
-  void DropCache() override { file_->DropCache(); }
 
  private:
-  const std::unique_ptr<os::File> file_;
   Gate& gate_;
   const bool read_only_;
 };
 
-class GatedDisk final : public os::Disk {
+class GatedDisk final : public os::ForwardingDisk {
  public:
-  GatedDisk(os::Disk& disk, Gate& gate) : disk_(disk), gate_(gate) {}
+  GatedDisk(os::Disk& disk, Gate& gate) : ForwardingDisk(disk), gate_(gate) {}
 
   Result<std::unique_ptr<os::File>> Open(std::string_view path, os::OpenMode mode) override {
-    auto file = disk_.Open(path, mode);
+    auto file = ForwardingDisk::Open(path, mode);
     if (!file.ok() || !gate_.IsInside(path)) return file;
     return std::unique_ptr<os::File>(std::make_unique<GatedFile>(std::move(*file), gate_, mode));
   }
-  Status Rename(std::string_view from, std::string_view to) override {
-    return disk_.Rename(from, to);
-  }
-  Status RenameNoReplace(std::string_view from, std::string_view to) override {
-    return disk_.RenameNoReplace(from, to);
-  }
-  Status Remove(std::string_view path) override { return disk_.Remove(path); }
-  Result<std::vector<std::string>> List(std::string_view folder) override {
-    return disk_.List(folder);
-  }
-  Status SyncDirectory(std::string_view folder) override { return disk_.SyncDirectory(folder); }
-  Result<bool> Exists(std::string_view path) override { return disk_.Exists(path); }
-  Result<uint64_t> FreeBytes(std::string_view path) override { return disk_.FreeBytes(path); }
-  Result<std::unique_ptr<os::File>> Lock(std::string_view path) override {
-    return disk_.Lock(path);
-  }
-
- protected:
-  Status MakeFolder(std::string_view folder) override { return disk_.MakeFolders(folder); }
-  Result<bool> FolderExists(std::string_view folder) override { return disk_.Exists(folder); }
-  bool CanMakeIn(std::string_view) override { return true; }
 
  private:
-  os::Disk& disk_;
   Gate& gate_;
 };
 

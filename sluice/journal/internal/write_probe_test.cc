@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "sluice/os/forwarding_disk.h"
 #include "sluice/os/simulated_disk.h"
 
 namespace sluice::journal::internal {
@@ -20,31 +21,27 @@ struct Speed {
   microseconds others{};  ///< Two of three direct writes wait so long for other users of the disk.
 };
 
-class SlowFile final : public os::File {
+class SlowFile final : public os::ForwardingFile {
  public:
   SlowFile(std::unique_ptr<os::File> file, os::SimulatedClock& clock, microseconds write,
            microseconds sync, microseconds others)
-      : file_(std::move(file)), clock_(clock), write_(write), sync_(sync), others_(others) {}
+      : ForwardingFile(std::move(file)),
+        clock_(clock),
+        write_(write),
+        sync_(sync),
+        others_(others) {}
 
-  Result<size_t> Read(uint64_t offset, std::span<std::byte> into) override {
-    return file_->Read(offset, into);
-  }
   Status Write(uint64_t offset, std::span<const std::span<const std::byte>> pieces) override {
     clock_.Advance(write_);
     if (writes_++ % 3 != 0) clock_.Advance(others_);
-    return file_->Write(offset, pieces);
+    return ForwardingFile::Write(offset, pieces);
   }
   Status Sync() override {
     clock_.Advance(sync_);
-    return file_->Sync();
+    return ForwardingFile::Sync();
   }
-  Result<uint64_t> Size() override { return file_->Size(); }
-  Status Truncate(uint64_t size) override { return file_->Truncate(size); }
-  Status Allocate(uint64_t size) override { return file_->Allocate(size); }
-  void DropCache() override { file_->DropCache(); }
 
  private:
-  const std::unique_ptr<os::File> file_;
   os::SimulatedClock& clock_;
   const microseconds write_;
   const microseconds sync_;
@@ -53,42 +50,20 @@ class SlowFile final : public os::File {
 };
 
 /// A simulated disk on which durable writes take their time.
-class SlowDisk final : public os::Disk {
+class SlowDisk final : public os::ForwardingDisk {
  public:
   SlowDisk(os::SimulatedDisk& disk, os::SimulatedClock& clock, Speed speed)
-      : disk_(disk), clock_(clock), speed_(speed) {}
+      : ForwardingDisk(disk), clock_(clock), speed_(speed) {}
 
   Result<std::unique_ptr<os::File>> Open(std::string_view path, os::OpenMode mode) override {
-    SLUICE_ASSIGN_OR_RETURN(auto file, disk_.Open(path, mode));
+    SLUICE_ASSIGN_OR_RETURN(auto file, ForwardingDisk::Open(path, mode));
     const bool direct = mode == os::OpenMode::kWriteDirect;
     return std::unique_ptr<os::File>(std::make_unique<SlowFile>(
         std::move(file), clock_, direct ? speed_.direct : microseconds{},
         direct ? microseconds{} : speed_.cached, direct ? speed_.others : microseconds{}));
   }
-  Status Rename(std::string_view from, std::string_view to) override {
-    return disk_.Rename(from, to);
-  }
-  Status RenameNoReplace(std::string_view from, std::string_view to) override {
-    return disk_.RenameNoReplace(from, to);
-  }
-  Status Remove(std::string_view path) override { return disk_.Remove(path); }
-  Result<std::vector<std::string>> List(std::string_view folder) override {
-    return disk_.List(folder);
-  }
-  Status SyncDirectory(std::string_view folder) override { return disk_.SyncDirectory(folder); }
-  Result<bool> Exists(std::string_view path) override { return disk_.Exists(path); }
-  Result<uint64_t> FreeBytes(std::string_view path) override { return disk_.FreeBytes(path); }
-  Result<std::unique_ptr<os::File>> Lock(std::string_view path) override {
-    return disk_.Lock(path);
-  }
-
- protected:
-  Status MakeFolder(std::string_view folder) override { return disk_.MakeFolders(folder); }
-  Result<bool> FolderExists(std::string_view) override { return true; }
-  bool CanMakeIn(std::string_view) override { return true; }
 
  private:
-  os::SimulatedDisk& disk_;
   os::SimulatedClock& clock_;
   const Speed speed_;
 };
