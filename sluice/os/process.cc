@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -98,6 +99,16 @@ std::string Process::Kill() {
 uint64_t Process::ResidentBytes() const {
   const int64_t pages = Field(ReadProc(pid_, "statm"), 1);
   return static_cast<uint64_t>(pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+uint64_t Process::PeakResidentBytes() const {
+  constexpr std::string_view kName = "\nVmHWM:";
+  const std::string status = ReadProc(pid_, "status");
+  const size_t found = status.find(kName);
+  if (found == status.npos) return 0;
+  std::string_view rest = std::string_view(status).substr(found + kName.size());
+  rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+  return static_cast<uint64_t>(Field(rest, 0)) * 1024;  // "kB" there are KiB.
 }
 
 int64_t Process::ProcessorMilliseconds() const {

@@ -38,6 +38,8 @@ class Process {
   std::string Kill();
   /// Memory it has now, in bytes; 0: not known.
   uint64_t ResidentBytes() const;
+  /// The most memory it ever had, in bytes; 0: not known.
+  uint64_t PeakResidentBytes() const;
   /// Processor time it has used so far, in milliseconds; 0: not known.
   int64_t ProcessorMilliseconds() const;
 

@@ -252,6 +252,19 @@ TEST_F(PoolTest, AWorkerThatKeepsMuchMemoryIsReplaced) {
   }
 }
 
+TEST_F(PoolTest, AWorkerThatCameNearItsLimitOfMemoryIsReplaced) {
+  options_.memory_bytes_max = 16ull << 20;
+  options_.resident_bytes_max = 1ull << 40;
+  StartPool();
+  EXPECT_EQ(Ask("select length(repeat('x', 100000000)) as a"), "a\r\n100000000\r\n");
+  EXPECT_EQ(Ended(), 0);
+  // Texts have blocks of powers of two.
+  EXPECT_EQ(Ask("select length(repeat(repeat('x', 1000), 536000 + r)) + "
+                "length(repeat(repeat('y', 1000), 134000 + r)) as a from range(1) t(r)"),
+            "a\r\n670000000\r\n");
+  EXPECT_EQ(Ended(), 1);
+}
+
 TEST_F(PoolTest, BoundsMemoryRowsAndBytes) {
   options_.workers_max = 1;
   StartPool();

@@ -29,8 +29,6 @@ using internal::MessageType;
 
 constexpr std::chrono::seconds kStartTimeMax{30};
 constexpr int kNiceness = 10;  // Taking events comes first.
-// Beyond what DuckDB counts: its parser and planner, code and tables of libraries, stacks.
-constexpr uint64_t kDataBytes = 768ull << 20;
 // What is mapped for reading counts as address space, though not as memory of this process.
 constexpr uint64_t kMappedBytes = 8ull << 30;
 
@@ -62,7 +60,7 @@ class Worker {
       os::Confinement confinement;
       confinement.read_only = start.files_folders;
       confinement.read_write = {start.temporary_folder};
-      confinement.data_bytes_max = start.memory_bytes_max + kDataBytes;
+      confinement.data_bytes_max = start.memory_bytes_max + internal::kDataBytes;
       confinement.address_bytes_max = confinement.data_bytes_max + kMappedBytes;
       confinement.file_bytes_max = std::max<uint64_t>(start.temporary_bytes_max, 1);
       confinement.processor_seconds_max = start.processor_seconds_max;

@@ -22,7 +22,18 @@ bool IsFileGone(const duckdb::ErrorData& error) {
          message.find("No files found") != std::string::npos;
 }
 
+/// Whether memory could not be had. Where even the error found none, it comes as another type: what
+/// failed then was to write the error down.
+bool IsOutOfMemory(const duckdb::ErrorData& error) {
+  if (error.Type() == duckdb::ExceptionType::OUT_OF_MEMORY) return true;
+  const std::string& message = error.RawMessage();
+  return message.find("memory allocation failed") != std::string::npos ||
+         message.find("bad_alloc") != std::string::npos ||
+         message.find("Cannot allocate memory") != std::string::npos;
+}
+
 std::string IdOf(const duckdb::ErrorData& error) {
+  if (IsOutOfMemory(error)) return "SL2202";
   const std::string subtype = Extra(error, "error_subtype");
   const std::string type = Extra(error, "type");
   switch (error.Type()) {
@@ -42,8 +53,6 @@ std::string IdOf(const duckdb::ErrorData& error) {
     case duckdb::ExceptionType::BINDER:
       if (subtype == "COLUMN_NOT_FOUND") return "SL2104";
       return subtype == "NO_MATCHING_FUNCTION" ? "SL2105" : "SL2106";
-    case duckdb::ExceptionType::OUT_OF_MEMORY:
-      return "SL2202";
     case duckdb::ExceptionType::IO:
       return IsFileGone(error) ? "SL2210" : "SL2208";
     case duckdb::ExceptionType::INTERRUPT:
@@ -135,6 +144,9 @@ std::vector<std::string_view> SplitList(std::string_view list) {
 }  // namespace
 
 Error FromDuck(const duckdb::ErrorData& error) {
+  if (IsOutOfMemory(error) && error.Type() != duckdb::ExceptionType::OUT_OF_MEMORY) {
+    return Unavailable("out of memory");
+  }
   std::string message = error.RawMessage();
   message = message.substr(0, message.find('\n'));
   while (!message.empty() && (message.back() == '.' || message.back() == '!')) message.pop_back();
