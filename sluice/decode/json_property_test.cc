@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/decode/internal/cell_text.h"
 #include "sluice/decode/json_decoder.h"
 
 namespace sluice::decode {
@@ -124,29 +125,6 @@ Row Reference(const event::Contract& contract, dom::element element) {
 
 // ---- What the decoder made.
 
-std::string Cell(const arrow::Array& array, int64_t row) {
-  switch (array.type_id()) {
-    case arrow::Type::BOOL:
-      return static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true" : "false";
-    case arrow::Type::INT8:
-      return std::to_string(static_cast<const arrow::Int8Array&>(array).Value(row));
-    case arrow::Type::INT32:
-      return std::to_string(static_cast<const arrow::Int32Array&>(array).Value(row));
-    case arrow::Type::INT64:
-      return std::to_string(static_cast<const arrow::Int64Array&>(array).Value(row));
-    case arrow::Type::FLOAT:
-      return fmt::format("{}", static_cast<const arrow::FloatArray&>(array).Value(row));
-    case arrow::Type::DOUBLE:
-      return fmt::format("{}", static_cast<const arrow::DoubleArray&>(array).Value(row));
-    case arrow::Type::STRING:
-      return static_cast<const arrow::StringArray&>(array).GetString(row);
-    case arrow::Type::DECIMAL128:
-      return static_cast<const arrow::Decimal128Array&>(array).FormatValue(row);
-    default:
-      return "?";
-  }
-}
-
 std::vector<Row> Rows(const Decoded& decoded) {
   std::vector<Row> rows(static_cast<size_t>(decoded.received));
   dom::parser parser;
@@ -160,7 +138,7 @@ std::vector<Row> Rows(const Decoded& decoded) {
         if (array.IsNull(static_cast<int64_t>(i)) || name == "event_time" ||
             name == "_schema_version")
           continue;
-        std::string text = Cell(array, static_cast<int64_t>(i));
+        std::string text = internal::CellText(array, static_cast<int64_t>(i));
         if (name == "_extra") {
           dom::object extra;
           EXPECT_FALSE(parser.parse(text).get(extra)) << text;

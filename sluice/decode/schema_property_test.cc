@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "sluice/columnar/parquet.h"
+#include "sluice/decode/internal/cell_text.h"
 #include "sluice/decode/internal/random_schemas.h"
 #include "sluice/decode/json_decoder.h"
 
@@ -308,54 +309,6 @@ class Reference {
 
 // ---- What the decoder made, in the same words.
 
-std::string Cell(const arrow::Array& array, int64_t row) {
-  if (array.IsNull(row)) return "null";
-  switch (array.type_id()) {
-    case arrow::Type::BOOL:
-      return static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true" : "false";
-    case arrow::Type::INT8:
-      return std::to_string(static_cast<const arrow::Int8Array&>(array).Value(row));
-    case arrow::Type::INT16:
-      return std::to_string(static_cast<const arrow::Int16Array&>(array).Value(row));
-    case arrow::Type::INT32:
-      return std::to_string(static_cast<const arrow::Int32Array&>(array).Value(row));
-    case arrow::Type::INT64:
-      return std::to_string(static_cast<const arrow::Int64Array&>(array).Value(row));
-    case arrow::Type::TIMESTAMP:
-      return std::to_string(static_cast<const arrow::TimestampArray&>(array).Value(row));
-    case arrow::Type::FLOAT:
-      return fmt::format("{}", static_cast<const arrow::FloatArray&>(array).Value(row));
-    case arrow::Type::DOUBLE:
-      return fmt::format("{}", static_cast<const arrow::DoubleArray&>(array).Value(row));
-    case arrow::Type::STRING:
-      return static_cast<const arrow::StringArray&>(array).GetString(row);
-    case arrow::Type::BINARY: {
-      const auto view = static_cast<const arrow::BinaryArray&>(array).GetView(row);
-      std::string text = "0x";
-      for (const char c : view) text += fmt::format("{:02X}", static_cast<unsigned char>(c));
-      return text;
-    }
-    case arrow::Type::DECIMAL128:
-      return static_cast<const arrow::Decimal128Array&>(array).FormatValue(row);
-    case arrow::Type::STRUCT: {
-      const auto& parts = static_cast<const arrow::StructArray&>(array);
-      std::string text = "{";
-      for (int i = 0; i < parts.num_fields(); ++i) text += Cell(*parts.field(i), row) + ";";
-      return text + "}";
-    }
-    case arrow::Type::LIST: {
-      const auto& list = static_cast<const arrow::ListArray&>(array);
-      std::string text = "[";
-      for (auto i = list.value_offset(row); i < list.value_offset(row + 1); ++i) {
-        text += Cell(*list.values(), i) + ";";
-      }
-      return text + "]";
-    }
-    default:
-      return "?";
-  }
-}
-
 std::vector<Row> Rows(const event::Contract& contract, const Decoded& decoded) {
   std::vector<Row> rows(static_cast<size_t>(decoded.received));
   dom::parser parser;
@@ -366,12 +319,12 @@ std::vector<Row> Rows(const event::Contract& contract, const Decoded& decoded) {
       const auto at = static_cast<int64_t>(i);
       for (size_t column = 0; column < contract.fields.size(); ++column) {
         row.values[contract.fields[column].column] =
-            Cell(*topic.batch->column(static_cast<int>(column)), at);
+            CellText(*topic.batch->column(static_cast<int>(column)), at);
       }
       const auto extra = topic.batch->GetColumnByName("_extra");
       if (extra->IsNull(at)) continue;
       dom::object object;
-      const std::string text = Cell(*extra, at);
+      const std::string text = CellText(*extra, at);
       EXPECT_FALSE(parser.parse(text).get(object)) << text;
       for (const auto member : object) {
         row.values["_extra"] += fmt::format("{}:{};", std::string(member.key),
@@ -396,7 +349,7 @@ void ExpectSameThroughParquet(const columnar::Batch& batch) {
   ASSERT_EQ(back.num_rows(), batch->num_rows());
   for (int column = 0; column < batch->num_columns(); ++column) {
     for (int64_t row = 0; row < batch->num_rows(); ++row) {
-      ASSERT_EQ(Cell(*back.column(column), row), Cell(*batch->column(column), row))
+      ASSERT_EQ(CellText(*back.column(column), row), CellText(*batch->column(column), row))
           << schema->field(column)->ToString() << " row " << row;
     }
   }
