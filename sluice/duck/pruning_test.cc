@@ -166,6 +166,8 @@ TEST_F(PruningTest, OpensOnlyWhatMayMatch) {
   }
   EXPECT_EQ(Run("SELECT count(*) FROM indexed WHERE at_time::DATE = DATE '1970-01-20'"),
             Run("SELECT count(*) FROM indexed WHERE d = DATE '1970-01-20'"));
+  EXPECT_EQ(Run("SELECT count(*) FROM indexed WHERE at_time::DATE IN ('1970-01-20', '1970-01-02')"),
+            Run("SELECT count(*) FROM indexed WHERE d IN ('1970-01-20', '1970-01-02')"));
   EXPECT_TRUE(Run("SELECT count(n) FROM indexed WHERE n < 60 AND x >= 0").ends_with(")"));
   EXPECT_EQ(Run("SELECT count(*) FROM indexed WHERE n < -5 AND d < DATE '1960-01-01'"), "0\n");
 }

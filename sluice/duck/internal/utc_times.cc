@@ -13,12 +13,14 @@
 #include "duckdb/planner/expression/bound_conjunction_expression.hpp"
 #include "duckdb/planner/expression/bound_constant_expression.hpp"
 #include "duckdb/planner/expression/bound_function_expression.hpp"
+#include "duckdb/planner/expression/bound_operator_expression.hpp"
 #include "duckdb/planner/logical_operator_visitor.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -117,6 +119,32 @@ class UtcTimes final : public duckdb::LogicalOperatorVisitor {
     return Both(std::move(least), std::move(most));
   }
 
+  // One of some days, or times: between the first and the last of them, too.
+  duckdb::unique_ptr<duckdb::Expression> VisitReplace(
+      duckdb::BoundOperatorExpression& one_of, duckdb::unique_ptr<duckdb::Expression>*) override {
+    if (one_of.GetExpressionType() != ExpressionType::COMPARE_IN ||
+        !IsCastOfColumn(*one_of.children.front())) {
+      return nullptr;
+    }
+    const duckdb::Expression& cast = *one_of.children.front();
+    const duckdb::Expression* first = nullptr;
+    const duckdb::Expression* last = nullptr;
+    duckdb::Value least;
+    duckdb::Value most;
+    for (size_t i = 1; i < one_of.children.size(); ++i) {
+      const auto value = Constant(*one_of.children[i], cast.return_type);
+      if (!value) return nullptr;
+      if (first == nullptr || *value < least) first = one_of.children[i].get(), least = *value;
+      if (last == nullptr || *value > most) last = one_of.children[i].get(), most = *value;
+    }
+    if (first == nullptr) return nullptr;
+    auto from = Compare(cast, ExpressionType::COMPARE_GREATERTHANOREQUALTO, *first);
+    auto to = Compare(cast, ExpressionType::COMPARE_LESSTHANOREQUALTO, *last);
+    if (!from || !to) return nullptr;
+    VisitExpressionChildren(one_of);
+    return Both(one_of.Copy(), Both(std::move(from), std::move(to)));
+  }
+
   duckdb::unique_ptr<duckdb::Expression> VisitReplace(
       duckdb::BoundFunctionExpression& call,
       duckdb::unique_ptr<duckdb::Expression>* expression) override {
@@ -136,16 +164,25 @@ class UtcTimes final : public duckdb::LogicalOperatorVisitor {
   }
 
  private:
+  /// The value of a constant of that type, if it is one and not null.
+  std::optional<duckdb::Value> Constant(const duckdb::Expression& expression,
+                                        const LogicalType& type) {
+    duckdb::Value value;
+    if (!expression.IsFoldable() ||
+        !duckdb::ExpressionExecutor::TryEvaluateScalar(context_, expression, value) ||
+        value.IsNull() || value.type() != type) {
+      return std::nullopt;
+    }
+    return value;
+  }
+
   /// `cast <comparison> constant` about what is cast; null: it is no constant, or an infinite day.
   duckdb::unique_ptr<duckdb::Expression> Compare(const duckdb::Expression& cast,
                                                  ExpressionType comparison,
                                                  const duckdb::Expression& constant) {
-    duckdb::Value value;
-    if (!constant.IsFoldable() ||
-        !duckdb::ExpressionExecutor::TryEvaluateScalar(context_, constant, value) ||
-        value.IsNull() || value.type() != cast.return_type) {
-      return nullptr;
-    }
+    const auto found = Constant(constant, cast.return_type);
+    if (!found) return nullptr;
+    const duckdb::Value& value = *found;
     const auto& time = *cast.Cast<duckdb::BoundCastExpression>().child;
     const auto compare = [&](ExpressionType type, int64_t at) {
       auto limit = IsZoned(time) ? duckdb::Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(at))
