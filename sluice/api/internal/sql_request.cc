@@ -12,6 +12,7 @@
 #include "sluice/api/internal/answer_text.h"
 #include "sluice/api/internal/text.h"
 #include "sluice/api/problem.h"
+#include "sluice/lake/timestamps.h"
 
 namespace sluice::api::internal {
 
@@ -187,38 +188,12 @@ Result<sql::AsOf> ParseAsOf(std::string_view text) {
   }
   const Error wrong =
       Invalid("as_of must be a version, such as 42, or a time, such as 2026-01-05T10:00:00Z");
-  const auto digits = [&](size_t at, size_t count) -> int {
-    int value = -1;
-    if (at + count > text.size()) return -1;
-    const auto [stop, bad] = std::from_chars(text.data() + at, text.data() + at + count, value);
-    return bad == std::errc() && stop == text.data() + at + count ? value : -1;
-  };
-  const int year = digits(0, 4);
-  if (year < 0) return wrong;
-  const std::chrono::year_month_day date{std::chrono::year(year),
-                                         std::chrono::month(static_cast<unsigned>(digits(5, 2))),
-                                         std::chrono::day(static_cast<unsigned>(digits(8, 2)))};
-  if (text.size() < 10 || text[4] != '-' || text[7] != '-' || !date.ok()) return wrong;
-  os::Timestamp time = std::chrono::sys_days(date);
-  if (text.size() == 10) return sql::AsOf(time);
-  const int hours = digits(11, 2);
-  const int minutes = digits(14, 2);
-  const int seconds = digits(17, 2);
-  if ((text[10] != 'T' && text[10] != ' ') || hours < 0 || hours > 23 || minutes < 0 ||
-      minutes > 59 || seconds < 0 || seconds > 60) {
-    return wrong;
-  }
-  time += std::chrono::hours(hours) + std::chrono::minutes(minutes) + std::chrono::seconds(seconds);
-  std::string_view rest = text.substr(19);
-  if (rest.starts_with('.')) {
-    rest.remove_prefix(1);
-    int64_t unit = 100'000;
-    for (; !rest.empty() && rest[0] >= '0' && rest[0] <= '9'; rest.remove_prefix(1), unit /= 10) {
-      time += std::chrono::microseconds((rest[0] - '0') * unit);
-    }
-  }
-  if (rest != "Z" && rest != "+00:00") return wrong;  // A time without a zone means two moments.
-  return sql::AsOf(time);
+  // A time without a zone means two moments.
+  constexpr size_t kDay = sizeof("2026-01-05") - 1;
+  if (text.size() > kDay && text.find_first_of("Zz+-", kDay) == text.npos) return wrong;
+  const auto time_us = lake::ParseTimestampText(text);
+  if (!time_us) return wrong;
+  return sql::AsOf(os::Timestamp(std::chrono::microseconds(*time_us)));
 }
 
 std::variant<sql::QueryRequest, Response> ReadSqlRequest(const Request& request) {

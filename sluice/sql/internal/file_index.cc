@@ -11,12 +11,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "sluice/columnar/arrow_bridge.h"
+#include "sluice/lake/timestamps.h"
 
 namespace sluice::sql::internal {
 
@@ -27,48 +27,13 @@ using columnar::FromArrow;
 constexpr size_t kKeptMax = 64;
 // Statistics of Delta have milliseconds: the largest value may lie that much behind.
 constexpr int64_t kTimeSlack = 999;
+constexpr int64_t kDayMicros = int64_t{24} * 3600 * 1'000'000;
 
-std::optional<int64_t> Digits(std::string_view text, size_t at, size_t count) {
+std::optional<int64_t> Integer(std::string_view text) {
   int64_t value = 0;
-  if (at + count > text.size()) return std::nullopt;
-  const auto [end, bad] = std::from_chars(text.data() + at, text.data() + at + count, value);
-  if (bad != std::errc() || end != text.data() + at + count) return std::nullopt;
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (bad != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-/// `2026-01-05` → days since 1970.
-std::optional<int64_t> Days(std::string_view text) {
-  if (text.size() < 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
-  const auto year = Digits(text, 0, 4);
-  const auto month = Digits(text, 5, 2);
-  const auto day = Digits(text, 8, 2);
-  if (!year || !month || !day) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
-                                         std::chrono::month(static_cast<unsigned>(*month)),
-                                         std::chrono::day(static_cast<unsigned>(*day))};
-  if (!date.ok()) return std::nullopt;
-  return std::chrono::sys_days(date).time_since_epoch().count();
-}
-
-/// `2026-01-05T10:00:00.123Z` → microseconds since 1970; nothing for other zones than UTC.
-std::optional<int64_t> Micros(std::string_view text) {
-  const auto days = Days(text.substr(0, 10));
-  if (!days || text.size() < 19 || (text[10] != 'T' && text[10] != ' ')) return std::nullopt;
-  const auto hours = Digits(text, 11, 2);
-  const auto minutes = Digits(text, 14, 2);
-  const auto seconds = Digits(text, 17, 2);
-  if (!hours || !minutes || !seconds) return std::nullopt;
-  int64_t micros = (((*days * 24 + *hours) * 60 + *minutes) * 60 + *seconds) * 1'000'000;
-  std::string_view rest = text.substr(19);
-  if (rest.starts_with('.')) {
-    rest.remove_prefix(1);
-    int64_t unit = 100'000;
-    for (; !rest.empty() && rest[0] >= '0' && rest[0] <= '9'; rest.remove_prefix(1), unit /= 10) {
-      micros += (rest[0] - '0') * unit;
-    }
-  }
-  if (!rest.empty() && rest != "Z" && rest != "+00:00") return std::nullopt;
-  return micros;
 }
 
 enum class Kind { kInteger, kDate, kTime, kReal, kText };
@@ -173,14 +138,16 @@ class BoundColumn {
       case Kind::kText:
         return side.texts.Append(*text);
       case Kind::kDate:
-        value = Days(*text);
+        value = lake::ParseTimestampText(*text);
+        value =
+            value && *value % kDayMicros == 0 ? std::optional(*value / kDayMicros) : std::nullopt;
         break;
       case Kind::kTime:
-        value = Micros(*text);
+        value = lake::ParseTimestampText(*text);
         if (value) *value += slack;
         break;
       case Kind::kInteger:
-        value = Digits(*text, 0, text->size());
+        value = Integer(*text);
         break;
       case Kind::kReal:
         break;
