@@ -319,12 +319,12 @@ std::vector<Row> Rows(const event::Contract& contract, const Decoded& decoded) {
       const auto at = static_cast<int64_t>(i);
       for (size_t column = 0; column < contract.fields.size(); ++column) {
         row.values[contract.fields[column].column] =
-            CellText(*topic.batch->column(static_cast<int>(column)), at);
+            internal::CellText(*topic.batch->column(static_cast<int>(column)), at);
       }
       const auto extra = topic.batch->GetColumnByName("_extra");
       if (extra->IsNull(at)) continue;
       dom::object object;
-      const std::string text = CellText(*extra, at);
+      const std::string text = internal::CellText(*extra, at);
       EXPECT_FALSE(parser.parse(text).get(object)) << text;
       for (const auto member : object) {
         row.values["_extra"] += fmt::format("{}:{};", std::string(member.key),
@@ -349,7 +349,8 @@ void ExpectSameThroughParquet(const columnar::Batch& batch) {
   ASSERT_EQ(back.num_rows(), batch->num_rows());
   for (int column = 0; column < batch->num_columns(); ++column) {
     for (int64_t row = 0; row < batch->num_rows(); ++row) {
-      ASSERT_EQ(CellText(*back.column(column), row), CellText(*batch->column(column), row))
+      ASSERT_EQ(internal::CellText(*back.column(column), row),
+                internal::CellText(*batch->column(column), row))
           << schema->field(column)->ToString() << " row " << row;
     }
   }
