@@ -19,6 +19,10 @@ TOPIC = "shop.user-events"
 OFTEN = ("land: {every: 100ms}\n"
          "maintenance: {every: 200ms, cpu: 100%, bytes_per_second: 1GiB, compact: {files_min: 4}}\n")
 SECONDS = float(os.environ.get("SLUICE_MAINTENANCE_SECONDS", "8"))
+SLACK_S = 180  # Of a machine that runs other tests.
+# Three that are too few to be joined, and behind them each larger than half of all smaller ones together: from some 20 KB to
+# some MB of a day that are not quiet yet.
+FEW = 3 + 14
 COUNT = "select count(*), count(distinct event_id), sum(user_id) from bronze.shop_user_events"
 
 
@@ -42,7 +46,7 @@ def files_stay_few_and_nothing_else_changes():
         with Server(project) as server:
             sender = subprocess.Popen([sys.executable, "-B", f"{os.path.dirname(__file__)}/paced_sender.py",
                                        str(server.port), TOPIC, "5000", "p"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            until(lambda: len(runs(server)) >= 2, "two compactions beside landing", 120)
+            until(lambda: len(runs(server)) >= 2, "two compactions beside landing", SLACK_S)
             end = time.monotonic() + SECONDS
             while time.monotonic() < end:
                 server.sql(COUNT)
@@ -53,7 +57,7 @@ def files_stay_few_and_nothing_else_changes():
             sent = json.loads(answer)["acknowledged"]
             equal(server.sql(COUNT), [[sent, sent, sent * (sent - 1) // 2]])
             server.land()
-            until(lambda: files_of(server) <= 8, f"few files, but {files_of(server)}", 120)
+            until(lambda: files_of(server) <= FEW, f"{FEW} files", SLACK_S)
             assert all(run[2] == "done" for run in runs(server)), runs(server)
             for number in (0, sent // 2, sent - 1):
                 status, receipt = server.get(f"/v1/receipts/{TOPIC}/p{number}")
@@ -120,7 +124,7 @@ def memory_stays_within_its_limit():
             most = max(most, pss(server.process))
             metrics = server.ask("GET", "/metrics")[1].decode()
             taken = max(taken, float(re.search(r'sluice_memory_bytes\{part="maintenance"\} (\S+)', metrics)[1]))
-            assert time.monotonic() < end + 120, "nothing is joined and clustered"
+            assert time.monotonic() < end + SLACK_S, "nothing is joined and clustered"
         sender.stop.set()
         sender.join()
         if sender.failure:
@@ -157,7 +161,7 @@ def killed_at_any_time_it_has_changed_nothing():
             verify(project)
         with Server(project) as server:
             equal(server.sql(COUNT), [[sent, sent, sent * (sent - 1) // 2]])
-            until(lambda: files_of(server) <= 8, f"few files, but {files_of(server)}", 120)
+            until(lambda: files_of(server) <= FEW, f"{FEW} files", SLACK_S)
             equal(server.sql(COUNT), [[sent, sent, sent * (sent - 1) // 2]])
             server.stop()
         verify(project, "--full")

@@ -190,6 +190,7 @@ Result<sql::AsOf> ParseAsOf(std::string_view text) {
       Invalid("as_of must be a version, such as 42, or a time, such as 2026-01-05T10:00:00Z");
   // A time without a zone means two moments.
   constexpr size_t kDay = sizeof("2026-01-05") - 1;
+  if (!text.empty() && !IsDigit(text.front())) return wrong;
   if (text.size() > kDay && text.find_first_of("Zz+-", kDay) == text.npos) return wrong;
   const auto time_us = lake::ParseTimestampText(text);
   if (!time_us) return wrong;
