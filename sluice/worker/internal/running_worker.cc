@@ -191,7 +191,7 @@ Result<Outcome> RunningWorker::Run(const Query& query, os::Monotonic deadline,
 
 void RunningWorker::LookAtUse() {
   // Near its limit something may have failed to get memory without a word of it, and be broken.
-  if (process_->PeakResidentBytes() > options_.memory_bytes_max + kDataBytes / 4 * 3 ||
+  if (process_->PeakResidentBytes() > options_.memory_bytes_max + kDataBytes / 2 ||
       process_->ResidentBytes() > options_.resident_bytes_max ||
       process_->ProcessorMilliseconds() >
           std::chrono::milliseconds(options_.processor_time_max).count()) {
