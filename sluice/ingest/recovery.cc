@@ -129,6 +129,14 @@ Status Ingest::Recover() {
   });
   SLUICE_RETURN_IF_ERROR(read, "recover from the journal");
   SLUICE_RETURN_IF_ERROR(line.Finish(), "recover from the journal");
+  // Of these all rows had been released, as the table had them. Should it have them no more, as
+  // where its folder was removed or is not mounted, only the journal's next offset tells.
+  for (const land::TableStatus& table : lander_.Tables()) {
+    const journal::Offset next = journal_.NextOffset(table.partition);
+    if (!begun.contains(table.partition) && next > table.end) {
+      lander_.SetFirstKept(table.partition, next);
+    }
+  }
   for (const auto& [topic, count] : open_errors_->FinishRestore()) {
     if (const auto state = Find(topic)) lander_.AddErrors(state->topic.partition, count);
   }
