@@ -6,6 +6,7 @@
 #include <charconv>
 #include <map>
 #include <set>
+#include <unordered_map>
 #include <vector>
 
 #include "sluice/base/crc32c.h"
@@ -73,6 +74,27 @@ Result<Offsets> ReadOffsets(const lake::DeltaTable& table, const internal::Snaps
   if (too_many) return Conflict("more than {} rows changed", rows_max);
   std::ranges::sort(offsets.own);
   return offsets;
+}
+
+/// kConflict: a file of the snapshot is not in its place, or of another size. What was counted
+/// before is only believed where it still lies.
+Status CheckInPlace(const lake::DeltaTable& table, const lake::Snapshot& snapshot) {
+  const std::string folder = table.root().empty() ? std::string() : table.root() + "/";
+  SLUICE_ASSIGN_OR_RETURN(const auto objects, table.store().List(folder), "table '{}'",
+                          table.root());
+  std::unordered_map<std::string_view, uint64_t> sizes;
+  sizes.reserve(objects.size());
+  for (const store::ObjectInfo& object : objects) sizes.emplace(object.path, object.size);
+  for (const lake::DataFile& file : snapshot.files()) {
+    const std::string path = table.StorePath(file);
+    if (path.empty()) continue;  // Of a shallow clone: it lies elsewhere.
+    const auto found = sizes.find(path);
+    if (found == sizes.end()) return Conflict("'{}' is not there", path);
+    if (found->second != static_cast<uint64_t>(file.size)) {
+      return Conflict("'{}' has {} bytes, expected {}", path, found->second, file.size);
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -145,6 +167,7 @@ Result<Proof> ProveSince(const lake::DeltaTable& table, const internal::Snapshot
       LandedOffset(*before) + 1 != since.landed_end) {
     return Conflict("version {} is not as it was counted", since.version);
   }
+  SLUICE_RETURN_IF_ERROR(CheckInPlace(table, *snapshot));
   Proof proof{.version = snapshot->version(), .files = static_cast<int64_t>(files_now.size())};
   proof.counted_from = since.version;
   proof.landed_end = LandedOffset(*snapshot) + 1;

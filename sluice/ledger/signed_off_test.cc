@@ -93,6 +93,22 @@ TEST_F(SignedOffTest, TheRightNumberOfOtherRowsIsNotSignedOff) {
   EXPECT_FALSE(since().ok()) << "5 landed twice, and 6 did not";
 }
 
+TEST_F(SignedOffTest, AFileThatIsGoneOrOfAnotherSizeIsNotSignedOff) {
+  const std::string first = Land(0, 5);
+  Land(5, 8);
+  const SignedOff signed_off = SignOff(*Newest(), MustProve(), 17);
+  const auto since = [&] { return ProveSince(table_, Newest(), signed_off); };
+  ASSERT_TRUE(since().ok());
+  const std::string path = table_.StorePath(FileOf(first));
+  const std::string whole = *memory_.Get(path);
+  ASSERT_TRUE(memory_.Delete(path).ok());
+  EXPECT_FALSE(since().ok()) << "it was counted, and is gone";
+  ASSERT_TRUE(memory_.Put(path, whole.substr(0, whole.size() / 2)).ok());
+  EXPECT_FALSE(since().ok()) << "it was cut off";
+  ASSERT_TRUE(memory_.Put(path, whole).ok());
+  EXPECT_TRUE(since().ok());
+}
+
 TEST_F(SignedOffTest, RowsThatAVectorTakesAwayAreNotSignedOff) {
   lake::DeltaTable table(memory_, "v", clock_, random_);
   auto snapshot = *table.Create(kSchema, {.properties = {{"delta.enableDeletionVectors", "true"}}});
