@@ -1,5 +1,6 @@
 #include "sluice/cli/internal/journal_cut.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "sluice/catalog/catalog.h"
@@ -7,14 +8,20 @@
 
 namespace sluice::cli::internal {
 
-Result<std::vector<TopicCut>> ReadJournalCut(os::Disk& disk, const std::string& data) {
-  const std::string control = data + "/control";
-  SLUICE_ASSIGN_OR_RETURN(const bool has_catalog, disk.Exists(control));
-  if (!has_catalog) return NotFound("there is no catalog in '{}'", control);
-  SLUICE_ASSIGN_OR_RETURN(const auto catalog, catalog::Catalog::Open(disk, control));
-  std::vector<TopicCut> cuts;
+namespace {
+
+Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(os::Disk& disk, const std::string& data) {
+  const std::string file = data + "/control/topics";
+  SLUICE_ASSIGN_OR_RETURN(const bool exists, disk.Exists(file));
+  if (!exists) return NotFound("there is no catalog '{}'", file);
+  return catalog::Catalog::Open(disk, data + "/control");
+}
+
+Status AddJournal(os::Disk& disk, const std::string& data, const catalog::Catalog& catalog,
+                  std::vector<TopicCut>& cuts) {
+  const std::vector<catalog::Topic> topics = catalog.All();
   journal::InspectOptions options;
-  for (const catalog::Topic& topic : catalog->All()) options.partitions.push_back(topic.partition);
+  for (const catalog::Topic& topic : topics) options.partitions.push_back(topic.partition);
   SLUICE_ASSIGN_OR_RETURN(const journal::Inspection found,
                           journal::Inspect(disk, data + "/journal", options));
   if (found.in_use) return Conflict("a process has the journal open");
@@ -22,16 +29,38 @@ Result<std::vector<TopicCut>> ReadJournalCut(os::Disk& disk, const std::string& 
     return Corrupt("the journal is damaged at {} places; see `sluice journal verify`",
                    found.damages.size());
   }
-  for (const catalog::Topic& topic : catalog->All()) {
-    TopicCut cut{.topic = topic.contract->topic, .table_path = topic.table_path};
-    const auto partition = found.partitions.find(topic.partition);
+  for (size_t i = 0; i < topics.size(); ++i) {
+    const uint32_t id = topics[i].partition;
+    TopicCut& cut = cuts[i];
+    const auto partition = found.partitions.find(id);
     if (partition != found.partitions.end()) cut.end = partition->second.next;
-    for (const journal::Loss& loss : found.losses) {
-      if (loss.partition == topic.partition) cut.given_up.push_back(loss);
+    cut.kept_from = cut.end;
+    for (const journal::SegmentReport& segment : found.segments) {
+      const auto span = segment.partitions.find(id);
+      if (span == segment.partitions.end()) continue;
+      cut.kept_from = std::min(cut.kept_from, span->second.begin);
     }
-    cuts.push_back(std::move(cut));
+    for (const journal::Loss& loss : found.losses) {
+      if (loss.partition == id) cut.given_up.push_back(loss);
+    }
   }
-  return cuts;
+  return {};
+}
+
+}  // namespace
+
+JournalCut ReadJournalCut(os::Disk& disk, const std::string& data) {
+  JournalCut cut;
+  const auto catalog = OpenCatalog(disk, data);
+  if (!catalog.ok()) {
+    cut.journal = catalog.status();
+    return cut;
+  }
+  for (const catalog::Topic& topic : (*catalog)->All()) {
+    cut.topics.push_back({.topic = topic.contract->topic, .table_path = topic.table_path});
+  }
+  cut.journal = AddJournal(disk, data, **catalog, cut.topics);
+  return cut;
 }
 
 }  // namespace sluice::cli::internal

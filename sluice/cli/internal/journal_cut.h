@@ -17,14 +17,21 @@ struct TopicCut {
   std::string topic;
   std::string table_path;  ///< Relative to the folder of all tables.
   int64_t end = 0;         ///< Behind the last acknowledged offset; 0 if the journal has none.
+  int64_t kept_from = 0;   ///< The first offset of which the journal has the row; `end`: of none.
   std::vector<journal::Loss> given_up = {};  ///< That may not stand in the table yet.
+};
+
+/// What is known without a server.
+struct JournalCut {
+  /// By the catalog. Where the journal could not be read, `end` and `kept_from` are 0.
+  std::vector<TopicCut> topics;
+  /// kNotFound: there is no journal, or no catalog. kConflict: a process has the journal open, so
+  /// its end is where that process says. kCorrupt: it is damaged, so its end is not known.
+  Status journal = {};
 };
 
 /// Reads the whole journal in the data directory `data`, and the catalog beside it; changes
 /// nothing.
-///
-/// kNotFound: there is no journal or no catalog. kConflict: a process has the journal open, so its
-/// end is where that process says. kCorrupt: it is damaged, so its end is not known.
-Result<std::vector<TopicCut>> ReadJournalCut(os::Disk& disk, const std::string& data);
+JournalCut ReadJournalCut(os::Disk& disk, const std::string& data);
 
 }  // namespace sluice::cli::internal

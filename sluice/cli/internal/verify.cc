@@ -28,7 +28,9 @@ struct Subject {
   std::optional<lake::Version> version = {};
   std::optional<int64_t> end = {};
   bool end_is_of_journal = false;
+  int64_t kept_from = 0;  ///< Of the journal, where `end_is_of_journal`.
   std::vector<journal::Loss> given_up = {};
+  std::string stopped = {};  ///< Why its server does not land into it.
   std::optional<ledger::OffsetRange> range = {};
   std::string signed_off = {};  ///< File with what was counted before; empty: none is kept.
 };
@@ -57,10 +59,12 @@ Result<std::vector<Subject>> AskServer(const Global& global, const std::string& 
   for (const simdjson::dom::element table : listed) {
     std::string_view topic;
     std::string_view path;
+    std::string_view stopped;
     int64_t version = 0;
     int64_t end = 0;
     if (table["topic"].get(topic) != simdjson::SUCCESS ||
         table["path"].get(path) != simdjson::SUCCESS ||
+        table["stopped"].get(stopped) != simdjson::SUCCESS ||
         table["version"].get(version) != simdjson::SUCCESS ||
         table["next_offset"].get(end) != simdjson::SUCCESS) {
       return Corrupt("the server's list of tables lacks members; is it of another version?");
@@ -68,7 +72,8 @@ Result<std::vector<Subject>> AskServer(const Global& global, const std::string& 
     subjects.push_back({.topic = std::string(topic),
                         .address = fmt::format("{}/{}", tables, path),
                         .version = version,
-                        .end = end});
+                        .end = end,
+                        .stopped = std::string(stopped)});
   }
   return subjects;
 }
@@ -314,32 +319,56 @@ void PrintJson(const Subject& subject, const ledger::Proof& proof) {
   std::fputs((line.Finish() + "\n").c_str(), stdout);
 }
 
-/// Adds what the journal of a stopped server says. Where it does not, says why: then what is
+/// Adds what the journal of a stopped server says. Where it does not, returns why: then what is
 /// pending stays unknown.
-void AddJournalCut(os::Disk& disk, const std::string& data, const std::string& tables,
-                   std::vector<Subject>& subjects) {
-  auto cuts = ReadJournalCut(disk, data);
-  if (!cuts.ok()) {
+Status AddJournalCut(os::Disk& disk, const std::string& data, const std::string& tables,
+                     std::vector<Subject>& subjects) {
+  JournalCut cuts = ReadJournalCut(disk, data);
+  const bool known = cuts.journal.ok();
+  if (known) {
+    std::fprintf(stderr, "no server answers: counting up to the end of the journal in %s\n",
+                 data.c_str());
+  } else {
     std::fprintf(stderr,
                  "no server answers, and what is pending is not known (%s): counting the tables "
                  "alone\n",
-                 cuts.error().message().c_str());
-    return;
+                 cuts.journal.error().message().c_str());
   }
-  std::fprintf(stderr, "no server answers: counting up to the end of the journal in %s\n",
-               data.c_str());
-  for (TopicCut& cut : *cuts) {
+  for (TopicCut& cut : cuts.topics) {
     const std::string address = fmt::format("{}/{}", tables, cut.table_path);
     auto subject = std::ranges::find(subjects, address, &Subject::address);
     if (subject == subjects.end()) {
-      if (cut.end == 0) continue;  // A start that was cut short makes the topic before its table.
+      // A start that was cut short makes the topic before its table.
+      if (known && cut.end == 0) continue;
       subject = subjects.insert(subject, Subject{.topic = {}, .address = address});
     }
     subject->topic = std::move(cut.topic);
+    if (!known) continue;
     subject->end = cut.end;
     subject->end_is_of_journal = true;
+    subject->kept_from = cut.kept_from;
     subject->given_up = std::move(cut.given_up);
   }
+  return std::move(cuts.journal);
+}
+
+/// What the count of a table cannot see: rows that are said to wait must be somewhere.
+void AddWaitingFaults(const Subject& subject, ledger::Proof& proof) {
+  if (!subject.stopped.empty()) {
+    proof.faults.push_back("landing has stopped: " + subject.stopped);
+  }
+  if (!subject.end_is_of_journal || subject.range) return;
+  std::vector<journal::Loss> given_up = subject.given_up;
+  std::ranges::sort(given_up, {}, &journal::Loss::begin);
+  int64_t first = proof.landed_end;
+  for (const journal::Loss& loss : given_up) {
+    if (loss.begin <= first) first = std::max(first, loss.end);
+  }
+  const int64_t end = std::min(subject.kept_from, *subject.end);
+  if (first >= end) return;
+  proof.faults.push_back(
+      fmt::format("offsets {} to {} were accepted, and are neither in the table nor in the journal",
+                  first, end - 1));
 }
 
 /// Says what a start would record: the table does not have it yet, so it counts as pending.
@@ -354,13 +383,20 @@ void TellGivenUp(const Subject& subject, const ledger::Proof& proof) {
                subject.topic.c_str(), Grouped(rows).c_str());
 }
 
-Result<std::vector<Subject>> FindSubjects(const Global& global, const VerifyArguments& arguments,
-                                          os::Disk& disk, store::StoreSet& stores) {
+/// What is to be counted.
+struct Subjects {
+  std::vector<Subject> tables;
+  /// Why a journal that should be there tells nothing: what it had may be lost.
+  Status journal = {};
+};
+
+Result<Subjects> FindSubjects(const Global& global, const VerifyArguments& arguments,
+                              os::Disk& disk, store::StoreSet& stores) {
   std::vector<Subject> subjects;
   if (!arguments.tables.empty()) {
     SLUICE_RETURN_IF_ERROR(FindTables(disk, stores, arguments.tables, subjects));
     if (subjects.empty()) return NotFound("{}: there are no tables in it", arguments.tables);
-    return subjects;
+    return Subjects{.tables = std::move(subjects)};
   }
   SLUICE_ASSIGN_OR_RETURN(const server::Config config,
                           server::LoadConfig(disk, global.folder, global.overrides));
@@ -376,48 +412,61 @@ Result<std::vector<Subject>> FindSubjects(const Global& global, const VerifyArgu
     return found;
   };
   auto asked = AskServer(global, tables);
-  if (asked.ok()) return with_files(std::move(*asked));
-  if (asked.error().code() != ErrorCode::kUnavailable) return asked;
+  if (asked.ok()) return Subjects{.tables = with_files(std::move(*asked))};
+  if (asked.error().code() != ErrorCode::kUnavailable) return std::move(asked).error();
   SLUICE_RETURN_IF_ERROR(FindTables(disk, stores, tables, subjects));
-  AddJournalCut(disk, config.DataPath(), tables, subjects);
-  return with_files(std::move(subjects));
+  Status journal = AddJournalCut(disk, config.DataPath(), tables, subjects);
+  // A process that has it open keeps it; where nothing was ever made nothing is missing.
+  const bool harmless =
+      subjects.empty() || (!journal.ok() && journal.error().code() == ErrorCode::kConflict);
+  return Subjects{.tables = with_files(std::move(subjects)),
+                  .journal = harmless ? Status() : std::move(journal)};
 }
 
 }  // namespace
 
 int Verify(const Global& global, const VerifyArguments& arguments) {
+  std::vector<std::optional<int64_t>> times_us;
   for (const auto& [text, flag] :
        {std::pair(arguments.from, "--from"), std::pair(arguments.to, "--to")}) {
-    if (const auto time_us = ParseTime(text, flag); !time_us.ok()) {
+    const auto time_us = ParseTime(text, flag);
+    if (!time_us.ok()) {
       Fail(time_us.error());
       return kUsage;
     }
+    times_us.push_back(*time_us);
+  }
+  if (times_us[0] && times_us[1] && *times_us[0] >= *times_us[1]) {
+    Fail(Invalid("--from '{}' is not before --to '{}'", arguments.from, arguments.to));
+    return kUsage;
   }
   os::SystemDisk disk;
   os::SystemClock clock;
   os::SystemRandom random;
   store::StoreSet stores(disk, random);
-  auto subjects = FindSubjects(global, arguments, disk, stores);
-  if (!subjects.ok()) return Fail(subjects.error());
+  auto found = FindSubjects(global, arguments, disk, stores);
+  if (!found.ok()) return Fail(found.error());
+  std::vector<Subject>& subjects = found->tables;
   if (!arguments.topic.empty()) {
     // Without a server tables are known by their folders.
     const std::string folder = "/" + event::TableName(arguments.topic);
-    std::erase_if(*subjects, [&](const Subject& subject) {
+    std::erase_if(subjects, [&](const Subject& subject) {
       return subject.topic != arguments.topic && !subject.address.ends_with(folder);
     });
-    if (subjects->empty()) {
+    if (subjects.empty()) {
       return Fail(NotFound("there is no topic '{}'; `sluice status` lists them", arguments.topic));
     }
   }
   size_t unbalanced = 0;
-  for (Subject& subject : *subjects) {
-    const auto proof = ProveOne(arguments, subject, stores, disk, clock, random);
+  for (Subject& subject : subjects) {
+    auto proof = ProveOne(arguments, subject, stores, disk, clock, random);
     if (!proof.ok()) {
       std::fprintf(stderr, "error: %s: %s\n", subject.topic.c_str(),
                    proof.error().message().c_str());
       ++unbalanced;
       continue;
     }
+    AddWaitingFaults(subject, *proof);
     if (!proof->Balanced()) ++unbalanced;
     TellGivenUp(subject, *proof);
     if (global.output == "json" || global.output == "ndjson") {
@@ -426,12 +475,17 @@ int Verify(const Global& global, const VerifyArguments& arguments) {
       PrintText(subject, *proof);
     }
   }
-  if (unbalanced == 0) {
-    if (!global.quiet) std::fprintf(stderr, "%zu tables, all balanced\n", subjects->size());
-    return kDone;
+  if (unbalanced > 0) {
+    std::fprintf(stderr, "error: %zu of %zu tables are not balanced\n", unbalanced,
+                 subjects.size());
   }
-  std::fprintf(stderr, "error: %zu of %zu tables are not balanced\n", unbalanced, subjects->size());
-  return kFailed;
+  if (!found->journal.ok()) {
+    std::fprintf(stderr, "error: what was acknowledged and had not landed may be lost: %s\n",
+                 found->journal.error().message().c_str());
+  }
+  if (unbalanced > 0 || !found->journal.ok()) return kFailed;
+  if (!global.quiet) std::fprintf(stderr, "%zu tables, all balanced\n", subjects.size());
+  return kDone;
 }
 
 }  // namespace sluice::cli::internal
