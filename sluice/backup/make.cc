@@ -147,7 +147,13 @@ class Maker {
                             catalog::Catalog::Open(disk_, from_.data + "/control"));
     std::map<std::string, catalog::Topic> topics;
     for (catalog::Topic& topic : catalog->All()) topics.emplace(topic.table_path, std::move(topic));
-    SLUICE_ASSIGN_OR_RETURN(const std::set<std::string> roots, FindTables());
+    SLUICE_ASSIGN_OR_RETURN(std::set<std::string> roots, FindTables());
+    // A list does not tell of a table that is gone, nor of one behind a symbolic link; what has
+    // landed in it may stand nowhere else.
+    for (const auto& [root, topic] : topics) {
+      const auto known = journal.partitions.find(topic.partition);
+      if (known != journal.partitions.end() && known->second.next > 0) roots.insert(root);
+    }
     for (const std::string& root : roots) {
       const lake::DeltaTable table(tables_, root, clock_, random_);
       Chosen chosen{.entry = {.topic = {}, .path = root}, .snapshot = {}};

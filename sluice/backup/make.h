@@ -21,6 +21,8 @@ struct Installation {
   std::string key_file;
   std::string tokens_file;
   std::string tables_at;  ///< Address of the tables, where they are not in `data`.
+  /// The data folder is a mount point or a symbolic link, so that no other can take its name.
+  bool data_stays = false;
 };
 
 struct MakeOptions {

@@ -126,6 +126,15 @@ class MakeTest : public testing::Test {
     return {};
   }
 
+  bool HasFiles(const std::string& folder) {
+    const auto names = *disk_.List(folder);
+    return std::ranges::any_of(names, [&](std::string name) {
+      if (!name.ends_with('/')) return true;
+      name.pop_back();
+      return HasFiles(folder + "/" + name);
+    });
+  }
+
   static Installation Elsewhere(int number) {
     const std::string folder = fmt::format("/other{}", number);
     return {.project = {},
@@ -135,13 +144,20 @@ class MakeTest : public testing::Test {
             .tokens_file = folder + "/keys/tokens",
             .tables_at = {}};
   }
-  /// The same with data on a disk of their own, or with a project file that is there, by `variant`.
+  static constexpr int kVariants = 4;
+
+  /// The same with data on a disk of their own, with a project file that is there, or with a data
+  /// folder that must stay, by `variant`.
   Installation Elsewhere(int number, int variant) {
     Installation installation = Elsewhere(number);
     if (variant == 1) installation.data = fmt::format("/disk{}/data", number);
     if (variant == 2) {
       EXPECT_TRUE(disk_.MakeFolders(installation.folder).ok());
       EXPECT_TRUE(os::ReplaceFile(disk_, installation.folder + "/sluice.yaml", "mine").ok());
+    }
+    if (variant == 3) {  // Two disks, one mounted in the other.
+      EXPECT_TRUE(disk_.MakeFolders(installation.data + "/tables").ok());
+      installation.data_stays = true;
     }
     return installation;
   }
@@ -177,6 +193,18 @@ TEST_F(MakeTest, HasEachTableUpToTheEndOfTheJournal) {
         "data/control/clock", "keys/tokens", "project/sluice.yaml", "project/schemas/c.capnp"}) {
     EXPECT_TRUE(paths.contains(path)) << path;
   }
+}
+
+TEST_F(MakeTest, ATopicWhoseTableIsGoneIsNotLeftOutSilently) {
+  const std::string table = catalog_->Find("clicks")->table_path;
+  const auto objects = *files_.List(table + "/");
+  for (const auto& object : objects) {
+    ASSERT_TRUE(files_.Delete(object.path).ok());
+  }
+  const auto made = MakeIn("/backup");
+  ASSERT_FALSE(made.ok());
+  EXPECT_NE(made.error().ToString().find(table), std::string::npos) << made.error().ToString();
+  EXPECT_FALSE(ReadContents(disk_, "/backup").ok());
 }
 
 TEST_F(MakeTest, HasTheTopicsAsTheyWereWhenItsTablesWereChosen) {
@@ -220,12 +248,13 @@ TEST_F(MakeTest, OnceItIsRestoredNoPowerLossTakesAnyOfIt) {
   const auto made = MakeIn("/backup");
   ASSERT_TRUE(made.ok()) << made.error().ToString();
   for (int seed = 0; seed < 30; ++seed) {
-    const Installation there = Elsewhere(seed, seed % 3);
+    const Installation there = Elsewhere(seed, seed % kVariants);
     const Status restored = Restore(disk_, "/backup", *made, there);
     ASSERT_TRUE(restored.ok()) << restored.error().ToString();
     disk_.Crash(static_cast<uint64_t>(seed));
     EXPECT_EQ(Missing("/backup", *made, there), "") << seed;
     EXPECT_FALSE(*disk_.Exists(UnfinishedFolder(there.data))) << seed;
+    EXPECT_FALSE(*disk_.Exists(UnfinishedMark(there.data))) << seed;
   }
 }
 
@@ -234,17 +263,18 @@ TEST_F(MakeTest, ARestoreThatIsCutShortAnywherePassesForNoProject) {
   ASSERT_TRUE(made.ok()) << made.error().ToString();
   std::set<int> done;  // Variants.
   int cut_behind_project_file = 0;
-  for (int calls = 0; done.size() < 3; ++calls) {
+  for (int calls = 0; done.size() < kVariants; ++calls) {
     ASSERT_LT(calls, 2000);
     // What is left of the names depends on the seed alone: none, all, or some of them.
-    for (int seed = 0; seed < 6; ++seed) {
-      const Installation there = Elsewhere(10 * calls + seed, seed % 3);
+    for (int seed = 0; seed < 2 * kVariants; ++seed) {
+      const Installation there = Elsewhere(10 * calls + seed, seed % kVariants);
       disk_.CutPowerAfter(static_cast<uint64_t>(calls));
       const bool said = Restore(disk_, "/backup", *made, there).ok();
-      if (said && disk_.powered()) done.insert(seed % 3);
+      if (said && disk_.powered()) done.insert(seed % kVariants);
       disk_.Crash(static_cast<uint64_t>(1000 * calls + seed));
       const std::string missing = Missing("/backup", *made, there);
-      const bool whole = said || *disk_.Exists(there.data);
+      const bool marked = *disk_.Exists(UnfinishedMark(there.data));
+      const bool whole = said || (!marked && HasFiles(there.data));
       EXPECT_TRUE(!whole || missing.empty()) << calls << ", " << seed << ": " << missing;
       const auto project = disk_.Look(there.folder + "/sluice.yaml");
       if (project && project != "mine") {
@@ -253,7 +283,7 @@ TEST_F(MakeTest, ARestoreThatIsCutShortAnywherePassesForNoProject) {
                   disk_.Look("/project/schemas/c.capnp"))
             << calls << ", " << seed;
         // Without it a server would begin an empty project.
-        const bool unfinished = *disk_.Exists(UnfinishedFolder(there.data));
+        const bool unfinished = marked || *disk_.Exists(UnfinishedFolder(there.data));
         EXPECT_TRUE(missing.empty() || unfinished) << calls << ", " << seed << ": " << missing;
         cut_behind_project_file += unfinished ? 1 : 0;
       }
@@ -275,11 +305,36 @@ TEST_F(MakeTest, WhatARestoreThatWasCutShortHasLeftOfTheProjectIsTaken) {
   ASSERT_TRUE(os::ReplaceFile(disk_, "/other0/sluice.yaml.restoring", "half").ok());
   ASSERT_TRUE(Restore(disk_, "/backup", *made, Elsewhere(0)).ok());
   EXPECT_EQ(Missing("/backup", *made, Elsewhere(0)), "");
+  // Tokens that were made or revoked since.
+  ASSERT_TRUE(disk_.MakeFolders("/other2/keys").ok());
+  ASSERT_TRUE(os::ReplaceFile(disk_, "/other2/keys/tokens", "newer").ok());
+  const Status newer = Restore(disk_, "/backup", *made, Elsewhere(2));
+  ASSERT_FALSE(newer.ok());
+  EXPECT_NE(newer.error().ToString().find("put it back afterwards"), std::string::npos);
+  EXPECT_EQ(disk_.Look("/other2/keys/tokens"), "newer");
   // Other schemas are another project's.
   ASSERT_TRUE(disk_.MakeFolders("/other1/schemas").ok());
   ASSERT_TRUE(os::ReplaceFile(disk_, "/other1/schemas/c.capnp", "another").ok());
   EXPECT_EQ(Restore(disk_, "/backup", *made, Elsewhere(1)).error().code(), ErrorCode::kConflict);
   EXPECT_EQ(*disk_.List("/other1"), std::vector<std::string>{"schemas/"});
+}
+
+TEST_F(MakeTest, DataFoldersWithFilesOrOfAnotherStoreAreNotFilled) {
+  const auto made = MakeIn("/backup");
+  ASSERT_TRUE(made.ok()) << made.error().ToString();
+  // What a file system has of itself is nothing; a file is something, however deep.
+  ASSERT_TRUE(disk_.MakeFolders("/other0/data/lost+found").ok());
+  ASSERT_TRUE(Restore(disk_, "/backup", *made, Elsewhere(0)).ok());
+  EXPECT_EQ(Missing("/backup", *made, Elsewhere(0)), "");
+  ASSERT_TRUE(disk_.MakeFolders("/other1/data/tables/a").ok());
+  ASSERT_TRUE(os::ReplaceFile(disk_, "/other1/data/tables/a/file", "mine").ok());
+  EXPECT_EQ(Restore(disk_, "/backup", *made, Elsewhere(1)).error().code(), ErrorCode::kConflict);
+  Installation bucket = Elsewhere(2);
+  bucket.tables_at = "s3://bucket/shop";
+  const Status restored = Restore(disk_, "/backup", *made, bucket);
+  ASSERT_FALSE(restored.ok());
+  EXPECT_NE(restored.error().ToString().find("storage.path"), std::string::npos);
+  EXPECT_TRUE(disk_.List("/other2")->empty());
 }
 
 TEST_F(MakeTest, WhatChangedSinceItWasCheckedIsNotRestored) {

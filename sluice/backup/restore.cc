@@ -54,6 +54,21 @@ class Placer {
   std::set<std::string> folders_;
 };
 
+enum class Found : uint8_t { kNothing, kFolders, kFiles };
+
+/// What is in a folder, and in those in it; but for what a file system has of itself.
+Result<Found> LookInto(os::Disk& disk, const std::string& folder) {
+  SLUICE_ASSIGN_OR_RETURN(const auto names, disk.List(folder));
+  for (std::string name : names) {
+    if (name == "lost+found/") continue;
+    if (!name.ends_with('/')) return Found::kFiles;
+    name.pop_back();
+    SLUICE_ASSIGN_OR_RETURN(const Found inner, LookInto(disk, folder + "/" + name));
+    if (inner == Found::kFiles) return Found::kFiles;
+  }
+  return names.empty() ? Found::kNothing : Found::kFolders;
+}
+
 /// Whether a file is there already, with the same bytes. kConflict: with others.
 Result<bool> IsThere(os::Disk& disk, const std::string& source, const StoredFile& file,
                      const std::string& path) {
@@ -63,24 +78,45 @@ Result<bool> IsThere(os::Disk& disk, const std::string& source, const StoredFile
   SLUICE_ASSIGN_OR_RETURN(const std::string theirs,
                           os::ReadFile(disk, source + "/" + file.path, kKeysBytesMax));
   if (ours == theirs) return true;
-  return Conflict("'{}' is there, and another than in the backup; move it away first", path);
+  // Whichever of them is newer: a token that was revoked since the backup would be valid again.
+  const bool is_key = file.path.starts_with(kKeys);
+  return Conflict("'{}' is there, and another than in the backup; move it away first{}", path,
+                  is_key ? ", and put it back afterwards if it is the newer one" : "");
 }
 
 }  // namespace
 
 std::string UnfinishedFolder(const std::string& data) { return data + ".restoring"; }
 
+std::string UnfinishedMark(const std::string& data) { return data + "/restoring"; }
+
 Status Restore(os::Disk& disk, const std::string& source, const Contents& contents,
                const Installation& installation) {
-  SLUICE_ASSIGN_OR_RETURN(const auto names, disk.List(installation.data));
-  if (!names.empty()) {
+  const std::string mark = UnfinishedMark(installation.data);
+  SLUICE_ASSIGN_OR_RETURN(const bool marked, disk.Exists(mark));
+  if (marked) {
+    return Conflict(
+        "'{}' has what a restore that was cut short has left; remove all that is in it first",
+        installation.data);
+  }
+  SLUICE_ASSIGN_OR_RETURN(const Found found, LookInto(disk, installation.data));
+  if (found == Found::kFiles) {
     return Conflict("'{}' is not empty; move it away first", installation.data);
   }
-  const std::string unfinished = UnfinishedFolder(installation.data);
-  SLUICE_ASSIGN_OR_RETURN(const auto left, disk.List(unfinished));
+  if (contents.tables_at.empty() != installation.tables_at.empty()) {
+    return Conflict(
+        "the tables of the backup are {}, and by the project file that is there they are {}: see "
+        "its storage.path",
+        contents.tables_at.empty() ? "in it" : "at " + contents.tables_at,
+        installation.tables_at.empty() ? "on this disk" : "at " + installation.tables_at);
+  }
+  // Where the folder must stay, or has others mounted in it, the data come into it as it is.
+  const bool in_place = installation.data_stays || found == Found::kFolders;
+  const std::string unfinished = in_place ? installation.data : UnfinishedFolder(installation.data);
+  SLUICE_ASSIGN_OR_RETURN(const auto left, disk.List(UnfinishedFolder(installation.data)));
   if (!left.empty()) {
     return Conflict("'{}' is what a restore that was cut short has left; remove it first",
-                    unfinished);
+                    UnfinishedFolder(installation.data));
   }
   const std::string project_file = std::string(kProject) + "sluice.yaml";
   SLUICE_ASSIGN_OR_RETURN(const bool has_project,
@@ -99,6 +135,11 @@ Status Restore(os::Disk& disk, const std::string& source, const Contents& conten
   }
   std::ranges::stable_partition(project,
                                 [&](const auto& file) { return file.first->path != project_file; });
+  if (in_place) {
+    SLUICE_RETURN_IF_ERROR(disk.MakeFolders(installation.data));
+    SLUICE_RETURN_IF_ERROR(disk.Open(mark, os::OpenMode::kCreateNew).status());
+    SLUICE_RETURN_IF_ERROR(disk.SyncDirectory(installation.data));
+  }
   Placer placer(disk, source);
   for (const StoredFile& file : contents.files) {
     if (!file.path.starts_with(kData)) continue;
@@ -114,6 +155,10 @@ Status Restore(os::Disk& disk, const std::string& source, const Contents& conten
     SLUICE_RETURN_IF_ERROR(put);
   }
   SLUICE_RETURN_IF_ERROR(placer.Sync());
+  if (in_place) {
+    SLUICE_RETURN_IF_ERROR(disk.Remove(mark));
+    return disk.SyncDirectory(installation.data);
+  }
   // On top of an empty folder, too.
   SLUICE_RETURN_IF_ERROR(disk.Rename(unfinished, installation.data));
   return disk.SyncDirectory(os::FolderOf(installation.data));

@@ -27,6 +27,7 @@
 #include "sluice/os/command.h"
 #include "sluice/os/disk.h"
 #include "sluice/os/expiry_clock.h"
+#include "sluice/os/folder_place.h"
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
 #include "sluice/privacy/keys.h"
@@ -91,6 +92,8 @@ class RunningServer final : public Server {
   /// Looks after the clock, and retires keys by it.
   void KeepTime(std::stop_token stop);
   void WatchSpace(std::stop_token stop);
+  /// Ends the process when its data are no longer where it began.
+  void CheckPlace() const;
   void Maintain(std::stop_token stop);
   void AddMemoryGauges();
 
@@ -124,6 +127,8 @@ class RunningServer final : public Server {
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<api::Routes> routes_;
   std::unique_ptr<api::HttpServer> http_;
+  std::string JournalLock() const { return config_.DataPath() + "/journal/lock"; }
+  os::FileIdentity place_;  // Of that file, since it is locked.
   std::atomic<bool> draining_{false};
   bool stopped_ = false;
   std::jthread keep_time_;
@@ -160,6 +165,17 @@ Status RunningServer::OpenKeys() {
   SLUICE_ASSIGN_OR_RETURN(const std::string wrapping, WrappingKey());
   bool made = false;
   const std::string path = config_.KeysPath() + "/sluice.keys";
+  SLUICE_ASSIGN_OR_RETURN(const bool there, disk_.Exists(path), "keys '{}'", path);
+  for (const char* const list : {"/control/keys", "/journal/keys"}) {
+    if (there) break;
+    const std::string bound = config_.DataPath() + list;
+    SLUICE_ASSIGN_OR_RETURN(const bool exists, disk_.Exists(bound), "keys '{}'", path);
+    if (!exists) continue;
+    return NotFound(
+        "keys '{}': the file is missing, and '{}' was made with other keys than new ones would be: "
+        "put the key file back",
+        path, config_.DataPath());
+  }
   auto keys = privacy::Keys::LoadOrMake(disk_, path, random_, &made, wrapping);
   if (!keys.ok()) return keys.status();
   keys_ = std::move(*keys);
@@ -205,6 +221,14 @@ Status RunningServer::CheckAddress() {
 }
 
 Status RunningServer::CheckRestored() {
+  const std::string mark = backup::UnfinishedMark(Absolute(config_.DataPath()));
+  SLUICE_ASSIGN_OR_RETURN(const bool marked, disk_.Exists(mark));
+  if (marked) {
+    return Conflict(
+        "'{}' is of a restore that runs, or was cut short: wait for it, or remove all that is in "
+        "that folder and restore again",
+        mark);
+  }
   const std::string unfinished = backup::UnfinishedFolder(Absolute(config_.DataPath()));
   SLUICE_ASSIGN_OR_RETURN(const bool exists, disk_.Exists(unfinished));
   if (!exists) return {};
@@ -234,6 +258,7 @@ Status RunningServer::Start() {
   SLUICE_ASSIGN_OR_RETURN(journal_,
                           journal::Journal::Open(journal_options, disk_, clock_, random_, threads_),
                           "open journal");
+  SLUICE_ASSIGN_OR_RETURN(place_, os::IdentityOf(JournalLock()), "journal");
   // Of a backup that has no trusted time, or an earlier version. A new project has nothing that
   // could be old.
   if (const os::Timestamp last = journal_->recovery().received; last > os::Timestamp()) {
@@ -476,8 +501,23 @@ void RunningServer::WatchSpace(std::stop_token stop) {
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
   while (!wake.wait_for(lock, stop, kSpaceEvery, [&] { return stop.stop_requested(); })) {
+    CheckPlace();
     space_.Look();
   }
+}
+
+void RunningServer::CheckPlace() const {
+  const auto now = os::IdentityOf(JournalLock());
+  if (now.ok() ? *now == place_ : now.error().code() != ErrorCode::kNotFound) return;
+  // Open files of the journal have moved along, so events would be acknowledged into what nobody
+  // looks at any more; and what is written by name would go into what lies there now, such as
+  // restored data.
+  trace::Error("data folder gone",
+               {{"folder", config_.DataPath()},
+                {"reason",
+                 "it was moved, removed or unmounted while this server had it open; what "
+                 "was acknowledged is in its journal, wherever that is now"}});
+  std::abort();
 }
 
 void RunningServer::Maintain(std::stop_token stop) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "sluice/backup/contents.h"
 #include "sluice/backup/make.h"
@@ -13,6 +14,7 @@
 #include "sluice/cli/command_line.h"
 #include "sluice/cli/internal/json_line.h"
 #include "sluice/lake/timestamps.h"
+#include "sluice/os/folder_place.h"
 #include "sluice/server/config.h"
 #include "sluice/server/version.h"
 #include "sluice/store/folder_store.h"
@@ -31,12 +33,15 @@ std::string Absolute(const std::string& path) {
 }
 
 Installation InstallationOf(const server::Config& config) {
+  std::string data = Absolute(config.DataPath());
+  const bool data_stays = os::IsMountOrLink(data);
   return {.project = config.project,
           .folder = config.folder,
-          .data = Absolute(config.DataPath()),
+          .data = std::move(data),
           .key_file = config.KeysPath() + "/sluice.keys",
           .tokens_file = config.TokensPath(),
-          .tables_at = config.bucket};
+          .tables_at = config.bucket,
+          .data_stays = data_stays};
 }
 
 std::string TimeText(os::Timestamp time) {
