@@ -16,6 +16,7 @@
 #include "sluice/base/sql_text.h"
 #include "sluice/event/contract.h"
 #include "sluice/lake/timestamps.h"
+#include "sluice/ledger/proof.h"
 
 namespace sluice::api::internal {
 
@@ -218,10 +219,30 @@ Response ReceiptRoutes::Show(const Call& call, const Result<ingest::EventName>& 
                    fmt::format("{} is not known{}, which proves nothing: {}", TextOf(*name), when,
                                identities->instead));
   }
-  return ErrorResponse(NotFound(
-      "no event of topic '{}' is known by {}{}: it was never acknowledged, or it was "
-      "removed from the table{}{}",
-      topic, TextOf(*name), when, identities->unless.empty() ? "" : ", or ", identities->unless));
+  return ErrorResponse(
+      NotFound("no event of topic '{}' is known by {}{}: it was never acknowledged, or it was "
+               "removed from the table{}{}{}",
+               topic, TextOf(*name), when, identities->unless.empty() ? "" : ", or ",
+               identities->unless, WhatIsLost(topic)));
+}
+
+std::string ReceiptRoutes::WhatIsLost(const std::string& topic) {
+  std::string text;
+  for (const land::TableStatus& table : lander_.Tables()) {
+    if (table.topic != topic) continue;
+    const size_t dot = table.table.find('.');
+    const auto view = lander_.View(table.table.substr(0, dot), table.table.substr(dot + 1));
+    const int64_t lost =
+        view.ok() ? ledger::SumOfCounter(*view->snapshot, ledger::kLostCounter) : 0;
+    if (lost > 0) {
+      text += fmt::format(", or it is one of the {} that were given up as lost before they landed",
+                          lost);
+    }
+    if (!table.stopped.empty()) {
+      text += ", or it is missing, as landing has stopped: " + table.stopped;
+    }
+  }
+  return text;
 }
 
 Result<std::optional<std::string>> ReceiptRoutes::FindRow(const land::TableStatus& table,

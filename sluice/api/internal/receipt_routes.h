@@ -37,6 +37,8 @@ class ReceiptRoutes {
                                              const std::string& identities, const Range& range);
   Result<std::optional<std::string>> FindError(std::string_view topic,
                                                const std::string& identities, const Range& range);
+  /// What may have become of acknowledged events that have no row, to be added to a sentence.
+  std::string WhatIsLost(const std::string& topic);
   static std::string InRange(const Range& range, std::string_view column);
 
   ingest::Ingest& ingest_;

@@ -545,7 +545,7 @@ Result<journal::Offset> TableLander::LandLoss(journal::Offset end) {
                  {{"table", topic_.table_path}, {"first", first}, {"last", end - 1}});
   const std::lock_guard lock(mutex_);
   end_ = std::max(end_, end);
-  Advance(*appended);
+  Advance(*appended, Made::kByUs);  // It has no rows, which nobody removed.
   return landed_ + 1;
 }
 
