@@ -70,6 +70,27 @@ def rows_leave_a_landed_table_and_the_balance_says_so():
             equal(restarted.sql(COUNT), [[600, 600]])
 
 
+def what_lands_behind_an_erasure_is_kept():
+    """By docs/how-to/erase.md, with nobody who asks the server for rows in between: it has not seen the new log."""
+    with Project(SLOW + "storage: {segment: 64KiB}\n") as project:
+        with Server(project) as server:
+            for batch in range(3):
+                server.send(TOPIC, [planted(100 * batch + n) for n in range(100)])
+                server.land()
+            for number, condition in enumerate(("user_id = 7", "user_id = 8")):
+                sluice(project.table_folder(), "--where", condition, "--landed", cwd=project.folder)
+                server.send(TOPIC, [planted(1000 + 500 * number + n) for n in range(500)])
+                server.land()
+            server.send(TOPIC, [planted(2000)])
+            server.stop()
+        with Server(project) as server:
+            equal(server.tables()[TOPIC]["stopped"], "")
+            equal(server.sql(COUNT), [[1299, 1299]])
+            line = verified(project, server)
+            equal((line["accepted"], line["landed"], line["erased"], line["pending"]), (1301, 1299, 2, 0))
+            server.stop()
+
+
 def rows_that_were_deleted_before_stay_explained():
     with Project(SLOW) as project, Server(project) as server:
         table = project.table_folder()
@@ -153,5 +174,5 @@ def the_page_is_true():
         equal((code, out.count("@example.")), (0, 9), err)
 
 
-run(rows_leave_a_landed_table_and_the_balance_says_so, rows_that_were_deleted_before_stay_explained,
+run(rows_leave_a_landed_table_and_the_balance_says_so, what_lands_behind_an_erasure_is_kept, rows_that_were_deleted_before_stay_explained,
     what_is_still_there_is_found, mistakes_change_nothing, the_page_is_true)

@@ -64,6 +64,25 @@ Result<std::vector<std::string>> CommitsAfter(Version base, Version version,
   return Corrupt("the log has a gap: version {} of {} is missing", *missing, version);
 }
 
+/// Returns the newest state, given one that the log no longer has. kConflict: it is older, or the
+/// proposal must know what happened in between.
+Result<StatePtr> NewestOf(const TableLog& log, const TableState& gone, const Proposal& proposal) {
+  SLUICE_ASSIGN_OR_RETURN(StatePtr newest, log.Load(std::nullopt));
+  if (newest->version() <= gone.version()) {
+    return Conflict(
+        "the log has had version {}, and the newest that is there now is {}: was an older copy of "
+        "the table put in its place?",
+        gone.version(), newest->version());
+  }
+  if (proposal.lost_to) {
+    return Conflict(
+        "the log begins behind version {} since; what changed in between cannot be told, so begin "
+        "again",
+        gone.version());
+  }
+  return newest;
+}
+
 }  // namespace
 
 TableLog::TableLog(store::ObjectStore& store, std::string_view root)
@@ -304,11 +323,37 @@ Result<StatePtr> TableLog::Follow(const StatePtr& state, Actions winner,
 }
 
 Result<Committed> TableLog::Commit(StatePtr state, const Proposal& proposal) const {
+  const auto has_version = [&](Version version) -> Result<bool> {
+    const auto commit = store_.Head(Path(CommitName(version)));
+    if (commit.ok()) return true;
+    if (commit.error().code() != ErrorCode::kNotFound) return commit.error();
+    // Some engines leave a checkpoint alone.
+    SLUICE_ASSIGN_OR_RETURN(const LogListing listing, List(VersionName(version)));
+    return std::ranges::any_of(listing.checkpoints, [&](const CheckpointFiles& checkpoint) {
+      return checkpoint.version == version;
+    });
+  };
   for (int attempt = 0; attempt < proposal.attempts_max; ++attempt) {
+    // Where the log was trimmed, as an erasure does it, or put back, the next number is free
+    // though versions have had it: a commit there would be part of no state.
+    SLUICE_ASSIGN_OR_RETURN(const bool stands, has_version(state->version()));
+    if (!stands) {
+      SLUICE_ASSIGN_OR_RETURN(state, NewestOf(*this, *state, proposal));
+      if (proposal.done && proposal.done(*state)) return Committed{.state = state, .ours = false};
+    }
     SLUICE_ASSIGN_OR_RETURN(const std::string bytes, proposal.make(*state));
     const Version version = state->version() + 1;
     const Status put = store_.PutIfAbsent(Path(CommitName(version)), bytes);
     if (put.ok()) {
+      // Logs are trimmed from their oldest commit on, so what trimmed this number has taken the one
+      // before it. Ours is of no use to anybody then, whether others built on it before or not.
+      const auto still_stands = has_version(state->version());
+      if (still_stands.ok() && !*still_stands) {
+        const Status removed = store_.Delete(Path(CommitName(version)));
+        return Unavailable("commit {} may have landed: the log was trimmed meanwhile{}{}", version,
+                           removed.ok() ? "" : ", and it cannot be removed: ",
+                           removed.ok() ? "" : removed.error().message());
+      }
       SLUICE_ASSIGN_OR_RETURN(Actions ours, ParseActions(bytes));
       SLUICE_ASSIGN_OR_RETURN(StatePtr next, After(state, std::move(ours)));
       return Committed{.state = std::move(next)};
