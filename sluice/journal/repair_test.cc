@@ -258,6 +258,20 @@ TEST_F(RepairTest, GoesOnWithoutAMissingSegment) {
   EXPECT_EQ(Read(*Open()), kept_);
 }
 
+TEST_F(RepairTest, TheLastSegmentCutOffToNothingMayHaveHadRows) {
+  auto journal = Open();
+  for (int i = 0; i < 12; ++i) AppendRows(*journal, 1, 5, std::string(20'000, 'x'));
+  Kill(journal);
+  const std::string last = Look().segments.back().file;
+  for (const uint64_t bytes : {4095, 0}) {
+    ASSERT_TRUE((*disk_->Open(last, os::OpenMode::kWrite))->Truncate(bytes).ok());
+    EXPECT_FALSE(Look().lost.empty()) << bytes;
+    EXPECT_FALSE(TryRepair(false).ok()) << bytes;
+  }
+  ASSERT_TRUE(TryRepair(true).ok());
+  EXPECT_GE(Open()->NextOffset(1), 60) << "offsets are not used again";
+}
+
 TEST_F(RepairTest, ALossStaysUntilItsOwnOffsetsAreReleased) {
   auto journal = Open();
   for (int i = 0; i < 12; ++i) AppendRows(*journal, 1, 5, std::string(20'000, 'x'));

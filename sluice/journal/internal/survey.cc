@@ -164,6 +164,9 @@ class Surveyor {
     if (Status header = header_reader.CheckHeader(manifest.uuid); !header.ok()) {
       if (header.error().code() != ErrorCode::kCorrupt) return header;
       AddDamage(index, report, {.reason = header.error().message()});
+      // A segment is named with its space and its header: one without them was cut off, and nothing
+      // is left to tell what stood there.
+      if (report.file_bytes < kBlockBytes) AddUnreadable(index, kBlockBytes);
     }
     size_t gaps = 0;
     const SegmentVisitor visitor{
