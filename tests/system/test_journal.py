@@ -43,6 +43,8 @@ def a_sound_journal_is_told_as_it_is():
         assert "secret-page" not in json.dumps(rows), "what is protected stays protected"
         frames, _ = journal(project, "dump")
         equal(sum(f["last_offset"] - f["first_offset"] + 1 for f in frames if f["kind"] == "data"), 100)
+        _, err = journal(project, "dump", "--topic", "shop.user-event", code=1)
+        assert "no topic 'shop.user-event'" in err, "nothing of it is left, by the look of it: " + err
         equal(journal(project, "repair")[0][0]["lost"], [])
         equal(journal(project, "verify", "--journal", project.folder + "/data/journal")[0][0]["in_use"], False)
         code, _, err = project.command("journal", "verify", "--journal", project.folder + "/schemas")

@@ -242,6 +242,34 @@ def a_flipped_bit_in_a_landed_file_is_named():
             server.stop()
 
 
+def what_was_done_a_moment_ago_counts():
+    with Project(SLOW) as project:
+        with Server(project) as server:
+            for first in (0, 100, 200):
+                server.send(TOPIC, [event(i) for i in range(first, first + 100)])
+                server.land()
+                if first == 0:
+                    shutil.copytree(project.table_folder(), f"{project.folder}/copy")
+            server.send(TOPIC, [event(i) for i in range(300, 310)])
+            code, _, err = project.command("table", "delete", TABLE, "--where", "user_id < 50")
+            equal(code, 0, err)
+            line = verify(project, TOPIC, server=server)[TOPIC]  # The server has not looked since.
+            equal([line[k] for k in ("accepted", "landed", "removed", "pending", "balanced")], [310, 250, 50, 10, True])
+            # An older copy, put in its place: rows that are said to wait have landed, and been let go.
+            os.rename(project.table_folder(), f"{project.folder}/away")
+            os.rename(f"{project.folder}/copy", project.table_folder())
+            line = verify(project, TOPIC, server=server, code=1)[TOPIC]
+            assert "an older copy of the table was put in its place" in line["faults"][0], line
+            server.ask("POST", "/v1/admin/land")
+            equal(len(project.commits()), 2, "it lands nothing behind a gap")
+            shutil.rmtree(project.table_folder())
+            os.rename(f"{project.folder}/away", project.table_folder())
+            server.land()
+            line = verify(project, TOPIC, server=server)[TOPIC]
+            equal([line[k] for k in ("accepted", "landed", "removed", "pending", "balanced")], [310, 260, 50, 0, True])
+            server.stop()
+
+
 def a_time_is_counted_alone():
     with Project(SLOW) as project:
         with Server(project) as server:
@@ -426,7 +454,7 @@ def mistakes_are_told():
 
 if __name__ == "__main__":
     run(everything_that_was_answered_is_in_the_balance, the_journal_of_a_stopped_server_says_what_is_pending,
-        only_what_is_new_is_counted_again, a_time_is_counted_alone, a_flipped_bit_in_a_landed_file_is_named,
+        only_what_is_new_is_counted_again, what_was_done_a_moment_ago_counts, a_time_is_counted_alone, a_flipped_bit_in_a_landed_file_is_named,
         what_a_restore_took_away_is_landed_again_by_what_verify_says,
         duplicates_and_errors_are_counted_across_a_kill, what_another_engine_did_is_named,
         a_gap_ends_with_1_and_is_named, a_receipt_says_what_became_of_an_event,

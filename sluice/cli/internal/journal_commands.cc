@@ -280,6 +280,14 @@ std::string UserName() {
 }
 
 Result<Inspection> Dump(const JournalArguments& arguments, Subject& subject) {
+  const auto is_asked_for = [&](const auto& topic) { return topic.second == arguments.topic; };
+  if (!arguments.topic.empty() && !arguments.topic.starts_with("partition ") &&
+      std::ranges::none_of(subject.topics, is_asked_for)) {
+    return NotFound(
+        "the catalog beside the journal has no topic '{}'; `sluice journal inspect` "
+        "lists what the journal has",
+        arguments.topic);
+  }
   std::map<uint64_t, columnar::Schema> schemas;
   journal::InspectOptions options;
   if (arguments.rows) {

@@ -20,12 +20,13 @@ namespace sluice::cli::internal {
 
 namespace {
 
-/// A table to count, at the cut that its server told; without one as it is, up to the end of the
-/// journal that is beside it. Without that, too, what is pending is not known.
+/// A table to count as it is now, up to where its server said that it had come; without one up to
+/// the end of the journal that is beside it. Without that, too, what is pending is not known.
 struct Subject {
   std::string topic;
   std::string address;
-  std::optional<lake::Version> version = {};
+  std::optional<lake::Version> version = {};  ///< That its server knew.
+  int64_t landed = -1;                        ///< The last offset in that version.
   std::optional<int64_t> end = {};
   bool end_is_of_journal = false;
   int64_t kept_from = 0;  ///< Of the journal, where `end_is_of_journal`.
@@ -61,17 +62,20 @@ Result<std::vector<Subject>> AskServer(const Global& global, const std::string& 
     std::string_view path;
     std::string_view stopped;
     int64_t version = 0;
+    int64_t landed = 0;
     int64_t end = 0;
     if (table["topic"].get(topic) != simdjson::SUCCESS ||
         table["path"].get(path) != simdjson::SUCCESS ||
         table["stopped"].get(stopped) != simdjson::SUCCESS ||
         table["version"].get(version) != simdjson::SUCCESS ||
+        table["landed_offset"].get(landed) != simdjson::SUCCESS ||
         table["next_offset"].get(end) != simdjson::SUCCESS) {
       return Corrupt("the server's list of tables lacks members; is it of another version?");
     }
     subjects.push_back({.topic = std::string(topic),
                         .address = fmt::format("{}/{}", tables, path),
                         .version = version,
+                        .landed = landed,
                         .end = end,
                         .stopped = std::string(stopped)});
   }
@@ -160,18 +164,15 @@ Result<ledger::Proof> ProveOne(const VerifyArguments& arguments, Subject& subjec
                                os::Random& random) {
   SLUICE_ASSIGN_OR_RETURN(const store::Place place, stores.Folder(subject.address));
   const lake::DeltaTable table(*place.store, place.path, clock, random);
-  auto loaded = subject.version ? table.LoadAt(*subject.version) : table.Load();
-  const bool trimmed =
-      !loaded.ok() && loaded.error().code() == ErrorCode::kNotFound && subject.version;
-  // As an erasure does it: the server has yet to see that.
-  if (trimmed) loaded = table.Load();
-  SLUICE_ASSIGN_OR_RETURN(const auto snapshot, std::move(loaded));
+  // What others did a moment ago counts, though its server may not have seen it yet.
+  SLUICE_ASSIGN_OR_RETURN(const auto snapshot, table.Load());
   ledger::ProofOptions options;
   options.end = subject.end;
   options.all_bytes = arguments.full;
   // Of another moment than the version: what has landed meanwhile had been accepted. And what a
   // journal had before it was lost, the table alone knows.
-  if ((trimmed || subject.end_is_of_journal) && options.end)
+  const bool later = subject.version && snapshot->version() > *subject.version;
+  if ((later || subject.end_is_of_journal) && options.end)
     options.end = std::max(*options.end, ledger::LandedOffset(*snapshot) + 1);
   if (!arguments.from.empty() || !arguments.to.empty()) {
     SLUICE_ASSIGN_OR_RETURN(const auto from_us, ParseTime(arguments.from, "--from"));
@@ -356,6 +357,12 @@ Status AddJournalCut(os::Disk& disk, const std::string& data, const std::string&
 void AddWaitingFaults(const Subject& subject, ledger::Proof& proof) {
   if (!subject.stopped.empty()) {
     proof.faults.push_back("landing has stopped: " + subject.stopped);
+  } else if (subject.version &&
+             (proof.version < *subject.version || proof.landed_end <= subject.landed)) {
+    proof.faults.push_back(fmt::format(
+        "version {} ends with offset {}, and the server had landed up to offset {} by version {}: "
+        "an older copy of the table was put in its place, or its log was changed",
+        proof.version, proof.landed_end - 1, subject.landed, *subject.version));
   }
   if (!subject.end_is_of_journal || subject.range) return;
   std::vector<journal::Loss> given_up = subject.given_up;
