@@ -30,7 +30,7 @@ class Routes::Groups {
         events_(services.ingest, hooks_, services.body_bytes_max),
         sql_(services.database, services.ingest, services.reader_idle_max),
         schemas_(services.ingest, hooks_),
-        tables_(services.lander),
+        tables_(services.ingest, services.lander),
         errors_(services.ingest, services.database),
         privacy_(services.ingest, services.database),
         receipts_(services.ingest, services.lander, services.database),

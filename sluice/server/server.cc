@@ -511,12 +511,12 @@ void RunningServer::CheckPlace() const {
   if (now.ok() ? *now == place_ : now.error().code() != ErrorCode::kNotFound) return;
   // Open files of the journal have moved along, so events would be acknowledged into what nobody
   // looks at any more; and what is written by name would go into what lies there now, such as
-  // restored data.
+  // restored data. Without the lock a second server could begin beside this one.
   trace::Error("data folder gone",
                {{"folder", config_.DataPath()},
                 {"reason",
-                 "it was moved, removed or unmounted while this server had it open; what "
-                 "was acknowledged is in its journal, wherever that is now"}});
+                 "it, or the lock of its journal, was moved, removed or unmounted while this "
+                 "server had it open; what was acknowledged is in that journal, wherever it is"}});
   std::abort();
 }
 

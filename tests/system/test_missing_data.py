@@ -101,6 +101,8 @@ def an_older_table_beside_a_newer_journal_is_not_balanced():
             server.land()
             line, _ = verify(project, server)
             equal((line["accepted"], line["landed"], line["removed"], line["balanced"]), (120, 70, 50, True))
+            [[action, topic, why]] = server.sql("select action, object, reason from system.audit")
+            assert (action, topic) == ("table.adopt", TOPIC) and LOST in why, (action, topic, why)
             server.stop()
 
 

@@ -54,6 +54,16 @@ Response TableRoutes::Land() {
 }
 
 Response TableRoutes::Adopt(const Call& call) {
+  for (const land::TableStatus& table : lander_.Tables()) {
+    if (table.topic != call.Segment("topic") || table.stopped.empty()) continue;
+    // It may accept that rows are lost.
+    const Status kept = audit_.Record({.principal = call.principal.id,
+                                       .action = "table.adopt",
+                                       .object = table.topic,
+                                       .outcome = "begun",
+                                       .reason = table.stopped});
+    if (!kept.ok()) return ErrorResponse(kept.error());
+  }
   const Status adopted = lander_.Adopt(call.Segment("topic"));
   return adopted.ok() ? List() : ErrorResponse(adopted.error());
 }

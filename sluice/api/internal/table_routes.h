@@ -5,6 +5,7 @@
 #include <string>
 
 #include "sluice/api/router.h"
+#include "sluice/ingest/audit_log.h"
 #include "sluice/land/lander.h"
 
 namespace sluice::api::internal {
@@ -12,7 +13,7 @@ namespace sluice::api::internal {
 /// Thread-safe; all references must outlive it.
 class TableRoutes {
  public:
-  explicit TableRoutes(land::Lander& lander) : lander_(lander) {}
+  TableRoutes(ingest::Ingest& ingest, land::Lander& lander) : lander_(lander), audit_(ingest) {}
 
   void AddTo(Router& router);
 
@@ -24,6 +25,7 @@ class TableRoutes {
   std::string LastMaintenance(const std::string& topic) const;
 
   land::Lander& lander_;
+  ingest::AuditLog audit_;
 };
 
 }  // namespace sluice::api::internal
