@@ -31,6 +31,7 @@
 #include "sluice/os/random.h"
 #include "sluice/os/threads.h"
 #include "sluice/privacy/keys.h"
+#include "sluice/server/data_note.h"
 #include "sluice/server/key_retirement.h"
 #include "sluice/server/project.h"
 #include "sluice/server/space_watch.h"
@@ -243,8 +244,9 @@ Status RunningServer::CheckRestored() {
 Status RunningServer::Start() {
   SLUICE_RETURN_IF_ERROR(CheckAddress());
   SLUICE_RETURN_IF_ERROR(CheckRestored());
-  SLUICE_RETURN_IF_ERROR(OpenKeys());
   const std::string data = config_.DataPath();
+  SLUICE_RETURN_IF_ERROR(CheckDataAreThere(disk_, config_.KeysPath(), Absolute(data)));
+  SLUICE_RETURN_IF_ERROR(OpenKeys());
   journal::Options journal_options;
   journal_options.folder = data + "/journal";
   journal_options.segment_bytes = config_.segment_bytes;
@@ -271,6 +273,9 @@ Status RunningServer::Start() {
   // A journal or catalog that comes with other keys must not be gone on with: nothing would join,
   // and what is sealed could not be opened.
   SLUICE_RETURN_IF_ERROR(BindKeys());
+  if (const Status noted = NoteData(disk_, config_.KeysPath(), Absolute(data)); !noted.ok()) {
+    trace::Warning("data folder not noted", {{"reason", noted.error().ToString()}});
+  }
   // What is only a copy must never lie where tables may be: it is thrown away.
   const std::string tables = Absolute(data + (config_.bucket.empty() ? "/tables" : "/cache"));
   SLUICE_RETURN_IF_ERROR(OpenTables(tables));

@@ -250,6 +250,16 @@ def data_that_are_moved_away_end_the_server():
             until(lambda: server.process.poll() is not None, "it ends", 10)
             assert '"event":"data folder gone"' in server.output(), server.output()[-2000:]
         equal(os.path.exists(project.folder + "/data"), False, "it writes nothing into what comes there")
+        # Nor does whoever starts it again begin a new project, as where a disk is not mounted.
+        for empty in (False, True):
+            if empty:
+                os.mkdir(project.folder + "/data")
+            try:
+                Server(project)
+                raise AssertionError("it began anew")
+            except RuntimeError as error:
+                assert "is its disk not mounted" in str(error) and "keys/data-folders" in str(error), error
+        equal(os.listdir(project.folder + "/data"), [])
         equal(project.command("restore", target)[0], 0)
         with Server(project) as server:
             equal(server.sql(f"select count(*) from {TABLE}"), [[10]])
@@ -259,6 +269,12 @@ def data_that_are_moved_away_end_the_server():
         os.rename(project.folder + "/data.bad", project.folder + "/data")
         with Server(project) as server:
             equal(server.sql(f"select count(*) from {TABLE}"), [[10]])
+            server.stop()
+        # Who means to begin anew says so.
+        shutil.rmtree(project.folder + "/data")
+        os.remove(project.folder + "/keys/data-folders")
+        with Server(project) as server:
+            equal(server.sql(f"select count(*) from {TABLE}"), [[0]])
             server.stop()
         shutil.rmtree(target)
 
