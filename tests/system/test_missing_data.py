@@ -156,6 +156,9 @@ def a_backup_has_tables_behind_links_and_none_without_a_table():
         os.symlink(disk.folder + "/bronze", schema)
         line, _ = verify(project)
         equal((line["landed"], line["balanced"]), (100, True))
+        code, out, err = project.command("-o", "json", "verify", "--tables", project.folder + "/data/tables")
+        equal({line["topic"]: line["landed"] for line in map(json.loads, out.splitlines())}.get("default/bronze/shop_user_events"),
+              100, out + err)
         for serving in (False, True):
             target = tempfile.mkdtemp(prefix="sluice-test-backup-")
             with Server(project) if serving else contextlib.nullcontext() as server:

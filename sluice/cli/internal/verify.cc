@@ -96,8 +96,11 @@ Status FindTables(os::Disk& disk, const std::string& folder, const std::string& 
   if (depth == 0) return {};
   SLUICE_ASSIGN_OR_RETURN(const auto names, disk.List(folder), "{}", folder);
   for (std::string inner : names) {
-    if (!inner.ends_with('/')) continue;
-    inner.pop_back();
+    if (inner.ends_with('/')) {
+      inner.pop_back();
+    } else if (!disk.List(folder + "/" + inner).ok()) {
+      continue;  // A file. Links to folders are followed: tables lie behind them, too.
+    }
     SLUICE_RETURN_IF_ERROR(FindTables(disk, folder + "/" + inner,
                                       name.empty() ? inner : name + "/" + inner, depth - 1,
                                       subjects));
