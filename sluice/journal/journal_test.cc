@@ -585,6 +585,21 @@ TEST_F(JournalTest, RefusesBelowItsFreeSpace) {
   EXPECT_TRUE(Append(*journal, {Data(1, 1, "a")}).ok());
 }
 
+TEST_F(JournalTest, RefusesWhatNoRoomIsReservedFor) {
+  auto journal = Open();
+  disk_.Fail(os::DiskCall::kAllocate);
+  EXPECT_EQ(Append(*journal, {Data(1, 1, "a")}).error().code(), ErrorCode::kUnavailable);
+  EXPECT_TRUE(Segments().empty());
+  // From its half on the next segment lies ready; it grows for a group that is larger.
+  ASSERT_TRUE(Append(*journal, {Data(1, 1, std::string(40'000, 'a'))}).ok());
+  while (journal->BytesOnDisk() < 2 * options_.segment_bytes) std::this_thread::yield();
+  disk_.Fail(os::DiskCall::kAllocate);
+  const std::string large(2 * options_.segment_bytes, 'b');
+  EXPECT_EQ(Append(*journal, {Data(1, 1, large)}).error().code(), ErrorCode::kUnavailable);
+  EXPECT_TRUE(Append(*journal, {Data(1, 1, large)}).ok());
+  EXPECT_EQ(Read(*journal).size(), 2u);
+}
+
 TEST_F(JournalTest, LooksAtTheFreeSpaceNowAndThenWhileASegmentHasRoom) {
   options_.free_bytes_min = 100'000;
   disk_.SetCapacity(500'000);

@@ -1,9 +1,16 @@
 #include "sluice/os/disk.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -96,6 +103,45 @@ TEST_F(SystemDiskTest, AFileAtItsLimitIsAFullDiskAndNotOurEnd) {
     return (*file)->Write(0, {&piece, 1}).ok() ? 0 : 5;
   };
   EXPECT_EXIT(std::_Exit(limited()), testing::ExitedWithCode(0), "");
+}
+
+// From here on the kernel answers this thread's fallocate() with `error`. False: it cannot be asked
+// to.
+bool FailAllocations(int error) {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter = {.len = std::size(program), .filter = program};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST_F(SystemDiskTest, ALongFileIsAReservationOnlyWhereNoneCanBeHad) {
+  constexpr int kNoSeccomp = 77;
+  const auto allocate = [this](int error, uint64_t expected_size) {
+    if (!FailAllocations(error)) return kNoSeccomp;
+    auto file = disk_.Open(Path("a"), OpenMode::kCreateNew);
+    if (!file.ok()) return 1;
+    const Status allocated = (*file)->Allocate(1 << 20);
+    if (*(*file)->Size() != expected_size) return 2;
+    if (expected_size > 0) return allocated.ok() && (*file)->Allocate(1000).ok() ? 0 : 3;
+    return !allocated.ok() && allocated.error().code() == ErrorCode::kUnavailable ? 0 : 4;
+  };
+  bool can = true;
+  const auto ended_well = [&can](int status) {
+    can = !WIFEXITED(status) || WEXITSTATUS(status) != kNoSeccomp;
+    return !can || (WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  };
+  for (const int error : {ENOSPC, EDQUOT, EIO}) {
+    EXPECT_EXIT(std::_Exit(allocate(error, 0)), ended_well, "") << error;
+    if (!can) GTEST_SKIP() << "no seccomp here";
+    ASSERT_TRUE(disk_.Remove(Path("a")).ok());
+  }
+  EXPECT_EXIT(std::_Exit(allocate(EOPNOTSUPP, 1 << 20)), ended_well, "");
+  EXPECT_EQ(ReadFile(disk_, Path("a"), 1 << 20)->size(), 1u << 20);
 }
 
 TEST_F(SystemDiskTest, RenamesWithAndWithoutReplacing) {
