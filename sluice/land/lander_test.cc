@@ -186,8 +186,8 @@ TEST_F(LanderTest, AFileThatAnotherWriterVacuumedIsLookedForInTheNewestVersion) 
   lander_.reset();
   store_.PretendRemote();
   store::MemoryStore nothing_kept;
-  store::CachedStore cached(store_, nothing_kept, 1 << 20, clock_);
-  open_over(cached);
+  const auto cached = *store::CachedStore::Open(store_, nothing_kept, 1 << 20, clock_);
+  open_over(*cached);
 
   lake::DeltaTable other = Other();
   const auto before = *other.Load();
@@ -212,8 +212,8 @@ TEST_F(LanderTest, AFileThatAnotherWriterVacuumedIsLookedForInTheNewestVersion) 
   // Gone without another in its place: then it is named.
   lander_.reset();
   store::MemoryStore nothing_again;
-  store::CachedStore fresh(store_, nothing_again, 1 << 20, clock_);
-  open_over(fresh);
+  const auto fresh = *store::CachedStore::Open(store_, nothing_again, 1 << 20, clock_);
+  open_over(*fresh);
   ASSERT_TRUE(memory_.Delete(new_path).ok());
   const auto view = lander_->View("bronze", "clicks");
   ASSERT_FALSE(view.ok());

@@ -377,9 +377,10 @@ Status RunningServer::OpenTables(const std::string& folder) {
   SLUICE_ASSIGN_OR_RETURN(const store::Place place, stores_.WritableFolder(config_.TablesAddress()),
                           "storage.path '{}'", config_.bucket);
   bucket_ = std::make_unique<store::FolderStore>(*place.store, place.path);
-  cache_ = std::make_unique<store::CachedStore>(*bucket_, *files_, config_.cache_bytes_max, clock_);
+  SLUICE_ASSIGN_OR_RETURN(
+      cache_, store::CachedStore::Open(*bucket_, *files_, config_.cache_bytes_max, clock_));
   store_ = cache_.get();
-  return cache_->Open();
+  return {};
 }
 
 void RunningServer::KeepTime(std::stop_token stop) {

@@ -87,10 +87,10 @@ Result<std::shared_ptr<ExternalTables::Opened>> ExternalTables::Make(const std::
     SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(folder), "cache of '{}'", address);
     opened->remote = std::make_unique<store::FolderStore>(*store, root);
     opened->copies = std::make_unique<store::LocalStore>(disk_, folder);
-    auto cached = std::make_unique<store::CachedStore>(*opened->remote, *opened->copies,
-                                                       options_.cache_bytes_max, clock_);
-    SLUICE_RETURN_IF_ERROR(cached->Open(), "cache of '{}'", address);
-    opened->cached = std::move(cached);
+    SLUICE_ASSIGN_OR_RETURN(opened->cached,
+                            store::CachedStore::Open(*opened->remote, *opened->copies,
+                                                     options_.cache_bytes_max, clock_),
+                            "cache of '{}'", address);
     store = opened->cached.get();
     root.clear();
   }

@@ -18,7 +18,14 @@ bool NeverChanges(std::string_view path) {
 
 }  // namespace
 
-Status CachedStore::Open() {
+Result<std::unique_ptr<CachedStore>> CachedStore::Open(ObjectStore& remote, ObjectStore& local,
+                                                       uint64_t bytes_max, const os::Clock& clock) {
+  std::unique_ptr<CachedStore> store(new CachedStore(remote, local, bytes_max, clock));
+  SLUICE_RETURN_IF_ERROR(store->CountKept());
+  return store;
+}
+
+Status CachedStore::CountKept() {
   SLUICE_ASSIGN_OR_RETURN(const auto found, local_.List(""));
   for (const ObjectInfo& object : found) {
     if (object.size > bytes_max_ - bytes_) {

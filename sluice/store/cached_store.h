@@ -31,12 +31,10 @@ class CachedStore final : public ObjectStore {
  public:
   static constexpr std::chrono::minutes kInUse{15};
 
-  /// All must outlive this one; nobody else writes to `local`.
-  CachedStore(ObjectStore& remote, ObjectStore& local, uint64_t bytes_max, const os::Clock& clock)
-      : remote_(remote), local_(local), bytes_max_(bytes_max), clock_(clock) {}
-
-  /// Finds what is kept since an earlier run, as far as it fits. Once, before all else.
-  Status Open();
+  /// Finds what `local` has of an earlier run, which counts, and deletes what of it does not fit.
+  /// All must outlive the store; nobody else writes to `local`.
+  static Result<std::unique_ptr<CachedStore>> Open(ObjectStore& remote, ObjectStore& local,
+                                                   uint64_t bytes_max, const os::Clock& clock);
 
   Result<std::string> Get(std::string_view path) override;
   Result<std::string> GetRange(std::string_view path, uint64_t offset, uint64_t size) override;
@@ -62,6 +60,10 @@ class CachedStore final : public ObjectStore {
  private:
   class Writer;
 
+  CachedStore(ObjectStore& remote, ObjectStore& local, uint64_t bytes_max, const os::Clock& clock)
+      : remote_(remote), local_(local), bytes_max_(bytes_max), clock_(clock) {}
+
+  Status CountKept();
   Status Fetch(const std::string& path);
   /// Whether a copy was kept.
   bool Keep(std::string_view path, std::string_view bytes);

@@ -83,7 +83,8 @@ struct CachedFixture {
   MemoryStore remote;
   MemoryStore local;
   os::SystemClock clock;
-  CachedStore store{remote, local, 1 << 20, clock};
+  std::unique_ptr<CachedStore> opened = *CachedStore::Open(remote, local, 1 << 20, clock);
+  CachedStore& store = *opened;
 };
 
 using Fixtures = testing::Types<LocalFixture, MemoryFixture, FaultyFixture, S3Fixture,
@@ -464,8 +465,8 @@ TEST(CachedStoreTest, KeepsWhatIsPutOrAskedForAndNeverChanges) {
   MemoryStore remote;
   MemoryStore local;
   {
-    CachedStore store(remote, local, 100, clock);
-    ASSERT_TRUE(store.Open().ok());
+    const auto opened = *CachedStore::Open(remote, local, 100, clock);
+    CachedStore& store = *opened;
     ASSERT_TRUE(store.Put("t/ours.parquet", "ours").ok());
     ASSERT_TRUE(store.PutIfAbsent("t/_delta_log/0.json", "{}").ok());
     ASSERT_TRUE(store.Put("t/_delta_log/_last_checkpoint", "{}").ok());
@@ -478,8 +479,8 @@ TEST(CachedStoreTest, KeepsWhatIsPutOrAskedForAndNeverChanges) {
     EXPECT_EQ(store.MakeLocal(both).error().code(), ErrorCode::kNotFound);
     EXPECT_EQ(local.Get("t/ours.parquet").error().code(), ErrorCode::kNotFound);
   }
-  CachedStore again(remote, local, 100, clock);
-  ASSERT_TRUE(again.Open().ok());
+  const auto reopened = *CachedStore::Open(remote, local, 100, clock);
+  CachedStore& again = *reopened;
   ASSERT_TRUE(remote.Delete("t/theirs.parquet").ok());
   EXPECT_EQ(*again.Get("t/theirs.parquet"), "theirs");  // Not asked for again.
 }
@@ -488,7 +489,8 @@ TEST(CachedStoreTest, ForgetsWhatIsReplacedOrDeletedWithMany) {
   os::SimulatedClock clock{os::Timestamp()};
   MemoryStore remote;
   MemoryStore local;
-  CachedStore store(remote, local, 100, clock);
+  const auto opened = *CachedStore::Open(remote, local, 100, clock);
+  CachedStore& store = *opened;
   const std::vector<std::string> all{"t/a", "t/b"};
   for (int round = 0; round < 30; ++round) {  // Nor does any of it take room.
     ASSERT_TRUE(store.Put("t/a", "first").ok());
@@ -507,7 +509,8 @@ TEST(CachedStoreTest, ACopyThatCannotBeWrittenTakesNoRoom) {
   MemoryStore remote;
   MemoryStore memory;
   FaultyStore local(memory);
-  CachedStore store(remote, local, 100, clock);
+  const auto opened = *CachedStore::Open(remote, local, 100, clock);
+  CachedStore& store = *opened;
   local.Add({.call = StoreCall::kPut, .times = 10});
   for (int i = 0; i < 10; ++i) {
     ASSERT_TRUE(store.Put(fmt::format("t/{}", i), std::string(40, 'x')).ok());
@@ -525,7 +528,8 @@ TEST(CachedStoreTest, TakesNoMoreThanItMay) {
     return store.MakeLocal(std::vector<std::string>{path});
   };
   {
-    CachedStore store(remote, local, 100, clock);
+    const auto opened = *CachedStore::Open(remote, local, 100, clock);
+    CachedStore& store = *opened;
     for (const char* path : {"t/a", "t/b", "t/c"}) {
       ASSERT_TRUE(store.Put(path, std::string(40, path[2])).ok());
       clock.Advance(std::chrono::seconds(1));
@@ -547,11 +551,23 @@ TEST(CachedStoreTest, TakesNoMoreThanItMay) {
     EXPECT_EQ(local.List("")->size(), 2U);
   }
   // A smaller cache keeps what fits; what an earlier run has left is in nobody's use.
-  CachedStore again(remote, local, 50, clock);
-  ASSERT_TRUE(again.Open().ok());
+  const auto reopened = *CachedStore::Open(remote, local, 50, clock);
+  CachedStore& again = *reopened;
   EXPECT_EQ(local.List("")->size(), 1U);
   EXPECT_TRUE(make_local(again, "t/b").ok());
   EXPECT_EQ(local.List("")->size(), 1U);
+}
+
+TEST(CachedStoreTest, TakesNoMoreThanItMayHoweverOftenItIsOpened) {
+  os::SimulatedClock clock{os::Timestamp()};
+  MemoryStore remote;
+  MemoryStore local;
+  for (int start = 0; start < 5; ++start) {
+    const auto opened = *CachedStore::Open(remote, local, 100, clock);
+    ASSERT_TRUE(opened->Put(fmt::format("t/{}", start), std::string(40, 'x')).ok());
+    EXPECT_TRUE(local.Get(fmt::format("t/{}", start)).ok()) << "an older one has gone for it";
+    EXPECT_LE(local.List("")->size(), 2U);
+  }
 }
 
 TEST(CachedStoreTest, KeepsWhatIsWrittenPartByPartIfItFits) {
@@ -560,7 +576,8 @@ TEST(CachedStoreTest, KeepsWhatIsWrittenPartByPartIfItFits) {
   FaultyStore faulty(remote);
   MemoryStore local;
   const std::string text = LongText();
-  CachedStore store(faulty, local, 3 << 20, clock);
+  const auto opened = *CachedStore::Open(faulty, local, 3 << 20, clock);
+  CachedStore& store = *opened;
   const auto write = [&](const std::string& path) -> Status {
     SLUICE_ASSIGN_OR_RETURN(const auto writer, store.StartPut(path));
     SLUICE_RETURN_IF_ERROR(WriteInParts(*writer, text));
@@ -597,7 +614,8 @@ TEST(CachedStoreTest, ManyThreadsAskForMoreThanFits) {
   for (int i = 0; i < 8; ++i) {
     ASSERT_TRUE(remote.Put(fmt::format("t/{}", i), std::string(10, 'x')).ok());
   }
-  CachedStore store(remote, local, 45, clock);
+  const auto opened = *CachedStore::Open(remote, local, 45, clock);
+  CachedStore& store = *opened;
   std::vector<std::jthread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&store, t] {
