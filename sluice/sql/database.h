@@ -118,7 +118,7 @@ class Database {
   struct Names {
     std::string missing;
     std::vector<std::string> columns;  // Of the tables found, for who names one that there is not.
-    std::optional<duck::Relation> errors;
+    std::optional<Result<duck::Relation>> errors;  // Or why there are none.
   };
   duck::RelationLookup LookUp(const QueryRequest& request, const internal::Reader& reader,
                               Names& names);

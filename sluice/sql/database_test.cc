@@ -12,6 +12,7 @@
 #include "sluice/lake/delta_table.h"
 #include "sluice/land/table_schema.h"
 #include "sluice/os/disk.h"
+#include "sluice/store/faulty_store.h"
 #include "sluice/store/local_store.h"
 #include "sluice/worker/process.h"
 
@@ -40,8 +41,8 @@ class DatabaseTest : public testing::Test {
     auto pool = worker::Pool::Start({.temporary_folder = folder_ + "/temporary"}, tenant, metrics_);
     EXPECT_TRUE(pool.ok()) << pool.error().ToString();
     pool_ = std::move(*pool);
-    lander_ = std::make_unique<land::Lander>(land::LandOptions{}, *store_, clock_, random_,
-                                             threads_, metrics_, "journal-1");
+    lander_ = std::make_unique<land::Lander>(land::LandOptions{}, passing_.emplace(*store_), clock_,
+                                             random_, threads_, metrics_, "journal-1");
     database_.emplace(
         *pool_, tenant, *lander_, clock_, random_, metrics_,
         std::make_unique<ExternalTables>(ExternalOptions{.allowed = {folder_ + "/outside"}},
@@ -76,16 +77,47 @@ struct Click $Sl.event("clicks") { page @0 :Text; n @1 :Int64; data @2 :Data; }
     lander_->Add(1, next_++, clock_.Now(), arrow::RecordBatch::Make(schema, 1, columns));
   }
 
+  /// The topic of error rows, with the one column that tells whose they are.
+  void OpenErrors() {
+    event::Contract contract;
+    contract.topic = catalog::kErrorsTopic;
+    contract.table = "errors";
+    event::Field& whose = contract.fields.emplace_back();
+    whose.name = whose.column = "topic";
+    const catalog::Topic topic{.contract = std::make_shared<const event::Contract>(contract),
+                               .partition = 2,
+                               .schema_name = "system",
+                               .table_path = "default/system/errors"};
+    ASSERT_TRUE(lander_->Open(topic).ok());
+    error_columns_ = land::FrameColumns(contract);
+  }
+
+  void AddError(const std::string& topic) {
+    arrow::ArrayVector columns;
+    for (const auto& field : error_columns_->fields()) {
+      std::shared_ptr<arrow::Scalar> value = arrow::MakeNullScalar(field->type());
+      if (field->name() == "topic") value = std::make_shared<arrow::StringScalar>(topic);
+      if (field->name() == "event_time") {
+        value = std::make_shared<arrow::TimestampScalar>(978'307'200'000'001, field->type());
+      }
+      columns.push_back(*arrow::MakeArrayFromScalar(*value, 1));
+    }
+    lander_->Add(2, next_error_++, clock_.Now(),
+                 arrow::RecordBatch::Make(error_columns_, 1, columns));
+  }
+
   std::string Ask(std::string_view sql, Format format = Format::kCsv) {
     const auto result = database_->Query(sql, format);
     return result.ok() ? result->body : result.error().ToString();
   }
 
-  std::string Ask(const std::string& scope, const std::string& sql) {
+  std::string Ask(const std::string& scope, const std::string& sql,
+                  const std::optional<AsOf>& as_of = {}) {
     Text text;
     const auto outcome = database_->Run(
         {.sql = sql,
          .format = Format::kCsv,
+         .as_of = as_of,
          .principal = govern::Principal{.id = scope, .scopes = {*govern::ParseScope(scope)}}},
         text);
     return outcome.ok() ? text.text : outcome.error().ToString();
@@ -161,12 +193,15 @@ struct Click $Sl.event("clicks") { page @0 :Text; n @1 :Int64; data @2 :Data; }
   os::SystemThreads threads_;
   Metrics metrics_;
   std::optional<store::LocalStore> store_;
+  std::optional<store::FaultyStore> passing_;  // What the lander has.
   store::StoreSet stores_{disk_, random_};
   std::unique_ptr<worker::Pool> pool_;
   std::unique_ptr<land::Lander> lander_;
   std::optional<Database> database_;
   catalog::Topic topic_;
   journal::Offset next_ = 0;
+  columnar::Schema error_columns_;
+  journal::Offset next_error_ = 0;
 };
 
 TEST_F(DatabaseTest, ARowIsSeenInTheTailAndInTheTableAndNeverInBoth) {
@@ -327,6 +362,36 @@ TEST_F(DatabaseTest, WhoMayReadSomeTopicsSeesThoseAlone) {
             "n\r\n0\r\n");
 }
 
+TEST_F(DatabaseTest, WhoMayReadSomeTopicsSeesTheirErrorsAsTheyWere) {
+  OpenErrors();
+  AddError("clicks");
+  AddError("views");
+  ASSERT_TRUE(lander_->LandAll().ok());
+  AddError("clicks");
+  ASSERT_TRUE(lander_->LandAll().ok());
+  AddError("clicks");
+  const std::string count = "select count(*) as n from system.errors";
+  EXPECT_EQ(Ask("admin", count), "n\r\n4\r\n");
+  EXPECT_EQ(Ask("admin", count, AsOf(lake::Version(1))), "n\r\n2\r\n");
+  EXPECT_EQ(Ask("read:clicks", count), "n\r\n3\r\n");
+  EXPECT_EQ(Ask("read:clicks", count, AsOf(lake::Version(2))), "n\r\n2\r\n");
+  EXPECT_EQ(Ask("read:clicks", count, AsOf(lake::Version(1))), "n\r\n1\r\n");
+  EXPECT_EQ(Ask("read:views", count, AsOf(lake::Version(2))), "n\r\n1\r\n");
+  EXPECT_EQ(Ask("read:other", count, AsOf(lake::Version(2))), "n\r\n0\r\n");
+  EXPECT_TRUE(Ask("read:clicks", count, AsOf(lake::Version(77))).ends_with("(not found)"));
+}
+
+// Whose versions are others, perhaps fewer.
+TEST_F(DatabaseTest, ErrorsThatAQueryDoesNotMeanNeedNoPast) {
+  OpenErrors();
+  for (int version = 1; version <= 3; ++version) {
+    Add("a", version);
+    ASSERT_TRUE(lander_->LandAll().ok());
+  }
+  EXPECT_EQ(Ask("read:clicks", "select sum(n) as errors from clicks", AsOf(lake::Version(2))),
+            "errors\r\n3\r\n");
+}
+
 TEST_F(DatabaseTest, OneTableHasTheColumnsOfAllThatAreSeen) {
   Add("a", 1);
   const std::string of = "select column_name, type from system.columns where table_name = ";
@@ -449,6 +514,18 @@ TEST_F(DatabaseTest, AChangeThatLooksAtItsTableSeesWhatOthersCommitMeanwhile) {
   ASSERT_TRUE(outcome.ok()) << outcome.error().ToString();
   EXPECT_TRUE(overtaken);
   EXPECT_EQ(Ask("select max(n) as n from delta_scan('" + path + "')"), "n\r\n101\r\n");
+}
+
+// There others' commits are looked for now and then.
+TEST_F(DatabaseTest, AChangeOfRowsInABucketIsSeenByTheNextQuery) {
+  passing_->PretendRemote();
+  Add("a", 1);
+  Add("b", 2);
+  ASSERT_TRUE(lander_->LandAll().ok());
+  EXPECT_EQ(Ask("select sum(n) as n from clicks"), "n\r\n3\r\n");
+  EXPECT_EQ(Ask("update clicks set n = 10 where page = 'a'"),
+            "rows_deleted,rows_updated,rows_inserted,version\r\n0,1,0,2\r\n");
+  EXPECT_EQ(Ask("select sum(n) as n from clicks"), "n\r\n12\r\n");
 }
 
 TEST_F(DatabaseTest, ChangesAreRows) {
