@@ -89,6 +89,9 @@ class Server final : public HttpServer {
     accept_.stop();
     for (const auto& loop : shared_->loops) loop->io.stop();
     threads_.clear();  // Joins.
+    // Should that thread not have come to it: nobody would answer who connects to us from here on.
+    error_code ignored;
+    acceptor_.close(ignored);
     lock.lock();
     const auto rest = std::exchange(shared_->open, {});
     lock.unlock();

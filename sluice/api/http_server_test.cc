@@ -466,6 +466,14 @@ TEST(HttpServerTest, StopLetsTheRequestAtHandFinish) {
   EXPECT_EQ(late.ReadAll(), "");
 }
 
+TEST(HttpServerTest, AStoppedServerListensNoMore) {
+  for (int round = 0; round < 50; ++round) {
+    const auto server = Serve(Echo);
+    server->Stop(milliseconds(0));
+    ASSERT_TRUE(IsFree("127.0.0.1", server->port())) << "else clients would wait for an answer";
+  }
+}
+
 TEST(HttpServerTest, StopClosesWhatDoesNotFinishInTime) {
   std::promise<Respond> handed;
   const auto server =

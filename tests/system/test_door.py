@@ -1,5 +1,6 @@
 """The door: statuses, limits, receipts, batches, producers, an orderly stop."""
 
+import contextlib
 import json
 import shutil
 import signal
@@ -268,6 +269,36 @@ def is_turned_away(server):
     return b" 503 " in answer.split(b"\r\n")[0] and b"Retry-After" in answer and b"SL5033" in answer
 
 
+def while_it_stops_it_is_not_ready():
+    with Project() as project, Server(project) as server:
+        def begin(request):
+            """A request of which the server has all but the last byte: it says so before the body comes."""
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            connection.sendall(f"{request} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                               "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 100 "), request
+            return connection
+
+        def is_refused():
+            with contextlib.suppress(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", server.port)).close()
+                return False
+            return True
+
+        asked = {request: begin(request) for request in ("GET /readyz", f"POST {EVENTS}", "GET /healthz")}
+        server.process.send_signal(signal.SIGTERM)
+        until(is_refused, "it takes no more connections")
+        answers = {}
+        for request, connection in asked.items():
+            connection.sendall(b"{}")
+            with contextlib.closing(connection):
+                answers[request] = b"".join(iter(lambda: connection.recv(4096), b""))
+        for request in ("GET /readyz", f"POST {EVENTS}"):
+            assert answers[request].startswith(b"HTTP/1.1 503 ") and b"SL5032" in answers[request], answers[request]
+        assert answers["GET /healthz"].startswith(b"HTTP/1.1 200 "), answers["GET /healthz"]
+        equal(server.process.wait(timeout=60), 0, "exit code")
+
+
 def a_stop_drains_and_lands():
     with Project("land: {every: 1h}\n") as project:
         stops, starts = [], []
@@ -316,4 +347,5 @@ def a_stop_drains_and_lands():
 run(what_cannot_be_taken_is_refused_whole, receipts_add_up, wait_for_the_table_ends_with_202,
     a_batch_is_taken_once_and_bound_to_its_content, a_producer_counts_where_the_topic_says_so,
     too_much_at_once_is_told_to_come_back, a_full_disk_refuses_and_reads_go_on,
-    slow_and_lying_clients_are_cut_off, requests_under_way_keep_their_places, a_stop_drains_and_lands)
+    slow_and_lying_clients_are_cut_off, requests_under_way_keep_their_places, while_it_stops_it_is_not_ready,
+    a_stop_drains_and_lands)
