@@ -23,12 +23,12 @@ namespace sluice::api {
 
 class Routes::Groups {
  public:
-  Groups(const Services& services, Hooks hooks)
+  Groups(const Services& services, const RouteOptions& options, Hooks hooks)
       : hooks_(std::move(hooks)),
         gate_(services.tokens),
         router_(services.workers, [this](const Request& request) { return gate_.Admit(request); }),
-        events_(services.ingest, hooks_, services.body_bytes_max),
-        sql_(services.database, services.ingest, services.reader_idle_max),
+        events_(services.ingest, hooks_, options.body_bytes_max),
+        sql_(services.database, services.ingest, options.reader_idle_max),
         schemas_(services.ingest, hooks_),
         tables_(services.ingest, services.lander),
         errors_(services.ingest, services.database),
@@ -98,8 +98,8 @@ class Routes::Groups {
   internal::PageRoutes page_;
 };
 
-Routes::Routes(const Services& services, Hooks hooks)
-    : groups_(std::make_unique<Groups>(services, std::move(hooks))) {}
+Routes::Routes(const Services& services, const RouteOptions& options, Hooks hooks)
+    : groups_(std::make_unique<Groups>(services, options, std::move(hooks))) {}
 
 Routes::~Routes() = default;
 

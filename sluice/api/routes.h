@@ -2,6 +2,7 @@
 /// \file
 /// The HTTP API: what each address does.
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,6 +46,9 @@ struct Services {
   govern::Tokens& tokens;
   std::string version;
   std::string project;  ///< Its name.
+};
+
+struct RouteOptions {
   /// What a compressed body may be when it is decompressed.
   uint64_t body_bytes_max = 16ull << 20;
   /// A query ends when its reader takes nothing for so long and others wait for a worker.
@@ -56,7 +60,7 @@ struct Services {
 /// Thread-safe. All services must outlive it.
 class Routes {
  public:
-  Routes(const Services& services, Hooks hooks);
+  Routes(const Services& services, const RouteOptions& options, Hooks hooks);
   ~Routes();
 
   void Handle(std::shared_ptr<const Request> request, Respond respond);

@@ -32,6 +32,7 @@
 #include "sluice/os/threads.h"
 #include "sluice/privacy/keys.h"
 #include "sluice/server/data_note.h"
+#include "sluice/server/internal/part_options.h"
 #include "sluice/server/key_retirement.h"
 #include "sluice/server/project.h"
 #include "sluice/server/space_watch.h"
@@ -104,10 +105,7 @@ class RunningServer final : public Server {
   os::SystemRandom random_;
   os::SystemThreads threads_;
   os::SystemDisk disk_;
-  SpaceWatch space_{{.folder = config_.DataPath(),
-                     .free_bytes_min = config_.free_bytes_min,
-                     .reserve_bytes = config_.reserve_bytes},
-                    disk_};
+  SpaceWatch space_{internal::SpaceOptionsOf(config_), disk_};
   Metrics metrics_;
   const std::shared_ptr<ingest::DedupeMemory> dedupe_memory_ =
       std::make_shared<ingest::DedupeMemory>(config_.DedupeBytes());
@@ -247,12 +245,7 @@ Status RunningServer::Start() {
   const std::string data = config_.DataPath();
   SLUICE_RETURN_IF_ERROR(CheckDataAreThere(disk_, config_.KeysPath(), Absolute(data)));
   SLUICE_RETURN_IF_ERROR(OpenKeys());
-  journal::Options journal_options;
-  journal_options.folder = data + "/journal";
-  journal_options.segment_bytes = config_.segment_bytes;
-  journal_options.free_bytes_min = config_.free_bytes_min;
-  journal_options.queue_bytes_max = config_.QueueBytes();
-  journal_options.writes = config_.journal_writes;
+  journal::Options journal_options = internal::JournalOptionsOf(config_);
   journal_options.expiry = &expiry_;
   SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(data), "data folder");
   SLUICE_RETURN_IF_ERROR(space_.Start(), "data folder");
@@ -280,35 +273,14 @@ Status RunningServer::Start() {
   const std::string tables = Absolute(data + (config_.bucket.empty() ? "/tables" : "/cache"));
   SLUICE_RETURN_IF_ERROR(OpenTables(tables));
 
-  land::LandOptions land_options;
-  land_options.every = config_.land_every;
-  land_options.bytes_max = config_.land_bytes_max;
-  land_options.tail_bytes_max = static_cast<int64_t>(config_.TailBytes());
-  land_options.write_bytes_max = static_cast<int64_t>(config_.LandBytes());
-  land_options.compression = config_.land_compression;
+  land::LandOptions land_options = internal::LandOptionsOf(config_);
   land_options.keys = keys_;
   land_options.expiry = &expiry_;
   lander_ = std::make_unique<land::Lander>(land_options, *store_, clock_, random_, threads_,
                                            metrics_, journal_->uuid());
-  ingest::IngestOptions ingest_options;
-  ingest_options.limits.rows_max = config_.rows_max;
-  ingest_options.limits.row_bytes_max = config_.row_bytes_max;
-  ingest_options.limits.depth_max = config_.depth_max;
-  ingest_options.table_wait_max = config_.land_wait_max;
-  ingest_options.error_bytes_a_day = config_.error_bytes_a_day;
-  ingest_options.topics_max = config_.topics_max;
+  ingest::IngestOptions ingest_options =
+      internal::IngestOptionsOf(config_, {.memory = dedupe_memory_, .disk = &disk_});
   ingest_options.expiry = &expiry_;
-  ingest_options.dedupe = {.horizon = config_.dedupe_horizon,
-                           .ids_max = static_cast<size_t>(config_.dedupe_ids_max),
-                           .memory = dedupe_memory_,
-                           .disk = &disk_,
-                           .folder = data + "/dedupe"};
-  for (const auto& [topic, topic_config] : config_.topics) {
-    ingest::DedupeOptions dedupe = ingest_options.dedupe;
-    dedupe.horizon = topic_config.dedupe_horizon.value_or(dedupe.horizon);
-    dedupe.ids_max = topic_config.dedupe_ids_max.value_or(dedupe.ids_max);
-    ingest_options.topic_dedupe.emplace(topic, dedupe);
-  }
   ingest_ = std::make_unique<ingest::Ingest>(ingest_options, *journal_, *lander_, *catalog_,
                                              *store_, *keys_, clock_, random_, threads_, metrics_);
   SLUICE_RETURN_IF_ERROR(ingest_->Recover());
@@ -409,11 +381,10 @@ Status RunningServer::StartQueries(const std::string& tenant_folder) {
   if (!config_.external.empty()) {
     const std::string cache = Absolute(config_.DataPath() + "/external");
     SLUICE_RETURN_IF_ERROR(disk_.MakeFolders(cache), "cache of external tables");
-    external = std::make_unique<sql::ExternalTables>(
-        sql::ExternalOptions{.allowed = config_.external,
-                             .cache_folder = cache,
-                             .cache_bytes_max = config_.cache_bytes_max},
-        stores_, disk_, clock_, random_);
+    sql::ExternalOptions options = internal::ExternalOptionsOf(config_);
+    options.cache_folder = cache;
+    external =
+        std::make_unique<sql::ExternalTables>(std::move(options), stores_, disk_, clock_, random_);
     for (std::string& folder : external->LocalFolders()) {
       // Queries read all that is in there.
       for (const std::string& secret : {config_.DataPath(), config_.KeysPath()}) {
@@ -425,9 +396,8 @@ Status RunningServer::StartQueries(const std::string& tenant_folder) {
       tenant.files_folders.push_back(std::move(folder));
     }
   }
-  worker::PoolOptions options;
+  worker::PoolOptions options = internal::PoolOptionsOf(config_);
   options.temporary_folder = Absolute(config_.DataPath() + "/temporary");
-  options.memory_bytes_max = config_.query_memory_max;
   SLUICE_ASSIGN_OR_RETURN(pool_, worker::Pool::Start(options, tenant, metrics_),
                           "start the query workers");
   const os::Confined confined = pool_->confined();
@@ -470,21 +440,11 @@ Status RunningServer::StartHttp() {
                                .workers = *workers_,
                                .tokens = *tokens_,
                                .version = std::string(kVersion),
-                               .project = config_.project,
-                               .body_bytes_max = config_.body_bytes_max,
-                               .reader_idle_max = config_.reader_idle_max};
-  routes_ = std::make_unique<api::Routes>(services, std::move(hooks));
-  api::HttpOptions http;
-  http.address = config_.address;
-  http.port = config_.port;
-  if (!config_.tls_certificate.empty()) {
-    http.tls = {.certificate = config_.TlsCertificatePath(), .key = config_.TlsKeyPath()};
-  }
-  http.body_bytes_max = config_.body_bytes_max;
+                               .project = config_.project};
+  routes_ =
+      std::make_unique<api::Routes>(services, internal::RouteOptionsOf(config_), std::move(hooks));
+  api::HttpOptions http = internal::HttpOptionsOf(config_);
   http.bodies = bodies_;
-  http.connections_max = config_.connections_max;
-  http.header_time_max = config_.header_time_max;
-  http.body_time_max = config_.body_time_max;
   SLUICE_ASSIGN_OR_RETURN(http_, api::HttpServer::Start(http, [this](auto request, auto respond) {
                             routes_->Handle(std::move(request), std::move(respond));
                           }));
@@ -535,25 +495,14 @@ void RunningServer::Maintain(std::stop_token stop) {
     wake.wait_for(lock, stop, time, [] { return false; });
     return !stop.stop_requested();
   };
-  land::MaintenanceOptions options{.every = config_.maintenance_every,
-                                   .file_bytes = config_.CompactFileBytes(),
-                                   .files_min = config_.compact_files_min,
-                                   .cluster_bytes = config_.ClusterBytes(),
-                                   .memory_bytes_max = config_.WithinMaintenance(INT64_MAX, 1),
-                                   .vacuum_retention = config_.vacuum_retention};
-  for (const auto& [topic, topic_config] : config_.topics) {
-    if (!topic_config.maintenance) options.off.insert(topic);
-    if (!topic_config.cluster_by.empty()) options.cluster_by[topic] = topic_config.cluster_by;
-  }
-  const land::PaceOptions pace{.processor_share = config_.maintenance_processor_share,
-                               .bytes_per_second = config_.maintenance_bytes_per_second,
-                               .processor_time = os::ThreadProcessorTime,
-                               .wait = wait,
-                               .busy = [this] {
-                                 return space_.full() || lander_->Behind() ||
-                                        journal_->QueueBytes() > config_.QueueBytes() / 2;
-                               }};
-  land::Maintenance maintenance(options, pace, *lander_, clock_, metrics_);
+  land::PaceOptions pace = internal::PaceOptionsOf(config_);
+  pace.processor_time = os::ThreadProcessorTime;
+  pace.wait = wait;
+  pace.busy = [this] {
+    return space_.full() || lander_->Behind() || journal_->QueueBytes() > config_.QueueBytes() / 2;
+  };
+  land::Maintenance maintenance(internal::MaintenanceOptionsOf(config_), pace, *lander_, clock_,
+                                metrics_);
   while (wait(config_.maintenance_every) && maintenance.Look()) {
   }
 }

@@ -132,6 +132,20 @@ def workers_are_not_held_by_who_takes_nothing():
         server.stop()
 
 
+def who_may_take_nothing_for_longer_is_not_cut():
+    """Longer than by default: a query that waits all that time gets no worker."""
+    with Project("serve: {reader_idle: 10m}\n") as project, Server(project) as server:
+        readers = [ask_and_take_nothing(server.port, 60) for _ in range(WORKERS)]
+        until(lambda: held(server) == WORKERS, "all workers are held")
+        body = json.dumps({"sql": "select 1", "limits": {"time_ms": 7000}})
+        status, answer = server.another().ask("POST", "/v1/sql", body, {"Content-Type": "application/json"})
+        equal((status, json.loads(answer)["code"]), (429, "SL2207"), answer)
+        equal(cut_answers(server), 0)
+        for reader in readers:
+            reader.close()
+        server.stop()
+
+
 def who_takes_a_little_is_not_cut():
     with Project("serve: {reader_idle: 1s}\n") as project, Server(project) as server:
         # With less the kernel itself waits for seconds before it sends on.
@@ -160,4 +174,5 @@ def who_takes_a_little_is_not_cut():
 
 
 if __name__ == "__main__":
-    run(senders_do_not_notice, workers_are_not_held_by_who_takes_nothing, who_takes_a_little_is_not_cut)
+    run(senders_do_not_notice, workers_are_not_held_by_who_takes_nothing,
+        who_may_take_nothing_for_longer_is_not_cut, who_takes_a_little_is_not_cut)

@@ -18,7 +18,7 @@ namespace sluice::api::internal {
 /// Thread-safe; all references must outlive it.
 class SqlRoutes {
  public:
-  /// `reader_idle_max`: as Services has it.
+  /// `reader_idle_max`: as RouteOptions has it.
   SqlRoutes(sql::Database& database, ingest::Ingest& ingest,
             std::chrono::milliseconds reader_idle_max);
 
