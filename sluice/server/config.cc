@@ -195,6 +195,7 @@ void ReadPath(Reader& reader, const YAML::Node& node, Config& config) {
     reader.Mistake(node, "expected a folder or s3://bucket/folder");
   } else if (!path.empty()) {
     config.data = std::move(path);
+    config.bucket.clear();  // Of a layer below, which this one replaces.
   }
 }
 
@@ -284,7 +285,9 @@ void ReadSettings(const YAML::Node& root, std::string_view what, Reader& reader,
                         const std::string text = value.IsScalar() ? value.Scalar() : "";
                         if (text == "none") {
                           config.land_compression = columnar::Compression::kNone;
-                        } else if (text != "zstd") {
+                        } else if (text == "zstd") {
+                          config.land_compression = columnar::Compression::kZstd;
+                        } else {
                           reader.Mistake(value, "expected zstd or none");
                         }
                       }}});

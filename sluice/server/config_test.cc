@@ -137,6 +137,23 @@ TEST(ConfigTest, AProfileLiesOverTheFileAndSingleSettingsOverBoth) {
   EXPECT_EQ(ParseConfig(kText, "sluice.yaml")->address, "127.0.0.1");
 }
 
+TEST(ConfigTest, WhatIsByDefaultCanBeLaidOverWhatIsNot) {
+  const auto over = [](std::string_view text, Override setting) {
+    setting.origin = "-X";
+    const auto config = ParseConfig(text, "sluice.yaml", {.profile = {}, .settings = {setting}});
+    EXPECT_TRUE(config.ok()) << config.error().ToString();
+    return config.ok() ? *config : Config();
+  };
+  EXPECT_EQ(over("land: {compression: none}\n", {"land.compression", "zstd", {}}).land_compression,
+            columnar::Compression::kZstd);
+  // Else tables would be written to the bucket by who meant a folder.
+  const Config folder = over("storage: {path: s3://b/lake}\n", {"storage.path", "data", {}});
+  EXPECT_EQ(folder.bucket, "");
+  EXPECT_EQ(folder.TablesAddress(), "data/tables");
+  EXPECT_EQ(over("storage: {path: elsewhere}\n", {"storage.path", "s3://b/lake", {}}).DataPath(),
+            "elsewhere");
+}
+
 TEST(ConfigTest, MistakesOfProfilesAndSingleSettingsNameWhereTheyAre) {
   const auto mistake = [](std::string_view text, const Overrides& overrides) {
     const auto config = ParseConfig(text, "sluice.yaml", overrides);
