@@ -10,6 +10,7 @@
 #include "sluice/api/http_server.h"
 #include "sluice/api/internal/cloud_events.h"
 #include "sluice/api/internal/content_coding.h"
+#include "sluice/api/internal/header_elements.h"
 #include "sluice/api/internal/http_parse.h"
 #include "sluice/api/internal/sql_request.h"
 #include "sluice/api/internal/text.h"
@@ -256,6 +257,34 @@ bool RunCloudEvents(std::string_view input) {
   return any;
 }
 
+bool RunHeaderElements(std::string_view input) {
+  bool any = false;
+  std::vector<std::string_view> elements;
+  ForEachElement(input, [&](const HeaderElement& element) {
+    const std::string_view text = elements.emplace_back(element.text());
+    SLUICE_CHECK(!text.empty() && text.data() >= input.data());
+    SLUICE_CHECK(text.data() + text.size() <= input.data() + input.size());
+    SLUICE_CHECK(element.Name().size() <= text.size());
+    const double weight = element.Weight();
+    SLUICE_CHECK(weight >= 0 && weight <= 1);
+    any |= element.Parameter("q").has_value();
+    // Alone it is the same element.
+    ForEachElement(text, [&](const HeaderElement& alone) { SLUICE_CHECK(alone.text() == text); });
+  });
+  // Empty elements between them mean nothing, as far as each quoted string ends.
+  std::string again(input);
+  std::ranges::replace(again, '\n', ' ');
+  if (FindUnquoted(again + "\n", '\n') == std::string_view::npos) return any;
+  again.clear();
+  for (const std::string_view element : elements) again += fmt::format(" ,\t{} , ", element);
+  size_t count = 0;
+  ForEachElement(again, [&](const HeaderElement& element) {
+    SLUICE_CHECK(count < elements.size() && element.text() == elements[count++]);
+  });
+  SLUICE_CHECK(count == elements.size());
+  return any;
+}
+
 bool RunSqlRequest(std::string_view input) {
   bool any = ParseAsOf(input).ok();
   Request request;
@@ -359,6 +388,13 @@ std::vector<Target> HttpTargets() {
                  "},\"event\":\"x\",\"content\":{", "\\u0000", "\\ud800", "1e999", "null",
                  "ce-id: ", "%", "\xFF", "\"specversion\":\"0.3\"", "\"metadata\":{}"},
        .run = RunCloudEvents});
+  targets.push_back(
+      {.name = "header-elements",
+       .corpus = {"gzip;q=0.5, br", "text/csv; header=present; q=.2, */*;q=0",
+                  R"(a/b;x="c,\"d\\";Q=1.000 , application/json)", "application/x-capnp; packed=1"},
+       .words = {",", ";", "=", "\"", "\\", " ", "\t", "q=", ";q=0.", "\"q=1\"", "nan", "1e999",
+                 "-", "*/*", "\xFF"},
+       .run = RunHeaderElements});
   targets.push_back(
       {.name = "sql-request",
        .corpus =

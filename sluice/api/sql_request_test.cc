@@ -46,6 +46,9 @@ TEST(SqlRequestTest, ChoosesTheFormThatTheClientLikesBest) {
   EXPECT_EQ(Choose("application/json;q=0.5,text/csv;q=0.9 , */*;q=0.1"), sql::Format::kCsv);
   EXPECT_EQ(Choose("application/json;q=0, */*"), sql::Format::kNdjson);
   EXPECT_EQ(Choose("*/*, application/json;q=0.000"), sql::Format::kNdjson);
+  EXPECT_EQ(Choose("application/json;profile=\"a, text/csv;q=0\";q=0.5, text/csv;q=0.4"),
+            sql::Format::kJson);
+  EXPECT_EQ(Choose("application/json;Q=0.2, text/csv;\tq=0.9"), sql::Format::kCsv);
   EXPECT_EQ(Choose("text/html"), std::nullopt);
   EXPECT_EQ(Choose("application/json;q=0"), std::nullopt);
   EXPECT_EQ(Choose("application/json;q=nonsense"), sql::Format::kJson);

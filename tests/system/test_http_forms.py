@@ -105,9 +105,11 @@ def messages_of_capnp_make_the_rows_that_json_makes():
         problem = server.post(target, packed(body), plain)[1]
         equal(problem["code"], "SL3008")
         assert "a packed body needs packed=1" in problem["detail"], problem
-        for packing in "packed=true", 'packed="1"', "packed", "q=1; PACKED=0":
+        for packing in "packed=true", 'packed="2"', "packed", 'note="; packed=1"; packed=01':
             status, problem = server.post(target, body, {"Content-Type": "application/x-capnp; " + packing})
-            equal((status, problem.get("code")), (200, None) if packing == "q=1; PACKED=0" else (415, "SL4150"), packing)
+            equal((status, problem.get("code")), (415, "SL4150"), packing)
+        for packing, sent in ("q=1; PACKED=0", body), ('packed="1"', packed(body)), ('note="; packed=1"', body):
+            equal(server.post(target, sent, {"Content-Type": "application/x-capnp; " + packing})[0], 200, packing)
         equal(server.post("/v1/events", body, plain)[1]["code"], "SL4150")
         equal(server.post("/v1/events/nobody.knows", body, plain)[0], 404)
 

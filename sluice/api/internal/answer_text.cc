@@ -60,11 +60,4 @@ std::string ReceiptJson(const ingest::Receipt& receipt) {
   return out;
 }
 
-std::string MediaType(std::string_view header) {
-  std::string type(header.substr(0, header.find(';')));
-  while (!type.empty() && type.back() == ' ') type.pop_back();
-  for (char& c : type) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return type;
-}
-
 }  // namespace sluice::api::internal

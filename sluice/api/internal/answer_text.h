@@ -17,7 +17,4 @@ std::string ReceiptJson(const ingest::Receipt& receipt);
 /// The member `events_not_kept` with a comma in front; empty if all were.
 std::string NotKeptMember(const ingest::Receipt& receipt);
 
-/// `application/json; charset=utf-8` → `application/json`
-std::string MediaType(std::string_view header);
-
 }  // namespace sluice::api::internal

@@ -7,8 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "sluice/api/internal/answer_text.h"
-#include "sluice/api/internal/text.h"
+#include "sluice/api/internal/header_elements.h"
 #include "sluice/base/ascii.h"
 #include "sluice/base/base64.h"
 #include "sluice/base/json.h"

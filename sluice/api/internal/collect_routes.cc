@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sluice/api/internal/answer_text.h"
+#include "sluice/api/internal/header_elements.h"
 #include "sluice/api/problem.h"
 
 namespace sluice::api::internal {

@@ -9,7 +9,7 @@
 #include "sluice/api/internal/answer_text.h"
 #include "sluice/api/internal/cloud_events.h"
 #include "sluice/api/internal/content_coding.h"
-#include "sluice/api/internal/text.h"
+#include "sluice/api/internal/header_elements.h"
 #include "sluice/api/problem.h"
 
 namespace sluice::api::internal {
@@ -31,18 +31,10 @@ Response CodingProblem(const Error& error) {
 
 // `application/x-capnp; packed=1` are packed messages. Nothing: `packed` says something else.
 std::optional<decode::Packing> PackingOf(std::string_view content_type) {
-  for (size_t at = content_type.find(';'); at != content_type.npos;
-       at = content_type.find(';', at + 1)) {
-    std::string_view parameter = content_type.substr(at + 1);
-    parameter.remove_prefix(std::min(parameter.find_first_not_of(' '), parameter.size()));
-    parameter = parameter.substr(0, parameter.find_first_of("; "));
-    const size_t equals = std::min(parameter.find('='), parameter.size());
-    if (!EqualsIgnoringCase(parameter.substr(0, equals), "packed")) continue;
-    const std::string_view value = parameter.substr(equals);
-    if (value == "=1") return decode::Packing::kPacked;
-    if (value != "=0") return std::nullopt;
-  }
-  return decode::Packing::kNone;
+  const auto packed = HeaderElement(content_type).Parameter("packed");
+  if (!packed || *packed == "0") return decode::Packing::kNone;
+  if (*packed == "1") return decode::Packing::kPacked;
+  return std::nullopt;
 }
 
 }  // namespace

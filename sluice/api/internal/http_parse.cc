@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sluice/api/internal/header_elements.h"
 #include "sluice/api/internal/text.h"
 #include "sluice/base/ascii.h"
 #include "sluice/base/utf8.h"
@@ -88,8 +89,8 @@ std::optional<Fault> ParseFraming(const Fields& fields, Framing& framing) {
     framing.chunked = true;
   }
   if (const auto connection = fields.find("connection"); connection != fields.end()) {
-    ForEachMember(connection->second, [&framing](std::string_view option) {
-      framing.close |= EqualsIgnoringCase(option, "close");
+    ForEachElement(connection->second, [&framing](const HeaderElement& option) {
+      framing.close |= EqualsIgnoringCase(option.text(), "close");
     });
   }
   return std::nullopt;

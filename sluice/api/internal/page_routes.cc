@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "sluice/api/internal/content_coding.h"
-#include "sluice/api/internal/text.h"
+#include "sluice/api/internal/header_elements.h"
 #include "sluice/api/problem.h"
 
 namespace sluice::api::internal {
@@ -13,14 +13,11 @@ constexpr std::string_view kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Whether a member of Accept-Encoding allows gzip.
+/// Whether an element of Accept-Encoding allows gzip.
 bool TakesGzip(std::string_view accepted) {
   bool takes = false;
-  ForEachMember(accepted, [&takes](std::string_view member) {
-    const size_t semicolon = member.find(';');
-    const std::string_view name = member.substr(0, semicolon);
-    const bool refused = semicolon != std::string_view::npos && member.ends_with("q=0");
-    takes = takes || (EqualsIgnoringCase(name, "gzip") && !refused);
+  ForEachElement(accepted, [&takes](const HeaderElement& coding) {
+    takes = takes || (coding.Name() == "gzip" && coding.Weight() > 0);
   });
   return takes;
 }

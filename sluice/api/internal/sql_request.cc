@@ -9,8 +9,7 @@
 #include <optional>
 #include <utility>
 
-#include "sluice/api/internal/answer_text.h"
-#include "sluice/api/internal/text.h"
+#include "sluice/api/internal/header_elements.h"
 #include "sluice/api/problem.h"
 #include "sluice/lake/timestamps.h"
 
@@ -29,20 +28,6 @@ constexpr std::pair<std::string_view, sql::Format> kForms[] = {
     {"application/vnd.apache.parquet", sql::Format::kParquet},
 };
 
-/// The `q` of a member of Accept; 1 where none can be read.
-double WeightOf(std::string_view member) {
-  for (size_t at = member.find(';'); at != std::string_view::npos; at = member.find(';')) {
-    member.remove_prefix(at + 1);
-    while (member.starts_with(' ') || member.starts_with('\t')) member.remove_prefix(1);
-    if (!member.starts_with("q=") && !member.starts_with("Q=")) continue;
-    const std::string_view text = member.substr(2, member.find(';') - 2);
-    double weight = 1;
-    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), weight);
-    return bad == std::errc() ? std::clamp(weight, 0.0, 1.0) : 1;
-  }
-  return 1;
-}
-
 /// The form that `accept` (RFC 9110, section 12.5.1) likes best; of equals the one that is named
 /// first, and without a name the first of ours. A narrow range counts before a wide one. Nothing:
 /// it takes none.
@@ -56,15 +41,15 @@ std::optional<sql::Format> ChooseForm(std::string_view accept) {
     size_t narrow = 0;  // Length of the range: `*/*` is shorter than `text/*`, that than a type.
     size_t place = 0;
     size_t members = 0;
-    ForEachMember(accept, [&](std::string_view member) {
+    ForEachElement(accept, [&](const HeaderElement& member) {
       ++members;
-      const std::string range = MediaType(member);
+      const std::string range = member.Name();
       const bool matches = range == type || range == "*/*" ||
                            (range.ends_with("/*") &&
                             type.starts_with(std::string_view(range).substr(0, range.size() - 1)));
       if (!matches || range.size() <= narrow) return;
       narrow = range.size();
-      weight = WeightOf(member);
+      weight = member.Weight();
       place = range == type ? members : std::string_view::npos;
     });
     if (weight <= 0 || weight < best_weight || (weight == best_weight && place >= best_place)) {

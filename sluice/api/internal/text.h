@@ -26,21 +26,4 @@ inline void AppendNumber(std::string& out, int64_t number) {
   out.append(digits.data(), digits.size());
 }
 
-/// Calls `visit` with each member of a comma-separated list, trimmed; empty ones are left out.
-template <typename Visit>
-void ForEachMember(std::string_view list, Visit visit) {
-  while (!list.empty()) {
-    const size_t comma = list.find(',');
-    std::string_view member = list.substr(0, comma);
-    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
-    while (!member.empty() && (member.front() == ' ' || member.front() == '\t')) {
-      member.remove_prefix(1);
-    }
-    while (!member.empty() && (member.back() == ' ' || member.back() == '\t')) {
-      member.remove_suffix(1);
-    }
-    if (!member.empty()) visit(member);
-  }
-}
-
 }  // namespace sluice::api::internal
