@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "sluice/api/internal/header_elements.h"
+#include "sluice/api/internal/text.h"
 #include "sluice/api/problem.h"
 #include "sluice/lake/timestamps.h"
 
